@@ -1,0 +1,90 @@
+"""What a model is: something that completes a chat. Everything above the providers speaks only this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """Which call this is, in words that do not depend on order or time. Never sent to a provider; part of
+    the response cache's key."""
+
+    episode: str = ""
+    """Episode id: the scope inside which a recorded reply may be used again."""
+    repeat: int = 0
+    seat: int = 0
+    role: str = "actor"
+    """actor | strategist | judge | ..."""
+    ordinal: int = 0
+    """Counts the calls of that seat and role in the episode, re-asks included, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    messages: tuple[Message, ...]
+    temperature: float = 0.0
+    max_tokens: int = 256
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    schema: Mapping[str, Any] | None = None
+    """JSON schema the answer has to follow. A provider uses its endpoint's structured output where it has
+    one, else the stated fallback (the schema in the prompt, the JSON taken out of the answer)."""
+    want_tokens: bool = False
+    """Ask for token ids and log-probabilities, where the provider can give them."""
+    identity: CallIdentity = field(default_factory=CallIdentity)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    text: str
+    model: str
+    """The model as the endpoint names it."""
+    finish_reason: str
+    """stop | length | content_filter | ... as the endpoint says; "unknown" where it does not."""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None = None
+    usd: float | None = None
+    """Price of the call from the price table; None where the price is unknown."""
+    structured: Literal["native", "prompt"] | None = None
+    """How the schema was asked for; None when the request had none."""
+    latency_s: float = 0.0
+    """Of the last attempt, seconds."""
+    attempts: int = 1
+    cache_hit: bool = False
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+class Model(Protocol):
+    """One endpoint, model and set of credentials. Safe to share between all episodes of a process."""
+
+    name: str
+    """The name it has in the config."""
+    provider: str
+    model: str
+    """What is asked of the endpoint."""
+    revision: str | None
+    base_url: str | None
+    """Without credentials; part of records and of the cache key."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Complete the chat, retrying what deserves it. Raises `EpisodeError` of kind `infrastructure` when the
+        endpoint does not answer, or of kind `model` when it refuses the request for good."""
+
+    async def check(self) -> None:
+        """Say early what would fail at the first call: a missing key, an unreachable endpoint. Raises `BadInput`."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,58 @@
+"""How an environment's data gets onto this machine: declared sources, import, generation.
+
+An environment that has data offers a module-level `DATA: DataHooks` in its `data` module; the table
+below names them. `harness data fetch|import|generate` works through this alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One published file."""
+
+    name: str
+    """File name it gets on disk; no folder parts."""
+    url: str
+    sha256: str | None
+    """None where no hash is known: it is recorded at the first download and shown as unverified."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import or a generation did."""
+
+    kept: int
+    what: str
+    """What was counted in `kept`: "products", "games", "combos"."""
+    skipped: tuple[str, ...] = ()
+    """One line per thing left out: its name and why."""
+    where: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataHooks:
+    sources: tuple[Source, ...]
+    recognises: Callable[[Path], bool]
+    """True when a folder (or archive already extracted) looks like this environment's data."""
+    import_from: Callable[[Path, Path], ImportReport]
+    """(folder with the published files, data home) -> report. Raises `BadInput` naming what is missing."""
+    generate: Callable[[int, int, Path], ImportReport] | None = None
+    """(how many, seed, output folder) -> report: new data of our own in the published format."""
+
+
+DATA = Registry(
+    "environment with data",
+    "strategist_harness.data",
+    {
+        "alfworld": "environments.alfworld.data:DATA",
+        "sotopia": "environments.sotopia.data:DATA",
+        "webshop": "environments.webshop.data:DATA",
+    },
+)

@@ -1,0 +1,32 @@
+"""Stable hashes and the seeds made from them. A leaf module: it imports nothing of ours.
+
+Seeds come from what they belong to, never from order or time, so that the same task and repeat get
+the same seed in every arm (arms pair) and a resumed run draws what the uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def stable_hash(*parts: Any) -> str:
+    """Hex SHA-256 of the parts' canonical JSON: equal across processes, machines and Python versions."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def seed_from(*parts: Any) -> int:
+    """A seed in 0 .. 2**31-1 (the range every provider accepts) from the parts."""
+    return int(stable_hash(*parts)[:8], 16) & 0x7FFFFFFF
+
+
+def episode_seed(run_seed: int, task_id: str, repeat: int) -> int:
+    """The seed of one episode; the arm is left out on purpose, so that arms pair."""
+    return seed_from("episode", run_seed, task_id, repeat)
+
+
+def call_seed(episode_seed_: int, seat: int, role: str, ordinal: int) -> int:
+    """The sampling seed of one model call; `ordinal` counts the calls of that seat and role from 0."""
+    return seed_from("call", episode_seed_, seat, role, ordinal)
