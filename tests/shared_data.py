@@ -1,0 +1,26 @@
+"""Where the real data and recordings for the tests lie: `../shared/data` beside the checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STRICT = os.environ.get("STRICT") == "1"
+
+
+def shared_data(*parts: str) -> Path:
+    """The path under `../shared/data`. Missing data skips the test, or fails it when STRICT=1."""
+    path = ROOT.parent.joinpath("shared", "data", *parts)
+    if not path.exists():
+        missing(f"real data not found at ../shared/data/{'/'.join(parts)}")
+    return path
+
+
+def missing(reason: str) -> None:
+    """Skip for something CI can have; under STRICT=1 that is a failure instead."""
+    if STRICT:
+        pytest.fail(f"STRICT=1: {reason}")
+    pytest.skip(reason)
