@@ -74,8 +74,8 @@ class SotopiaPlay:
         if action.kind not in self.rules.kinds:
             raise ValueError(f"no action type {action.kind!r} here; there are {', '.join(self.rules.kinds)}")
         self.actions.append(action)
-        self.end_reason = end_reason(self.rules, [done.kind for done in self.actions], self.max_turns)
-        info = {"end_reason": self.end_reason} if self.done else {}
+        self.end_reason = end_reason(self.rules, [each.kind for each in self.actions], self.max_turns)
+        info: dict[str, str] = {"end_reason": self.end_reason} if self.done else {}
         return StepResult(texts.render_action(action.kind, action.text), info=info)
 
     def outcome(self) -> Outcome | None:

@@ -70,6 +70,10 @@ class World:
     scenarios: Mapping[str, Scenario]
     combos: tuple[Combo, ...]
 
+    def find(self, combo_id: str) -> Combo | None:
+        """The pairing of that id."""
+        return next((combo for combo in self.combos if combo.id == combo_id), None)
+
     def cast(self, character_ids: tuple[str, str]) -> tuple[Character, Character]:
         """The two characters, first seat first."""
         first, second = character_ids

@@ -191,8 +191,8 @@ def _check_observation(where: str, step: Step, play: SotopiaPlay, viewer: int, t
 def _check_end(row: EpisodeRow, play: SotopiaPlay, tally: Tally) -> None:
     tally.check_step(f"{row.label}, n_turns", row.n_turns, len(play.actions))
     tally.check_step(f"{row.label}, final_reason", row.final_reason, play.end_reason)
-    for action in row.unplayed:
-        refused = _refuses(play, play.current_seat, action)
+    for unplayed in row.unplayed:
+        refused = _refuses(play, play.current_seat, unplayed)
         tally.check_step(f"{row.label}, refusal of an action after the end", True, refused)
     if row.judge_history is None:
         return
@@ -238,7 +238,10 @@ def print_report(tally: Tally, aside: list[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: no mismatch; 1: mismatches; 2: the input can not be used."""
-    parser = argparse.ArgumentParser(prog="python -m environments.sotopia.replay", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m environments.sotopia.replay",
+        description="Replays recordings of the original sotopia 0.1.4 and reports every difference.",
+    )
     parser.add_argument("recordings", nargs="+", type=Path, help="recording files, or folders of them")
     parser.add_argument("--data", required=True, type=Path, help="folder with agents, environments and combos .jsonl")
     options = parser.parse_args(arguments)

@@ -48,7 +48,7 @@ def trailing_silences(kinds: Sequence[str], counts_unasked: bool) -> int:
     both seats' actions each turn, seat 0's first, and the unasked one's is a silence."""
     count = 0
     for position in range(len(kinds) - 1, -1, -1):
-        slots = (kinds[position],)
+        slots: tuple[str, ...] = (kinds[position],)
         if counts_unasked:
             slots = (NONE, kinds[position]) if position % 2 == 0 else (kinds[position], NONE)
         for kind in slots:

@@ -18,10 +18,10 @@ _GENDER_WORD = {"Man": "male", "Woman": "female", "Nonbinary": "nonbinary"}
 def bio_parts(character: Character) -> tuple[str, str, str, str]:
     """The four parts of a bio, each known to closer company than the one before: name, public facts,
     personality, secret. The blank that ends the first three stays where the bio is cut."""
+    facts = f"is a {character.age}-year-old {_GENDER_WORD[character.gender]} {character.occupation.lower()}. "
     return (
         f"{character.name} ",
-        f"is a {character.age}-year-old {_GENDER_WORD[character.gender]} {character.occupation.lower()}. "
-        f"{character.gender_pronoun} pronouns. {character.public_info} ",
+        f"{facts}{character.gender_pronoun} pronouns. {character.public_info} ",
         f"Personality and values description: {character.personality_and_values} ",
         f"{character.first_name}'s secrets: {character.secret}",
     )

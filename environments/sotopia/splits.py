@@ -1,0 +1,120 @@
+"""The task lists: the published combos, the hard ones among them, and our built-in pairings."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from environments.base import Task, data_home
+from environments.sotopia import builtin, hard
+from environments.sotopia.profiles import WORLD_FILES, Combo, World, load_world
+from harness.errors import BadInput, nearest
+
+PUBLISHED, BUILTIN = "published", "builtin"
+"""The two worlds a task can belong to."""
+
+SPLITS = {
+    "all": "the 450 published combos of 90 scenarios (needs the SOTOPIA profiles)",
+    "hard": "the 70 published combos of the 14 hard scenarios (needs the SOTOPIA profiles)",
+    "hard-env-role": (
+        "20 (scenario, role) entries on those 70 combos; where the role is not known both are played and labelled "
+        "(needs the SOTOPIA profiles)"
+    ),
+    "builtin": "all tasks of our own: one per pairing",
+    "builtin-train": "our own training scenarios",
+    "builtin-test": "our own test scenarios, disjoint from training",
+}
+
+
+def published_folder() -> Path:
+    """Where the imported profiles lie."""
+    return data_home() / "sotopia"
+
+
+def published_world() -> World:
+    """The imported profiles. Raises `BadInput` when there are none, saying which command brings them."""
+    folder = published_folder()
+    missing = [name for name in WORLD_FILES if not (folder / name).is_file()]
+    if missing:
+        raise BadInput(
+            f"the SOTOPIA profiles are not imported ({', '.join(missing)} not found in {folder}): run "
+            f"`harness data fetch sotopia`, or `harness data import PATH` on a folder that holds them"
+        )
+    stamps = [(folder / name).stat() for name in WORLD_FILES]
+    return _load(folder, tuple((stamp.st_mtime_ns, stamp.st_size) for stamp in stamps))
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path, stamp: tuple[tuple[int, int], ...]) -> World:
+    """Loaded once per process; `stamp` is there so that a new import is noticed."""
+    return load_world(folder)
+
+
+def world_of(task: Task) -> World:
+    """The world a task belongs to."""
+    return builtin.builtin_world() if task.data["world"] == BUILTIN else published_world()
+
+
+def tasks(split: str) -> list[Task]:
+    """The tasks of a split in their stable order. Raises `BadInput` for an unknown split or missing data."""
+    if split not in SPLITS:
+        raise BadInput(f"sotopia has no split {split!r}; known: {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+    if split.startswith(BUILTIN):
+        return _builtin_tasks(split)
+    world = published_world()
+    if split == "all":
+        return [_published_task(world, combo, split) for combo in world.combos]
+    hard.check_order(world)
+    chosen = [combo for combo in world.combos if combo.index in set(hard.HARD_INDICES)]
+    if split == "hard":
+        return [_published_task(world, combo, split) for combo in chosen]
+    return [_published_task(world, combo, split, **_role_data(combo.scenario_id)) for combo in chosen]
+
+
+def _published_task(world: World, combo: Combo, split: str, **more: Any) -> Task:
+    data = {
+        "world": PUBLISHED,
+        "combo": combo.id,
+        "index": combo.index,
+        "relationship": world.scenarios[combo.scenario_id].relationship,
+        **more,
+    }
+    return Task(f"sotopia:{combo.id}", split, combo.scenario_id, data)
+
+
+def _role_data(scenario_id: str) -> dict[str, Any]:
+    """What a task of `hard-env-role` says about roles. `entries` of the 20 belong to its scenario; `seat_weight` is
+    what the score of one tested seat counts: summed over the split, tested seats and combos it gives 20 x 5 = 100."""
+    entries = hard.LISTED[scenario_id]
+    return {
+        "tested_seats": [0, 1],
+        "role": "both" if entries == 2 else "unknown",
+        "label": "listed for both roles" if entries == 2 else "role unknown, both played",
+        "entries": entries,
+        "seat_weight": entries / 2,
+    }
+
+
+def _builtin_tasks(split: str) -> list[Task]:
+    world, rows = builtin.builtin_world(), builtin.scenarios()
+    wanted = split.removeprefix(BUILTIN).removeprefix("-")
+    chosen = [combo for combo in world.combos if wanted in ("", rows[combo.scenario_id].split)]
+    return [_builtin_task(combo, rows[combo.scenario_id], split) for combo in chosen]
+
+
+def _builtin_task(combo: Combo, row: builtin.BuiltinScenario, split: str) -> Task:
+    data = {"world": BUILTIN, "combo": combo.id, "relationship": row.relationship, "kind": row.kind}
+    return Task(f"builtin:{combo.id}", split, row.id, data)
+
+
+def data_hashes(split: str) -> dict[str, str]:
+    """File name -> sha256 of the data behind a split. Raises `BadInput` as `tasks` does."""
+    if split not in SPLITS:
+        raise BadInput(f"sotopia has no split {split!r}; known: {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+    if split.startswith(BUILTIN):
+        return builtin.builtin_hashes()
+    published_world()
+    folder = published_folder()
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in WORLD_FILES}
