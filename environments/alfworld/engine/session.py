@@ -1,0 +1,70 @@
+"""A game being played: the public face of the engine.
+
+Without a limit it is the original's raw environment: it goes on after a win, and a win can be undone. With a
+limit it is the original's gym environment: every step counts, `done` comes with the win or with the last
+allowed step, and from then on a step changes nothing and repeats the last answer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from environments.alfworld.engine import rules, texts
+from environments.alfworld.engine.gamefile import load_game
+from environments.alfworld.engine.state import State
+from environments.alfworld.engine.world import TextFormat, World
+
+
+class TextGame:
+    """One game with its state. `reset()` begins it, `step(command)` plays it; the attributes tell the result."""
+
+    __slots__ = ("admissible", "done", "max_steps", "observation", "score", "state", "steps", "won", "world")
+
+    def __init__(self, world: World, max_steps: int | None = None) -> None:
+        self.world = world
+        self.max_steps = max_steps
+        self.reset()
+
+    @classmethod
+    def load(cls, path: Path | str, max_steps: int | None = None, text: TextFormat | None = None) -> TextGame:
+        """The game of a `game.tw-pddl` file, at its start. Raises `BadInput` for a file that is none."""
+        return cls(load_game(path, text), max_steps)
+
+    def reset(self) -> str:
+        """Begin (again); returns the first observation, the same every time."""
+        self.state: State = self.world.start.copy()
+        self.observation: str = texts.intro(self.world, self.state)
+        self.admissible: bool = True
+        self.steps: int = 0
+        self._judge()
+        return self.observation
+
+    def step(self, command: str) -> str:
+        """Do a command; returns the observation. Any text is allowed: what is no admissible command is answered
+        "Nothing happens." and `admissible` is then False."""
+        if self.done and self.max_steps is not None:
+            return self.observation
+        answer = rules.apply(self.world, self.state, command)
+        self.admissible = answer is not None
+        self.observation = texts.NOTHING_HAPPENS if answer is None else answer
+        self.steps += 1
+        self._judge()
+        return self.observation
+
+    def _judge(self) -> None:
+        self.won: bool = rules.is_won(self.world, self.state)
+        self.score: int = int(self.won and self.steps > 0)
+        self.done: bool = self.steps > 0 and (self.won or self.max_steps is not None and self.steps >= self.max_steps)
+
+    @property
+    def admissible_commands(self) -> list[str]:
+        """All commands that do something now, sorted; a new list."""
+        return rules.admissible_commands(self.world, self.state)
+
+    def copy(self) -> TextGame:
+        """An independent copy, sharing only what never changes."""
+        other = TextGame.__new__(TextGame)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.state = self.state.copy()
+        return other
