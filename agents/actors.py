@@ -1,0 +1,76 @@
+"""Actors: what turns a view and a strategy into an action. `ModelActor` asks a model; `ScriptedActor` follows one of
+the environment's own baselines (random, rule, expert, oracle)."""
+
+from __future__ import annotations
+
+from random import Random
+
+from agents.base import Answer, Situation, Strategy
+from agents.chat import actor_chat, keep_recent
+from agents.models.base import Message
+from agents.prompts import general, joined
+from environments.base import Action, BaselineEntry, ParsedAnswer, Play, Unreadable
+from environments.prompts import Prompt
+from harness.errors import EpisodeError
+
+
+class ModelActor:
+    """Asks a model for each action. Keeps no state between turns."""
+
+    async def act(self, situation: Situation, strategy: Strategy) -> Answer:
+        """Raises `EpisodeError` of kind `model` when the answer stays unreadable and the environment wants one."""
+        messages, prompt = self._chat(situation, strategy)
+        schema = situation.format.schema(situation.view, strategy.think_first)
+        problem = ""
+        for attempt in range(situation.format.reasks + 1):
+            reply = await situation.ask(messages, prompt, schema)
+            try:
+                parsed: ParsedAnswer = situation.format.parse(reply.text)
+            except Unreadable as error:
+                problem = str(error)
+                again = general("reask_action").fill(problem=problem, format=_instructions(situation, strategy))
+                messages = [*messages, Message("assistant", reply.text), Message("user", again.strip("\n"))]
+                continue
+            return Answer(parsed.action, reply.text, "ok" if attempt == 0 else "reasked", parsed.thought)
+        if situation.format.unreadable == "pass":
+            return Answer(Action(reply.text), reply.text, "unreadable")
+        raise EpisodeError(
+            "model", f"the actor's answer could not be read ({problem}), re-asked {situation.format.reasks} time(s)"
+        )
+
+    def _chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
+        view = situation.view
+        actor, advice, reminder = situation.prompt("actor"), general("strategy"), general("reminder")
+        opening = actor.fill(
+            name=view.name,
+            partner=view.partner or "",
+            background=view.background.strip("\n"),
+            format=_instructions(situation, strategy),
+            available=", ".join(view.available),
+        )
+        strategies = [turn.strategy for turn in situation.past] + [strategy.text]
+        paragraphs = ["" if text is None else advice.fill(strategy=text).strip("\n") for text in strategies]
+        if strategy.think_first:
+            paragraphs = ["" for _ in strategies]
+        closing = reminder.fill(name=view.name).strip("\n")
+        messages = actor_chat(view, situation.past, opening.strip("\n"), paragraphs, closing)
+        return keep_recent(messages, situation.history), joined(actor, [advice, reminder])
+
+
+def _instructions(situation: Situation, strategy: Strategy) -> str:
+    form = situation.format
+    return form.instructions_with_thought if strategy.think_first else form.instructions
+
+
+class ScriptedActor:
+    """One of the environment's baselines. Ignores strategies; calls no model."""
+
+    def __init__(self, baseline: BaselineEntry, play: Play, seat: int, seed: int) -> None:
+        self._baseline = baseline
+        self._play = play
+        self._seat = seat
+        self._random = Random(seed)
+
+    async def act(self, situation: Situation, strategy: Strategy) -> Answer:
+        action = self._baseline.act(self._play, self._seat, self._random)
+        return Answer(action, action.text, "ok")

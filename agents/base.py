@@ -1,0 +1,83 @@
+"""What an agent is: a strategist and an actor sitting in a seat.
+
+Both are asynchronous (they call models) and see a `Situation`: the seat's own view, its own past turns,
+and a way to ask their model. Nothing else can be reached from it: not the other seat, not the state of
+play, not the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from agents.models.base import ChatReply, Message
+from environments.base import Action, ActionFormat, View
+from environments.prompts import Prompt
+
+StrategySource = Literal["none", "actor", "strategist", "donor", "empty"]
+ParseStatus = Literal["ok", "reasked", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """What a strategist proposes for one turn."""
+
+    text: str | None
+    """None: there is no strategy and the actor hears of none. Empty: the actor is shown an empty one."""
+    source: StrategySource
+    think_first: bool = False
+    """The actor is asked to write its own thought before the act; the thought becomes the strategy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an actor did with one turn."""
+
+    action: Action
+    text: str
+    """The answer as the model wrote it (the action's text for scripted actors)."""
+    parse: ParseStatus
+    thought: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTurn:
+    """One past turn of the seat itself."""
+
+    strategy: str | None
+    answer: str
+
+
+class Ask(Protocol):
+    """Ask the role's model. Every call is recorded with its prompt's label, its sampling seed and its price."""
+
+    async def __call__(
+        self, messages: Sequence[Message], prompt: Prompt, schema: Mapping[str, Any] | None = None
+    ) -> ChatReply: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a strategist or an actor may use in one turn."""
+
+    view: View
+    past: tuple[OwnTurn, ...]
+    """The seat's own earlier turns, oldest first."""
+    ask: Ask
+    prompt: Callable[[str], Prompt]
+    """Role -> the environment's prompt for it, else the general one."""
+    format: ActionFormat
+    donor: Callable[[], View]
+    """The first view of another task of the same environment, chosen by a hash of the episode, seat and turn."""
+    history: int | None = None
+    """How many own turns stay in the chat; None = all."""
+
+
+class Strategist(Protocol):
+    async def propose(self, situation: Situation) -> Strategy: ...
+
+
+class Actor(Protocol):
+    async def act(self, situation: Situation, strategy: Strategy) -> Answer:
+        """Raises `EpisodeError` of kind `model` when no readable answer came and the environment wants one."""

@@ -1,0 +1,109 @@
+"""Writing model calls down, each message once, and putting a call's chat together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.models.base import ChatReply, ChatRequest, Message, Model
+from environments.prompts import Prompt
+from harness.errors import EpisodeError
+from harness.records import CallRecord, MessageRecord, Obtained
+
+
+class CallLedger:
+    """Collects an episode's calls and stores each message once."""
+
+    def __init__(self) -> None:
+        self.calls: list[CallRecord] = []
+        self._chains: dict[tuple[int, str], list[Message]] = {}
+
+    def ordinal(self, seat: int, role: str) -> int:
+        """The ordinal of the next call of a seat and role."""
+        return sum(call.seat == seat and call.role == role for call in self.calls)
+
+    def add(
+        self,
+        request: ChatRequest,
+        reply: ChatReply | None,
+        *,
+        turn: int | None,
+        model: str,
+        prompt: str,
+        error: str | None = None,
+    ) -> None:
+        """Append one call, failed (`reply` None) or not."""
+        who = request.identity
+        chain = self._chains.get((who.seat, who.role), [])
+        prefix = _common_prefix(chain, request.messages)
+        answer = [] if reply is None else [Message("assistant", reply.text)]
+        self._chains[(who.seat, who.role)] = [*request.messages, *answer]
+        self.calls.append(
+            CallRecord(
+                turn=turn,
+                seat=who.seat,
+                role=who.role,
+                ordinal=who.ordinal,
+                model=model,
+                served_model=reply.model if reply else None,
+                prompt=prompt,
+                prefix=prefix,
+                messages=[MessageRecord(role=m.role, content=m.content) for m in request.messages[prefix:]],
+                temperature=request.temperature,
+                max_tokens=request.max_tokens,
+                seed=request.seed,
+                structured=reply.structured if reply else None,
+                text=reply.text if reply else None,
+                error=error,
+                finish_reason=reply.finish_reason if reply else None,
+                prompt_tokens=reply.prompt_tokens if reply else None,
+                completion_tokens=reply.completion_tokens if reply else None,
+                cached_tokens=reply.cached_tokens if reply else None,
+                usd=reply.usd if reply else None,
+                obtained=Obtained(
+                    latency_s=round(reply.latency_s, 4), attempts=reply.attempts, cache_hit=reply.cache_hit
+                )
+                if reply
+                else None,
+                token_ids=list(reply.token_ids) if reply and reply.token_ids is not None else None,
+                logprobs=list(reply.logprobs) if reply and reply.logprobs is not None else None,
+            )
+        )
+
+
+def _common_prefix(chain: Sequence[Message], messages: Sequence[Message]) -> int:
+    count = 0
+    for before, now in zip(chain, messages, strict=False):
+        if before != now:
+            break
+        count += 1
+    return count
+
+
+def full_messages(calls: Sequence[CallRecord], number: int) -> list[MessageRecord]:
+    """All messages that call `number` sent, put together from the calls before it."""
+    call = calls[number]
+    if call.prefix == 0:
+        return list(call.messages)
+    before = next(i for i in range(number - 1, -1, -1) if (calls[i].seat, calls[i].role) == (call.seat, call.role))
+    chain = full_messages(calls, before)
+    text = calls[before].text
+    if text is not None:
+        chain.append(MessageRecord(role="assistant", content=text))
+    return [*chain[: call.prefix], *call.messages]
+
+
+async def recorded_call(
+    model: Model, request: ChatRequest, ledger: CallLedger, turn: int | None, prompt: Prompt
+) -> ChatReply:
+    """Ask a model and write the call down, answered or not."""
+    reply, error = None, "cancelled, or a deadline passed"
+    try:
+        reply = await model.complete(request)
+    except EpisodeError as problem:
+        error = problem.message
+        raise
+    finally:
+        ledger.add(
+            request, reply, turn=turn, model=model.name, prompt=prompt.label, error=None if reply is not None else error
+        )
+    return reply

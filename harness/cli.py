@@ -1,0 +1,167 @@
+"""The command line: parses, calls, prints. Heavy imports happen inside the commands, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.errors import BadInput, HarnessError
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
+EPILOG = """exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes · 130 interrupted"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.do(arguments))
+    except BadInput as error:
+        print(f"harness: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except HarnessError as error:
+        print(f"harness: {error}", file=sys.stderr)
+        return EXIT_OWED
+    except KeyboardInterrupt:
+        print("harness: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_OK
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="harness",
+        description="Does a separate strategist model make an LLM agent reach its goal more often?",
+        epilog=EPILOG,
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _run_parser(commands)
+    _judge_parser(commands)
+    _reading_parsers(commands)
+    _data_parser(commands)
+    return top
+
+
+def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="play an experiment, or continue it",
+        description="Play an experiment (YAML); without one, the built-in quick-start. The same command continues a run.",
+        epilog=EPILOG,
+    )
+    run.add_argument("config", nargs="?", type=Path, help="experiment file; the built-in quick-start when left out")
+    run.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value")
+    run.add_argument("--name", help="name of the run's folder; made from the config when left out")
+    run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
+    run.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")
+    run.add_argument("--retry-failed", action="store_true", help="play every failed episode again, whatever its kind")
+    run.set_defaults(do=_do_run)
+
+
+def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    judge = commands.add_parser(
+        "judge", help="score a run's stored episodes with another judge", description="Score stored episodes again."
+    )
+    judge.add_argument("run", type=Path, help="the run's folder")
+    judge.add_argument("--judge", required=True, metavar="MODEL", help="a model of the run's config, or provider:model")
+    judge.add_argument("--kind", default="sotopia", help="the kind of judge (sotopia)")
+    judge.add_argument("--model-config", type=Path, metavar="FILE", help="YAML with `models:` to take MODEL from")
+    judge.set_defaults(do=_do_judge)
+
+
+def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listing = commands.add_parser("list", help="environments, splits, strategists, providers, judges")
+    listing.set_defaults(do=_do_list)
+    schema = commands.add_parser("schema", help="the JSON schema of an experiment file")
+    schema.set_defaults(do=_do_schema)
+    show = commands.add_parser("show", help="a run's cells, or one episode")
+    show.add_argument("run", type=Path, help="the run's folder")
+    show.add_argument("episode", nargs="?", help="episode id, or the beginning of one")
+    show.set_defaults(do=_do_show)
+    board = commands.add_parser("leaderboard", help="the ranking over runs")
+    board.add_argument("runs", nargs="+", type=Path, metavar="PATH", help="run folders, or a folder of runs")
+    board.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
+    board.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    board.set_defaults(do=_do_leaderboard)
+
+
+def _data_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="fetch, import or generate the environments' data")
+    parts = data.add_subparsers(metavar="ACTION", required=True)
+    fetch = parts.add_parser("fetch", help="download published data from its declared sources, and import it")
+    fetch.add_argument("environment")
+    fetch.set_defaults(do=_do_fetch)
+    bring = parts.add_parser("import", help="import a folder or archive that lies on this machine")
+    bring.add_argument("path", type=Path)
+    bring.add_argument("--environment", help="whose data it is; found out when left out")
+    bring.set_defaults(do=_do_import)
+    make = parts.add_parser("generate", help="generate data of our own in the published format")
+    make.add_argument("environment")
+    make.add_argument("--n", type=int, required=True, help="how many")
+    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR")
+    make.set_defaults(do=_do_generate)
+
+
+def _do_run(arguments: argparse.Namespace) -> int:
+    from harness.commands.run import run_command
+
+    return run_command(arguments)
+
+
+def _do_judge(arguments: argparse.Namespace) -> int:
+    from harness.commands.judge import judge_command
+
+    return judge_command(arguments)
+
+
+def _do_list(arguments: argparse.Namespace) -> int:
+    from harness.commands.reading import list_command
+
+    return list_command()
+
+
+def _do_schema(arguments: argparse.Namespace) -> int:
+    import json
+
+    from harness.experiment import Experiment
+
+    print(json.dumps(Experiment.model_json_schema(), indent=2))
+    return EXIT_OK
+
+
+def _do_show(arguments: argparse.Namespace) -> int:
+    from harness.commands.reading import show_command
+
+    return show_command(arguments.run, arguments.episode)
+
+
+def _do_leaderboard(arguments: argparse.Namespace) -> int:
+    from harness.commands.reading import leaderboard_command
+
+    return leaderboard_command(arguments.runs, arguments.format, arguments.judge)
+
+
+def _do_fetch(arguments: argparse.Namespace) -> int:
+    from harness.commands.data import fetch_command
+
+    return fetch_command(arguments.environment)
+
+
+def _do_import(arguments: argparse.Namespace) -> int:
+    from harness.commands.data import import_command
+
+    return import_command(arguments.path, arguments.environment)
+
+
+def _do_generate(arguments: argparse.Namespace) -> int:
+    from harness.commands.data import generate_command
+
+    return generate_command(arguments.environment, arguments.n, arguments.seed, arguments.out)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,165 @@
+"""`harness list`, `harness show` and `harness leaderboard`: read records, print them. Agents' words are printed as plain
+text: no console markup, no control characters."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import environments
+from agents.models import REGISTRY as PROVIDERS
+from agents.strategists import REGISTRY as STRATEGISTS
+from agents.strategists import kind_of
+from harness.errors import BadInput
+from harness.index import latest_episodes, latest_judgements
+from harness.judging import REGISTRY as JUDGES
+from harness.judging import judge_kind
+from harness.records import EpisodeRecord, JudgementRecord
+from harness.store import EPISODES, JUDGEMENTS, read_line, read_manifest
+from leaderboard.tables import cell_table, find_runs, render_plain
+
+
+def list_command() -> int:
+    console = Console()
+    for name in environments.REGISTRY.names():
+        try:
+            environment = environments.make(name)
+        except ImportError as error:
+            _say(console, f"environment {name}: not usable here ({error})")
+            continue
+        _say(console, f"environment {name} ({environment.seats} seat(s), protocol {environment.protocol})")
+        for split, line in environment.splits().items():
+            _say(console, f"  split {split}: {line}")
+        for script, entry in environment.baselines.items():
+            _say(console, f"  scripted agent {script}: {entry.description}")
+    for name in STRATEGISTS.names():
+        _say(console, f"strategist {name}: {kind_of(name).description}")
+    for name in PROVIDERS.names():
+        _say(console, f"provider {name}")
+    for name in JUDGES.names():
+        _say(console, f"judge {name}: {judge_kind(name).description}")
+    return 0
+
+
+def show_command(run: Path, episode: str | None) -> int:
+    console = Console()
+    if episode is None:
+        manifest = read_manifest(run)
+        _say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
+        print_leaderboard([run], "table", None, console)
+        rows = latest_episodes(run).values()
+        _say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
+        for row in list(rows)[:10]:
+            _say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
+        return 0
+    show_episode(console, run, episode)
+    return 0
+
+
+def show_episode(console: Console, run: Path, prefix: str) -> None:
+    """The dialogue with strategies, actions and the judges' reasons. Raises `BadInput` for an unknown id."""
+    read_manifest(run)
+    rows = latest_episodes(run)
+    matches = [key for key in rows if key.startswith(prefix)]
+    if len(matches) != 1:
+        raise BadInput(f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them")
+    record = EpisodeRecord.model_validate(read_line(run / EPISODES, rows[matches[0]]["offset"]))
+    _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}, seed {record.seed}")
+    for number, seat in enumerate(record.seats):
+        mark = " (tested)" if seat.tested else ""
+        _say(console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}")
+    for turn in record.turns:
+        _say(console, f"\nturn {turn.index}, {record.seats[turn.seat].name}")
+        if turn.strategy is not None:
+            _say(console, f"  strategy ({turn.strategy_source}): {turn.strategy}", "italic")
+        _say(console, f"  {turn.rendered}" + ("" if turn.parse == "ok" else f"   [{turn.parse}]"), "bold")
+    end = f"failed, {record.error.kind}: {record.error.message}" if record.error else f"ended: {record.end_reason}"
+    _say(console, f"\n{end}; {len(record.calls)} model calls, {record.duration_s:.1f} s")
+    if record.outcome:
+        _say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
+    for row in latest_judgements(run).values():
+        if row["episode_id"] == record.episode_id:
+            judgement = JudgementRecord.model_validate(read_line(run / JUDGEMENTS, row["offset"]))
+            show_judgement(console, record, judgement)
+
+
+def show_judgement(console: Console, record: EpisodeRecord, judgement: JudgementRecord) -> None:
+    _say(console, f"\njudge {judgement.judge}: {judgement.status}")
+    if judgement.error:
+        _say(console, f"  {judgement.error.kind}: {judgement.error.message}")
+    for seat, scores, reasons in zip(record.seats, judgement.scores or [], judgement.reasons or [], strict=False):
+        _say(console, f"  {seat.name}: overall {scores['overall']:.2f}")
+        for name, reason in reasons.items():
+            _say(console, f"    {name} {scores[name]:g}: {reason}")
+
+
+def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> int:
+    print_leaderboard(find_runs(paths), form, judge, Console())
+    return 0
+
+
+COLUMNS = {
+    "environment": "environment", "split": "split", "pairing": "pairing", "actor": "actor", "strategist": "strategist",
+    "goal": "goal", "interval": "95 %", "overall": "overall", "planned": "planned", "finished": "finished",
+    "failed": "failed", "unscored": "unscored", "tasks": "tasks", "calls": "calls", "tokens": "tokens", "usd": "USD",
+}  # fmt: skip
+
+
+def print_leaderboard(runs: Sequence[Path], form: str, judge: str | None, console: Console) -> None:
+    """The ranking in one of its forms; csv and json carry full precision."""
+    table = cell_table(runs, judge)
+    if form == "csv":
+        table.to_csv(sys.stdout, index=False)
+    elif form == "json":
+        print(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
+    else:
+        rows = [_texts(row) for row in table.to_dict("records")]
+        names = (["run"] if len(runs) > 1 else []) + list(COLUMNS)
+        if form == "markdown":
+            _print_markdown(names, rows)
+        else:
+            _print_table(console, names, rows)
+
+
+def _texts(row: dict[Any, Any]) -> dict[str, str]:
+    texts = {str(key): render_plain(value) for key, value in row.items()}
+    texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
+    texts["usd"] = "unknown" if row["usd"] is None or row["usd"] != row["usd"] else f"{row['usd']:.4f}"
+    for key in ("calls", "tokens"):
+        texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))
+    return texts
+
+
+def _print_table(console: Console, names: list[str], rows: list[dict[str, str]]) -> None:
+    shared = {name: rows[0][name] for name in ("environment", "split", "pairing", "actor") if len({r[name] for r in rows}) == 1}
+    shown = [name for name in names if name not in shared]
+    if shared:
+        _say(console, ", ".join(f"{name} {value}" for name, value in shared.items()))
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        right = name not in ("run", "environment", "split", "pairing", "actor", "strategist")
+        table.add_column(COLUMNS.get(name, name), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in shown))
+    wide = console if console.is_terminal else Console(width=160)
+    wide.print(table)
+
+
+def _print_markdown(names: list[str], rows: list[dict[str, str]]) -> None:
+    print("| " + " | ".join(COLUMNS.get(name, name) for name in names) + " |")
+    print("|" + "---|" * len(names))
+    for row in rows:
+        print("| " + " | ".join(row[name].replace("|", "\\|") for name in names) + " |")
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Print text that may hold agents' words: nothing in it is markup, control characters are shown as codes."""
+    safe = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    console.print(Text(safe, style=style), soft_wrap=True)

@@ -1,0 +1,83 @@
+"""`harness run`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.commands.reading import print_leaderboard
+from harness.errors import BadInput
+from harness.experiment import Experiment, load_experiment
+from harness.progress import Progress
+from harness.run import Run, RunSummary, execute
+
+EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    experiment = read_experiment(arguments.config, arguments.overrides)
+    if arguments.dry_run:
+        from harness.forecast import print_forecast
+
+        print_forecast(experiment, arguments.results)
+        return EXIT_OK
+    folder = run_folder(arguments.results, arguments.name or experiment.run_name)
+    with Run(experiment, folder, arguments.retry_failed) as run:
+        progress = Progress()
+        for torn in (run.episodes.torn, run.judgements.torn):
+            if torn:
+                progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
+        summary = execute(run, progress)
+    print_summary(summary, arguments)
+    if summary.stopped == "interrupted":
+        return EXIT_INTERRUPTED
+    return EXIT_OK if summary.complete else EXIT_OWED
+
+
+def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
+    """The experiment in a file, or the built-in quick-start. Raises `BadInput`."""
+    if path is None:
+        return load_experiment(None, files("harness").joinpath("quickstart.yaml").read_text("utf-8"), overrides)
+    try:
+        return load_experiment(path, path.read_text("utf-8"), overrides)
+    except FileNotFoundError:
+        raise BadInput(f"there is no experiment file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from error
+
+
+def run_folder(results: Path, name: str) -> Path:
+    """The run's folder. Raises `BadInput` for a name that would leave `results`."""
+    if not name or name.startswith(".") or any(char in name for char in "/\\\0"):
+        raise BadInput(f"--name {name!r}: a run's name is one folder name under {results}, without slashes")
+    return results / name
+
+
+def print_summary(summary: RunSummary, arguments: argparse.Namespace) -> None:
+    console = Console()
+    print_leaderboard([summary.folder], "table", None, console)
+    failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
+    console.print(
+        f"\n{summary.finished} of {summary.planned} planned episodes finished, failed: {failed}, "
+        f"not played: {summary.missing}, unscored: {summary.unscored}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    lines = [f"Records: {summary.folder}"]
+    if not summary.complete:
+        lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
+    if arguments.config is None:
+        lines += [
+            "This is SmolLM2-135M: it plays badly. The point is that every part is real.",
+            "Try next:",
+            f"  harness show {summary.folder}",
+            "  harness list",
+            "  harness run --dry-run",
+            "  harness schema            # what an experiment file may say",
+        ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

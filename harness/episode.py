@@ -1,0 +1,257 @@
+"""Play one episode: the one loop everything else serves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from agents.actors import ModelActor, ScriptedActor
+from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+from agents.prompts import general
+from environments.base import BaselineEntry, Environment, Play, Task, View
+from environments.prompts import Prompt
+from harness.calls import CallLedger, recorded_call
+from harness.errors import EpisodeError
+from harness.experiment import ActorSpec, RoleSpec, StrategistSpec
+from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
+from harness.seeds import call_seed, seed_from
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who sits in a seat, ready to play."""
+
+    strategist: Strategist
+    strategist_spec: StrategistSpec
+    strategist_model: Model | None
+    actor_spec: ActorSpec
+    actor_model: Model | None
+    baseline: BaselineEntry | None
+    """For scripted actors, instead of a model."""
+    tested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePlan:
+    """Everything one episode is a function of."""
+
+    episode_id: str
+    cell: str
+    pairing: str
+    split: str
+    actor: str
+    strategist: str
+    environment: Environment
+    task: Task
+    donors: Sequence[Task]
+    """Tasks the `shuffled` control may borrow its situation from: the split's, the task's own group left out."""
+    seats: tuple[Seat, ...]
+    order: int
+    repeat: int
+    seed: int
+    turn_seconds: float = 300.0
+    episode_seconds: float = 3600.0
+
+
+async def play_episode(plan: EpisodePlan, attempt: int = 1) -> EpisodeRecord:
+    """Play the plan to its end or to a stated failure. Never raises for what happens inside the episode: that is
+    `status: failed` with the error's kind. Cancellation (the run is being stopped) goes through."""
+    table = _Table(plan)
+    error: ErrorInfo | None = None
+    started, clock = datetime.now(UTC), time.monotonic()
+    try:
+        async with asyncio.timeout(plan.episode_seconds):
+            table.start()
+            while not table.play.done:
+                await table.take_turn()
+    except EpisodeError as problem:
+        error = ErrorInfo(kind=problem.kind, message=problem.message)
+    except TimeoutError:
+        limit = f"the turn's {plan.turn_seconds:g} s or the episode's {plan.episode_seconds:g} s"
+        error = ErrorInfo(kind="infrastructure", message=f"deadline passed ({limit}) at turn {len(table.turns)}")
+    except Exception as problem:
+        error = ErrorInfo(kind="infrastructure", message=_describe(problem))
+    return table.record(attempt, error, started, time.monotonic() - clock)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The state of one episode at play: world, seats, and what was written down so far."""
+
+    plan: EpisodePlan
+    ledger: CallLedger = field(default_factory=CallLedger)
+    turns: list[TurnRecord] = field(default_factory=list)
+    _play: Play | None = None
+    _actors: list[Actor] = field(default_factory=list)
+    _past: list[list[OwnTurn]] = field(default_factory=list)
+    _seen: list[int] = field(default_factory=list)
+
+    @property
+    def play(self) -> Play:
+        assert self._play is not None
+        return self._play
+
+    def start(self) -> None:
+        plan = self.plan
+        self._play = _world(lambda: plan.environment.reset(plan.task, plan.seed))
+        self._actors = [self._actor(number, seat) for number, seat in enumerate(plan.seats)]
+        self._past = [[] for _ in plan.seats]
+        self._seen = [0 for _ in plan.seats]
+
+    def _actor(self, number: int, seat: Seat) -> Actor:
+        if seat.baseline is None:
+            return ModelActor()
+        return ScriptedActor(seat.baseline, self.play, number, seed_from("script", self.plan.seed, number))
+
+    async def take_turn(self) -> None:
+        """Observation → strategy → action → result."""
+        number = self.play.current_seat
+        seat = self.plan.seats[number]
+        view = _world(lambda: self.play.view(number))
+        async with asyncio.timeout(self.plan.turn_seconds):
+            strategy = await seat.strategist.propose(self._situation(view, seat, "strategist"))
+            answer = await self._actors[number].act(self._situation(view, seat, "actor"), strategy)
+        result = _world(lambda: self.play.step(number, answer.action))
+        self._write_down(view, strategy, answer, result.rendered, result.reward, result.info)
+
+    def _situation(self, view: View, seat: Seat, role: str) -> Situation:
+        spec: RoleSpec = seat.strategist_spec if role == "strategist" else seat.actor_spec
+        model = seat.strategist_model if role == "strategist" else seat.actor_model
+        return Situation(
+            view=view,
+            past=tuple(self._past[view.seat]),
+            ask=partial(self._ask, view.seat, role, spec, model),
+            prompt=partial(_prompt, self.plan.environment),
+            format=self.plan.environment.action_format,
+            donor=partial(self._donor, view.seat),
+            history=spec.history,
+        )
+
+    async def _ask(
+        self,
+        seat: int,
+        role: str,
+        spec: RoleSpec,
+        model: Model | None,
+        messages: Sequence[Message],
+        prompt: Prompt,
+        schema: Mapping[str, Any] | None = None,
+    ) -> ChatReply:
+        if model is None:
+            raise EpisodeError("environment", f"the {role} of seat {seat} asked for a model but the config gives none")
+        plan = self.plan
+        ordinal = self.ledger.ordinal(seat, role)
+        request = ChatRequest(
+            messages=tuple(messages),
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+            seed=call_seed(plan.seed, seat, role, ordinal),
+            schema=schema,
+            identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
+        )
+        return await recorded_call(model, request, self.ledger, len(self.turns), prompt)
+
+    def _donor(self, seat: int) -> View:
+        """The first view of a donor task, chosen by the episode's seed, the seat and the turn."""
+        plan = self.plan
+        choice = seed_from("donor", plan.seed, seat, len(self.turns)) % len(plan.donors)
+        rotated = (plan.donors[(choice + step) % len(plan.donors)] for step in range(len(plan.donors)))
+        donor = next((task for task in rotated if task.group != plan.task.group), None)
+        if donor is None:
+            raise EpisodeError("environment", "the control `shuffled` needs a second task of another group in the split")
+        return _world(lambda: plan.environment.reset(donor, plan.seed).view(seat))
+
+    def _write_down(
+        self, view: View, strategy: Strategy, answer: Answer, rendered: str, reward: float | None, info: Mapping[str, Any]
+    ) -> None:
+        text = answer.thought if strategy.think_first else strategy.text
+        self.turns.append(
+            TurnRecord(
+                index=len(self.turns),
+                seat=view.seat,
+                observation=[event.text for event in view.events[self._seen[view.seat] :]],
+                strategy=text,
+                strategy_source=strategy.source,
+                action_kind=answer.action.kind,
+                action=answer.action.text,
+                parse=answer.parse,
+                rendered=rendered,
+                reward=reward,
+                info=dict(info),
+            )
+        )
+        self._seen[view.seat] = len(view.events)
+        self._past[view.seat].append(OwnTurn(text, answer.text))
+
+    def record(self, attempt: int, error: ErrorInfo | None, started: datetime, seconds: float) -> EpisodeRecord:
+        plan, play = self.plan, self._play
+        outcome = play.outcome() if play and error is None else None
+        return EpisodeRecord(
+            episode_id=plan.episode_id,
+            cell=plan.cell,
+            environment=plan.environment.name,
+            split=plan.split,
+            protocol=plan.environment.protocol,
+            pairing=plan.pairing,
+            actor=plan.actor,
+            strategist=plan.strategist,
+            task_id=plan.task.id,
+            group=plan.task.group,
+            order=plan.order,
+            repeat=plan.repeat,
+            seed=plan.seed,
+            attempt=attempt,
+            status="finished" if error is None else "failed",
+            error=error,
+            end_reason=play.end_reason if play else "",
+            seats=[self._seat_record(number, seat) for number, seat in enumerate(plan.seats)],
+            judge_background=play.judge_background() if play else None,
+            turns=self.turns,
+            calls=self.ledger.calls,
+            outcome=OutcomeRecord(score=outcome.score, success=outcome.success, details=dict(outcome.details))
+            if outcome
+            else None,
+            started_at=started.isoformat(timespec="milliseconds"),
+            duration_s=round(seconds, 4),
+        )
+
+    def _seat_record(self, number: int, seat: Seat) -> SeatRecord:
+        view = self._play.view(number) if self._play else None
+        return SeatRecord(
+            name=view.name if view else "",
+            strategist=seat.strategist_spec.label,
+            strategist_model=seat.strategist_model.name if seat.strategist_model else None,
+            actor=seat.actor_spec.label,
+            actor_model=seat.actor_model.name if seat.actor_model else None,
+            tested=seat.tested,
+            background=view.background if view else "",
+            closing=[event.text for event in view.events[self._seen[number] :]] if view else [],
+        )
+
+
+def _prompt(environment: Environment, role: str) -> Prompt:
+    return environment.prompt(role) or general(role)
+
+
+def _world(call: Callable[[], T]) -> T:
+    """Run the environment's code; what goes wrong there is the environment's."""
+    try:
+        return call()
+    except EpisodeError:
+        raise
+    except Exception as problem:
+        raise EpisodeError("environment", _describe(problem)) from problem
+
+
+def _describe(problem: Exception) -> str:
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{type(problem).__name__}: {problem} (in {frame.name}, line {frame.lineno})"[:500]

@@ -1,0 +1,357 @@
+"""The experiment: what the user writes (YAML), checked, and the matrix of cells it stands for.
+
+environment × pairing × actor × strategist give the cells; a cell's tasks × orders × repeats give its units, and a
+unit played once is an episode. The identity of an experiment is a hash over the options that change outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness.errors import BadInput, nearest
+from harness.seeds import stable_hash
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvironmentSpec(Spec):
+    name: str
+    """sotopia, webshop, alfworld or a plug-in; `harness list` shows them."""
+    split: str
+    label: str = ""
+    """Shown in results instead of the name; needed when one split is played twice with different options."""
+    tasks: int | list[str] | None = None
+    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
+    options: dict[str, Any] = {}
+    """The environment's own options, for example `protocol` or `max_turns`."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _some_tasks(cls, value: int | list[str] | None) -> int | list[str] | None:
+        if isinstance(value, int) and value < 1 or value == []:
+            raise ValueError("must be at least 1 task (or null for all)")
+        return value
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.name
+
+
+class RoleSpec(Spec):
+    """How a role asks its model."""
+
+    temperature: float = Field(0.7, ge=0, le=2)
+    max_tokens: int = Field(256, ge=1)
+    history: int | None = Field(None, ge=0)
+    """How many of the seat's own past turns stay in the chat; null = all."""
+
+
+class ActorSpec(RoleSpec):
+    name: str = ""
+    """Shown in results; the model's or script's name when left out."""
+    model: str | None = None
+    script: str | None = None
+    """One of the environment's scripted baselines instead of a model: random, rule, expert, oracle."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ActorSpec:
+        if (self.model is None) == (self.script is None):
+            raise ValueError("an actor needs either `model` or `script`")
+        return self
+
+    @property
+    def label(self) -> str:
+        return self.name or self.model or f"script:{self.script}"
+
+
+class StrategistSpec(RoleSpec):
+    name: str = ""
+    """Shown in results; the kind when left out."""
+    kind: str
+    """vanilla, react, epo, epo-rl, null, shuffled or a plug-in; `harness list` shows them."""
+    model: str | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.kind
+
+
+class PartnerSpec(Spec):
+    """Who sits opposite in a two-seat environment."""
+
+    name: str = ""
+    actor: str = "same"
+    """The name of an actor of this experiment or of `partners`, or `same`: the tested agent's own actor."""
+    strategist: str = "vanilla"
+    """The name of a strategist of this experiment, or `same`."""
+    orders: Literal["first", "second", "both"] = "both"
+    """The seat of the tested agent."""
+
+    @property
+    def label(self) -> str:
+        if self.name:
+            return self.name
+        return f"vs {'own actor' if self.actor == 'same' else self.actor} ({self.strategist})"
+
+
+class JudgeSpec(Spec):
+    kind: str = "sotopia"
+    """`harness list` shows the judges."""
+    model: str
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int = Field(1500, ge=1)
+    reasoning_chars: int | None = Field(None, ge=10)
+    """Cap on each written reason, for small models that do not stop; null = none."""
+
+
+class Limits(Spec):
+    """Limits of effort; none of them changes what an episode that fits in them looks like."""
+
+    episodes_at_once: int = Field(16, ge=1)
+    turn_seconds: float = Field(300, gt=0)
+    episode_seconds: float = Field(3600, gt=0)
+
+
+class Experiment(Spec):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$")
+    description: str = ""
+    seed: int = 0
+    environments: list[EnvironmentSpec] = Field(min_length=1)
+    models: dict[str, dict[str, Any]] = {}
+    """Name -> provider config. A role may also name a model as `provider:model` without an entry here."""
+    actors: list[ActorSpec] = Field(min_length=1)
+    partners: list[ActorSpec] = []
+    """Actors that only sit opposite."""
+    strategists: list[StrategistSpec] = Field(min_length=1)
+    pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
+    """For two-seat environments. self-play: the same agent in both seats, both scored."""
+    repeats: int = Field(1, ge=1)
+    judge: JudgeSpec | None = None
+    include: list[dict[str, str]] = []
+    """Keep only cells that match one of these; keys: environment, split, pairing, actor, strategist; values: names with
+    * and ?."""
+    exclude: list[dict[str, str]] = []
+    limits: Limits = Limits()
+
+    @field_validator("actors", "partners", mode="before")
+    @classmethod
+    def _actor_shorthand(cls, value: Any) -> Any:
+        return _each(value, lambda text: {"script": text[7:]} if text.startswith("script:") else {"model": text})
+
+    @field_validator("strategists", mode="before")
+    @classmethod
+    def _strategist_shorthand(cls, value: Any) -> Any:
+        return _each(value, lambda text: {"kind": text})
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _judge_shorthand(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _known_axes(cls, value: list[dict[str, str]]) -> list[dict[str, str]]:
+        for pattern in value:
+            for key in pattern:
+                if key not in AXES:
+                    raise ValueError(f"unknown axis {key!r}; axes are {', '.join(AXES)}.{nearest(key, AXES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Experiment:
+        _unique("environments", [f"{e.shown} | {e.split}" for e in self.environments])
+        _unique("actors", [a.label for a in [*self.actors, *self.partners]])
+        _unique("strategists", [s.label for s in self.strategists])
+        _unique("pairings", [pairing_label(p) for p in self.pairings])
+        actors = ["same", *(a.label for a in [*self.actors, *self.partners])]
+        strategists = ["same", "vanilla", *(s.label for s in self.strategists)]
+        for pairing in self.pairings:
+            if isinstance(pairing, PartnerSpec):
+                _known("partner's actor", pairing.actor, actors)
+                _known("partner's strategist", pairing.strategist, strategists)
+        return self
+
+    @property
+    def identity(self) -> str:
+        """Hash over everything that changes outputs: not the description, not the limits."""
+        return stable_hash(identity_options(self.model_dump(mode="json")))
+
+    @property
+    def run_name(self) -> str:
+        return f"{self.name}-{self.identity[:8]}"
+
+
+AXES = ("environment", "split", "pairing", "actor", "strategist")
+
+NOT_IDENTITY = ("description", "limits")
+MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price")
+"""Keys of a model's config that change no output."""
+
+
+def identity_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config without what can not change an output."""
+    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    kept["models"] = {
+        name: {key: value for key, value in model.items() if key not in MODEL_EFFORT_KEYS}
+        for name, model in config.get("models", {}).items()
+    }
+    return kept
+
+
+def pairing_label(pairing: str | PartnerSpec) -> str:
+    return pairing if isinstance(pairing, str) else pairing.label
+
+
+def _each(value: Any, expand: Any) -> Any:
+    return [expand(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+
+def _unique(what: str, labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)")
+
+
+def _known(what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}.{nearest(name, known)}")
+
+
+class Cell(Spec):
+    """One point of the matrix, without its tasks."""
+
+    environment: EnvironmentSpec
+    pairing: str
+    partner: PartnerSpec | None
+    """None in self-play and in environments with one seat."""
+    actor: ActorSpec
+    strategist: StrategistSpec
+
+    @property
+    def id(self) -> str:
+        parts = (self.environment.shown, self.environment.split, self.pairing, self.actor.label, self.strategist.label)
+        return " | ".join(parts)
+
+
+def cells(experiment: Experiment, seats: Mapping[str, int]) -> list[Cell]:
+    """The matrix in a stable order. `seats` gives the number of seats per environment name; where that is one, the
+    pairings fall together into `solo`. A scripted actor meets only `vanilla` (it hears no strategy). Raises `BadInput` for
+    an empty matrix."""
+    found: dict[str, Cell] = {}
+    for environment in experiment.environments:
+        pairings = experiment.pairings if seats[environment.name] > 1 else ["solo"]
+        for pairing in pairings:
+            for actor in experiment.actors:
+                for strategist in experiment.strategists:
+                    if actor.script is not None:
+                        strategist = StrategistSpec(kind="vanilla")
+                    partner = pairing if isinstance(pairing, PartnerSpec) else None
+                    cell = Cell(
+                        environment=environment,
+                        pairing=pairing_label(pairing),
+                        partner=partner,
+                        actor=actor,
+                        strategist=strategist,
+                    )
+                    if _wanted(cell, experiment):
+                        found.setdefault(cell.id, cell)
+    if not found:
+        raise BadInput(
+            "the experiment's matrix is empty: `include` and `exclude` leave no cell. "
+            "Check their names against `harness run --dry-run` without them."
+        )
+    return list(found.values())
+
+
+def _wanted(cell: Cell, experiment: Experiment) -> bool:
+    values = {
+        "environment": cell.environment.shown,
+        "split": cell.environment.split,
+        "pairing": cell.pairing,
+        "actor": cell.actor.label,
+        "strategist": cell.strategist.label,
+    }
+
+    def matches(pattern: Mapping[str, str]) -> bool:
+        return all(fnmatchcase(values[axis], glob) for axis, glob in pattern.items())
+
+    kept = not experiment.include or any(matches(pattern) for pattern in experiment.include)
+    return kept and not any(matches(pattern) for pattern in experiment.exclude)
+
+
+def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Experiment:
+    """The experiment in a YAML text, with `--set a.b=c` applied. `path` only names the file in messages."""
+    where = str(path) if path else "the built-in quick-start"
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{where}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
+    for override in overrides:
+        _apply(raw, override)
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(explain(error, where)) from None
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    """Set one value by its dotted path; list items by number (`strategists.0.model=x`)."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise BadInput(f"--set {override!r}: expected KEY.KEY=VALUE, for example --set repeats=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    node: Any = raw
+    keys = path.split(".")
+    try:
+        for key in keys[:-1]:
+            node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
+        if isinstance(node, list):
+            node[int(keys[-1])] = value
+        else:
+            node[keys[-1]] = value
+    except (IndexError, ValueError, TypeError, AttributeError):
+        raise BadInput(f"--set {override!r}: there is no place {path!r} in the config") from None
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """One line per problem, naming file, key, what was expected, and the nearest right key."""
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("literal", "PartnerSpec")))
+        if item["type"] == "extra_forbidden":
+            key = str(item["loc"][-1])
+            known = sorted(_known_keys(item["loc"]))
+            lines.append(f"{where}: unknown key `{place}`; known here: {', '.join(known)}.{nearest(key, known)}")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: `{place}`: {message} (got {item['input']!r:.80})" if place else f"{where}: {message}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+PLACES: dict[str, type[Spec]] = {
+    "environments": EnvironmentSpec,
+    "actors": ActorSpec,
+    "partners": ActorSpec,
+    "strategists": StrategistSpec,
+    "pairings": PartnerSpec,
+    "judge": JudgeSpec,
+    "limits": Limits,
+}
+
+
+def _known_keys(location: tuple[int | str, ...]) -> set[str]:
+    model = PLACES.get(str(location[0]), Experiment) if len(location) > 1 else Experiment
+    return set(model.model_fields)

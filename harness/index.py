@@ -1,0 +1,134 @@
+"""The small index beside a JSONL file: per line its byte offset, length and the scalars that lists and tables need.
+
+Derived data: it is rebuilt from where it ends when the file has grown, and from the start when it does not fit the file
+any more. Deleting it loses nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.store import EPISODES, JUDGEMENTS, decode, scan
+
+Row = dict[str, Any]
+FORMAT = 1
+"""Raised when the scalars change, so that old indexes are rebuilt."""
+
+
+def episode_scalars(record: Row) -> Row:
+    """What a table needs of an episode, without its turns and texts."""
+    calls = record["calls"]
+    outcome = record.get("outcome") or {}
+    return {
+        **{key: record[key] for key in EPISODE_KEYS},
+        "error": (record.get("error") or {}).get("kind"),
+        "tested": [number for number, seat in enumerate(record["seats"]) if seat["tested"]],
+        "needs_judge": record.get("judge_background") is not None,
+        "score": outcome.get("score"),
+        "success": outcome.get("success"),
+        "n_turns": len(record["turns"]),
+        "n_calls": len(calls),
+        "prompt_tokens": _total(calls, "prompt_tokens"),
+        "completion_tokens": _total(calls, "completion_tokens"),
+        "usd": _total(calls, "usd"),
+    }
+
+
+EPISODE_KEYS = (
+    "episode_id", "cell", "environment", "split", "protocol", "pairing", "actor", "strategist", "task_id", "group",
+    "order", "repeat", "seed", "attempt", "status", "end_reason", "duration_s",
+)  # fmt: skip
+
+
+def judgement_scalars(record: Row) -> Row:
+    """What a table needs of a judgement, without its reasons and prompt."""
+    return {
+        **{key: record[key] for key in ("judgement_id", "episode_id", "episode_attempt", "judge", "status", "scores")},
+        "error": (record.get("error") or {}).get("kind"),
+        "flags": record["flags"],
+        "n_calls": len(record["calls"]),
+        "prompt_tokens": _total(record["calls"], "prompt_tokens"),
+        "completion_tokens": _total(record["calls"], "completion_tokens"),
+        "usd": _total(record["calls"], "usd"),
+    }
+
+
+def _total(calls: Iterable[Row], key: str) -> float | None:
+    """The sum over calls that were answered; None when one of them does not know its value."""
+    values = [call[key] for call in calls if call["text"] is not None]
+    return None if any(value is None for value in values) else sum(values)
+
+
+SCALARS: dict[str, Callable[[Row], Row]] = {EPISODES: episode_scalars, JUDGEMENTS: judgement_scalars}
+
+
+def read_index(path: Path) -> list[Row]:
+    """One row per whole line of `path` (an episodes or judgements file), in file order: its scalars, `offset` and
+    `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is not JSON."""
+    rows, stored = _load(path)
+    start = rows[-1]["offset"] + rows[-1]["length"] if rows else 0
+    fresh = []
+    for offset, line in scan(path, start):
+        record = decode(path, offset, line)
+        fresh.append({"offset": offset, "length": len(line), **SCALARS[path.name](record)})
+    if fresh:
+        _append(path, fresh, stored)
+    return rows + fresh
+
+
+def latest_episodes(folder: Path) -> dict[str, Row]:
+    """Episode id -> its last row: a failed episode that was played again counts as what it became."""
+    return {row["episode_id"]: row for row in read_index(folder / EPISODES)}
+
+
+def latest_judgements(folder: Path) -> dict[str, Row]:
+    """Judgement id -> its last row."""
+    return {row["judgement_id"]: row for row in read_index(folder / JUDGEMENTS)}
+
+
+def index_path(path: Path) -> Path:
+    return path.with_suffix(".index.jsonl")
+
+
+def _load(path: Path) -> tuple[list[Row], int]:
+    """The rows of a stored index that still fit the file, and the index's size in bytes up to its last whole line;
+    ([], 0) when there is none that fits."""
+    with suppress(OSError, ValueError, KeyError):
+        with open(index_path(path), "rb") as file:
+            if json.loads(file.readline() or b"{}") != {"format": FORMAT}:
+                return [], 0
+            lines = [line for line in file if line.endswith(b"\n")]
+            rows = [json.loads(line) for line in lines]
+            size = len(HEADER) + sum(map(len, lines))
+        if not rows or _fits(path, rows[-1]):
+            return rows, size
+    return [], 0
+
+
+HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
+
+
+def _fits(path: Path, last: Row) -> bool:
+    key = "episode_id" if path.name == EPISODES else "judgement_id"
+    with open(path, "rb") as file:
+        file.seek(last["offset"])
+        line = file.readline()
+    return len(line) == last["length"] and line.endswith(b"\n") and json.loads(line).get(key) == last[key]
+
+
+def _append(path: Path, rows: list[Row], stored: int) -> None:
+    """Store rows after the first `stored` bytes. Two readers may try at once: one of them wins, the other leaves it.
+    A folder that can not be written is no error; the index is only a convenience."""
+    with suppress(OSError), open(index_path(path), "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stored and file.seek(0, os.SEEK_END) < stored:
+            return
+        file.truncate(stored)
+        text = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+        file.write(text if stored else HEADER + text)

@@ -1,0 +1,54 @@
+"""Outcome judges and their table. A judge reads an episode's record and writes a judgement; it never edits an episode
+and never reaches into the runner. A plug-in adds one through the entry-point group `strategist_harness.judges`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.models.base import Model
+from harness.experiment import JudgeSpec
+from harness.records import EpisodeRecord, JudgementRecord
+from harness.registry import Registry
+from harness.seeds import stable_hash
+
+
+class Judge(Protocol):
+    label: str
+    """Kind, model and prompt version: judgements of different labels are never mixed."""
+
+    async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
+        """Score one episode. What goes wrong with the judge's answer is `status: unscored` in the record (owed), never
+        a score."""
+
+
+class MakeJudge(Protocol):
+    def __call__(self, spec: JudgeSpec, model: Model) -> Judge: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeKind:
+    make: MakeJudge
+    description: str
+    dimensions: tuple[tuple[str, float, float], ...]
+    """(name, lowest, highest) of each score."""
+    metric: str
+    """The dimension that is the goal."""
+
+
+REGISTRY = Registry(
+    "judge",
+    "strategist_harness.judges",
+    {"sotopia": "harness.judging.sotopia:KIND"},
+)
+
+
+def judge_kind(name: str) -> JudgeKind:
+    """The kind behind a name. Raises `BadInput` for an unknown one."""
+    kind: JudgeKind = REGISTRY.load(name)
+    return kind
+
+
+def judgement_id(episode_id: str, judge: str) -> str:
+    """One judge scores an episode once."""
+    return stable_hash("judgement", episode_id, judge)[:16]

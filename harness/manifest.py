@@ -1,0 +1,125 @@
+"""The manifest: what a run was made from. Written once, compared when a run is continued."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from agents.prompts import general
+from harness.errors import BadInput
+from harness.experiment import identity_options
+from harness.judging import judge_kind
+from harness.plan import Plan
+
+SCHEMA_VERSION = 1
+PACKAGES = ("strategist-harness", "openai", "anthropic", "xllamacpp", "vllm", "torch", "trl", "pydantic", "numpy")
+GENERAL_PROMPTS = ("actor", "strategist", "strategy", "reminder", "reask_action", "reask_strategy")
+
+
+def build_manifest(plan: Plan, run: str) -> dict[str, Any]:
+    """The manifest of a new run."""
+    experiment = plan.experiment
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": run,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "identity": experiment.identity,
+        "config": experiment.model_dump(mode="json"),
+        "cells": plan.planned(),
+        "judge": judge_label(plan),
+        "prompts": dict(sorted(_prompts(plan))),
+        "data": _data(plan),
+        "packages": _packages(),
+        "python": platform.python_version(),
+        "git": _git(),
+    }
+
+
+def judge_label(plan: Plan) -> str | None:
+    """The label of the config's judge; None without one. The run's models have to be open."""
+    spec = plan.experiment.judge
+    if spec is None:
+        return None
+    return judge_kind(spec.kind).make(spec, plan.models[spec.model]).label
+
+
+def _prompts(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Prompt name -> its content's version."""
+    for world in plan.worlds.values():
+        for role in ("actor", "strategist"):
+            prompt = world.environment.prompt(role)
+            if prompt is not None:
+                yield prompt.name, prompt.version
+    for role in GENERAL_PROMPTS:
+        yield general(role).name, general(role).version
+
+
+def _data(plan: Plan) -> dict[str, dict[str, str]]:
+    found = {}
+    for cell in plan.cells.values():
+        world = plan.world(cell)
+        found[f"{cell.environment.shown} | {cell.environment.split}"] = dict(
+            world.environment.data_hashes(cell.environment.split)
+        )
+    return found
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit and whether the tree was changed, when the code runs from a checkout."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _run_git(root, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_run_git(root, "status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _run_git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
+
+
+def refuse_changes(stored: Mapping[str, Any], fresh: Mapping[str, Any], folder: Path) -> None:
+    """Raise `BadInput` showing every difference that would make old and new episodes of the run incomparable."""
+    lines = []
+    if stored["identity"] != fresh["identity"]:
+        lines += _differences(identity_options(stored["config"]), identity_options(fresh["config"]), "")
+    lines += _differences(stored["prompts"], fresh["prompts"], "prompt ")
+    lines += _differences(stored["data"], fresh["data"], "data ")
+    if lines:
+        shown = "\n  ".join(lines[:20])
+        raise BadInput(
+            f"the run {folder} was made from something else:\n  {shown}\n"
+            "Give the changed experiment another name (--name), or undo the change to continue this run."
+        )
+
+
+def _differences(old: Any, new: Any, place: str) -> list[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = [*old, *(key for key in new if key not in old)]
+        dot = "" if not place or place.endswith(" ") else "."
+        return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{place}{dot}{key}")]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            line
+            for number, pair in enumerate(zip(old, new, strict=True))
+            for line in _differences(*pair, f"{place}.{number}")
+        ]
+    return [] if old == new else [f"{place}: {old!r} -> {new!r}"]

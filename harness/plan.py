@@ -1,0 +1,238 @@
+"""From an experiment to the units of work: environments made, tasks chosen, models made, one `Unit` per episode.
+
+Units come in blocks: all arms on one task and repeat stand together, so that arms stay balanced when a run ends early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import environments
+from agents.models import make_model
+from agents.models.base import Model
+from agents.strategists import kind_of
+from environments.base import Environment, Task
+from harness.episode import EpisodePlan, Seat
+from harness.errors import BadInput, nearest
+from harness.experiment import ActorSpec, Cell, EnvironmentSpec, Experiment, StrategistSpec, cells
+from harness.seeds import episode_seed, stable_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One episode to be played; plain JSON values."""
+
+    episode_id: str
+    cell: str
+    task_id: str
+    order: int
+    repeat: int
+    block: int
+    """Units of one block differ by arm only."""
+
+
+@dataclass(slots=True)
+class World:
+    """One environment of the experiment with its chosen tasks."""
+
+    environment: Environment
+    tasks: tuple[Task, ...]
+    all_tasks: Sequence[Task]
+    by_id: dict[str, Task] = field(default_factory=dict)
+
+
+class Plan:
+    """The experiment made concrete. Raises `BadInput` while it is built for anything that can not be found: an
+    environment, split, task, option, strategist, model, script, or data that is not imported."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.worlds = {_world_key(spec): _world(spec) for spec in experiment.environments}
+        seats = {world.environment.name: world.environment.seats for world in self.worlds.values()}
+        self.cells = {cell.id: cell for cell in cells(experiment, seats)}
+        self._check_roles()
+        self.models: dict[str, Model] = {}
+        self.units = list(self._units())
+
+    def world(self, cell: Cell) -> World:
+        return self.worlds[_world_key(cell.environment)]
+
+    def planned(self) -> dict[str, int]:
+        """Cell id -> number of episodes."""
+        counts = dict.fromkeys(self.cells, 0)
+        for unit in self.units:
+            counts[unit.cell] += 1
+        return counts
+
+    def model_names(self) -> list[str]:
+        """Every model the cells ask, the judge's included where one is needed."""
+        names = dict.fromkeys(
+            name for cell in self.cells.values() for seat in self._who(cell, 0) for name in _models_of(*seat) if name
+        )
+        if self.experiment.judge is not None:
+            names[self.experiment.judge.model] = None
+        return list(names)
+
+    def open_models(self) -> None:
+        """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""
+        for name in self.model_names():
+            self.models[name] = make_model(name, model_config(self.experiment, name))
+
+    def episode(self, unit: Unit) -> EpisodePlan:
+        """What `play_episode` needs for a unit."""
+        cell = self.cells[unit.cell]
+        world = self.world(cell)
+        task = world.by_id[unit.task_id]
+        limits = self.experiment.limits
+        return EpisodePlan(
+            episode_id=unit.episode_id,
+            cell=cell.id,
+            pairing=cell.pairing,
+            split=cell.environment.split,
+            actor=cell.actor.label,
+            strategist=cell.strategist.label,
+            environment=world.environment,
+            task=task,
+            donors=world.all_tasks,
+            seats=tuple(self._seat(world, cell, *who) for who in self._seating(cell, unit, task)),
+            order=unit.order,
+            repeat=unit.repeat,
+            seed=episode_seed(self.experiment.seed, task.id, unit.repeat),
+            turn_seconds=limits.turn_seconds,
+            episode_seconds=limits.episode_seconds,
+        )
+
+    def _units(self) -> Iterator[Unit]:
+        block = 0
+        for world_key, world in self.worlds.items():
+            here = [cell for cell in self.cells.values() if _world_key(cell.environment) == world_key]
+            for repeat in range(self.experiment.repeats):
+                for task in world.tasks:
+                    for cell in here:
+                        for order in _orders(cell, task):
+                            episode_id = stable_hash("unit", cell.id, task.id, order, repeat)[:16]
+                            yield Unit(episode_id, cell.id, task.id, order, repeat, block)
+                    block += 1
+
+    def _check_roles(self) -> None:
+        experiment = self.experiment
+        for strategist in experiment.strategists:
+            kind = kind_of(strategist.kind)
+            if kind.needs_model and strategist.model is None:
+                raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) needs a `model`")
+            if not kind.needs_model and strategist.model is not None:
+                raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `model` out")
+        for name in self.model_names():
+            model_config(experiment, name)
+        for cell in self.cells.values():
+            for actor, _ in self._who(cell, 0):
+                self._check_script(actor, cell)
+
+    def _check_script(self, actor: ActorSpec, cell: Cell) -> None:
+        known = self.world(cell).environment.baselines
+        if actor.script is not None and actor.script not in known:
+            raise BadInput(
+                f"environment {cell.environment.name!r} has no scripted agent {actor.script!r}; it has: "
+                f"{', '.join(known) or 'none'}.{nearest(actor.script, known)} Use `exclude` to keep the pair out."
+            )
+
+    def _who(self, cell: Cell, order: int) -> list[tuple[ActorSpec, StrategistSpec]]:
+        """Actor and strategist of each seat."""
+        own = (cell.actor, cell.strategist)
+        if self.world(cell).environment.seats == 1:
+            return [own]
+        if cell.partner is None:
+            return [own, own]
+        other = (self._partner_actor(cell), self._partner_strategist(cell))
+        return [own, other] if order == 0 else [other, own]
+
+    def _partner_actor(self, cell: Cell) -> ActorSpec:
+        assert cell.partner is not None
+        if cell.partner.actor == "same":
+            return cell.actor
+        known = [*self.experiment.actors, *self.experiment.partners]
+        return next(actor for actor in known if actor.label == cell.partner.actor)
+
+    def _partner_strategist(self, cell: Cell) -> StrategistSpec:
+        assert cell.partner is not None
+        if cell.partner.strategist == "same":
+            return cell.strategist
+        named = [spec for spec in self.experiment.strategists if spec.label == cell.partner.strategist]
+        return named[0] if named else StrategistSpec(kind="vanilla")
+
+    def _seating(self, cell: Cell, unit: Unit, task: Task) -> list[tuple[ActorSpec, StrategistSpec, bool]]:
+        """Actor, strategist and whether the seat's score counts, per seat."""
+        who = self._who(cell, unit.order)
+        if len(who) == 1:
+            tested = [True]
+        elif cell.partner is None:
+            counted = task.data.get("tested_seats", [0, 1])
+            tested = [seat in counted for seat in (0, 1)]
+        else:
+            tested = [seat == unit.order for seat in (0, 1)]
+        return [(actor, strategist, mark) for (actor, strategist), mark in zip(who, tested, strict=True)]
+
+    def _seat(self, world: World, cell: Cell, actor: ActorSpec, strategist: StrategistSpec, tested: bool) -> Seat:
+        return Seat(
+            strategist=kind_of(strategist.kind).make(),
+            strategist_spec=strategist,
+            strategist_model=self.models[strategist.model] if strategist.model else None,
+            actor_spec=actor,
+            actor_model=self.models[actor.model] if actor.model else None,
+            baseline=world.environment.baselines[actor.script] if actor.script else None,
+            tested=tested,
+        )
+
+
+def model_config(experiment: Experiment, name: str) -> dict[str, Any]:
+    """The provider config of a model named in the experiment. `provider:model` needs no entry."""
+    if name in experiment.models:
+        return dict(experiment.models[name])
+    provider, colon, model = name.partition(":")
+    if colon and provider and model:
+        return {"provider": provider, "model": model}
+    known = list(experiment.models)
+    raise BadInput(
+        f"unknown model {name!r}; the config's `models` has: {', '.join(known) or 'none'}.{nearest(name, known)} "
+        "Add it there, or write it as `provider:model`."
+    )
+
+
+def _models_of(actor: ActorSpec, strategist: StrategistSpec) -> tuple[str | None, str | None]:
+    return actor.model, strategist.model
+
+
+def _world_key(spec: EnvironmentSpec) -> str:
+    return stable_hash(spec.model_dump(mode="json"))
+
+
+def _world(spec: EnvironmentSpec) -> World:
+    environment = environments.make(spec.name, spec.options)
+    every = environment.tasks(spec.split)
+    tasks = choose_tasks(every, spec)
+    return World(environment, tasks, every, {task.id: task for task in tasks})
+
+
+def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ...]:
+    """The tasks a config asks for. Raises `BadInput` for an id that is not in the split."""
+    if spec.tasks is None:
+        return tuple(every)
+    if isinstance(spec.tasks, int):
+        if spec.tasks > len(every):
+            raise BadInput(f"{spec.name} split {spec.split!r} has {len(every)} tasks, `tasks: {spec.tasks}` asks for more")
+        return tuple(every[: spec.tasks])
+    known: Mapping[str, Task] = {task.id: task for task in every}
+    for task_id in spec.tasks:
+        if task_id not in known:
+            raise BadInput(f"{spec.name} split {spec.split!r} has no task {task_id!r}.{nearest(task_id, known)}")
+    return tuple(known[task_id] for task_id in dict.fromkeys(spec.tasks))
+
+
+def _orders(cell: Cell, task: Task) -> list[int]:
+    """The tested agent's seats to be played: one entry per episode."""
+    if cell.partner is None:
+        return [0]
+    wanted = {"first": [0], "second": [1], "both": [0, 1]}[cell.partner.orders]
+    return list(task.data.get("tested_seats", wanted))

@@ -1,0 +1,248 @@
+"""A run's folder on disk: `manifest.json`, `episodes.jsonl`, `judgements.jsonl`, and a small index beside the episodes.
+
+Durability: a line counts once it is written whole and fsynced; appends that wait for the same fsync share it. Whatever
+follows the last newline when a file is opened is a torn tail of a killed process: it is set aside in `torn/` and
+reported. One process at a time writes to a folder (flock). The plan minus the file is the remaining work: there is no
+other status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jsonlines
+from pydantic import BaseModel
+
+from harness.errors import BadInput, HarnessError
+
+EPISODES = "episodes.jsonl"
+JUDGEMENTS = "judgements.jsonl"
+MANIFEST = "manifest.json"
+
+
+class StoreFull(HarnessError):
+    """A line could not be written (disk full, size limit, read-only). What was written before is whole."""
+
+
+class Appender:
+    """Appends records to one JSONL file. A record is whole on disk when `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = set_aside_torn_tail(path)
+        """Where a torn tail of an earlier process was put; None when there was none."""
+        try:
+            self._file = open(path, "ab", buffering=0)
+        except OSError as error:
+            raise StoreFull(f"can not write to {path}: {error.strerror}") from error
+        self.size = self._file.tell()
+        self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def append(self, record: BaseModel) -> int:
+        """Write one record durably and return its byte offset. Records that arrive during a write share the next
+        fsync. Raises `StoreFull` when the line can not be written; the file then ends at the last whole line."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((encode(record), future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._drain())
+        return await asyncio.shield(future)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                try:
+                    offsets = await asyncio.to_thread(self._write, [line for line, _ in batch])
+                except StoreFull as error:
+                    for _, future in batch:
+                        if not future.cancelled():
+                            future.set_exception(error)
+                    continue
+                for (_, future), offset in zip(batch, offsets, strict=True):
+                    if not future.cancelled():
+                        future.set_result(offset)
+        finally:
+            self._writer = None
+
+    def _write(self, lines: list[bytes]) -> list[int]:
+        start = self.size
+        try:
+            data = memoryview(b"".join(lines))
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), start)
+            raise StoreFull(
+                f"can not write to {self.path}: {error.strerror or errno.errorcode.get(error.errno or 0)}. "
+                "Every line before is whole; make room and run the same command again."
+            ) from error
+        offsets = []
+        for line in lines:
+            offsets.append(self.size)
+            self.size += len(line)
+        return offsets
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def encode(record: BaseModel) -> bytes:
+    """One JSON line, newline included."""
+    buffer = io.BytesIO()
+    with jsonlines.Writer(buffer, compact=True, dumps=_dumps) as writer:  # type: ignore[arg-type]
+        writer.write(record)
+    return buffer.getvalue()
+
+
+def _dumps(record: Any) -> bytes:
+    return record.model_dump_json(exclude_defaults=False).encode("utf-8")
+
+
+def set_aside_torn_tail(path: Path) -> Path | None:
+    """Move what follows the file's last newline into `torn/` beside it and cut the file there."""
+    if not path.exists():
+        return None
+    try:
+        with open(path, "r+b") as file:
+            end = last_newline(file)
+            size = file.seek(0, os.SEEK_END)
+            if end == size:
+                return None
+            folder = path.parent / "torn"
+            folder.mkdir(exist_ok=True)
+            kept = folder / f"{path.stem}-{end}-{time.time_ns()}.txt"
+            file.seek(end)
+            kept.write_bytes(file.read())
+            file.truncate(end)
+            os.fsync(file.fileno())
+            return kept
+    except OSError as error:
+        raise StoreFull(f"can not write to {path}: {error.strerror}") from error
+
+
+def last_newline(file: Any, block: int = 1 << 16) -> int:
+    """Offset just after the last newline; 0 when there is none."""
+    position = file.seek(0, os.SEEK_END)
+    while position > 0:
+        start = max(0, position - block)
+        file.seek(start)
+        found = file.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
+
+
+def scan(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(byte offset, line) of every whole line from `start` on; a torn tail is left out."""
+    if not path.exists():
+        return
+    with open(path, "rb") as file:
+        file.seek(start)
+        offset = start
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            yield offset, line
+            offset += len(line)
+
+
+def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
+    """The line's JSON object. Raises `BadInput` naming file, byte offset and line number."""
+    try:
+        value = json.loads(line)
+        if isinstance(value, dict):
+            return value
+        problem = "not a JSON object"
+    except ValueError as error:
+        problem = str(error)
+    with open(path, "rb") as file:
+        number = file.read(offset).count(b"\n") + 1
+    raise BadInput(
+        f"{path}, line {number} (byte {offset}) can not be read: {problem}. Delete that line to go on without it; "
+        "an episode that was only there will be played again by the next `harness run`."
+    )
+
+
+def read_line(path: Path, offset: int) -> dict[str, Any]:
+    """The record at a byte offset."""
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return decode(path, offset, file.readline())
+
+
+class RunLock:
+    """One writer per run folder: an flock, with the holder's name in the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".lock"
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Raises `BadInput` naming the holder when another process has the folder."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise BadInput(f"can not write to the run folder {self._path.parent}: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(fd, 200).decode("utf-8", "replace").strip()
+            os.close(fd)
+            raise BadInput(
+                f"the run {self._path.parent} is being written by another process ({holder or 'unknown'}). "
+                "Wait for it, stop it, or give this run another name with --name."
+            ) from None
+        os.ftruncate(fd, 0)
+        os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write `manifest.json` so that it is whole or absent."""
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    temporary = folder / f".{MANIFEST}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, folder / MANIFEST)
+        fd = os.open(folder, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+    except OSError as error:
+        raise StoreFull(f"can not write {folder / MANIFEST}: {error.strerror}") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Raises `BadInput` when the folder is no run or its manifest is damaged."""
+    path = folder / MANIFEST
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{folder} is not a run: it has no {MANIFEST}. Runs lie under results/.") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{path} can not be read: not a JSON object")
+    return value

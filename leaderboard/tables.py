@@ -1,0 +1,152 @@
+"""Tables over runs (pandas): what the terminal, the exports and the viewer draw comes from here.
+
+The denominator is the plan: every cell shows how many episodes were planned, finished, failed by kind and left
+unscored, beside a mean that is taken over scored episodes only and never hides what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import environments
+from harness.errors import BadInput
+from harness.index import Row, latest_episodes, latest_judgements
+from harness.judging import judge_kind
+from harness.statistics import clustered_mean
+from harness.store import MANIFEST, read_manifest
+
+CELL = ["run", "environment", "split", "protocol", "pairing", "actor", "strategist"]
+
+
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """Run folders among the paths: each is a run, or a folder with runs in it. Raises `BadInput` when there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if (path / MANIFEST).exists():
+            found.append(path)
+        elif path.is_dir():
+            found += sorted(child for child in path.iterdir() if (child / MANIFEST).exists())
+        else:
+            raise BadInput(f"{path} does not exist; give a run's folder or a folder of runs, for example results/")
+    if not found:
+        raise BadInput(f"no run in {', '.join(map(str, paths))}; `harness run` makes one under results/")
+    return list(dict.fromkeys(found))
+
+
+def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
+    """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
+    own range; missing where failed or unscored), `overall` where a judge gives one, and `missing` = why there is none."""
+    manifest = read_manifest(run)
+    judge = judge or manifest["judge"]
+    judged = {row["episode_id"]: row for row in latest_judgements(run).values() if row["judge"] == judge}
+    rows = [_episode_row(row, judged.get(row["episode_id"])) for row in latest_episodes(run).values()]
+    table = pd.DataFrame(rows)
+    if not table.empty:
+        table.insert(0, "run", manifest["run"])
+    return table
+
+
+def _episode_row(row: Row, judgement: Row | None) -> Row:
+    scores: dict[str, float | None] = {"goal": row["score"], "overall": None}
+    missing = row["error"] if row["status"] == "failed" else None
+    if row["status"] == "finished" and row["needs_judge"]:
+        if judgement and judgement["status"] == "scored":
+            seats = [judgement["scores"][seat] for seat in row["tested"]]
+            scores = {name: sum(seat[name] for seat in seats) / len(seats) for name in seats[0]}
+        else:
+            missing = "unscored"
+    return {**row, **scores, "missing": missing, **_judge_cost(judgement)}
+
+
+def _judge_cost(judgement: Row | None) -> Row:
+    keys = ("n_calls", "prompt_tokens", "completion_tokens", "usd")
+    return {f"judge_{key}": judgement[key] if judgement else 0 for key in keys}
+
+
+def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
+    """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens and
+    money. Sorted by environment, then goal mean."""
+    rows = [row for run in runs for row in _cells_of(run, judge)]
+    table = pd.DataFrame(rows)
+    return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable").reset_index(
+        drop=True
+    )
+
+
+def _cells_of(run: Path, judge: str | None) -> list[Row]:
+    manifest = read_manifest(run)
+    table = episodes(run, judge)
+    names = {spec["label"] or spec["name"]: spec["name"] for spec in manifest["config"]["environments"]}
+    rows = []
+    for cell, planned in manifest["cells"].items():
+        shown, split, pairing, actor, strategist = cell.split(" | ")
+        here = table[table["cell"] == cell] if not table.empty else table
+        head = {"run": manifest["run"], "environment": shown, "split": split, "pairing": pairing}
+        metric = goal_range(names[shown], manifest)
+        rows.append({**head, "actor": actor, "strategist": strategist, **cell_numbers(here, planned, metric)})
+    return rows
+
+
+def goal_range(environment: str, manifest: Row) -> tuple[float, float]:
+    """Lowest and highest value of an environment's goal."""
+    metric = environments.make(environment).metric
+    return metric.low, metric.high
+
+
+def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float]) -> Row:
+    """Coverage, goal and cost of one cell's episodes."""
+    if table.empty:
+        scored = table
+        failed = unscored = 0
+    else:
+        scored = table[table["goal"].notna()]
+        unscored = int((table["missing"] == "unscored").sum())
+        failed = int((table["status"] == "failed").sum())
+    goal = clustered_mean(scored["goal"].to_numpy() if len(scored) else [], list(scored["group"]) if len(scored) else [],
+                          *metric)  # fmt: skip
+    return {
+        "planned": planned,
+        "finished": len(table) - failed,
+        "failed": failed,
+        "unscored": unscored,
+        "goal": goal.mean,
+        "low": goal.low,
+        "high": goal.high,
+        "tasks": goal.clusters,
+        "overall": float(scored["overall"].mean()) if len(scored) and scored["overall"].notna().any() else None,
+        "success": float(scored["success"].astype(float).mean()) if len(scored) and scored["success"].notna().any() else None,
+        "calls": _total(table, "n_calls"),
+        "tokens": _sum(_total(table, "prompt_tokens"), _total(table, "completion_tokens")),
+        "usd": _total(table, "usd"),
+    }
+
+
+def _total(table: pd.DataFrame, column: str) -> float | None:
+    """Episodes and their judgements together; None when one of them is not known."""
+    if table.empty:
+        return 0
+    values = [*table[column], *table[f"judge_{column}"]]
+    return None if any(pd.isna(value) for value in values) else sum(values)
+
+
+def _sum(*values: float | None) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def dimension_names(kind: str) -> list[str]:
+    """The score names of a judge kind."""
+    return [name for name, _, _ in judge_kind(kind).dimensions]
+
+
+def render_plain(value: Any) -> str:
+    """A number or text for a cell of a text table; missing = "–"."""
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value)
