@@ -66,6 +66,9 @@ class ChatReply:
     cache_hit: bool = False
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    dropped: tuple[str, ...] = ()
+    """Request parameters that the endpoint does not take for this model and that were left out, so that the
+    model's own default held ("temperature", "seed", ...)."""
 
 
 class Model(Protocol):

@@ -1,0 +1,38 @@
+"""The models agents speak through. `base` is the contract; each provider is one file; this is their table.
+
+Importing this package imports no provider and no client library: they load on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.models.base import Model
+from harness.errors import BadInput
+from harness.registry import Registry
+
+REGISTRY = Registry(
+    "provider",
+    "strategist_harness.providers",
+    {
+        "anthropic": "agents.models.anthropic_provider:make",
+        "llamacpp": "agents.models.llamacpp:make",
+        "openai": "agents.models.openai_provider:make",
+        "scripted": "agents.models.scripted:make",
+    },
+)
+"""Each target is a function `make(name: str, config: Mapping) -> Model` that checks its own config
+(pydantic, unknown keys refused). Making a model connects to nothing and needs no key."""
+
+
+def make_model(name: str, config: Mapping[str, Any]) -> Model:
+    """The model called `name` in the experiment, from its part of the config; `provider` says which kind.
+
+    Raises `BadInput` for a missing or unknown provider and for a bad key or value.
+    """
+    provider = config.get("provider")
+    if not isinstance(provider, str):
+        raise BadInput(f"model {name!r} has no provider; set `provider:` to one of {', '.join(REGISTRY.names())}.")
+    model: Model = REGISTRY.load(provider)(name, dict(config))
+    return model

@@ -1,0 +1,170 @@
+"""What a user writes about a model: one pydantic model per provider, and the messages for what is wrong in it.
+
+No key ever stands here: `api_key_env` is the *name* of an environment variable. Values are not echoed in
+messages, because a value in the wrong place may be a key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from harness.errors import BadInput, nearest
+
+Config = TypeVar("Config", bound="ModelConfig")
+
+
+def plain_url(url: str) -> str:
+    """The URL without a trailing slash. Raises `ValueError` when it is no http(s) URL or carries a secret."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must not carry a user, a password or a query: keys come from the environment (api_key_env)")
+    return url.rstrip("/")
+
+
+def is_local(url: str) -> bool:
+    """True for this machine and private networks, where endpoints usually want no key."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith((".local", ".localhost", ".internal")):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Deadlines(_Part):
+    """Seconds after which something has failed."""
+
+    connect: PositiveFloat = 10.0
+    """To open a connection."""
+    call: PositiveFloat = 120.0
+    """One attempt, from connecting to the last byte, however slowly it drips; waiting for a free slot does
+    not count. A call of `retries` attempts more can last that many times longer, plus the pauses."""
+
+
+class PriceConfig(_Part):
+    """USD per million tokens; overrides the table in `prices.toml`."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+    cached: Annotated[float, Field(ge=0)] | None = None
+    """Prompt tokens read from the endpoint's cache; the price of a prompt token when left out."""
+
+
+class ModelConfig(_Part):
+    """What every provider understands. Temperature is not here: the role that asks decides it."""
+
+    provider: str
+    model: str
+    revision: str | None = None
+    """Which version of the model this is, where its name does not say; part of records and the cache key."""
+    max_tokens: PositiveInt | None = None
+    """A cap on what a role may ask for."""
+    price: PriceConfig | None = None
+
+
+class EndpointConfig(ModelConfig):
+    """What everything spoken to over HTTP understands."""
+
+    structured: Literal["auto", "native", "prompt"] = "auto"
+    """How a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own
+    means until it refuses them ("auto"). Each reply says which it was."""
+    concurrency: PositiveInt | None = None
+    """Most calls at once to this endpoint and key; 256 when left out. The limit in force adapts below it."""
+    deadlines: Deadlines = Deadlines()
+    retries: Annotated[int, Field(ge=0, le=50)] = 6
+    """Attempts after the first, for what deserves them (429, 5xx, timeouts, dropped or broken answers)."""
+    extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Sent with every request as it is: options of the endpoint that this project does not know."""
+
+
+class RemoteConfig(EndpointConfig):
+    """An endpoint at an address."""
+
+    base_url: Annotated[str, AfterValidator(plain_url)] | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The name of the environment variable that holds the key, not the key."""
+
+
+class OpenAIConfig(RemoteConfig):
+    """Any OpenAI-compatible endpoint. `base_url` defaults to $OPENAI_BASE_URL, then api.openai.com; the key
+    to $OPENAI_API_KEY (a local address needs none)."""
+
+    provider: Literal["openai"] = "openai"
+
+
+class AnthropicConfig(RemoteConfig):
+    """The Anthropic messages API. `base_url` defaults to $ANTHROPIC_BASE_URL, then api.anthropic.com; the key
+    to $ANTHROPIC_API_KEY."""
+
+    provider: Literal["anthropic"] = "anthropic"
+
+
+class ScriptedConfig(ModelConfig):
+    """A Python function in place of a model."""
+
+    provider: Literal["scripted"] = "scripted"
+    model: str = "scripted"
+    function: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+    """`module:function`; (ChatRequest) -> str or ChatReply, plain or async."""
+
+
+def read_config(kind: type[Config], name: str, config: Mapping[str, Any]) -> Config:
+    """The checked config of the model `name`. Raises `BadInput` naming every field that is wrong, what was
+    expected there, and the nearest right name of an unknown key; never the value that was given."""
+    try:
+        return kind.model_validate(dict(config))
+    except ValidationError as error:
+        problems = [_problem(kind, details) for details in error.errors(include_input=False, include_url=False)]
+    raise BadInput(f"model {name!r}: " + "; ".join(problems))
+
+
+def _problem(kind: type[BaseModel], details: Any) -> str:
+    location = [str(part) for part in details["loc"]]
+    field = ".".join(location)
+    if details["type"] == "extra_forbidden":
+        known = _fields_at(kind, location[:-1])
+        hint = nearest(location[-1], known)
+        if "key" in location[-1].lower() and "api_key_env" in known:
+            hint = " Put the key into an environment variable and its name into `api_key_env`."
+        return f"unknown key {field!r}; known: {', '.join(known)}.{hint}"
+    if details["type"] == "missing":
+        return f"{field!r} is missing"
+    if field == "api_key_env":
+        return "'api_key_env' must be the name of an environment variable (letters, digits, _), not the key itself"
+    return f"{field!r}: {details['msg'].removeprefix('Value error, ')}"
+
+
+def _fields_at(kind: type[BaseModel], location: list[str]) -> list[str]:
+    for part in location:
+        field = kind.model_fields.get(part)
+        parts = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        kind = next((p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)), kind)
+    return list(kind.model_fields)
+
+
+def base_url_for(config: RemoteConfig, name: str, variable: str, default: str) -> str:
+    """The address from the config, else from the environment variable, else the default."""
+    if config.base_url:
+        return config.base_url
+    from_environment = os.environ.get(variable)
+    if not from_environment:
+        return default
+    try:
+        return plain_url(from_environment)
+    except ValueError as error:
+        problem = str(error)
+    raise BadInput(f"model {name!r}: the address in ${variable} {problem}.")

@@ -1,0 +1,303 @@
+"""Everything between a ChatRequest and a client library, shared by all providers spoken to over HTTP:
+slots, deadlines, retries, what an endpoint refuses, prices. A provider adds a `Client` and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+from agents.models.base import ChatReply, ChatRequest
+from agents.models.config import EndpointConfig
+from agents.models.failures import Backoff, CallFailed
+from agents.models.limits import AdaptiveLimit, Outcome
+from agents.models.prices import price_of
+from agents.models.structured import json_in, with_schema_in_prompt
+from harness.errors import BadInput, EpisodeError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONCURRENCY = 256
+REMOTE_START = 64
+"""Calls at once that a remote endpoint is met with; the limit doubles per round from there. A local endpoint
+is met with the whole limit."""
+
+
+@dataclass(slots=True)
+class Refusals:
+    """What an endpoint has refused for a model, remembered by the process so that it is not asked again."""
+
+    schema: bool = False
+    """It has no structured output, or not for such schemas: the schema goes into the prompt."""
+    parameters: set[str] = field(default_factory=set)
+    """Request parameters it does not take for this model; replies name those that were left out."""
+    max_tokens: bool = False
+    """It wants `max_completion_tokens` instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How one attempt asks."""
+
+    schema: Literal["native", "prompt"] | None
+    without: frozenset[str]
+    completion_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client read from the endpoint."""
+
+    text: str
+    model: str
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+class Client(Protocol):
+    """One provider's wire. Both calls raise `CallFailed` and nothing else."""
+
+    never: frozenset[str]
+    """Parameters the protocol does not have ("seed")."""
+
+    async def send(self, request: ChatRequest, how: How) -> Answer: ...
+
+    async def probe(self) -> None:
+        """A free request that shows whether the endpoint answers, takes the key and has the model."""
+
+    async def close(self) -> None: ...
+
+
+class EndpointModel:
+    """A `Model` (see `base`) on top of a client."""
+
+    def __init__(
+        self,
+        name: str,
+        config: EndpointConfig,
+        client: Client,
+        limit: AdaptiveLimit,
+        *,
+        base_url: str,
+        refusals: Refusals,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = name
+        self.provider = config.provider
+        self.model = config.model
+        self.revision = config.revision
+        self.base_url: str | None = base_url
+        self.limit = limit
+        self.options: Mapping[str, Any] = {
+            "structured": config.structured,
+            "max_tokens": config.max_tokens,
+            "extra_body": config.extra_body,
+        }
+        """What else of the config changes a reply; part of the cache key."""
+        self._config = config
+        self._client = client
+        self._refusals = refusals
+        self._price = price_of(config.provider, config.model, config.price)
+        self._sleep = sleep
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """See `Model.complete`. A refusal of a request parameter or of structured output is no failure: it is
+        remembered, said once in the log, and the call is made without."""
+        cap = self._config.max_tokens
+        if cap is not None and request.max_tokens > cap:
+            request = replace(request, max_tokens=cap)
+        tally = [0]
+        while True:
+            how = self._how(request)
+            try:
+                return await self._retrying(request)(self._attempt, request, how, tally)
+            except CallFailed as error:
+                failure = error
+            # Each round learns something new or ends, and there is only so much to learn.
+            if not self._learn(failure, request, how):
+                break
+        reason = f"{self.name} ({self.model} at {self.base_url}): {failure.reason}"
+        if failure.retry:
+            reason += f"; gave up after {tally[0]} attempts"
+        # Raised out here so that it does not carry the failed attempt, and with it the request, as its context.
+        raise EpisodeError(failure.kind, reason)
+
+    def _retrying(self, request: ChatRequest) -> AsyncRetrying:
+        # A new one per call: a shared AsyncRetrying mixes up calls that run at the same time.
+        return AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.retry),
+            stop=stop_after_attempt(self._config.retries + 1),
+            wait=Backoff(request.identity),
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    async def _attempt(self, request: ChatRequest, how: How, tally: list[int]) -> ChatReply:
+        asked = with_schema_in_prompt(request) if how.schema == "prompt" else request
+        await self.limit.acquire()
+        tally[0] += 1
+        begun = time.perf_counter()
+        outcome: Outcome = "lost"
+        failure: CallFailed | None = None
+        try:
+            answer = await self._in_time(asked, how)
+            outcome = "ok"
+        except CallFailed as error:
+            failure = error
+            outcome = error.outcome
+            raise
+        finally:
+            self.limit.release(outcome, failure.retry_after if failure else None)
+        return self._reply(answer, request, how, time.perf_counter() - begun, tally[0])
+
+    async def _in_time(self, request: ChatRequest, how: How) -> Answer:
+        seconds = self._config.deadlines.call
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._client.send(request, how)
+        except TimeoutError:
+            failure = CallFailed(f"no whole answer within {seconds:g} s", retry=True, outcome="server_error")
+        raise failure
+
+    def _reply(self, answer: Answer, request: ChatRequest, how: How, latency: float, attempts: int) -> ChatReply:
+        text = answer.text
+        if "stop" in how.without:
+            text = cut_at(text, request.stop)
+        if how.schema == "prompt":
+            text = json_in(text)
+        price = self._price
+        return ChatReply(
+            text=text,
+            model=answer.model or self.model,
+            finish_reason=answer.finish_reason,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            cached_tokens=answer.cached_tokens,
+            usd=price.usd(answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens) if price else None,
+            structured=how.schema,
+            latency_s=latency,
+            attempts=attempts,
+            token_ids=answer.token_ids,
+            logprobs=answer.logprobs,
+            dropped=tuple(sorted(how.without & _sent(request))),
+        )
+
+    def _how(self, request: ChatRequest) -> How:
+        schema: Literal["native", "prompt"] | None = None
+        if request.schema is not None:
+            mode = self._config.structured
+            schema = "prompt" if mode == "prompt" or (mode == "auto" and self._refusals.schema) else "native"
+        return How(schema, self._client.never | self._refusals.parameters, self._refusals.max_tokens)
+
+    def _learn(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
+        """True when the failure was a refusal that the next try can go around."""
+        if failure.status not in (400, 404, 415, 422, 501):
+            return False
+        said = failure.reason.lower()
+        if how.schema == "native" and self._config.structured == "auto" and any(w in said for w in _SCHEMA_WORDS):
+            self._refusals.schema = True
+            self._say_once("structured output; the schema goes into the prompt instead", failure)
+            return True
+        if not how.completion_tokens and "max_completion_tokens" in said:
+            self._refusals.max_tokens = True
+            return True
+        if not any(word in said for word in _REFUSING_WORDS):
+            return False
+        named = {parameter for parameter in _sent(request) - how.without if parameter in said}
+        if {"temperature", "top_p"} <= named:
+            named = {"top_p"} if "both" in said else named
+        self._refusals.parameters |= named
+        if named:
+            self._say_once(f"{', '.join(sorted(named))}; left out from now on, as its replies' records say", failure)
+        return bool(named)
+
+    def _say_once(self, what: str, failure: CallFailed) -> None:
+        log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, what, failure.reason)
+
+    async def check(self) -> None:
+        """See `Model.check`: a few tries at a request that costs nothing."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.retry),
+            stop=stop_after_attempt(min(3, self._config.retries + 1)),
+            wait=lambda state: 0.5 * state.attempt_number,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            await retrying(self._probe_in_time)
+            return
+        except CallFailed as error:
+            failure = error
+        raise BadInput(f"model {self.name!r}: {self.base_url} can not be used: {failure.reason}{_advice(failure)}")
+
+    async def _probe_in_time(self) -> None:
+        seconds = min(self._config.deadlines.call, self._config.deadlines.connect + 10)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._client.probe()
+                return
+        except TimeoutError:
+            failure = CallFailed(f"no answer within {seconds:g} s", retry=True)
+        raise failure
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+_SCHEMA_WORDS = ("response_format", "json_schema", "schema", "output_config", "output_format", "structured", "grammar")
+_REFUSING_WORDS = (
+    "unsupported",
+    "not support",
+    "deprecated",
+    "extra inputs",
+    "not permitted",
+    "unrecognized",
+    "unknown",
+    "only the default",
+    "cannot both",
+    "not allowed",
+)
+
+
+def _sent(request: ChatRequest) -> set[str]:
+    """The optional parameters that this request would send, by their names in the protocols."""
+    optional = {
+        "temperature": True,
+        "top_p": request.top_p is not None,
+        "stop": bool(request.stop),
+        "seed": request.seed is not None,
+        "logprobs": request.want_tokens,
+    }
+    return {name for name, sent in optional.items() if sent}
+
+
+def cut_at(text: str, stops: tuple[str, ...]) -> str:
+    """The text up to the first stop sequence: what the endpoint would have returned had it known them."""
+    ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def _advice(failure: CallFailed) -> str:
+    if failure.status in (401, 403):
+        return ". Check the key in the environment variable that `api_key_env` names."
+    if failure.status == 404:
+        return ". Check `model` and `base_url`."
+    return ". Check `base_url`, and that the server runs and can be reached from here."
+
+
+_REFUSALS: dict[tuple[str, str], Refusals] = {}
+
+
+def shared_refusals(base_url: str, model: str) -> Refusals:
+    """What the process has learnt about a model at an endpoint."""
+    return _REFUSALS.setdefault((base_url, model), Refusals())

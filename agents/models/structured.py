@@ -1,0 +1,65 @@
+"""JSON by schema where an endpoint has no means of its own: the schema as text, the JSON taken out of the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from agents.models.base import ChatRequest, Message
+
+INSTRUCTION = (
+    "Answer with one JSON value that follows this JSON schema, and with nothing else: "
+    "no explanation, no code fence.\n{schema}"
+)
+"""Appended to the last user message; part of the request, so part of the cache key's request hash."""
+
+
+def with_schema_in_prompt(request: ChatRequest) -> ChatRequest:
+    """The request with its schema written into the last user message (or a new one) instead of asked for."""
+    if request.schema is None:
+        return request
+    text = INSTRUCTION.replace("{schema}", json.dumps(request.schema, ensure_ascii=False))
+    messages = list(request.messages)
+    if messages and messages[-1].role == "user":
+        messages[-1] = Message("user", f"{messages[-1].content}\n\n{text}")
+    else:
+        messages.append(Message("user", text))
+    return replace(request, messages=tuple(messages), schema=None)
+
+
+def json_in(text: str) -> str:
+    """The first whole JSON object or array in the text, as it stands there; the text itself when there is none
+    (the reader's parser then says what is wrong)."""
+    decoder = json.JSONDecoder()
+    position = 0
+    for _ in range(1000):
+        starts = [at for at in (text.find("{", position), text.find("[", position)) if at >= 0]
+        if not starts:
+            return text
+        start = min(starts)
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except ValueError:
+            position = start + 1
+            continue
+        except RecursionError:
+            return text
+        return text[start:end]
+    return text
+
+
+def is_strict(schema: Mapping[str, Any]) -> bool:
+    """True when every object in the schema names all its properties as required and allows no others: what
+    OpenAI's strict mode demands (https://developers.openai.com/api/docs/guides/structured-outputs)."""
+    if "properties" in schema or schema.get("type") == "object":
+        properties = schema.get("properties", {})
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties):
+            return False
+    parts: list[Any] = [schema.get("items")]
+    for group in ("properties", "$defs", "definitions"):
+        parts += (schema.get(group) or {}).values()
+    for group in ("anyOf", "oneOf", "allOf"):
+        parts += schema.get(group) or []
+    return all(is_strict(part) for part in parts if isinstance(part, Mapping))
