@@ -76,16 +76,16 @@ class Run:
 
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment."""
+        self.plan.open_models()
+        self.plan.models = {name: MeteredModel(model, self.meter) for name, model in self.plan.models.items()}
+        self.judge = self._judge()
+        fresh = build_manifest(self.plan, self.folder.name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(f"can not make the run folder {self.folder}: {error.strerror}") from error
         self._lock.acquire()
         try:
-            self.plan.open_models()
-            self.plan.models = {name: MeteredModel(model, self.meter) for name, model in self.plan.models.items()}
-            self.judge = self._judge()
-            fresh = build_manifest(self.plan, self.folder.name)
             if (self.folder / MANIFEST).exists():
                 refuse_changes(read_manifest(self.folder), fresh, self.folder)
             else:

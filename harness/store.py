@@ -102,14 +102,18 @@ class Appender:
 
 def encode(record: BaseModel) -> bytes:
     """One JSON line, newline included."""
-    buffer = io.BytesIO()
-    with jsonlines.Writer(buffer, compact=True, dumps=_dumps) as writer:  # type: ignore[arg-type]
-        writer.write(record)
-    return buffer.getvalue()
+    _BUFFER.seek(0)
+    _BUFFER.truncate()
+    _WRITER.write(record)
+    return _BUFFER.getvalue()
 
 
-def _dumps(record: Any) -> bytes:
-    return record.model_dump_json(exclude_defaults=False).encode("utf-8")
+def _dumps(record: Any) -> str:
+    return record.model_dump_json() if isinstance(record, BaseModel) else json.dumps(record)
+
+
+_BUFFER = io.BytesIO()
+_WRITER = jsonlines.Writer(_BUFFER, dumps=_dumps)
 
 
 def set_aside_torn_tail(path: Path) -> Path | None:

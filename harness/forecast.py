@@ -1,0 +1,181 @@
+"""What an experiment will take, before it is paid for: episodes, model calls, tokens, money, hours.
+
+Where episodes of the same environment and agents are on disk, the forecast is their mean with a 95 % prediction interval
+for the total; elsewhere it is an upper bound from the turn limit and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from agents.strategists import kind_of
+from harness.errors import BadInput
+from harness.experiment import Cell, Experiment
+from harness.index import Row, latest_episodes, latest_judgements
+from harness.plan import Plan, model_config
+from harness.seeds import stable_hash
+from harness.store import MANIFEST, read_manifest
+
+QUANTITIES = ("calls", "tokens", "usd", "seconds")
+CHARACTERS_PER_TOKEN = 4.0
+"""Rough, for English text; used for bounds only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A total with its interval; `mean` is None where only the upper bound is known, `high` None where nothing is."""
+
+    mean: float | None
+    low: float
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellForecast:
+    cell: str
+    episodes: int
+    basis: str
+    """How it was made: "12 past episodes", or "bound"."""
+    amounts: Mapping[str, Amount]
+    """calls, tokens, usd, seconds (of one episode after the other)."""
+
+
+def forecast(plan: Plan, past: Mapping[str, list[Row]], episodes: Mapping[str, int] | None = None) -> list[CellForecast]:
+    """One forecast per cell for the given numbers of episodes (the plan's when left out). `past` maps an arm's identity
+    (see `arm_identity`) to its past episodes' rows."""
+    counts = episodes or plan.planned()
+    return [_cell(plan, cell, counts[cell.id], past.get(arm_identity(plan.experiment, cell), [])) for cell in plan.cells.values()]
+
+
+def arm_identity(experiment: Experiment, cell: Cell) -> str:
+    """What makes episodes of two runs alike in cost: environment with options, pairing, agents, models and judge."""
+    names = {cell.actor.model, cell.strategist.model, experiment.judge.model if experiment.judge else None}
+    parts: dict[str, Any] = {
+        "environment": [cell.environment.name, dict(cell.environment.options)],
+        "pairing": cell.pairing,
+        "actor": cell.actor.model_dump(mode="json"),
+        "strategist": cell.strategist.model_dump(mode="json"),
+        "models": {name: model_config(experiment, name) for name in sorted(filter(None, names))},
+        "judge": experiment.judge.model_dump(mode="json") if experiment.judge else None,
+    }
+    return stable_hash(parts)
+
+
+def past_episodes(results: Path) -> dict[str, list[Row]]:
+    """Finished episodes of all runs under a folder, by arm identity; judgements' costs are added in. A run that can not
+    be read is left out."""
+    found: dict[str, list[Row]] = {}
+    if not results.is_dir():
+        return found
+    for run in sorted(results.iterdir()):
+        if (run / MANIFEST).exists():
+            _add_run(run, found)
+    return found
+
+
+def _add_run(run: Path, found: dict[str, list[Row]]) -> None:
+    from harness.experiment import cells
+
+    try:
+        experiment = Experiment.model_validate(read_manifest(run)["config"])
+        rows = list(latest_episodes(run).values())
+        judged = list(latest_judgements(run).values())
+    except (BadInput, ValueError, KeyError):
+        return
+    pairings = {row["pairing"] for row in rows}
+    seats = {spec.name: 1 if "solo" in pairings else 2 for spec in experiment.environments}
+    identity = {cell.id: arm_identity(experiment, cell) for cell in cells(experiment, seats)}
+    extra: dict[str, list[Row]] = {}
+    for row in judged:
+        extra.setdefault(row["episode_id"], []).append(row)
+    for row in rows:
+        if row["status"] == "finished" and row["cell"] in identity:
+            found.setdefault(identity[row["cell"]], []).append(_cost(row, extra.get(row["episode_id"], [])))
+
+
+def _cost(row: Row, judgements: Iterable[Row]) -> Row:
+    every = [row, *judgements]
+    tokens = [part[key] for part in every for key in ("prompt_tokens", "completion_tokens")]
+    prices = [part["usd"] for part in every]
+    return {
+        "calls": sum(part["n_calls"] for part in every),
+        "tokens": None if None in tokens else sum(tokens),
+        "usd": None if None in prices else sum(prices),
+        "seconds": row["duration_s"],
+    }
+
+
+def _cell(plan: Plan, cell: Cell, episodes: int, past: list[Row]) -> CellForecast:
+    if len(past) < 2:
+        return CellForecast(cell.id, episodes, "bound", _bound(plan, cell, episodes))
+    amounts = {}
+    for name in QUANTITIES:
+        values = [row[name] for row in past]
+        known = None not in values
+        amounts[name] = predicted_total(np.array(values, dtype=float), episodes) if known else Amount(None, 0.0, None)
+    return CellForecast(cell.id, episodes, f"{len(past)} past episodes", amounts)
+
+
+def predicted_total(values: np.ndarray, n: int, confidence: float = 0.95) -> Amount:
+    """The total of `n` further draws with its prediction interval: n·mean ± t·s·sqrt(n + n²/m) for m past values (the
+    draws' own scatter and that of the mean; Student's t with m − 1 degrees)."""
+    m = values.size
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    half = float(stats.t.ppf((1 + confidence) / 2, m - 1)) * spread * math.sqrt(n + n * n / m)
+    return Amount(n * mean, max(0.0, n * mean - half), n * mean + half)
+
+
+def _bound(plan: Plan, cell: Cell, episodes: int) -> dict[str, Amount]:
+    """What can not be exceeded while no answer is re-asked: every turn is played, every answer is as long as allowed."""
+    world = plan.world(cell)
+    view = world.environment.reset(world.tasks[0], 0).view(0)
+    seats = world.environment.seats
+    turns = view.max_turns / seats
+    opening = len(view.background) / CHARACTERS_PER_TOKEN + 500
+    calls = tokens = 0.0
+    for role, asks in ((cell.actor, cell.actor.model is not None), (cell.strategist, kind_of(cell.strategist.kind).needs_model)):
+        if asks:
+            calls += turns * seats
+            tokens += seats * turns * (opening + (turns + 1) * role.max_tokens + role.max_tokens)
+    judge = plan.experiment.judge
+    if judge is not None and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
+        calls += 1
+        tokens += opening * 2 + view.max_turns * cell.actor.max_tokens + judge.max_tokens
+    return {
+        "calls": Amount(None, 0.0, episodes * calls),
+        "tokens": Amount(None, 0.0, episodes * tokens),
+        "usd": Amount(None, 0.0, None),
+        "seconds": Amount(None, 0.0, None),
+    }
+
+
+def total(cells: Iterable[CellForecast]) -> dict[str, Amount]:
+    """The sum over cells; intervals add in squares where all cells have means, else bounds add."""
+    rows = list(cells)
+    found = {}
+    for name in QUANTITIES:
+        amounts = [row.amounts[name] for row in rows]
+        if all(amount.mean is not None for amount in amounts):
+            mean = sum(amount.mean or 0.0 for amount in amounts)
+            half = math.sqrt(sum(((amount.high or 0.0) - (amount.mean or 0.0)) ** 2 for amount in amounts))
+            found[name] = Amount(mean, max(0.0, mean - half), mean + half)
+        else:
+            highs = [amount.high for amount in amounts]
+            found[name] = Amount(None, 0.0, None if None in highs else sum(high or 0.0 for high in highs))
+    return found
+
+
+def in_run_hours(seconds: Amount, at_once: int) -> Amount:
+    """Episode seconds spread over `at_once` episodes at a time, in hours."""
+
+    def share(value: float | None) -> float | None:
+        return None if value is None else value / at_once / 3600
+
+    return replace(seconds, mean=share(seconds.mean), low=seconds.low / at_once / 3600, high=share(seconds.high))
