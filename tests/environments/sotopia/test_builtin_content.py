@@ -168,8 +168,8 @@ FUNCTION_WORDS = frozenset(
     "as than then for of in on at by to from with without into onto over under between behind after before until about "
     "against up down out off i you he she it we they me him her us them your yours my his its our their is are was "
     "were be been being am have has had having do does did will would can could should may might must shall not no "
-    "never neither both all any each every either one some more most less least only just also very too there here other "
-    "another own same such still already again once <n> <name>".split()
+    "never neither both all any each every either one some more most less least only just also very too there here "
+    "other another own same such still already again once <n> <name>".split()
 )
 NAMES = frozenset(re.findall(r"[^\W\d_]+", " ".join(f"{c.first_name} {c.last_name}" for c in CHARACTERS).lower()))
 
