@@ -99,7 +99,8 @@ class PartnerSpec(Spec):
     def label(self) -> str:
         if self.name:
             return self.name
-        return f"vs {'own actor' if self.actor == 'same' else self.actor} ({self.strategist})"
+        seats = {"first": "in seat 1", "second": "in seat 2", "both": "in both orders"}[self.orders]
+        return f"vs {'own actor' if self.actor == 'same' else self.actor} + {self.strategist}, {seats}"
 
 
 class JudgeSpec(Spec):
@@ -211,7 +212,10 @@ def pairing_label(pairing: str | PartnerSpec) -> str:
 
 
 def _each(value: Any, expand: Any) -> Any:
-    return [expand(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    items = ["null" if item is None else item for item in value]  # YAML reads the bare word null as nothing
+    return [expand(item) if isinstance(item, str) else item for item in items]
 
 
 def _unique(what: str, labels: list[str]) -> None:

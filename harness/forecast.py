@@ -17,7 +17,7 @@ from scipy import stats
 
 from agents.strategists import kind_of
 from harness.errors import BadInput
-from harness.experiment import Cell, Experiment
+from harness.experiment import Cell, Experiment, cells
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.plan import Plan, model_config
 from harness.seeds import stable_hash
@@ -81,16 +81,14 @@ def past_episodes(results: Path) -> dict[str, list[Row]]:
 
 
 def _add_run(run: Path, found: dict[str, list[Row]]) -> None:
-    from harness.experiment import cells
-
     try:
-        experiment = Experiment.model_validate(read_manifest(run)["config"])
+        manifest = read_manifest(run)
+        experiment = Experiment.model_validate(manifest["config"])
         rows = list(latest_episodes(run).values())
         judged = list(latest_judgements(run).values())
     except (BadInput, ValueError, KeyError):
         return
-    pairings = {row["pairing"] for row in rows}
-    seats = {spec.name: 1 if "solo" in pairings else 2 for spec in experiment.environments}
+    seats = {entry["name"]: entry["seats"] for entry in manifest["environments"].values()}
     identity = {cell.id: arm_identity(experiment, cell) for cell in cells(experiment, seats)}
     extra: dict[str, list[Row]] = {}
     for row in judged:
@@ -156,9 +154,9 @@ def _bound(plan: Plan, cell: Cell, episodes: int) -> dict[str, Amount]:
     }
 
 
-def total(cells: Iterable[CellForecast]) -> dict[str, Amount]:
+def total(forecasts: Iterable[CellForecast]) -> dict[str, Amount]:
     """The sum over cells; intervals add in squares where all cells have means, else bounds add."""
-    rows = list(cells)
+    rows = list(forecasts)
     found = {}
     for name in QUANTITIES:
         amounts = [row.amounts[name] for row in rows]

@@ -30,7 +30,8 @@ def build_manifest(plan: Plan, run: str) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "identity": experiment.identity,
         "config": experiment.model_dump(mode="json"),
-        "cells": plan.planned(),
+        "cells": {cell: {"planned": n, "assisted": plan.assisted(plan.cells[cell])} for cell, n in plan.planned().items()},
+        "environments": _environments(plan),
         "judge": judge_label(plan),
         "prompts": dict(sorted(_prompts(plan))),
         "data": _data(plan),
@@ -57,6 +58,21 @@ def _prompts(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield prompt.name, prompt.version
     for role in GENERAL_PROMPTS:
         yield general(role).name, general(role).version
+
+
+def _environments(plan: Plan) -> dict[str, dict[str, Any]]:
+    """What readers of the records need to know of each environment, by the name shown."""
+    found = {}
+    for cell in plan.cells.values():
+        environment = plan.world(cell).environment
+        metric = environment.metric
+        found[cell.environment.shown] = {
+            "name": environment.name,
+            "protocol": environment.protocol,
+            "seats": environment.seats,
+            "metric": {"name": metric.name, "low": metric.low, "high": metric.high, "success_at": metric.success_at},
+        }
+    return found
 
 
 def _data(plan: Plan) -> dict[str, dict[str, str]]:

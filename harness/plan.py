@@ -66,6 +66,13 @@ class Plan:
             counts[unit.cell] += 1
         return counts
 
+    def assisted(self, cell: Cell) -> str:
+        """Which seats have a strategist other than vanilla: "none", "one", "both"; stands beside every score."""
+        marks = [strategist.kind != "vanilla" for _, strategist in self._who(cell, 0)]
+        if len(marks) == 1:
+            return "yes" if marks[0] else "no"
+        return {0: "none", 1: "one", 2: "both"}[sum(marks)]
+
     def model_names(self) -> list[str]:
         """Every model the cells ask, the judge's included where one is needed."""
         names = dict.fromkeys(

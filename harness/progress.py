@@ -51,7 +51,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print one line of our own words."""
-        self.console.print(Text(text))
+        self.console.print(Text(text), soft_wrap=True)
 
     def started(self, unit: Unit) -> None:
         counts = self._counts(unit.cell)

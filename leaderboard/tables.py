@@ -12,14 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-import environments
 from harness.errors import BadInput
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.judging import judge_kind
 from harness.statistics import clustered_mean
 from harness.store import MANIFEST, read_manifest
-
-CELL = ["run", "environment", "split", "protocol", "pairing", "actor", "strategist"]
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
@@ -80,55 +77,54 @@ def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
 def _cells_of(run: Path, judge: str | None) -> list[Row]:
     manifest = read_manifest(run)
     table = episodes(run, judge)
-    names = {spec["label"] or spec["name"]: spec["name"] for spec in manifest["config"]["environments"]}
     rows = []
-    for cell, planned in manifest["cells"].items():
+    for cell, entry in manifest["cells"].items():
         shown, split, pairing, actor, strategist = cell.split(" | ")
         here = table[table["cell"] == cell] if not table.empty else table
         head = {"run": manifest["run"], "environment": shown, "split": split, "pairing": pairing}
-        metric = goal_range(names[shown], manifest)
-        rows.append({**head, "actor": actor, "strategist": strategist, **cell_numbers(here, planned, metric)})
+        metric = manifest["environments"][shown]["metric"]
+        head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
+        rows.append({**head, **cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))})
     return rows
-
-
-def goal_range(environment: str, manifest: Row) -> tuple[float, float]:
-    """Lowest and highest value of an environment's goal."""
-    metric = environments.make(environment).metric
-    return metric.low, metric.high
 
 
 def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float]) -> Row:
     """Coverage, goal and cost of one cell's episodes."""
     if table.empty:
-        scored = table
-        failed = unscored = 0
-    else:
-        scored = table[table["goal"].notna()]
-        unscored = int((table["missing"] == "unscored").sum())
-        failed = int((table["status"] == "failed").sum())
-    goal = clustered_mean(scored["goal"].to_numpy() if len(scored) else [], list(scored["group"]) if len(scored) else [],
-                          *metric)  # fmt: skip
+        table = pd.DataFrame(columns=EMPTY_COLUMNS)
+    scored = table[table["goal"].notna()]
+    failed = int((table["status"] == "failed").sum())
+    goal = clustered_mean(scored["goal"].astype(float).to_numpy(), list(scored["group"]), *metric)
     return {
         "planned": planned,
         "finished": len(table) - failed,
         "failed": failed,
-        "unscored": unscored,
+        "unscored": int((table["missing"] == "unscored").sum()),
         "goal": goal.mean,
         "low": goal.low,
         "high": goal.high,
-        "tasks": goal.clusters,
-        "overall": float(scored["overall"].mean()) if len(scored) and scored["overall"].notna().any() else None,
-        "success": float(scored["success"].astype(float).mean()) if len(scored) and scored["success"].notna().any() else None,
+        "tasks": int(scored["task_id"].nunique()),
+        "groups": goal.clusters,
+        "overall": _mean(scored["overall"]),
+        "success": _mean(scored["success"]),
         "calls": _total(table, "n_calls"),
         "tokens": _sum(_total(table, "prompt_tokens"), _total(table, "completion_tokens")),
         "usd": _total(table, "usd"),
     }
 
 
+EMPTY_COLUMNS = ["goal", "overall", "success", "status", "missing", "group", "task_id"] + [
+    f"{who}{key}" for who in ("", "judge_") for key in ("n_calls", "prompt_tokens", "completion_tokens", "usd")
+]
+
+
+def _mean(column: pd.Series) -> float | None:
+    known = column.dropna()
+    return float(known.astype(float).mean()) if len(known) else None
+
+
 def _total(table: pd.DataFrame, column: str) -> float | None:
     """Episodes and their judgements together; None when one of them is not known."""
-    if table.empty:
-        return 0
     values = [*table[column], *table[f"judge_{column}"]]
     return None if any(pd.isna(value) for value in values) else sum(values)
 

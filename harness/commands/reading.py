@@ -106,9 +106,9 @@ def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> 
 
 
 COLUMNS = {
-    "environment": "environment", "split": "split", "pairing": "pairing", "actor": "actor", "strategist": "strategist",
+    "environment": "environment", "split": "split", "pairing": "pairing", "assisted": "assisted", "actor": "actor", "strategist": "strategist",
     "goal": "goal", "interval": "95 %", "overall": "overall", "planned": "planned", "finished": "finished",
-    "failed": "failed", "unscored": "unscored", "tasks": "tasks", "calls": "calls", "tokens": "tokens", "usd": "USD",
+    "failed": "failed", "unscored": "unscored", "tasks": "tasks", "groups": "groups", "calls": "calls", "tokens": "tokens", "usd": "USD",
 }  # fmt: skip
 
 
@@ -138,13 +138,13 @@ def _texts(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def _print_table(console: Console, names: list[str], rows: list[dict[str, str]]) -> None:
-    shared = {name: rows[0][name] for name in ("environment", "split", "pairing", "actor") if len({r[name] for r in rows}) == 1}
+    shared = {name: rows[0][name] for name in ("environment", "split", "pairing", "assisted", "actor") if len({r[name] for r in rows}) == 1}
     shown = [name for name in names if name not in shared]
     if shared:
         _say(console, ", ".join(f"{name} {value}" for name, value in shared.items()))
     table = Table(box=None, pad_edge=False)
     for name in shown:
-        right = name not in ("run", "environment", "split", "pairing", "actor", "strategist")
+        right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist")
         table.add_column(COLUMNS.get(name, name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.commands.forecast import forecast_command
 from harness.commands.reading import print_leaderboard
 from harness.errors import BadInput
 from harness.experiment import Experiment, load_experiment
@@ -19,12 +20,10 @@ EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
+    name = arguments.name or experiment.run_name
     if arguments.dry_run:
-        from harness.forecast import print_forecast
-
-        print_forecast(experiment, arguments.results)
-        return EXIT_OK
-    folder = run_folder(arguments.results, arguments.name or experiment.run_name)
+        return forecast_command(experiment, name, arguments.results)
+    folder = run_folder(arguments.results, name)
     with Run(experiment, folder, arguments.retry_failed) as run:
         progress = Progress()
         for torn in (run.episodes.torn, run.judgements.torn):

@@ -1,0 +1,54 @@
+"""`harness run --dry-run`: what an experiment will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.experiment import Experiment
+from harness.forecast import Amount, forecast, in_run_hours, past_episodes, total
+from harness.plan import Plan
+
+
+def forecast_command(experiment: Experiment, name: str, results: Path) -> int:
+    """Print cells, episodes, model calls and the token, money and time forecast; play nothing."""
+    plan = Plan(experiment)
+    cells = forecast(plan, past_episodes(results))
+    console = Console()
+    wide = console if console.is_terminal else Console(width=160)
+    wide.print(Text(f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cell", overflow="fold")
+    for column in ("episodes", "model calls", "tokens", "USD", "from"):
+        table.add_column(column, justify="right")
+    for row in cells:
+        numbers = [range_text(row.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
+        table.add_row(Text(row.cell), str(row.episodes), *numbers, row.basis)
+    wide.print(table)
+    sums = total(cells)
+    hours = in_run_hours(sums["seconds"], experiment.limits.episodes_at_once)
+    wide.print(
+        Text(
+            f"total: {range_text(sums['calls'], 0)} calls, {range_text(sums['tokens'], 0)} tokens, "
+            f"USD {range_text(sums['usd'], 2)}, hours {range_text(hours, 2)} "
+            f"at {experiment.limits.episodes_at_once} episodes at once"
+        )
+    )
+    if any(row.basis == "bound" for row in cells):
+        wide.print(
+            Text(
+                "Cells marked `bound` have no past episodes of the same agents: their numbers are upper bounds from the "
+                "turn and answer limits. Play a few blocks first (--probe 2) for a forecast; they are kept in the run."
+            )
+        )
+    return 0
+
+
+def range_text(amount: Amount, digits: int) -> str:
+    """ "mean (low – high)", "≤ high", or "unknown"."""
+    if amount.mean is not None and amount.high is not None:
+        return f"{amount.mean:,.{digits}f} ({amount.low:,.{digits}f} – {amount.high:,.{digits}f})"
+    return "unknown" if amount.high is None else f"≤ {amount.high:,.{digits}f}"
