@@ -1,0 +1,321 @@
+"""Goals as the original builds them, from a seed instead of whatever its global random state held.
+
+The original draws in this order from one random source: a price inside each price range, in product order;
+then a price limit per goal product (synthetic) or per annotation (human). Then it seeds with 233 and shuffles
+the goals, so their order does not depend on the seed. `GoalTable` gives the goals in that final order, which is
+what the original's and the paper's index lists count; a goal's id names its product and does not depend on
+any seed. A table of 7 million goals is a few arrays: goals are made when asked for.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from environments.webshop.marking import BROKEN, BROKEN_SOUND, broken_flags, human_flag
+from environments.webshop.products import Product
+from environments.webshop.reward import NO_LIMIT, Goal
+from environments.webshop.store import Catalogue, HumanGoal
+from harness.errors import BadInput, nearest
+
+Kind = Literal["human", "synthetic"]
+
+SHUFFLE_SEED = 233
+"""The seed the original shuffles its goals with."""
+
+SAVE_DRAWS_ABOVE = 200_000
+"""Catalogues larger than this keep the drawn prices of a seed on disk: drawing them takes seconds."""
+
+
+class GoalWriter:
+    """Collects what goals are made of while products stream by, and writes it beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = array("I")
+        self._combinations = array("q")
+        self._attributes: list[tuple[str, ...]] = []
+        self._flags = array("B")
+        self._counts: Counter[str] = Counter()
+
+    def add(self, number: int, product: Product) -> None:
+        """Note a product; only those with an instruction (and its attributes) get synthetic goals."""
+        if product.instruction is None or not product.instruction_attributes:
+            return
+        flags = broken_flags(product)
+        self._numbers.append(number)
+        self._combinations.append(len(flags))
+        self._attributes.append(product.instruction_attributes)
+        self._flags.extend(flags)
+        for attribute in product.instruction_attributes:
+            self._counts[attribute] += len(flags)
+
+    def finish(self, annotations: Sequence[HumanGoal], product: Callable[[int], Product]) -> None:
+        """Write the files; `product` reads a product by number (to mark human goals that can not score 1)."""
+        weights = [
+            sum(1.0 / self._counts[attribute] for attribute in attributes) / len(attributes) if size else 0.0
+            for attributes, size in zip(self._attributes, self._combinations, strict=True)
+        ]
+        self._save("goal-products", np.array(self._numbers, dtype=np.uint32))
+        self._save("goal-ends", np.cumsum([0, *self._combinations], dtype=np.int64))
+        self._save("goal-weights", np.array(weights, dtype=np.float64))
+        self._save_kind("synthetic", np.array(self._flags, dtype=np.uint8))
+        flags = [human_flag(product(goal.number), goal) for goal in annotations]
+        self._save_kind("human", np.array(flags, dtype=np.uint8))
+        with (self.folder / "human.jsonl").open("w", encoding="utf-8") as file:
+            for goal in annotations:
+                row = [goal.number, goal.annotation, goal.instruction, list(goal.attributes), list(goal.options)]
+                file.write(json.dumps(row) + "\n")
+
+    def _save_kind(self, kind: Kind, flags: npt.NDArray[np.uint8]) -> None:
+        order = list(range(len(flags)))
+        Random(SHUFFLE_SEED).shuffle(order)
+        places = np.empty(len(order), dtype=np.uint32)
+        places[order] = np.arange(len(order), dtype=np.uint32)
+        self._save(f"{kind}-order", np.array(order, dtype=np.uint32))
+        self._save(f"{kind}-places", places)
+        self._save(f"{kind}-flags", flags)
+
+    def _save(self, name: str, values: np.ndarray) -> None:
+        np.save(self.folder / f"{name}.npy", values)
+
+
+def draw_prices(catalogue: Catalogue, rng: Random) -> npt.NDArray[np.float64]:
+    """One price per product in dollars: the only one, or a draw inside the range (in product order)."""
+    prices = np.array(catalogue.price_low)
+    for number in np.flatnonzero(~np.isnan(catalogue.price_high)).tolist():
+        prices[number] = rng.uniform(float(catalogue.price_low[number]), float(catalogue.price_high[number]))
+    return prices
+
+
+def draw_limit(price: float, rng: Random) -> float:
+    """A price limit for a price: the larger of two of the first four multiples of 10 (to 990) above it."""
+    first = next((step for step in range(max(1, int(price // 10)), 100) if 10.0 * step > price), 100)
+    candidates = [10.0 * step for step in range(first, min(first + 4, 100))]
+    return max(rng.sample(candidates, 2)) if len(candidates) >= 2 else NO_LIMIT
+
+
+def price_text(limit: float) -> str:
+    """How the instruction says the limit."""
+    return "" if limit == NO_LIMIT else f", and price lower than {limit:.2f} dollars"
+
+
+class GoalTable:
+    """All goals of a kind under one seed, in the original's final order."""
+
+    def __init__(self, catalogue: Catalogue, kind: Kind, seed: int) -> None:
+        """`seed` is what the original's global random state would have been seeded with before construction."""
+        self.catalogue = catalogue
+        self.kind: Kind = kind
+        self.seed = seed
+        load = _loader(catalogue.folder)
+        self._order = load(f"{kind}-order")
+        self._places = load(f"{kind}-places")
+        self._flags = load(f"{kind}-flags")
+        self._products = load("goal-products")
+        self._ends = load("goal-ends")
+        self._weights = load("goal-weights")
+        self._human = _read_human(catalogue.folder) if kind == "human" else []
+        self.prices, self._limits = self._draws()
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def flag(self, index: int) -> int:
+        """The `BROKEN` bits of a goal."""
+        return int(self._flags[self._order[index]])
+
+    def unbroken(self, sound: bool = False) -> npt.NDArray[np.int64]:
+        """The indices of the goals that can score 1, ascending."""
+        return np.flatnonzero(self._flags[self._order] & (BROKEN_SOUND if sound else BROKEN) == 0)
+
+    def product_number(self, index: int) -> int:
+        """The number of the wanted product."""
+        made = int(self._order[index])
+        if self.kind == "human":
+            return self._human[made].number
+        return int(self._products[self._holder(made)])
+
+    def name(self, index: int) -> str:
+        """The goal's id: `kind:asin:number`."""
+        made = int(self._order[index])
+        asin = self.catalogue.card(self.product_number(index))[0]
+        if self.kind == "human":
+            return f"human:{asin}:{self._human[made].annotation}"
+        return f"synthetic:{asin}:{made - int(self._ends[self._holder(made)])}"
+
+    def find(self, name: str) -> int:
+        """The index of a goal id. Raises `BadInput` for an id that this catalogue does not have."""
+        kind, _, rest = name.partition(":")
+        asin, _, part = rest.rpartition(":")
+        number = self.catalogue.number(asin)
+        if kind == self.kind and number is not None and part.isdigit():
+            made = self._made(number, int(part))
+            if made is not None:
+                return int(self._places[made])
+        raise BadInput(
+            f"no {self.kind} goal {name!r} in the catalogue at {self.catalogue.folder}; goal ids look like "
+            f"'{self.kind}:B000000000:0'.{nearest(kind, ('human', 'synthetic'))}"
+        )
+
+    def _made(self, number: int, part: int) -> int | None:
+        """The place of a goal in building order."""
+        if self.kind == "human":
+            place = bisect.bisect_left(self._human, number, key=lambda goal: goal.number)
+            for made in range(place, len(self._human)):
+                if self._human[made].number != number:
+                    break
+                if self._human[made].annotation == part:
+                    return made
+            return None
+        holder = int(np.searchsorted(self._products, number))
+        if holder == len(self._products) or self._products[holder] != number:
+            return None
+        made = int(self._ends[holder]) + part
+        return made if made < int(self._ends[holder + 1]) else None
+
+    def goal(self, index: int) -> Goal:
+        """The goal at an index; negative ones count from the end, as in the original. Raises `IndexError`."""
+        made = int(self._order[index])
+        return self._human_goal(made) if self.kind == "human" else self._synthetic_goal(made)
+
+    def _synthetic_goal(self, made: int) -> Goal:
+        holder = self._holder(made)
+        product = self.catalogue.product(int(self._products[holder]))
+        part = made - int(self._ends[holder])
+        names = sorted(product.options)
+        options = dict(zip(names, _combination(product, names, part), strict=True))
+        text = ", and ".join(f"{name}: {value}" for name, value in options.items())
+        limit = float(self._limits[holder])
+        return self._assemble(
+            product,
+            f"synthetic:{product.asin}:{part}",
+            f"{product.instruction}{' with ' + text if text else ''}{price_text(limit)}",
+            product.instruction_attributes,
+            limit,
+            options,
+            float(self._weights[holder]),
+            made,
+        )
+
+    def _human_goal(self, made: int) -> Goal:
+        row = self._human[made]
+        product = self.catalogue.product(row.number)
+        limit = float(self._limits[made])
+        return self._assemble(
+            product,
+            f"human:{product.asin}:{row.annotation}",
+            row.instruction.strip(".") + price_text(limit),
+            row.attributes,
+            limit,
+            row.options,
+            1.0,
+            made,
+        )
+
+    def _assemble(
+        self,
+        product: Product,
+        name: str,
+        instruction: str,
+        attributes: tuple[str, ...],
+        limit: float,
+        options: Mapping[str, str] | tuple[str, ...],
+        weight: float,
+        made: int,
+    ) -> Goal:
+        return Goal(
+            id=name,
+            asin=product.asin,
+            category=product.category,
+            query=product.query,
+            name=product.title,
+            product_category=product.product_category,
+            instruction=instruction,
+            attributes=attributes,
+            price_upper=limit,
+            options=options,
+            weight=weight,
+            nouns=product.nouns,
+            broken=bool(self._flags[made] & BROKEN),
+        )
+
+    def _holder(self, made: int) -> int:
+        """Which goal product a synthetic goal in building order belongs to."""
+        return int(np.searchsorted(self._ends, made, side="right")) - 1
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """The drawing weight of each goal, in final order."""
+        if self.kind == "human":
+            return np.ones(len(self))
+        return np.repeat(self._weights, np.diff(self._ends))[self._order]
+
+    def _draws(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(price per product, limit per goal product or annotation), from disk where they are kept."""
+        path = self.catalogue.folder / f"draws-{self.kind}-{self.seed}.npz"
+        if self.catalogue.size > SAVE_DRAWS_ABOVE and path.exists():
+            with np.load(path) as kept:
+                return kept["prices"], kept["limits"]
+        rng = Random(self.seed)
+        prices = draw_prices(self.catalogue, rng)
+        numbers = [goal.number for goal in self._human] if self.kind == "human" else self._products
+        limits = np.array([draw_limit(price, rng) for price in prices[numbers].tolist()], dtype=np.float64)
+        if self.catalogue.size > SAVE_DRAWS_ABOVE:
+            _save_whole(path, prices, limits)
+        return prices, limits
+
+
+def _combination(product: Product, names: Sequence[str], part: int) -> list[str]:
+    """The part-th choice of `combinations`, without making the others."""
+    chosen: list[str] = []
+    for name in reversed(names):
+        part, place = divmod(part, len(product.options[name]))
+        chosen.append(product.options[name][place])
+    return chosen[::-1]
+
+
+def _loader(folder: Path) -> Callable[[str], np.ndarray]:
+    return lambda name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+
+
+def _read_human(folder: Path) -> list[HumanGoal]:
+    with (folder / "human.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return [HumanGoal(row[0], row[1], row[2], tuple(row[3]), tuple(row[4])) for row in rows]
+
+
+def _save_whole(path: Path, prices: np.ndarray, limits: np.ndarray) -> None:
+    """Keep the draws if the store may be written; playing needs no right to."""
+    try:
+        handle, name = tempfile.mkstemp(suffix=".npz", dir=path.parent)
+    except OSError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        np.savez(file, prices=prices, limits=limits)
+    os.replace(name, path)
+
+
+class WeightedDraw:
+    """The original's draw of a goal by weight, its off-by-one included.
+
+    It bisects a list of running sums that begins with 0, so goal 0 is never drawn and goal i gets the
+    weight of goal i - 1 (the last one also its own).
+    """
+
+    def __init__(self, weights: npt.NDArray[np.float64]) -> None:
+        self._sums = [0.0, *np.cumsum(weights).tolist()]
+
+    def __call__(self, rng: Random) -> int:
+        place = bisect.bisect(self._sums, rng.uniform(0, self._sums[-1]))
+        return min(place, len(self._sums) - 2)
