@@ -17,7 +17,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,8 @@ class Appender:
         except OSError as error:
             raise StoreFull(f"can not write to {path}: {error.strerror}") from error
         self.size = self._file.tell()
+        self._spoilt = False
+        """A torn line could not be cut off again: nothing more may be written behind it."""
         self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -77,15 +78,17 @@ class Appender:
             self._writer = None
 
     def _write(self, lines: list[bytes]) -> list[int]:
-        start = self.size
+        if self._spoilt:
+            raise StoreFull(
+                f"can not write to {self.path} any more: an earlier write broke off. Run the same command again."
+            )
         try:
             data = memoryview(b"".join(lines))
             while data:
                 data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            with suppress(OSError):
-                os.ftruncate(self._file.fileno(), start)
+            self._cut_back()
             raise StoreFull(
                 f"can not write to {self.path}: {error.strerror or errno.errorcode.get(error.errno or 0)}. "
                 "Every line before is whole; make room and run the same command again."
@@ -95,6 +98,13 @@ class Appender:
             offsets.append(self.size)
             self.size += len(line)
         return offsets
+
+    def _cut_back(self) -> None:
+        """Cut off what a failed write left behind the last whole line."""
+        try:
+            os.ftruncate(self._file.fileno(), self.size)
+        except OSError:
+            self._spoilt = True
 
     def close(self) -> None:
         self._file.close()
