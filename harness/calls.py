@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.models.base import ChatReply, ChatRequest, Message, Model
 from environments.prompts import Prompt
@@ -81,24 +83,32 @@ def _common_prefix(chain: Sequence[Message], messages: Sequence[Message]) -> int
 
 def full_messages(calls: Sequence[CallRecord], number: int) -> list[MessageRecord]:
     """All messages that call `number` sent, put together from the calls before it."""
-    call = calls[number]
-    if call.prefix == 0:
-        return list(call.messages)
-    before = next(i for i in range(number - 1, -1, -1) if (calls[i].seat, calls[i].role) == (call.seat, call.role))
-    chain = full_messages(calls, before)
-    text = calls[before].text
-    if text is not None:
-        chain.append(MessageRecord(role="assistant", content=text))
-    return [*chain[: call.prefix], *call.messages]
+    linked = [calls[number]]
+    for call in reversed(calls[:number]):
+        if linked[-1].prefix == 0:
+            break
+        if (call.seat, call.role) == (linked[-1].seat, linked[-1].role):
+            linked.append(call)
+    chain: list[MessageRecord] = []
+    for call in reversed(linked):
+        sent = [*chain[: call.prefix], *call.messages]
+        chain = sent if call.text is None else [*sent, MessageRecord(role="assistant", content=call.text)]
+    return sent
+
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 async def recorded_call(
     model: Model, request: ChatRequest, ledger: CallLedger, turn: int | None, prompt: Prompt
 ) -> ChatReply:
-    """Ask a model and write the call down, answered or not."""
+    """Ask a model and write the call down, answered or not. Half a character in the reply (a lone surrogate, which JSON
+    lets an endpoint send and nobody can store) becomes U+FFFD here, so that the record says what the agent heard."""
     reply, error = None, "cancelled, or a deadline passed"
     try:
         reply = await model.complete(request)
+        if LONE_SURROGATE.search(reply.text):
+            reply = replace(reply, text=LONE_SURROGATE.sub("\ufffd", reply.text))
     except EpisodeError as problem:
         error = problem.message
         raise

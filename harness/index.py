@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.store import EPISODES, JUDGEMENTS, decode, scan
+from harness.store import EPISODES, JUDGEMENTS, decode, scan, unreadable
 
 Row = dict[str, Any]
 FORMAT = 1
@@ -70,13 +70,17 @@ SCALARS: dict[str, Callable[[Row], Row]] = {EPISODES: episode_scalars, JUDGEMENT
 
 def read_index(path: Path) -> list[Row]:
     """One row per whole line of `path` (an episodes or judgements file), in file order: its scalars, `offset` and
-    `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is not JSON."""
+    `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is no record."""
     rows, stored = _load(path)
     start = rows[-1]["offset"] + rows[-1]["length"] if rows else 0
     fresh = []
     for offset, line in scan(path, start):
         record = decode(path, offset, line)
-        fresh.append({"offset": offset, "length": len(line), **SCALARS[path.name](record)})
+        try:
+            scalars = SCALARS[path.name](record)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise unreadable(path, offset, f"no record of ours ({type(error).__name__}: {error})") from None
+        fresh.append({"offset": offset, "length": len(line), **scalars})
     if fresh:
         _append(path, fresh, stored)
     return rows + fresh

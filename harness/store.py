@@ -18,12 +18,14 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonlines
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from harness.errors import BadInput, HarnessError
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
 
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
@@ -179,24 +181,39 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
     """The line's JSON object. Raises `BadInput` naming file, byte offset and line number."""
     try:
         value = json.loads(line)
-        if isinstance(value, dict):
-            return value
-        problem = "not a JSON object"
-    except ValueError as error:
-        problem = str(error)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(path, offset, str(error)) from None
+    if not isinstance(value, dict):
+        raise unreadable(path, offset, "not a JSON object")
+    return value
+
+
+def unreadable(path: Path, offset: int, problem: str) -> BadInput:
+    """The error for a line that can not be used."""
     with open(path, "rb") as file:
         number = file.read(offset).count(b"\n") + 1
-    raise BadInput(
+    return BadInput(
         f"{path}, line {number} (byte {offset}) can not be read: {problem}. Delete that line to go on without it; "
         "an episode that was only there will be played again by the next `harness run`."
     )
 
 
 def read_line(path: Path, offset: int) -> dict[str, Any]:
-    """The record at a byte offset."""
+    """The record at a byte offset, as plain JSON."""
     with open(path, "rb") as file:
         file.seek(offset)
         return decode(path, offset, file.readline())
+
+
+def read_record(path: Path, offset: int, kind: type[RecordT]) -> RecordT:
+    """The record at a byte offset. Raises `BadInput` when it does not fit the schema this version reads."""
+    value = read_line(path, offset)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise unreadable(path, offset, f"{place}: {first['msg']}") from None
 
 
 class RunLock:

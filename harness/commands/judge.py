@@ -17,7 +17,7 @@ from harness.judging import Judge, judge_kind, judgement_id
 from harness.plan import model_config
 from harness.records import EpisodeRecord
 from harness.runner import Stop, run_jobs
-from harness.store import EPISODES, JUDGEMENTS, Appender, RunLock, read_line, read_manifest
+from harness.store import EPISODES, JUDGEMENTS, Appender, RunLock, read_manifest, read_record
 
 EXIT_OK, EXIT_OWED = 0, 4
 
@@ -66,7 +66,7 @@ async def _judge_all(run: Path, judge: Judge, at_once: int) -> tuple[int, int]:
     counts = {"scored": 0, "unscored": 0}
 
     async def do(row: Row) -> None:
-        record = EpisodeRecord.model_validate(read_line(run / EPISODES, row["offset"]))
+        record = read_record(run / EPISODES, row["offset"], EpisodeRecord)
         judgement = await judge.judge(record)
         await appender.append(judgement)
         counts[judgement.status] += 1

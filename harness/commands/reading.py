@@ -22,7 +22,7 @@ from harness.index import latest_episodes, latest_judgements
 from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
 from harness.records import EpisodeRecord, JudgementRecord
-from harness.store import EPISODES, JUDGEMENTS, read_line, read_manifest
+from harness.store import EPISODES, JUDGEMENTS, read_manifest, read_record
 from leaderboard.tables import cell_table, find_runs, render_plain
 
 
@@ -70,7 +70,7 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
     matches = [key for key in rows if key.startswith(prefix)]
     if len(matches) != 1:
         raise BadInput(f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them")
-    record = EpisodeRecord.model_validate(read_line(run / EPISODES, rows[matches[0]]["offset"]))
+    record = read_record(run / EPISODES, rows[matches[0]]["offset"], EpisodeRecord)
     _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}, seed {record.seed}")
     for number, seat in enumerate(record.seats):
         mark = " (tested)" if seat.tested else ""
@@ -86,7 +86,7 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
         _say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
     for row in latest_judgements(run).values():
         if row["episode_id"] == record.episode_id:
-            judgement = JudgementRecord.model_validate(read_line(run / JUDGEMENTS, row["offset"]))
+            judgement = read_record(run / JUDGEMENTS, row["offset"], JudgementRecord)
             show_judgement(console, record, judgement)
 
 
