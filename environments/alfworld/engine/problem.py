@@ -16,7 +16,7 @@ _COMMENT = re.compile(r";[^\n]*")
 _TOKEN = re.compile(r"[()]|[^\s()]+")
 _ATOM = re.compile(r"\(\s*([a-z]+)\s+([^()]*)\)")
 
-Facts = dict[str, list[list[str]]]
+Facts = defaultdict[str, list[list[str]]]
 """Predicate -> the argument lists of its facts, in file order."""
 
 
