@@ -58,6 +58,10 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
     run.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")
     run.add_argument("--retry-failed", action="store_true", help="play every failed episode again, whatever its kind")
+    run.add_argument("--max-usd", type=float, metavar="USD", help="stop the run at this much money")
+    run.add_argument("--max-tokens", type=int, metavar="N", help="stop the run at this many tokens")
+    run.add_argument("--max-hours", type=float, metavar="H", help="stop this command after so many hours")
+    run.add_argument("--probe", type=int, metavar="N", help="play the first N blocks (all arms on one task), then forecast")
     run.set_defaults(do=_do_run)
 
 

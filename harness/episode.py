@@ -22,6 +22,7 @@ from harness.errors import EpisodeError
 from harness.experiment import ActorSpec, RoleSpec, StrategistSpec
 from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
 from harness.seeds import call_seed, seed_from
+from harness.watchdog import Activity
 
 T = TypeVar("T")
 
@@ -62,10 +63,15 @@ class EpisodePlan:
     episode_seconds: float = 3600.0
 
 
-async def play_episode(plan: EpisodePlan, attempt: int = 1) -> EpisodeRecord:
+def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord:
+    """The record of an episode that was not played, and why."""
+    return _Table(plan, Activity()).record(attempt, error, datetime.now(UTC), 0.0)
+
+
+async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity | None = None) -> EpisodeRecord:
     """Play the plan to its end or to a stated failure. Never raises for what happens inside the episode: that is
     `status: failed` with the error's kind. Cancellation (the run is being stopped) goes through."""
-    table = _Table(plan)
+    table = _Table(plan, activity or Activity())
     error: ErrorInfo | None = None
     started, clock = datetime.now(UTC), time.monotonic()
     try:
@@ -80,6 +86,8 @@ async def play_episode(plan: EpisodePlan, attempt: int = 1) -> EpisodeRecord:
         error = ErrorInfo(kind="infrastructure", message=f"deadline passed ({limit}) at turn {len(table.turns)}")
     except Exception as problem:
         error = ErrorInfo(kind="infrastructure", message=_describe(problem))
+    finally:
+        table.activity.end(plan.episode_id)
     return table.record(attempt, error, started, time.monotonic() - clock)
 
 
@@ -88,6 +96,7 @@ class _Table:
     """The state of one episode at play: world, seats, and what was written down so far."""
 
     plan: EpisodePlan
+    activity: Activity
     ledger: CallLedger = field(default_factory=CallLedger)
     turns: list[TurnRecord] = field(default_factory=list)
     _play: Play | None = None
@@ -158,6 +167,7 @@ class _Table:
             schema=schema,
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
         )
+        self.activity.note(plan.episode_id, f"turn {len(self.turns)}, {role} of seat {seat} asks {model.name}")
         return await recorded_call(model, request, self.ledger, len(self.turns), prompt)
 
     def _donor(self, seat: int) -> View:

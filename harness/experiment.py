@@ -111,6 +111,8 @@ class JudgeSpec(Spec):
     max_tokens: int = Field(1500, ge=1)
     reasoning_chars: int | None = Field(None, ge=10)
     """Cap on each written reason, for small models that do not stop; null = none."""
+    seconds: float = Field(600, gt=0)
+    """Deadline for one judgement, repair included."""
 
 
 class Limits(Spec):
@@ -119,6 +121,8 @@ class Limits(Spec):
     episodes_at_once: int = Field(16, ge=1)
     turn_seconds: float = Field(300, gt=0)
     episode_seconds: float = Field(3600, gt=0)
+    stuck_seconds: float = Field(60, gt=0)
+    """After how long the watchdog names what an episode is waiting for."""
 
 
 class Experiment(Spec):
@@ -168,7 +172,7 @@ class Experiment(Spec):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Experiment:
-        _unique("environments", [f"{e.shown} | {e.split}" for e in self.environments])
+        _unique("environments", [f"{e.shown} | {e.split}" for e in self.environments], parts=2)
         _unique("actors", [a.label for a in [*self.actors, *self.partners]])
         _unique("strategists", [s.label for s in self.strategists])
         _unique("pairings", [pairing_label(p) for p in self.pairings])
@@ -190,6 +194,8 @@ class Experiment(Spec):
         return f"{self.name}-{self.identity[:8]}"
 
 
+SEPARATOR = " | "
+"""Between the parts of a cell's name."""
 AXES = ("environment", "split", "pairing", "actor", "strategist")
 
 NOT_IDENTITY = ("description", "limits")
@@ -218,8 +224,11 @@ def _each(value: Any, expand: Any) -> Any:
     return [expand(item) if isinstance(item, str) else item for item in items]
 
 
-def _unique(what: str, labels: list[str]) -> None:
+def _unique(what: str, labels: list[str], parts: int = 1) -> None:
+    """Labels are told apart, and `parts` of them joined by the cell's separator can be taken apart again."""
     for label in labels:
+        if label.count(SEPARATOR) >= parts:
+            raise ValueError(f"one of the {what} is called {label!r}; {SEPARATOR!r} stands between the parts of a cell's name")
         if labels.count(label) > 1:
             raise ValueError(f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)")
 
@@ -242,7 +251,7 @@ class Cell(Spec):
     @property
     def id(self) -> str:
         parts = (self.environment.shown, self.environment.split, self.pairing, self.actor.label, self.strategist.label)
-        return " | ".join(parts)
+        return SEPARATOR.join(parts)
 
 
 def cells(experiment: Experiment, seats: Mapping[str, int]) -> list[Cell]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import environments
@@ -17,6 +18,7 @@ from environments.base import Environment, Task
 from harness.episode import EpisodePlan, Seat
 from harness.errors import BadInput, nearest
 from harness.experiment import ActorSpec, Cell, EnvironmentSpec, Experiment, StrategistSpec, cells
+from harness.judging import judge_kind
 from harness.seeds import episode_seed, stable_hash
 
 
@@ -112,16 +114,20 @@ class Plan:
         )
 
     def _units(self) -> Iterator[Unit]:
-        block = 0
-        for world_key, world in self.worlds.items():
-            here = [cell for cell in self.cells.values() if _world_key(cell.environment) == world_key]
-            for repeat in range(self.experiment.repeats):
-                for task in world.tasks:
-                    for cell in here:
-                        for order in _orders(cell, task):
-                            episode_id = stable_hash("unit", cell.id, task.id, order, repeat)[:16]
-                            yield Unit(episode_id, cell.id, task.id, order, repeat, block)
-                    block += 1
+        """Block after block; the environments take turns, so that a run that ends early has some of each."""
+        rows = zip_longest(*(self._blocks(key) for key in self.worlds))
+        blocks = (block for row in rows for block in row if block is not None)
+        for number, block in enumerate(blocks):
+            for cell, task, order, repeat in block:
+                episode_id = stable_hash("unit", cell.id, task.id, order, repeat)[:16]
+                yield Unit(episode_id, cell.id, task.id, order, repeat, number)
+
+    def _blocks(self, world_key: str) -> Iterator[list[tuple[Cell, Task, int, int]]]:
+        """One block per repeat and task: every arm's orders on it."""
+        here = [cell for cell in self.cells.values() if _world_key(cell.environment) == world_key]
+        for repeat in range(self.experiment.repeats):
+            for task in self.worlds[world_key].tasks:
+                yield [(cell, task, order, repeat) for cell in here for order in _orders(cell, task)]
 
     def _check_roles(self) -> None:
         experiment = self.experiment
@@ -133,6 +139,8 @@ class Plan:
                 raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `model` out")
         for name in self.model_names():
             model_config(experiment, name)
+        if experiment.judge is not None:
+            judge_kind(experiment.judge.kind)
         for cell in self.cells.values():
             for actor, _ in self._who(cell, 0):
                 self._check_script(actor, cell)
@@ -238,8 +246,10 @@ def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ..
 
 
 def _orders(cell: Cell, task: Task) -> list[int]:
-    """The tested agent's seats to be played: one entry per episode."""
+    """The tested agent's seats to be played, one entry per episode: those of the pairing that the task tests, or, where
+    the task tests none of them, the task's own."""
     if cell.partner is None:
         return [0]
     wanted = {"first": [0], "second": [1], "both": [0, 1]}[cell.partner.orders]
-    return list(task.data.get("tested_seats", wanted))
+    tested = list(task.data.get("tested_seats", wanted))
+    return [seat for seat in wanted if seat in tested] or tested

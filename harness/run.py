@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.episode import play_episode
+from harness.budget import Budget, BudgetWatch, spent
+from harness.episode import play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes, latest_judgements
-from harness.judging import Judge, judge_kind, judgement_id
+from harness.judging import Judge, judge_kind, judgement_id, unscored
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, Unit
 from harness.progress import Progress
-from harness.records import EpisodeRecord
+from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.runner import Stop, run_jobs
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_line, read_manifest, write_manifest
+from harness.watchdog import Activity, Watchdog
 
 OWED_ERRORS = ("infrastructure", "budget")
 """Kinds of failure that the same command plays again."""
+GRACE_S = 30.0
+"""How long an episode may take to end after its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,24 @@ class RunSummary:
 class Run:
     """A run's folder opened for writing. Use as a context manager; a second process is refused."""
 
-    def __init__(self, experiment: Experiment, folder: Path, retry_failed: bool = False) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        *,
+        retry_failed: bool = False,
+        budget: Budget | None = None,
+        blocks: int | None = None,
+    ) -> None:
+        """`blocks` plays only the first blocks of the plan (a probe)."""
         self.experiment = experiment
         self.folder = folder
         self.plan = Plan(experiment)
         self.meter = Meter()
         self.retry_failed = retry_failed
+        self.budget = budget or Budget()
+        self.blocks = blocks
+        self.activity = Activity()
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
@@ -114,6 +131,8 @@ class Run:
         episodes = latest_episodes(self.folder)
         scored = {key for key, row in latest_judgements(self.folder).items() if row["status"] == "scored"}
         for unit in self.plan.units:
+            if self.blocks is not None and unit.block >= self.blocks:
+                continue
             row = episodes.get(unit.episode_id)
             if row is None:
                 yield Job(unit, 1, None)
@@ -133,42 +152,99 @@ class Run:
         async def do(job: Job) -> None:
             nonlocal played, judged
             progress.started(job.unit)
-            record = await self._play(job)
-            if job.offset is None:
-                played += 1
+            record = await self._episode(job)
+            played += job.offset is None
             if record.status == "finished" and record.judge_background is not None and self.judge:
-                judgement = await self.judge.judge(record)
-                await self.judgements.append(judgement)
+                judgement = await self._judgement(self.judge, record)
                 judged += 1
                 progress.judged(job.unit, judgement)
             progress.ended(job.unit, record)
 
         try:
             if jobs:
-                await self._check_models(jobs)
+                await self._check_models()
+            limits = self.experiment.limits
+            lease = _Lease(jobs, self._budget_watch(), stop)
             with progress.showing(self.meter, len(self.plan.units), jobs):
-                await run_jobs(jobs, self.experiment.limits.episodes_at_once, do, stop)
+                async with Watchdog(self.activity, progress.say, limits.stuck_seconds):
+                    await run_jobs(lease, limits.episodes_at_once, do, stop)
+            if lease.cut is not None:
+                await self._mark_cut(lease.rest, lease.cut)
         finally:
             for model in self.plan.models.values():
                 await model.close()
         return played, judged
 
-    async def _check_models(self, jobs: Iterable[Job]) -> None:
+    async def _check_models(self) -> None:
         for name in self.plan.model_names():
             await self.plan.models[name].check()
 
-    async def _play(self, job: Job) -> EpisodeRecord:
+    def _budget_watch(self) -> BudgetWatch:
+        rows = [*latest_episodes(self.folder).values(), *latest_judgements(self.folder).values()]
+        return BudgetWatch(self.budget, self.meter, spent(rows))
+
+    async def _episode(self, job: Job) -> EpisodeRecord:
+        """The job's episode, played and durably written, or read where it is there already."""
         if job.offset is not None:
             return EpisodeRecord.model_validate(read_line(self.folder / EPISODES, job.offset))
-        record = await play_episode(self.plan.episode(job.unit), job.attempt)
+        record = await self._play(job)
         await self.episodes.append(record)
         return record
+
+    async def _play(self, job: Job) -> EpisodeRecord:
+        """Play with a hard limit: an episode that does not even end at its deadline is abandoned."""
+        plan = self.plan.episode(job.unit)
+        task = asyncio.create_task(play_episode(plan, job.attempt, self.activity))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=plan.episode_seconds + GRACE_S)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done:
+            return task.result()
+        task.cancel()
+        message = f"did not end within {GRACE_S:g} s after its deadline of {plan.episode_seconds:g} s; abandoned"
+        return unplayed(plan, job.attempt, ErrorInfo(kind="infrastructure", message=message))
+
+    async def _judgement(self, judge: Judge, record: EpisodeRecord) -> JudgementRecord:
+        try:
+            judgement = await judge.judge(record)
+        except Exception as problem:
+            error = ErrorInfo(kind="judge", message=f"the judge's code failed: {type(problem).__name__}: {problem}"[:500])
+            judgement = unscored(record, judge.label, error, [])
+        await self.judgements.append(judgement)
+        return judgement
+
+    async def _mark_cut(self, rest: Iterable[Job], reason: str) -> None:
+        """A record for every episode that a budget left unplayed, so that the rows say so."""
+        error = ErrorInfo(kind="budget", message=reason)
+        records = [unplayed(self.plan.episode(job.unit), job.attempt, error) for job in rest if job.offset is None]
+        await asyncio.gather(*(self.episodes.append(record) for record in records))
 
     def summary(self, played: int, judged: int, stopped: str | None) -> RunSummary:
         """Where the run stands, read from its rows."""
         torn = tuple(path for path in (self.episodes.torn, self.judgements.torn) if path)
         label = self.judge.label if self.judge else None
         return summarise(self.folder, [u.episode_id for u in self.plan.units], label, played, judged, torn, stopped)
+
+
+class _Lease:
+    """Hands out jobs in order until a budget is used up. Jobs of one block differ by arm only, so arms never differ by
+    more than one block."""
+
+    def __init__(self, jobs: Iterable[Job], watch: BudgetWatch, stop: Stop) -> None:
+        self.rest = deque(jobs)
+        self.cut: str | None = None
+        """Why no more jobs were handed out; None when that was not a budget's doing."""
+        self._watch, self._stop = watch, stop
+
+    def __iter__(self) -> Iterator[Job]:
+        while self.rest:
+            self.cut = self._watch.exceeded()
+            if self.cut is not None:
+                self._stop.drain(self.cut)
+                return
+            yield self.rest.popleft()
 
 
 def summarise(

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.budget import Budget, refuse_unpriced
 from harness.commands.forecast import forecast_command
 from harness.commands.reading import print_leaderboard
 from harness.errors import BadInput
 from harness.experiment import Experiment, load_experiment
+from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, RunSummary, execute
 
@@ -24,16 +26,32 @@ def run_command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return forecast_command(experiment, name, arguments.results)
     folder = run_folder(arguments.results, name)
-    with Run(experiment, folder, arguments.retry_failed) as run:
+    budget = read_budget(arguments, experiment)
+    if arguments.probe is not None and arguments.probe < 1:
+        raise BadInput(f"--probe {arguments.probe}: expected at least 1 block")
+    with Run(
+        experiment, folder, retry_failed=arguments.retry_failed, budget=budget, blocks=arguments.probe
+    ) as run:
         progress = Progress()
         for torn in (run.episodes.torn, run.judgements.torn):
             if torn:
                 progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
+    if arguments.probe is not None:
+        return forecast_command(experiment, name, arguments.results)
     print_summary(summary, arguments)
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
+
+
+def read_budget(arguments: argparse.Namespace, experiment: Experiment) -> Budget:
+    """The budget of the command line. Raises `BadInput` when it is not above 0, or money can not be counted."""
+    budget = Budget(arguments.max_usd, arguments.max_tokens, arguments.max_hours)
+    budget.check()
+    if budget.usd is not None:
+        refuse_unpriced({name: model_config(experiment, name) for name in Plan(experiment).model_names()})
+    return budget
 
 
 def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
@@ -67,6 +85,8 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace) -> None:
         soft_wrap=True,
     )
     lines = [f"Records: {summary.folder}"]
+    if summary.stopped:
+        lines.append(f"Stopped early: {summary.stopped}.")
     if not summary.complete:
         lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
     if arguments.config is None:

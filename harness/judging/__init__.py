@@ -4,11 +4,12 @@ and never reaches into the runner. A plug-in adds one through the entry-point gr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from agents.models.base import Model
 from harness.experiment import JudgeSpec
-from harness.records import EpisodeRecord, JudgementRecord
+from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.registry import Registry
 from harness.seeds import stable_hash
 
@@ -47,6 +48,23 @@ def judge_kind(name: str) -> JudgeKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
     kind: JudgeKind = REGISTRY.load(name)
     return kind
+
+
+def unscored(episode: EpisodeRecord, judge: str, error: ErrorInfo, calls: list[CallRecord]) -> JudgementRecord:
+    """The record of a judgement that is owed."""
+    return JudgementRecord(
+        judgement_id=judgement_id(episode.episode_id, judge),
+        episode_id=episode.episode_id,
+        episode_attempt=episode.attempt,
+        judge=judge,
+        status="unscored",
+        error=error,
+        scores=None,
+        reasons=None,
+        calls=calls,
+        judged_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        duration_s=0.0,
+    )
 
 
 def judgement_id(episode_id: str, judge: str) -> str:

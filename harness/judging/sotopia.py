@@ -7,6 +7,7 @@ text can close the frame or its own string.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -79,9 +80,12 @@ class SotopiaJudge:
         ledger, started, clock = CallLedger(), datetime.now(UTC), time.monotonic()
         evaluation, error = None, None
         try:
-            evaluation = await self._evaluate(episode, ledger)
+            async with asyncio.timeout(self._spec.seconds):
+                evaluation = await self._evaluate(episode, ledger)
         except EpisodeError as problem:
             error = ErrorInfo(kind=problem.kind, message=problem.message)
+        except TimeoutError:
+            error = ErrorInfo(kind="infrastructure", message=f"the judge's deadline of {self._spec.seconds:g} s passed")
         return JudgementRecord(
             judgement_id=judgement_id(episode.episode_id, self.label),
             episode_id=episode.episode_id,

@@ -1,0 +1,40 @@
+# Two commands on a fresh machine: `make run` plays the quick-start, `make test` runs the tests. Both make `.venv`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints.txt
+
+.PHONY: run test ci lint bench clean install
+
+run: $(VENV)/.local
+	@$(BIN)/harness run
+
+test: $(VENV)/.dev
+	@tools/timed "make test" $(BIN)/python -m pytest -q
+
+ci: $(VENV)/.dev
+	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@tools/timed "make bench" $(BIN)/python -m benchmarks
+
+install: $(VENV)/.dev
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,dev,webshop]'
+	@touch $@ $(VENV)/.local
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

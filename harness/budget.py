@@ -1,0 +1,85 @@
+"""Run-level budgets: how much money, how many tokens and how many hours a run may take.
+
+Money and tokens count over the whole run, what it used before it was continued included; hours count from when this
+command was started. A budget ends a run by draining it: running episodes end, the rest is marked `budget` and is owed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.models.config import PriceConfig
+from agents.models.prices import price_of
+from harness.errors import BadInput
+from harness.metering import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """None = no limit."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    hours: float | None = None
+
+    def check(self) -> None:
+        """Raises `BadInput` for a limit that is not above 0."""
+        for flag, value in (("--max-usd", self.usd), ("--max-tokens", self.tokens), ("--max-hours", self.hours)):
+            if value is not None and not value > 0:
+                raise BadInput(f"{flag} {value:g}: a budget has to be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run used before this command."""
+
+    usd: float = 0.0
+    tokens: int = 0
+
+
+class BudgetWatch:
+    """Says when a budget is used up."""
+
+    def __init__(
+        self, budget: Budget, meter: Meter, before: Spent, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._budget, self._meter, self._before, self._clock = budget, meter, before, clock
+        self._begun = clock()
+
+    def exceeded(self) -> str | None:
+        """Which budget is used up, in words; None while there is some left."""
+        budget, meter = self._budget, self._meter
+        usd = self._before.usd + meter.usd
+        tokens = self._before.tokens + meter.prompt_tokens + meter.completion_tokens
+        hours = (self._clock() - self._begun) / 3600
+        if budget.usd is not None and usd >= budget.usd:
+            return f"budget: ${usd:.4f} of ${budget.usd:g} are spent"
+        if budget.tokens is not None and tokens >= budget.tokens:
+            return f"budget: {tokens} of {budget.tokens} tokens are used"
+        if budget.hours is not None and hours >= budget.hours:
+            return f"budget: {hours:.3g} of {budget.hours:g} hours have passed"
+        return None
+
+
+def spent(rows: Iterable[Mapping[str, Any]]) -> Spent:
+    """The sum over index rows of episodes and judgements; unknown prices and counts are left out."""
+    usd, tokens = 0.0, 0
+    for row in rows:
+        usd += row["usd"] or 0.0
+        tokens += int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0))
+    return Spent(usd, tokens)
+
+
+def refuse_unpriced(models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `BadInput` when the price of a model is not known: a money budget could not be kept."""
+    for name, config in models.items():
+        override = PriceConfig.model_validate(config["price"]) if config.get("price") else None
+        if price_of(config["provider"], config.get("model", ""), override) is None:
+            raise BadInput(
+                f"--max-usd can not be kept: the price of model {name!r} ({config['provider']}:{config.get('model')}) is "
+                "not known. Add it to the model's config, in USD per million tokens: "
+                "`price: {prompt: 2.5, cached: 1.25, completion: 10}` (0 for a model of your own)."
+            )
