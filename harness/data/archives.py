@@ -24,8 +24,9 @@ from typing import IO, Any, cast
 from harness.errors import BadInput
 
 _CHUNK = 1 << 20
-_MAX_READ = 16 << 20
-"""The longest single read a tar header may cause (long names are read in one piece)."""
+_MAX_HEADER = 8 << 10
+"""The longest extended tar header (it holds a long name). Longer ones cost memory, and in Python before 3.11.10 quadratic
+time (CVE-2024-6232)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,11 @@ def _extract_zip(path: Path, folder: Path, meter: _Meter) -> None:
 def _extract_tar(path: Path, folder: Path, meter: _Meter) -> None:
     with _decompressed(path) as raw:
         metered = cast(IO[bytes], _MeteredStream(raw, meter))
-        with tarfile.open(fileobj=metered, mode="r|") as archive:
+        with tarfile.open(fileobj=metered, mode="r|", tarinfo=_careful_tarinfo(meter)) as archive:
             for entry in archive:
-                if not (entry.isreg() or entry.isdir()):
-                    raise meter.refusal(f"{entry.name!r} is a link or a device")
+                # A sparse file is made of holes that no stream can count.
+                if not (entry.isreg() or entry.isdir()) or entry.issparse():
+                    raise meter.refusal(f"{entry.name!r} is a link, a device or a sparse file")
                 place = _place(entry.name, folder, meter)
                 if entry.isdir():
                     place.mkdir(parents=True, exist_ok=True)
@@ -163,16 +165,27 @@ def _extract_tar(path: Path, folder: Path, meter: _Meter) -> None:
             pass
 
 
+def _careful_tarinfo(meter: _Meter) -> type[tarfile.TarInfo]:
+    """Reads headers as `TarInfo` does, but no extended one of more than `_MAX_HEADER` bytes."""
+
+    class Careful(tarfile.TarInfo):
+        def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+            # The one place where tarfile branches on the type, before it reads the header's content.
+            if self.size > _MAX_HEADER and not (self.isreg() or self.isdir()):
+                raise meter.refusal("one of its headers is too long")
+            return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
+
+    return Careful
+
+
 class _MeteredStream:
-    """A decompressed stream that counts, so that a header can not unpack into memory unnoticed."""
+    """A decompressed stream that counts, padding and headers included."""
 
     def __init__(self, raw: IO[bytes], meter: _Meter) -> None:
         self._raw = raw
         self._meter = meter
 
     def read(self, size: int) -> bytes:
-        if not 0 <= size <= _MAX_READ:
-            raise self._meter.refusal("one of its headers is too long")
         data = self._raw.read(size)
         self._meter.add_bytes(len(data))
         return data

@@ -204,7 +204,7 @@ def _receive(
     done = start
     progress(source.name, done, total)
     try:
-        for chunk in response.iter_raw(1 << 16):
+        for chunk in response.iter_raw():  # no chunk size: it would hold back, and lose, the last bytes
             done += len(chunk)
             if done > policy.max_bytes:
                 raise BadInput(f"{source.name} has more than the {policy.max_bytes:,} bytes allowed")

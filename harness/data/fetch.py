@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environments.base import data_home
-from environments.data import DATA, DataHooks, ImportReport
+from environments.data import DataHooks, ImportReport
 from harness.data.archives import Limits, extract_archive, is_archive
 from harness.data.download import DownloadPolicy, Fetched, Progress, download
-from harness.data.importing import locate
+from harness.data.importing import load_hooks, locate
 from harness.errors import BadInput
 
 
@@ -29,8 +29,7 @@ def fetch_data(
     """Download an environment's sources into the data home and import them. What is already here and has the right
     hash is not downloaded again; an interrupted download goes on. Raises `BadInput` (see `download`), also for an
     environment whose data can not be fetched."""
-    hooks: DataHooks = DATA.load(env)
-    return fetch(hooks, env, home or data_home(), progress, policy, limits)
+    return fetch(load_hooks(env), env, home or data_home(), progress, policy, limits)
 
 
 def fetch(

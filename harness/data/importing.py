@@ -38,7 +38,7 @@ def import_path(
 
 def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tuple[str, ImportReport]:
     if env is not None:
-        hooks: DataHooks = DATA.load(env)
+        hooks = load_hooks(env)
         # Where nothing is recognised, the import itself says best what is missing.
         return env, hooks.import_from(locate(hooks, folder) or folder, home)
     found, not_asked = _recognise(folder)
@@ -51,6 +51,15 @@ def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tu
     name, place = next(iter(found.items()))
     report: ImportReport = DATA.load(name).import_from(place, home)
     return name, report
+
+
+def load_hooks(env: str) -> DataHooks:
+    """The data hooks of an environment. Raises `BadInput` when it is unknown or can not be loaded here."""
+    try:
+        hooks: DataHooks = DATA.load(env)
+    except ImportError as error:
+        raise BadInput(f"the environment {env!r} does not load here: {error}; install what it needs first") from error
+    return hooks
 
 
 def _recognise(folder: Path) -> tuple[dict[str, Path], list[str]]:
