@@ -53,7 +53,9 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=EPILOG,
     )
     run.add_argument("config", nargs="?", type=Path, help="experiment file; the built-in quick-start when left out")
-    run.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value")
+    run.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value"
+    )
     run.add_argument("--name", help="name of the run's folder; made from the config when left out")
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
     run.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")
@@ -61,7 +63,9 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument("--max-usd", type=float, metavar="USD", help="stop the run at this much money")
     run.add_argument("--max-tokens", type=int, metavar="N", help="stop the run at this many tokens")
     run.add_argument("--max-hours", type=float, metavar="H", help="stop this command after so many hours")
-    run.add_argument("--probe", type=int, metavar="N", help="play the first N blocks (all arms on one task), then forecast")
+    run.add_argument(
+        "--probe", type=int, metavar="N", help="play the first N blocks (all arms on one task), then forecast"
+    )
     run.set_defaults(do=_do_run)
 
 
@@ -100,7 +104,7 @@ def _data_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     fetch.set_defaults(do=_do_fetch)
     bring = parts.add_parser("import", help="import a folder or archive that lies on this machine")
     bring.add_argument("path", type=Path)
-    bring.add_argument("--environment", help="whose data it is; found out when left out")
+    bring.add_argument("--env", metavar="ENVIRONMENT", help="whose data it is; found out when left out")
     bring.set_defaults(do=_do_import)
     make = parts.add_parser("generate", help="generate data of our own in the published format")
     make.add_argument("environment")
@@ -158,7 +162,7 @@ def _do_fetch(arguments: argparse.Namespace) -> int:
 def _do_import(arguments: argparse.Namespace) -> int:
     from harness.commands.data import import_command
 
-    return import_command(arguments.path, arguments.environment)
+    return import_command(arguments.path, arguments.env)
 
 
 def _do_generate(arguments: argparse.Namespace) -> int:

@@ -177,11 +177,19 @@ class _Table:
         rotated = (plan.donors[(choice + step) % len(plan.donors)] for step in range(len(plan.donors)))
         donor = next((task for task in rotated if task.group != plan.task.group), None)
         if donor is None:
-            raise EpisodeError("environment", "the control `shuffled` needs a second task of another group in the split")
+            raise EpisodeError(
+                "environment", "the control `shuffled` needs a second task of another group in the split"
+            )
         return _world(lambda: plan.environment.reset(donor, plan.seed).view(seat))
 
     def _write_down(
-        self, view: View, strategy: Strategy, answer: Answer, rendered: str, reward: float | None, info: Mapping[str, Any]
+        self,
+        view: View,
+        strategy: Strategy,
+        answer: Answer,
+        rendered: str,
+        reward: float | None,
+        info: Mapping[str, Any],
     ) -> None:
         text = answer.thought if strategy.think_first else strategy.text
         self.turns.append(

@@ -36,7 +36,7 @@ class EnvironmentSpec(Spec):
     @field_validator("tasks")
     @classmethod
     def _some_tasks(cls, value: int | list[str] | None) -> int | list[str] | None:
-        if isinstance(value, int) and value < 1 or value == []:
+        if (isinstance(value, int) and value < 1) or value == []:
             raise ValueError("must be at least 1 task (or null for all)")
         return value
 
@@ -228,9 +228,13 @@ def _unique(what: str, labels: list[str], parts: int = 1) -> None:
     """Labels are told apart, and `parts` of them joined by the cell's separator can be taken apart again."""
     for label in labels:
         if label.count(SEPARATOR) >= parts:
-            raise ValueError(f"one of the {what} is called {label!r}; {SEPARATOR!r} stands between the parts of a cell's name")
+            raise ValueError(
+                f"one of the {what} is called {label!r}; {SEPARATOR!r} stands between the parts of a cell's name"
+            )
         if labels.count(label) > 1:
-            raise ValueError(f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)")
+            raise ValueError(
+                f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)"
+            )
 
 
 def _known(what: str, name: str, known: list[str]) -> None:
@@ -350,7 +354,9 @@ def explain(error: ValidationError, where: str) -> str:
             lines.append(f"{where}: unknown key `{place}`; known here: {', '.join(known)}.{nearest(key, known)}")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: `{place}`: {message} (got {item['input']!r:.80})" if place else f"{where}: {message}")
+            lines.append(
+                f"{where}: `{place}`: {message} (got {item['input']!r:.80})" if place else f"{where}: {message}"
+            )
     return "\n".join(dict.fromkeys(lines))
 
 

@@ -47,11 +47,16 @@ class CellForecast:
     """calls, tokens, usd, seconds (of one episode after the other)."""
 
 
-def forecast(plan: Plan, past: Mapping[str, list[Row]], episodes: Mapping[str, int] | None = None) -> list[CellForecast]:
+def forecast(
+    plan: Plan, past: Mapping[str, list[Row]], episodes: Mapping[str, int] | None = None
+) -> list[CellForecast]:
     """One forecast per cell for the given numbers of episodes (the plan's when left out). `past` maps an arm's identity
     (see `arm_identity`) to its past episodes' rows."""
     counts = episodes or plan.planned()
-    return [_cell(plan, cell, counts[cell.id], past.get(arm_identity(plan.experiment, cell), [])) for cell in plan.cells.values()]
+    return [
+        _cell(plan, cell, counts[cell.id], past.get(arm_identity(plan.experiment, cell), []))
+        for cell in plan.cells.values()
+    ]
 
 
 def arm_identity(experiment: Experiment, cell: Cell) -> str:
@@ -138,7 +143,10 @@ def _bound(plan: Plan, cell: Cell, episodes: int) -> dict[str, Amount]:
     turns = view.max_turns / seats
     opening = len(view.background) / CHARACTERS_PER_TOKEN + 500
     calls = tokens = 0.0
-    for role, asks in ((cell.actor, cell.actor.model is not None), (cell.strategist, kind_of(cell.strategist.kind).needs_model)):
+    for role, asks in (
+        (cell.actor, cell.actor.model is not None),
+        (cell.strategist, kind_of(cell.strategist.kind).needs_model),
+    ):
         if asks:
             calls += turns * seats
             tokens += seats * turns * (opening + (turns + 1) * role.max_tokens + role.max_tokens)

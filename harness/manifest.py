@@ -30,7 +30,9 @@ def build_manifest(plan: Plan, run: str) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "identity": experiment.identity,
         "config": experiment.model_dump(mode="json"),
-        "cells": {cell: {"planned": n, "assisted": plan.assisted(plan.cells[cell])} for cell, n in plan.planned().items()},
+        "cells": {
+            cell: {"planned": n, "assisted": plan.assisted(plan.cells[cell])} for cell, n in plan.planned().items()
+        },
         "environments": _environments(plan),
         "judge": judge_label(plan),
         "prompts": dict(sorted(_prompts(plan))),

@@ -236,7 +236,9 @@ def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ..
         return tuple(every)
     if isinstance(spec.tasks, int):
         if spec.tasks > len(every):
-            raise BadInput(f"{spec.name} split {spec.split!r} has {len(every)} tasks, `tasks: {spec.tasks}` asks for more")
+            raise BadInput(
+                f"{spec.name} split {spec.split!r} has {len(every)} tasks, `tasks: {spec.tasks}` asks for more"
+            )
         return tuple(every[: spec.tasks])
     known: Mapping[str, Task] = {task.id: task for task in every}
     for task_id in spec.tasks:

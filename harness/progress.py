@@ -42,7 +42,9 @@ class Progress:
         if not jobs:
             yield
         elif self.console.is_terminal:
-            with Live(get_renderable=self._table, console=self.console, refresh_per_second=4, transient=True) as self._live:
+            with Live(
+                get_renderable=self._table, console=self.console, refresh_per_second=4, transient=True
+            ) as self._live:
                 yield
         else:
             self.say(self._line())
@@ -98,7 +100,9 @@ class Progress:
         for name in ("waiting", "running", "done", "failed", "unscored"):
             table.add_column(name, justify="right")
         for cell, counts in self._cells.items():
-            table.add_row(Text(cell), *(str(counts[name]) for name in ("waiting", "running", "done", "failed", "unscored")))
+            table.add_row(
+                Text(cell), *(str(counts[name]) for name in ("waiting", "running", "done", "failed", "unscored"))
+            )
         table.caption = self._line()
         table.caption_justify = "left"
         return table

@@ -19,7 +19,7 @@ from harness.budget import Budget, BudgetWatch, spent
 from harness.episode import play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
-from harness.index import latest_episodes, latest_judgements
+from harness.index import Row, latest_episodes, latest_judgements
 from harness.judging import Judge, judge_kind, judgement_id, unscored
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
@@ -139,9 +139,13 @@ class Run:
             elif row["status"] == "failed":
                 if self.retry_failed or row["error"] in OWED_ERRORS:
                     yield Job(unit, row["attempt"] + 1, None)
-            elif self.judge and row["needs_judge"]:
-                if judgement_id(unit.episode_id, self.judge.label) not in scored:
-                    yield Job(unit, row["attempt"], row["offset"])
+            elif self._owes_judgement(row, scored):
+                yield Job(unit, row["attempt"], row["offset"])
+
+    def _owes_judgement(self, row: Row, scored: set[str]) -> bool:
+        if self.judge is None or not row["needs_judge"]:
+            return False
+        return judgement_id(row["episode_id"], self.judge.label) not in scored
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many judged. Raises `BadInput` for an endpoint
@@ -210,7 +214,9 @@ class Run:
         try:
             judgement = await judge.judge(record)
         except Exception as problem:
-            error = ErrorInfo(kind="judge", message=f"the judge's code failed: {type(problem).__name__}: {problem}"[:500])
+            error = ErrorInfo(
+                kind="judge", message=f"the judge's code failed: {type(problem).__name__}: {problem}"[:500]
+            )
             judgement = unscored(record, judge.label, error, [])
         await self.judgements.append(judgement)
         return judgement

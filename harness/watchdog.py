@@ -32,7 +32,9 @@ class Activity:
         """One line per episode that has done the same thing for longer than `seconds`, the longest first."""
         now = self._clock()
         late = [(now - since, episode, what) for episode, (what, since) in self._doing.items() if now - since > seconds]
-        return [f"episode {episode}: {what}, for {waited:.0f} s" for waited, episode, what in sorted(late, reverse=True)]
+        return [
+            f"episode {episode}: {what}, for {waited:.0f} s" for waited, episode, what in sorted(late, reverse=True)
+        ]
 
 
 class Watchdog:

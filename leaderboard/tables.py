@@ -69,9 +69,9 @@ def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
     money. Sorted by environment, then goal mean."""
     rows = [row for run in runs for row in _cells_of(run, judge)]
     table = pd.DataFrame(rows)
-    return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable").reset_index(
-        drop=True
-    )
+    return table.sort_values(
+        ["environment", "split", "goal"], ascending=[True, True, False], kind="stable"
+    ).reset_index(drop=True)
 
 
 def _cells_of(run: Path, judge: str | None) -> list[Row]:

@@ -26,7 +26,9 @@ def judge_command(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(arguments.run)
     experiment = Experiment.model_validate(manifest["config"])
     config = judge_config(experiment, arguments.judge, arguments.model_config)
-    spec = (experiment.judge or JudgeSpec(model="")).model_copy(update={"model": arguments.judge, "kind": arguments.kind})
+    spec = (experiment.judge or JudgeSpec(model="")).model_copy(
+        update={"model": arguments.judge, "kind": arguments.kind}
+    )
     model = make_model(arguments.judge, config)
     judge = judge_kind(arguments.kind).make(spec, model)
     lock = RunLock(arguments.run)
@@ -60,7 +62,9 @@ async def _judge_all(run: Path, judge: Judge, at_once: int) -> tuple[int, int]:
     rows = [
         row
         for row in latest_episodes(run).values()
-        if row["status"] == "finished" and row["needs_judge"] and judgement_id(row["episode_id"], judge.label) not in done
+        if row["status"] == "finished"
+        and row["needs_judge"]
+        and judgement_id(row["episode_id"], judge.label) not in done
     ]
     appender = Appender(run / JUDGEMENTS)
     counts = {"scored": 0, "unscored": 0}

@@ -69,12 +69,16 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
     rows = latest_episodes(run)
     matches = [key for key in rows if key.startswith(prefix)]
     if len(matches) != 1:
-        raise BadInput(f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them")
+        raise BadInput(
+            f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them"
+        )
     record = read_record(run / EPISODES, rows[matches[0]]["offset"], EpisodeRecord)
     _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}, seed {record.seed}")
     for number, seat in enumerate(record.seats):
         mark = " (tested)" if seat.tested else ""
-        _say(console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}")
+        _say(
+            console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}"
+        )
     for turn in record.turns:
         _say(console, f"\nturn {turn.index}, {record.seats[turn.seat].name}")
         if turn.strategy is not None:
@@ -138,7 +142,11 @@ def _texts(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def _print_table(console: Console, names: list[str], rows: list[dict[str, str]]) -> None:
-    shared = {name: rows[0][name] for name in ("environment", "split", "pairing", "assisted", "actor") if len({r[name] for r in rows}) == 1}
+    shared = {
+        name: rows[0][name]
+        for name in ("environment", "split", "pairing", "assisted", "actor")
+        if len({r[name] for r in rows}) == 1
+    }
     shown = [name for name in names if name not in shared]
     if shared:
         _say(console, ", ".join(f"{name} {value}" for name, value in shared.items()))

@@ -35,6 +35,7 @@ DIMENSIONS: tuple[tuple[str, int, int], ...] = (
     ("financial_and_material_benefits", -5, 5),
     ("goal", 0, 10),
 )
+SEATS = ("agent_1", "agent_2")
 OVERALL = (-30 / 7, 40 / 7)
 """Range of the plain mean of the seven."""
 
@@ -93,8 +94,8 @@ class SotopiaJudge:
             judge=self.label,
             status="unscored" if evaluation is None else "scored",
             error=error,
-            scores=evaluation and [_scores(evaluation[seat]) for seat in ("agent_1", "agent_2")],
-            reasons=evaluation and [_reasons(evaluation[seat]) for seat in ("agent_1", "agent_2")],
+            scores=None if evaluation is None else [_scores(evaluation[seat]) for seat in SEATS],
+            reasons=None if evaluation is None else [_reasons(evaluation[seat]) for seat in SEATS],
             calls=ledger.calls,
             judged_at=started.isoformat(timespec="milliseconds"),
             duration_s=round(time.monotonic() - clock, 4),
