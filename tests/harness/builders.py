@@ -86,11 +86,11 @@ def experiment(**changes: Any) -> Experiment:
     return Experiment.model_validate(config(**changes))
 
 
-def plan_with(models: dict[str, ScriptedModel] | None = None, **changes: Any) -> Plan:
+def plan_with(made: dict[str, ScriptedModel] | None = None, **changes: Any) -> Plan:
     """The plan of an experiment, its models those given, or made from the config."""
     plan = Plan(experiment(**changes))
-    if models is None:
+    if made is None:
         plan.open_models()
     else:
-        plan.models = dict(models)
+        plan.models = dict(made)
     return plan

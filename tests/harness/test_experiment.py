@@ -26,7 +26,10 @@ def load(*overrides: str, **changes: Any) -> Experiment:
 BAD_CONFIG = {
     "unknown key": ("nam=x", ["`nam`", "known here: actors", "Did you mean 'name'?"]),
     "unknown nested key": ("environments.0.splt=x", ["`environments.0.splt`", "Did you mean 'split'?"]),
-    "unknown key of a limit": ("limits.episode_second=3", ["`limits.episode_second`", "Did you mean 'episode_seconds'?"]),
+    "unknown key of a limit": (
+        "limits.episode_second=3",
+        ["`limits.episode_second`", "Did you mean 'episode_seconds'?"],
+    ),
     "misspelt temperature": ("actors=[{model: m, temprature: 1}]", ["`actors.0.temprature`", "'temperature'"]),
     "misspelt partner key": ("pairings=[{actr: m}]", ["`pairings.0.actr`", "Did you mean 'actor'?"]),
     "negative limit": ("limits.episodes_at_once=-1", ["`limits.episodes_at_once`", "greater than or equal to 1", "-1"]),
@@ -36,7 +39,10 @@ BAD_CONFIG = {
     "word for a number": ("repeats=many", ["`repeats`", "integer", "'many'"]),
     "no tasks": ("environments.0.tasks=0", ["`environments.0.tasks`", "at least 1 task"]),
     "negative tasks": ("environments.0.tasks=-3", ["`environments.0.tasks`", "at least 1 task"]),
-    "temperature out of range": ("actors=[{model: m, temperature: 9}]", ["`actors.0.temperature`", "less than or equal"]),
+    "temperature out of range": (
+        "actors=[{model: m, temperature: 9}]",
+        ["`actors.0.temperature`", "less than or equal"],
+    ),
     "no environment": ("environments=[]", ["`environments`", "at least 1"]),
     "no strategist": ("strategists=[]", ["`strategists`", "at least 1"]),
     "unknown pairing": ("pairings=[selfplay]", ["`pairings.0`", "'self-play'"]),
@@ -109,7 +115,12 @@ def test_a_bad_model_is_named(override: str, said: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "not valid YAML"), ("- a", "expected a mapping"), ("", "expected a mapping"), ("name: *x", "not valid YAML")],
+    [
+        ("a: [", "not valid YAML"),
+        ("- a", "expected a mapping"),
+        ("", "expected a mapping"),
+        ("name: *x", "not valid YAML"),
+    ],
     ids=["broken", "a list", "empty", "unknown alias"],
 )
 def test_a_file_that_is_no_config_is_refused(text: str, said: str) -> None:
@@ -136,22 +147,24 @@ def test_the_bare_word_null_is_the_control_and_not_yamls_nothing() -> None:
 
 
 IDENTITY = {
-    "the seed": (dict(seed=1), True),
-    "a task more": (dict(environments=[{"name": "sotopia", "split": "builtin-test", "tasks": 3}]), True),
-    "the model behind a name": (dict(models={"m": {"provider": "openai", "model": "x"}}), True),
-    "a temperature": (dict(actors=[{"model": "m", "temperature": 0.1}]), True),
-    "the judge": (dict(judge="m"), True),
-    "the description": (dict(description="words"), False),
-    "how many at once": (dict(limits={"episodes_at_once": 2, "turn_seconds": 5}), False),
+    "the seed": ({"seed": 1}, True),
+    "a task more": ({"environments": [{"name": "sotopia", "split": "builtin-test", "tasks": 3}]}, True),
+    "the model behind a name": ({"models": {"m": {"provider": "openai", "model": "x"}}}, True),
+    "a temperature": ({"actors": [{"model": "m", "temperature": 0.1}]}, True),
+    "the judge": ({"judge": "m"}, True),
+    "the description": ({"description": "words"}, False),
+    "how many at once": ({"limits": {"episodes_at_once": 2, "turn_seconds": 5}}, False),
     "retries of a model": (
-        dict(models={"m": {"provider": "scripted", "function": "tests.harness.builders:play_or_judge", "retries": 9}}),
+        {"models": {"m": {"provider": "scripted", "function": "tests.harness.builders:play_or_judge", "retries": 9}}},
         False,
     ),
 }
 
 
 @pytest.mark.parametrize(("changes", "other"), IDENTITY.values(), ids=IDENTITY)
-def test_the_runs_name_changes_with_what_changes_outputs_and_only_with_that(changes: dict[str, Any], other: bool) -> None:
+def test_the_runs_name_changes_with_what_changes_outputs_and_only_with_that(
+    changes: dict[str, Any], other: bool
+) -> None:
     before, after = experiment(), experiment(**changes)
     assert (before.run_name != after.run_name) is other
     assert after.run_name.startswith("small-")
@@ -160,7 +173,8 @@ def test_the_runs_name_changes_with_what_changes_outputs_and_only_with_that(chan
 def test_identity_is_read_from_a_stored_config_as_well() -> None:
     one = experiment(pairings=["self-play", {"actor": "same", "orders": "first"}])
     again = Experiment.model_validate(one.model_dump(mode="json"))
-    assert again == one and again.identity == one.identity
+    assert again == one
+    assert again.identity == one.identity
     assert "limits" not in identity_options(one.model_dump(mode="json"))
 
 
@@ -169,11 +183,11 @@ def labels(found: list[Cell]) -> set[tuple[str, ...]]:
 
 
 def matrix(**changes: Any) -> list[Cell]:
-    base: dict[str, Any] = dict(
-        actors=["m", {"model": "m", "name": "cold", "temperature": 0}],
-        strategists=["vanilla", "react"],
-        pairings=["self-play", {"actor": "same", "strategist": "vanilla"}],
-    )
+    base: dict[str, Any] = {
+        "actors": ["m", {"model": "m", "name": "cold", "temperature": 0}],
+        "strategists": ["vanilla", "react"],
+        "pairings": ["self-play", {"actor": "same", "strategist": "vanilla"}],
+    }
     return cells(experiment(**(base | changes)), {"sotopia": 2})
 
 
@@ -190,11 +204,18 @@ def test_include_keeps_what_matches_any_and_exclude_drops_it_again() -> None:
         include=[{"actor": "cold"}, {"strategist": "rea*"}], exclude=[{"pairing": "self-play", "strategist": "react"}]
     )
     pair = "vs own actor + vanilla, in both orders"
-    assert labels(kept) == {("self-play", "cold", "vanilla"), (pair, "cold", "vanilla"), (pair, "cold", "react"), (pair, "m", "react")}
+    assert labels(kept) == {
+        ("self-play", "cold", "vanilla"),
+        (pair, "cold", "vanilla"),
+        (pair, "cold", "react"),
+        (pair, "m", "react"),
+    }
 
 
 def test_pairings_fall_together_where_there_is_one_seat() -> None:
-    found = cells(experiment(pairings=["self-play", {"actor": "same"}], strategists=["vanilla", "react"]), {"sotopia": 1})
+    found = cells(
+        experiment(pairings=["self-play", {"actor": "same"}], strategists=["vanilla", "react"]), {"sotopia": 1}
+    )
     assert labels(found) == {("solo", "m", "vanilla"), ("solo", "m", "react")}
 
 

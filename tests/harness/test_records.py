@@ -76,13 +76,13 @@ def test_a_chat_of_thousands_of_turns_can_be_put_together() -> None:
     assert len(full_messages(calls, 2999)) == 2 * 2999 + 1
 
 
-def ask(script: Any, **changes: Any) -> tuple[CallLedger, ChatReply | None, BaseException | None]:
+def ask(script: Any, **changes: Any) -> tuple[CallLedger, ChatReply | None, EpisodeError | None]:
     ledger = CallLedger()
     request = replace(ChatRequest((Message("user", "hello"),), identity=CallIdentity("e", 0, 1, "actor", 0)), **changes)
     try:
         reply = asyncio.run(recorded_call(Watched("m", script), request, ledger, 3, PROMPT))
         return ledger, reply, None
-    except BaseException as error:
+    except EpisodeError as error:
         return ledger, None, error
 
 
@@ -91,7 +91,9 @@ def test_a_call_is_recorded_with_who_asked_and_what_it_took() -> None:
     call = ledger.calls[0]
     assert (call.turn, call.seat, call.role, call.ordinal, call.seed, call.temperature) == (3, 1, "actor", 0, 7, 0.5)
     assert (call.text, call.prompt_tokens, call.completion_tokens, call.usd) == ("one two three", 1, 3, None)
-    assert call.prompt == PROMPT.label and call.obtained is not None and call.obtained.attempts == 1
+    assert call.prompt == PROMPT.label
+    assert call.obtained is not None
+    assert call.obtained.attempts == 1
 
 
 def test_a_call_that_failed_is_recorded_with_its_reason() -> None:
@@ -119,12 +121,14 @@ def test_a_call_that_was_cancelled_is_recorded() -> None:
         return ledger
 
     call = asyncio.run(go()).calls[0]
-    assert call.text is None and call.error == "cancelled, or a deadline passed"
+    assert call.text is None
+    assert call.error == "cancelled, or a deadline passed"
 
 
 def test_half_a_character_from_a_model_does_not_make_a_record_unwritable() -> None:
     ledger, reply, error = ask(lambda request: "before \ud83d after")
-    assert error is None and reply is not None
+    assert error is None
+    assert reply is not None
     assert json.loads(ledger.calls[0].model_dump_json())["text"] == reply.text == "before \ufffd after"
 
 
