@@ -72,5 +72,9 @@ class ScriptedActor:
         self._random = Random(seed)
 
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
-        action = self._baseline.act(self._play, self._seat, self._random)
+        try:
+            action = self._baseline.act(self._play, self._seat, self._random)
+        except Exception as problem:
+            said = f"the scripted agent failed: {type(problem).__name__}: {problem}"
+            raise EpisodeError("environment", said) from problem
         return Answer(action, action.text, "ok")

@@ -6,7 +6,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from agents.actors import ModelActor, ScriptedActor
 from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.prompts import general
-from environments.base import BaselineEntry, Environment, Play, Task, View
+from environments.base import BaselineEntry, Environment, Outcome, Play, Task, View
 from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
@@ -65,7 +65,7 @@ class EpisodePlan:
 
 def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord:
     """The record of an episode that was not played, and why."""
-    return _Table(plan, Activity()).record(attempt, error, datetime.now(UTC), 0.0)
+    return _Table(plan, Activity()).record(attempt, error, _End(), datetime.now(UTC), 0.0)
 
 
 async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity | None = None) -> EpisodeRecord:
@@ -73,12 +73,14 @@ async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity |
     `status: failed` with the error's kind. Cancellation (the run is being stopped) goes through."""
     table = _Table(plan, activity or Activity())
     error: ErrorInfo | None = None
+    end: _End | None = None
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         async with asyncio.timeout(plan.episode_seconds):
             table.start()
-            while not table.play.done:
+            while not table.over:
                 await table.take_turn()
+        end = _world(table.end)
     except EpisodeError as problem:
         error = ErrorInfo(kind=problem.kind, message=problem.message)
     except TimeoutError:
@@ -88,7 +90,18 @@ async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity |
         error = ErrorInfo(kind="infrastructure", message=_describe(problem))
     finally:
         table.activity.end(plan.episode_id)
-    return table.record(attempt, error, started, time.monotonic() - clock)
+    return table.record(attempt, error, end or table.end_of_failed(), started, time.monotonic() - clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What the world says when an episode is over; empty where it could not be asked."""
+
+    reason: str = ""
+    outcome: Outcome | None = None
+    judge_background: str | None = None
+    views: tuple[View, ...] = ()
+    """One per seat."""
 
 
 @dataclass(slots=True)
@@ -123,7 +136,7 @@ class _Table:
 
     async def take_turn(self) -> None:
         """Observation → strategy → action → result."""
-        number = self.play.current_seat
+        number = _world(lambda: self.play.current_seat)
         seat = self.plan.seats[number]
         view = _world(lambda: self.play.view(number))
         async with asyncio.timeout(self.plan.turn_seconds):
@@ -210,9 +223,26 @@ class _Table:
         self._seen[view.seat] = len(view.events)
         self._past[view.seat].append(OwnTurn(text, answer.text))
 
-    def record(self, attempt: int, error: ErrorInfo | None, started: datetime, seconds: float) -> EpisodeRecord:
-        plan, play = self.plan, self._play
-        outcome = play.outcome() if play and error is None else None
+    @property
+    def over(self) -> bool:
+        return _world(lambda: self.play.done)
+
+    def end(self) -> _End:
+        play = self.play
+        views = tuple(play.view(number) for number in range(len(self.plan.seats)))
+        return _End(play.end_reason, play.outcome(), play.judge_background(), views)
+
+    def end_of_failed(self) -> _End:
+        """As much as the world still says of an episode that failed: it may be the world itself that broke."""
+        try:
+            return replace(self.end(), outcome=None)
+        except Exception:
+            return _End()
+
+    def record(
+        self, attempt: int, error: ErrorInfo | None, end: _End, started: datetime, seconds: float
+    ) -> EpisodeRecord:
+        plan, outcome = self.plan, end.outcome
         return EpisodeRecord(
             episode_id=plan.episode_id,
             cell=plan.cell,
@@ -230,9 +260,12 @@ class _Table:
             attempt=attempt,
             status="finished" if error is None else "failed",
             error=error,
-            end_reason=play.end_reason if play else "",
-            seats=[self._seat_record(number, seat) for number, seat in enumerate(plan.seats)],
-            judge_background=play.judge_background() if play else None,
+            end_reason=end.reason,
+            seats=[
+                self._seat_record(number, seat, end.views[number] if end.views else None)
+                for number, seat in enumerate(plan.seats)
+            ],
+            judge_background=end.judge_background,
             turns=self.turns,
             calls=self.ledger.calls,
             outcome=OutcomeRecord(score=outcome.score, success=outcome.success, details=dict(outcome.details))
@@ -242,8 +275,7 @@ class _Table:
             duration_s=round(seconds, 4),
         )
 
-    def _seat_record(self, number: int, seat: Seat) -> SeatRecord:
-        view = self._play.view(number) if self._play else None
+    def _seat_record(self, number: int, seat: Seat, view: View | None) -> SeatRecord:
         return SeatRecord(
             name=view.name if view else "",
             strategist=seat.strategist_spec.label,
