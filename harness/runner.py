@@ -33,8 +33,8 @@ class Stop:
 
 
 async def run_jobs(jobs: Iterable[Job], at_once: int, do: Callable[[Job], Awaitable[None]], stop: Stop) -> None:
-    """Do every job, `at_once` at a time, taken in order. An exception in one job drains the others and is raised when
-    they have ended; cancelled jobs are simply not done."""
+    """Do every job, `at_once` at a time, taken in order. An exception in one job (or while the next one is taken)
+    drains the others and is raised when they have ended; cancelled jobs are simply not done."""
     iterator = iter(jobs)
     failures: list[BaseException] = []
 
@@ -50,7 +50,8 @@ async def run_jobs(jobs: Iterable[Job], at_once: int, do: Callable[[Job], Awaita
 
     workers = [asyncio.create_task(worker()) for _ in range(at_once)]
     stop.attach(workers)
-    await asyncio.gather(*workers, return_exceptions=True)
+    ends = await asyncio.gather(*workers, return_exceptions=True)
+    failures += [end for end in ends if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError)]
     if failures:
         raise failures[0]
 
