@@ -113,6 +113,21 @@ class AnthropicConfig(RemoteConfig):
     provider: Literal["anthropic"] = "anthropic"
 
 
+class LlamaCppConfig(EndpointConfig):
+    """A GGUF file served by llama.cpp on this machine, for as long as this process lives."""
+
+    provider: Literal["llamacpp"] = "llamacpp"
+    model: str = "smollm2-135m-instruct"
+    """The name of a model that is fetched on first use, or the path of a .gguf file."""
+    context: Annotated[int, Field(ge=256)] = 4096
+    """Tokens of prompt and answer together, per call."""
+    slots: PositiveInt | None = None
+    """Calls served at the same time; 2 per processor when left out, at least 4. Also the concurrency limit."""
+    threads: PositiveInt | None = None
+    """Processor threads; all processors when left out."""
+    deadlines: Deadlines = Deadlines(call=600.0)
+
+
 class ScriptedConfig(ModelConfig):
     """A Python function in place of a model."""
 

@@ -88,7 +88,7 @@ class EndpointModel:
         client: Client,
         limit: AdaptiveLimit,
         *,
-        base_url: str,
+        base_url: str | None,
         refusals: Refusals,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -96,7 +96,7 @@ class EndpointModel:
         self.provider = config.provider
         self.model = config.model
         self.revision = config.revision
-        self.base_url: str | None = base_url
+        self.base_url = base_url
         self.limit = limit
         self.options: Mapping[str, Any] = {
             "structured": config.structured,
@@ -109,6 +109,7 @@ class EndpointModel:
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price)
         self._sleep = sleep
+        self._where = base_url or "this machine"
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """See `Model.complete`. A refusal of a request parameter or of structured output is no failure: it is
@@ -126,7 +127,7 @@ class EndpointModel:
             # Each round learns something new or ends, and there is only so much to learn.
             if not self._learn(failure, request, how):
                 break
-        reason = f"{self.name} ({self.model} at {self.base_url}): {failure.reason}"
+        reason = f"{self.name} ({self.model} at {self._where}): {failure.reason}"
         if failure.retry:
             reason += f"; gave up after {tally[0]} attempts"
         # Raised out here so that it does not carry the failed attempt, and with it the request, as its context.
@@ -238,10 +239,12 @@ class EndpointModel:
             return
         except CallFailed as error:
             failure = error
-        raise BadInput(f"model {self.name!r}: {self.base_url} can not be used: {failure.reason}{_advice(failure)}")
+        advice = _advice(failure) if self.base_url else ""
+        raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.reason}{advice}")
 
     async def _probe_in_time(self) -> None:
-        seconds = min(self._config.deadlines.call, self._config.deadlines.connect + 10)
+        # A model on this machine may have to be fetched and loaded first.
+        seconds = self._config.deadlines.connect + (10 if self.base_url else 3600)
         try:
             async with asyncio.timeout(seconds):
                 await self._client.probe()

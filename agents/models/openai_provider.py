@@ -116,7 +116,7 @@ def read_completion(got: Any, secret: Secret | None) -> Answer:
     text, reason = _text_of(message), choice.get("finish_reason")
     if not text and isinstance(message.get("refusal"), str):
         text, reason = message["refusal"], "refusal"
-    usage = got.get("usage") if isinstance(got.get("usage"), dict) else {}
+    usage: dict[str, Any] = got["usage"] if isinstance(got.get("usage"), dict) else {}
     details = usage.get("prompt_tokens_details")
     ids, logprobs = _tokens_of(choice)
     return Answer(
@@ -162,7 +162,9 @@ def _count(value: Any) -> int | None:
 def missing_key(variable: str, base_url: str) -> CallFailed:
     """The failure of a call for which there is no key."""
     return CallFailed(
-        f"the environment variable {variable} is not set; it has to hold the key for {base_url}", retry=False, status=401
+        f"the environment variable {variable} is not set; it has to hold the key for {base_url}",
+        retry=False,
+        status=401,
     )
 
 

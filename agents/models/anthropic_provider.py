@@ -1,0 +1,180 @@
+"""The Anthropic messages API, through the official library.
+
+Sampling: API version 2026-10-21, which the library sends by default, takes no temperature at all; version
+2023-06-01 does, for the models that still have one. So a request with sampling parameters names the older
+version; where the model refuses them (Claude 4.7 and later), they are left out from then on and every
+reply says so in `dropped`. There is no seed in this protocol.
+Prefilled answers: a last message of the assistant is sent as it is; newer models refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.models.base import ChatRequest, Message, Model
+from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config
+from agents.models.endpoint import (
+    DEFAULT_CONCURRENCY,
+    REMOTE_START,
+    Answer,
+    EndpointModel,
+    How,
+    cut_at,
+    shared_refusals,
+)
+from agents.models.failures import broken_answer
+from agents.models.limits import shared_limit
+from agents.models.openai_provider import missing_key
+from agents.models.secrets import key_from
+from agents.models.transport import PerLoop, exchange, http_client
+
+DEFAULT_URL = "https://api.anthropic.com"
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+SAMPLING_VERSION = "2023-06-01"
+
+_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
+"""The endpoint's words for why it stopped, in those that the other providers use; any other stays as it is."""
+
+
+class AnthropicClient:
+    """Speaks `POST /v1/messages` (https://platform.claude.com/docs/en/api/messages)."""
+
+    never: frozenset[str] = frozenset({"seed", "logprobs"})
+
+    def __init__(self, config: AnthropicConfig, base_url: str, key_variable: str, needs_key: bool) -> None:
+        self.config = config
+        self.base_url = base_url
+        self.key_variable = key_variable
+        self.needs_key = needs_key
+        self.secret = key_from(key_variable)
+        self._sdk = PerLoop(self._make)
+
+    def _make(self) -> Any:
+        import anthropic
+
+        if self.secret is None and self.needs_key:
+            raise missing_key(self.key_variable, self.base_url)
+        return anthropic.AsyncAnthropic(
+            base_url=self.base_url,
+            api_key=self.secret.reveal() if self.secret else "none",
+            max_retries=0,
+            http_client=http_client(anthropic, self.config, self.base_url),
+        )
+
+    async def send(self, request: ChatRequest, how: How) -> Answer:
+        import anthropic
+
+        body = payload(self.config, request, how)
+        options: dict[str, Any] = {"body": body}
+        if "temperature" in body or "top_p" in body:
+            options["options"] = {"headers": {"anthropic-version": SAMPLING_VERSION}}
+        got = await exchange(anthropic, self._sdk.get(), self.secret, "post", "/v1/messages", **options)
+        return read_message(got, request)
+
+    async def probe(self) -> None:
+        import anthropic
+
+        path = f"/v1/models/{self.config.model}" if self.base_url == DEFAULT_URL else "/v1/models"
+        await exchange(anthropic, self._sdk.get(), self.secret, "get", path)
+
+    async def close(self) -> None:
+        client = self._sdk.take()
+        if client is not None:
+            await client.close()
+
+
+def payload(config: AnthropicConfig, request: ChatRequest, how: How) -> dict[str, Any]:
+    """The JSON body of a request."""
+    system, turns = conversation(request.messages)
+    # A stop sequence of blanks only is refused there; the answer is cut at it here instead.
+    stops = [stop for stop in request.stop if stop.strip()]
+    optional: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop": stops or None,
+    }
+    body: dict[str, Any] = {"model": config.model, "max_tokens": request.max_tokens, "messages": turns}
+    if system:
+        body["system"] = system
+    for name, value in optional.items():
+        if value is not None and name not in how.without:
+            body["stop_sequences" if name == "stop" else name] = value
+    if how.schema == "native" and request.schema is not None:
+        # What their SDK does for a schema: constraints that are not enforced there become descriptions.
+        from anthropic import transform_schema
+
+        schema = transform_schema(dict(request.schema))
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    return body | config.extra_body
+
+
+def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:
+    """The system text and the turns, as the protocol wants them: system messages at the start become the
+    system text, later ones part of a user turn; turns alternate, begin with the user and are not empty."""
+    rest = list(messages)
+    system: list[str] = []
+    while rest and rest[0].role == "system":
+        system.append(rest.pop(0).content)
+    turns: list[dict[str, str]] = []
+    for message in rest:
+        role = "assistant" if message.role == "assistant" else "user"
+        if not message.content.strip():
+            continue
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += f"\n\n{message.content}"
+        else:
+            turns.append({"role": role, "content": message.content})
+    if not turns:
+        # Instructions only: they are what the user says.
+        return "", [{"role": "user", "content": "\n\n".join(system)}]
+    if turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": "(The conversation starts with you.)"})
+    if turns[-1]["role"] == "assistant":
+        # A prefilled answer must not end in blanks.
+        turns[-1]["content"] = turns[-1]["content"].rstrip()
+    return "\n\n".join(system), turns
+
+
+def read_message(got: Any, request: ChatRequest) -> Answer:
+    """The answer in a message's JSON. Raises `CallFailed` when it is not one."""
+    if not isinstance(got, dict) or not isinstance(got.get("content"), list):
+        raise broken_answer("no content")
+    reason = got.get("stop_reason")
+    if not reason:
+        raise broken_answer("no stop_reason")
+    blocks = [block for block in got["content"] if isinstance(block, dict) and block.get("type") == "text"]
+    text = "".join(str(block.get("text", "")) for block in blocks)
+    blanks = tuple(stop for stop in request.stop if not stop.strip())
+    usage: dict[str, Any] = got["usage"] if isinstance(got.get("usage"), dict) else {}
+    cached = _count(usage.get("cache_read_input_tokens"))
+    fresh = _count(usage.get("input_tokens"))
+    # `input_tokens` leaves out what was read from, or written to, the cache.
+    prompt = None if fresh is None else fresh + (cached or 0) + (_count(usage.get("cache_creation_input_tokens")) or 0)
+    return Answer(
+        text=cut_at(text, blanks),
+        model=str(got.get("model") or ""),
+        finish_reason=_FINISH.get(str(reason), str(reason)),
+        prompt_tokens=prompt,
+        completion_tokens=_count(usage.get("output_tokens")),
+        cached_tokens=cached,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def make(name: str, config: Mapping[str, Any]) -> Model:
+    """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
+    checked = read_config(AnthropicConfig, name, config)
+    base_url = base_url_for(checked, name, "ANTHROPIC_BASE_URL", DEFAULT_URL)
+    local = is_local(base_url)
+    variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
+    client = AnthropicClient(checked, base_url, variable, needs_key=bool(variable))
+    most = checked.concurrency or DEFAULT_CONCURRENCY
+    key = client.secret.fingerprint() if client.secret else ""
+    limit = shared_limit(base_url, key, most, most if local else REMOTE_START)
+    return EndpointModel(
+        name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
+    )

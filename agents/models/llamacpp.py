@@ -1,0 +1,239 @@
+"""A managed llama.cpp server: started on first use, spoken to like any OpenAI-compatible endpoint, gone with us.
+
+Models with the same file and settings share one server per process. At temperature 0 it decodes
+greedily, but llama.cpp batches the calls of all slots together and sums in another order then, so a
+repeat can differ in rare near-ties; only recorded calls repeat to the byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.models.base import ChatRequest, Model
+from agents.models.config import LlamaCppConfig, read_config
+from agents.models.endpoint import Answer, EndpointModel, How, shared_refusals
+from agents.models.failures import CallFailed
+from agents.models.gguf import gguf_path, revision_of
+from agents.models.limits import shared_limit
+from agents.models.openai_provider import OpenAIClient
+from harness.errors import BadInput
+
+CACHE_MIB = 1024
+"""Memory for the prompts of conversations that have no slot at the moment."""
+START_S = 300.0
+"""Longest a model may take to load."""
+MOST_STARTS = 4
+"""A server that dies this often is not started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """What makes two servers the same."""
+
+    path: str
+    alias: str
+    slots: int
+    context: int
+    threads: int
+    cache_mib: int = CACHE_MIB
+
+
+class ManagedServer:
+    """The child process and its address. Thread-safe; `users` counts the models that hold it."""
+
+    def __init__(self, spec: ServerSpec) -> None:
+        self.spec = spec
+        self.users = 0
+        self.starts = 0
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._url = ""
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def url(self) -> str:
+        """The address ending in /v1; starts the server when it does not run. Blocks while the model loads.
+        Raises `BadInput` when it can not be started."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                if self.starts >= MOST_STARTS:
+                    raise BadInput(f"the llama.cpp server for {self.spec.path} died {self.starts} times; see above.")
+                self._start()
+            return self._url
+
+    def _start(self) -> None:
+        # libgomp's default is to spin while it waits for its other threads, which on processors that have
+        # anything else to do costs a factor of ten and more (see benchmarks).
+        environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+        root = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
+        self.starts += 1
+        with tempfile.TemporaryFile("w+") as complaints:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "agents.models.llamacpp_server"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=environment,
+                text=True,
+            )
+            line = self._first_line(self._process)
+            if line:
+                self._url = f"{json.loads(line)['url']}/v1"
+                return
+            self._stop_process()
+            complaints.seek(0)
+            said = " ".join(complaints.read().split())[-400:]
+        raise BadInput(f"llama.cpp could not load {self.spec.path}: {said or 'it said nothing'}")
+
+    def _first_line(self, process: subprocess.Popen[str]) -> str:
+        assert process.stdin is not None and process.stdout is not None
+        # A model that never finishes loading is killed, which ends the wait for its first line.
+        watchdog = threading.Timer(START_S, process.kill)
+        watchdog.start()
+        try:
+            process.stdin.write(json.dumps(asdict(self.spec)) + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+        except OSError:  # it died before it read its options
+            return ""
+        finally:
+            watchdog.cancel()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stop_process()
+
+    def _stop_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+_SERVERS: dict[ServerSpec, ManagedServer] = {}
+_SERVERS_LOCK = threading.Lock()
+
+
+def borrow(spec: ServerSpec) -> ManagedServer:
+    """The process's server for a spec, not started yet; give it back with `give_back`."""
+    with _SERVERS_LOCK:
+        server = _SERVERS.setdefault(spec, ManagedServer(spec))
+        server.users += 1
+        return server
+
+
+def give_back(server: ManagedServer) -> None:
+    """Stops the server when nobody else holds it."""
+    with _SERVERS_LOCK:
+        server.users -= 1
+        last = server.users <= 0
+        if last:
+            _SERVERS.pop(server.spec, None)
+    if last:
+        server.stop()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for server in list(_SERVERS.values()):
+        server.stop()
+
+
+class LlamaCppClient:
+    """The OpenAI client, at an address that exists once the server runs."""
+
+    never: frozenset[str] = frozenset()
+
+    def __init__(self, name: str, config: LlamaCppConfig) -> None:
+        self.name = name
+        self.config = config
+        self.server: ManagedServer | None = None
+        self._http: OpenAIClient | None = None
+        self._starting = threading.Lock()
+
+    async def send(self, request: ChatRequest, how: How) -> Answer:
+        return await (await self._running()).send(request, how)
+
+    async def probe(self) -> None:
+        await (await self._running()).probe()
+
+    async def _running(self) -> OpenAIClient:
+        try:
+            url = await asyncio.to_thread(self._url)
+        except BadInput as error:
+            problem = CallFailed(str(error), retry=False)
+        else:
+            if self._http is None or self._http.base_url != url:
+                self._http = OpenAIClient(self.config, url, "", needs_key=False)
+            return self._http
+        raise problem
+
+    def _url(self) -> str:
+        with self._starting:
+            if self.server is None:
+                if importlib.util.find_spec("xllamacpp") is None:
+                    raise BadInput("the package xllamacpp is missing; install the extra `local`.")
+                self.server = borrow(spec_of(self.config, gguf_path(self.config.model, self.name)))
+        return self.server.url()
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+        server, self.server, self._http = self.server, None, None
+        if server is not None:
+            await asyncio.to_thread(give_back, server)
+
+
+def slots_of(config: LlamaCppConfig) -> int:
+    """Calls served at the same time."""
+    return config.slots or max(4, 2 * (os.cpu_count() or 1))
+
+
+def spec_of(config: LlamaCppConfig, path: Path) -> ServerSpec:
+    """The server that a config asks for."""
+    threads = config.threads or os.cpu_count() or 1
+    return ServerSpec(str(path), config.model, slots_of(config), config.context, threads)
+
+
+def make(name: str, config: Mapping[str, Any]) -> Model:
+    """The model of that name. Starts and fetches nothing yet; raises `BadInput` for a bad config."""
+    checked = read_config(LlamaCppConfig, name, config)
+    if checked.revision is None:
+        checked = checked.model_copy(update={"revision": revision_of(checked.model)})
+    most = min(checked.concurrency or slots_of(checked), slots_of(checked))
+    label = f"llamacpp:{checked.model}:{checked.context}:{slots_of(checked)}"
+    model = EndpointModel(
+        name,
+        checked,
+        LlamaCppClient(name, checked),
+        shared_limit(label, "", most, most),
+        base_url=None,
+        refusals=shared_refusals(label, checked.model),
+    )
+    model.options = {**model.options, "context": checked.context}
+    return model
