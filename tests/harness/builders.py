@@ -56,8 +56,10 @@ def advise(request: ChatRequest) -> str:
 def evaluation(goal: int = 5, **scores: int) -> dict[str, Any]:
     """A judge's answer for both seats: every dimension 0 but those given; `goal` for both."""
     values = {**{name: 0 for name, _, _ in DIMENSIONS}, "goal": goal, **scores}
-    seat = {name: {"reasoning": f"because of {name}", "score": score} for name, score in values.items()}
-    return {"agent_1": seat, "agent_2": seat}
+    return {
+        agent: {name: {"reasoning": f"because of {name}", "score": score} for name, score in values.items()}
+        for agent in ("agent_1", "agent_2")
+    }
 
 
 def judge_script(request: ChatRequest) -> str:
