@@ -21,7 +21,9 @@ from tests.harness.builders import plan_with
 
 @pytest.fixture(scope="module")
 def records() -> list[EpisodeRecord]:
-    plan = plan_with(environments=[{"name": "sotopia", "split": "builtin-test", "tasks": 4, "options": {"max_turns": 2}}])
+    plan = plan_with(
+        environments=[{"name": "sotopia", "split": "builtin-test", "tasks": 4, "options": {"max_turns": 2}}]
+    )
     return [asyncio.run(play_episode(plan.episode(unit))) for unit in plan.units]
 
 
@@ -68,7 +70,8 @@ def test_a_second_reading_decodes_only_what_is_new(
 
     monkeypatch.setattr(harness.index, "decode", decode)
     rows = read_index(file)
-    assert rows[:-1] == first and rows[-1]["episode_id"] == records[0].episode_id
+    assert rows[:-1] == first
+    assert rows[-1]["episode_id"] == records[0].episode_id
     assert decoded == [rows[-1]["offset"]]
 
 
@@ -98,7 +101,9 @@ def garbage(index: Path, file: Path) -> None:
     [lambda i, f: i.unlink(), cut_in_half, old_format, first_line_deleted, last_line_deleted, garbage],
     ids=["deleted", "cut in half", "old format", "first line of the file gone", "last line gone", "garbage"],
 )
-def test_a_damaged_or_stale_index_gives_what_a_fresh_one_would(file: Path, damage: Callable[[Path, Path], None]) -> None:
+def test_a_damaged_or_stale_index_gives_what_a_fresh_one_would(
+    file: Path, damage: Callable[[Path, Path], None]
+) -> None:
     read_index(file)
     damage(index_path(file), file)
     after = read_index(file)
@@ -125,7 +130,9 @@ def test_the_last_line_of_an_id_counts(file: Path, records: list[EpisodeRecord])
     assert (row["status"], row["error"], row["attempt"]) == ("finished", None, 2)
 
 
-def test_a_total_is_unknown_when_one_answered_call_does_not_know_it(tmp_path: Path, records: list[EpisodeRecord]) -> None:
+def test_a_total_is_unknown_when_one_answered_call_does_not_know_it(
+    tmp_path: Path, records: list[EpisodeRecord]
+) -> None:
     first, second = records[0].calls[0], records[0].calls[1]
     lost = second.model_copy(update={"text": None, "prompt_tokens": None})
     unknown = second.model_copy(update={"prompt_tokens": None})
@@ -157,4 +164,5 @@ def test_a_folder_that_can_not_be_written_is_read_all_the_same(
 
 
 def test_an_empty_run_has_no_rows(tmp_path: Path) -> None:
-    assert latest_episodes(tmp_path) == {} and latest_judgements(tmp_path) == {}
+    assert latest_episodes(tmp_path) == {}
+    assert latest_judgements(tmp_path) == {}

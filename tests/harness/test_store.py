@@ -284,5 +284,6 @@ def test_a_folder_without_a_good_manifest_is_no_run(tmp_path: Path, content: str
 
 def test_records_are_one_line_each_whatever_they_hold() -> None:
     line = encode(Line(number=1, text='a\nb\r\u2028\x85"\\'))
-    assert line.count(b"\n") == 1 and line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
     assert json.loads(line)["text"] == 'a\nb\r\u2028\x85"\\'
