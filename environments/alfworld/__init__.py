@@ -1,8 +1,7 @@
 """ALFWorld: household tasks in text. The engine (`TextGame`), real games, generated games, and the environment.
 
-    game = TextGame.load("valid_seen/.../game.tw-pddl")
-    print(game.reset(), game.admissible_commands)
-    print(game.step("go to shelf 1"), game.won, game.score, game.done)
+`TextGame.load(path)` reads a game file; `reset()` and `step(command)` play it and return the observation;
+`observation`, `admissible_commands`, `won`, `score` and `done` tell the rest. The README has more.
 """
 
 from __future__ import annotations

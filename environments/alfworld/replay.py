@@ -125,9 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m environments.alfworld.replay", description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", type=Path, help="recordings file, JSON lines, gzipped or not")
-    parser.add_argument(
-        "--games", required=True, type=Path, nargs="+", action="extend", help="folder with SPLIT/TASK/TRIAL/game.tw-pddl"
-    )
+    where = "folder with SPLIT/TASK/TRIAL/game.tw-pddl; may be given several times"
+    parser.add_argument("--games", required=True, type=Path, action="append", metavar="DIR", help=where)
     options = parser.parse_args(arguments)
     comparison = Comparison()
     try:

@@ -54,7 +54,7 @@ class TextGame:
     def _judge(self) -> None:
         self.won: bool = rules.is_won(self.world, self.state)
         self.score: int = int(self.won and self.steps > 0)
-        self.done: bool = self.steps > 0 and (self.won or self.max_steps is not None and self.steps >= self.max_steps)
+        self.done: bool = self.steps > 0 and (self.won or (self.max_steps is not None and self.steps >= self.max_steps))
 
     @property
     def admissible_commands(self) -> list[str]:

@@ -197,7 +197,8 @@ class _Builder:
 
     def goal_masks(self, goal: Goal) -> tuple[int, int, int]:
         if isinstance(goal, LookGoal):
-            return self.objects_of(goal.object_type), 0, self.objects_of(goal.lamp_type) & self.object_mask("toggleable")
+            lamps = self.objects_of(goal.lamp_type) & self.object_mask("toggleable")
+            return self.objects_of(goal.object_type), 0, lamps
         wanted = self.objects_of(goal.object_type)
         for quality in goal.qualities:
             wanted &= self.object_mask(QUALITIES[quality])

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from importlib.resources import files
+from itertools import count
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
-from environments.alfworld.generator.games import GameSpec, GeneratedGame, choose_spec, make_game, parameters
-from environments.alfworld.generator.house import GRADES, house
+from environments.alfworld.generator.games import GameSpec, GeneratedGame, NotPossible, choose_spec, make_game, parameters
+from environments.alfworld.generator.house import GRADES, TASK_TYPES, house
+from environments.alfworld.generator.scenes import Side
 from environments.data import ImportReport
 from harness.errors import BadInput
 
@@ -99,28 +101,34 @@ def write_game(game: GeneratedGame, out: Path) -> Path:
     return path
 
 
-def file_spec(index: int, seed: int) -> GameSpec:
-    """The spec of game `index` of a generation: task types and grades in turn, one in ten for test."""
-    side = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
-    return choose_spec(side, GRADES[index // 6 % len(GRADES)], index, seed)
+def numbered_game(index: int, seed: int) -> GeneratedGame:
+    """Game `index` of a generation: task types and grades in turn, one in ten for test."""
+    side: Side = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
+    grade = GRADES[index // len(TASK_TYPES) % len(GRADES)]
+    for variant in count():
+        try:
+            return make_game(choose_spec(side, grade, index, seed, variant))
+        except NotPossible:  # a rare scene whose furnishings never gave a plan of the grade: take another scene
+            continue
+    raise AssertionError("unreachable")
 
 
 def _write_range(seed: int, out: Path, start_stop: tuple[int, int]) -> int:
     for index in range(*start_stop):
-        write_game(make_game(file_spec(index, seed)), out)
+        write_game(numbered_game(index, seed), out)
     return start_stop[1] - start_stop[0]
 
 
-def generate(count: int, seed: int, out: Path) -> ImportReport:
-    """Write `count` games below `out`: the same games for the same seed, however many processes write them.
+def generate(number: int, seed: int, out: Path) -> ImportReport:
+    """Write `number` games below `out`: the same games for the same seed, however many processes write them.
 
     Raises `BadInput` for a count below 1, a negative seed, or a folder that can not be written.
     """
-    if count < 1 or seed < 0:
-        raise BadInput(f"alfworld: can not generate {count} games with seed {seed}; expected --n of 1 or more, --seed of 0 or more")
+    if number < 1 or seed < 0:
+        raise BadInput(f"alfworld: {number} games with seed {seed}? Expected --n of 1 or more and --seed of 0 or more")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        ranges = [(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+        ranges = [(start, min(start + _CHUNK, number)) for start in range(0, number, _CHUNK)]
         written = sum(_run(partial(_write_range, seed, out), ranges))
     except OSError as error:
         raise BadInput(f"{out}: can not write games there ({error}); choose another folder") from error

@@ -46,7 +46,7 @@ _STANDS_IN_VESSEL = 0.05
 _MINI_ALREADY_THERE = 0.7
 """In mini scenes the second of two objects may lie in the target class: else the plan could not be short enough."""
 _FIXED_SHARE = 0.7
-_ATTEMPTS = 5000
+_ATTEMPTS = 1000
 
 _SENTENCES: dict[TaskType, tuple[str, str]] = {
     "pick_and_place_simple": ("put a {obj} in {recep}", "put some {obj} on {recep}"),
@@ -104,10 +104,10 @@ class NotPossible(Exception):
     """The scene has no task of that type."""
 
 
-def choose_spec(side: Side, grade: Grade, index: int, seed: int = 0, task_type: TaskType | None = None) -> GameSpec:
-    """The spec of game `index` of a side and grade: task types in turn, scenes drawn by the index."""
-    task_type = task_type or TASK_TYPES[index % len(TASK_TYPES)]
-    random = Random(seed_from("alfworld spec", side, grade, index, seed))
+def choose_spec(side: Side, grade: Grade, index: int, seed: int = 0, variant: int = 0) -> GameSpec:
+    """The spec of game `index` of a side and grade: task types in turn, scenes drawn by index and variant."""
+    task_type = TASK_TYPES[index % len(TASK_TYPES)]
+    random = Random(seed_from("alfworld spec", side, grade, index, seed, variant))
     rooms = [room for room in ROOMS if task_type in house().rooms[room].tasks]
     while True:
         number = scene_number(random.choice(rooms), grade, side, random.randrange(SCENES_PER_KIND[side]))
@@ -148,7 +148,7 @@ def possible_targets(number: int, seed: int, task_type: TaskType) -> tuple[tuple
         places = scene.kinds.intersection(kind.receptacles)
         if not places or not kind.lives_in(scene.room):
             continue
-        if task_type in _QUALITY and not _QUALITY[task_type][0] in kind.properties:
+        if task_type in _QUALITY and _QUALITY[task_type][0] not in kind.properties:
             continue
         if task_type == "look_at_obj_in_light":
             targets = [n for n, lamp in house().lamps.items() if scene.kinds.intersection(lamp.receptacles)]
@@ -167,16 +167,20 @@ def possible_targets(number: int, seed: int, task_type: TaskType) -> tuple[tuple
 
 
 def _least(scene: Scene, tool: str, object_class: str, target_class: str) -> int:
-    """A lower bound of the plan of a task with a tool: take, go, treat, go, put, where the agent begins at the source."""
-    sources = [r for r in scene.receptacles if r.kind in house().objects[object_class].receptacles]
+    """A lower bound of the plan with a tool: take, go, treat, go, put, where the agent begins at the source."""
+    fitting = [r for r in scene.receptacles if r.kind in house().objects[object_class].receptacles]
     return min(
         (
-            3 + source.openable + target.openable + (tool_at.location != source.location) + (target.location != tool_at.location)
-            for source in sources
+            3
+            + source.openable
+            + (source.location != place.location)
+            + (place.location != target.location)
+            + target.openable
+            for source in fitting
             if source.kind != target_class
-            for tool_at in scene.receptacles
-            if tool_at.kind == tool
-            for target in sources
+            for place in scene.receptacles
+            if place.kind == tool
+            for target in fitting
             if target.kind == target_class
         ),
         default=99,

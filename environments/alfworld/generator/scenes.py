@@ -157,5 +157,6 @@ def _signed(value: int) -> str:
 def thing_id(kind: str, x: float, y: float, z: float) -> str:
     """`Mug_bar__plus_01_dot_20_bar_…`; basins are parts of the thing they are in, as in ALFRED."""
     whole = {"SinkBasin": "Sink", "BathtubBasin": "Bathtub"}.get(kind)
-    coordinates = "".join(f"_bar__{'minus' if v < 0 else 'plus'}_{abs(v):05.2f}".replace(".", "_dot_") for v in (x, y, z))
+    numbers = [f"{'minus' if value < 0 else 'plus'}_{abs(value):05.2f}" for value in (x, y, z)]
+    coordinates = "".join(f"_bar__{number}" for number in numbers).replace(".", "_dot_")
     return f"{whole}{coordinates}_bar_{kind}" if whole else f"{kind}{coordinates}"

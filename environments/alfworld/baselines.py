@@ -1,0 +1,28 @@
+"""Scripted agents: the expert that wins always, and one that does anything that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from environments.alfworld.planner import shortest_plan
+from environments.alfworld.play import AlfworldPlay
+from environments.base import Action, BaselineEntry, Play
+
+
+def expert(play: Play, seat: int, random: Random) -> Action:
+    """The first command of a shortest plan from the present state; "look" where no plan exists."""
+    assert isinstance(play, AlfworldPlay)
+    plan = shortest_plan(play.world, play.state)
+    return Action(plan[0] if plan else "look")
+
+
+def random_admissible(play: Play, seat: int, random: Random) -> Action:
+    """Any admissible command, all equally likely."""
+    return Action(random.choice(play.view(seat).available))
+
+
+BASELINES: Mapping[str, BaselineEntry] = {
+    "expert": BaselineEntry(expert, "follows a shortest plan from the present state", reads_hidden_state=True),
+    "random": BaselineEntry(random_admissible, "any admissible command, uniformly", reads_hidden_state=False),
+}

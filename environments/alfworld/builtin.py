@@ -1,0 +1,81 @@
+"""The built-in splits: generated games, made in memory when they are played, so that no file is shipped.
+
+A task's id says everything the game is a function of: side, grade, task type, scene and index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from environments.alfworld.engine.world import World
+from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, make_game
+from environments.alfworld.generator.games import choose_spec
+from environments.alfworld.generator.house import Grade
+from environments.alfworld.generator.scenes import Side
+from environments.base import Task
+from harness.errors import BadInput
+
+SIZES: dict[Side, int] = {"train": 600, "test": 120}
+"""Games per grade."""
+_SOURCES = ("games.py", "house.py", "house.toml", "scenes.py")
+"""The files that generated games are a function of."""
+
+
+def _names() -> dict[str, tuple[Side, tuple[Grade, ...]]]:
+    named: dict[str, tuple[Side, tuple[Grade, ...]]] = {"builtin": ("test", GRADES)}
+    for side in SIZES:
+        named[f"builtin-{side}"] = (side, GRADES)
+        for grade in GRADES:
+            named[f"builtin-{side}-{grade}"] = (side, (grade,))
+    return named
+
+
+SPLITS = _names()
+"""Split name -> its side and grades."""
+
+
+def describe(split: str) -> str:
+    """One line about a built-in split."""
+    side, grades = SPLITS[split]
+    same = "the same as builtin-test: " if split == "builtin" else ""
+    return f"{same}{SIZES[side] * len(grades)} generated games, {side} side, {', '.join(grades)}"
+
+
+@cache
+def tasks(split: str) -> tuple[Task, ...]:
+    """The tasks of a built-in split, by grade and index."""
+    side, grades = SPLITS[split]
+    return tuple(_task(split, choose_spec(side, grade, index)) for grade in grades for index in range(SIZES[side]))
+
+
+def _task(split: str, spec: GameSpec) -> Task:
+    return Task(
+        id=f"builtin-{spec.side}/{spec.grade}/{spec.task_type}/{spec.scene}/{spec.index:04d}",
+        split=split,
+        group=f"scene-{spec.scene}",
+        data={"task_type": spec.task_type, "scene": spec.scene, "index": spec.index, "seed": spec.seed},
+    )
+
+
+def world_of(task: Task) -> World:
+    """The game of a built-in task. Raises `BadInput` for a task that is none."""
+    try:
+        spec = GameSpec(**task.data)
+    except TypeError as error:
+        raise BadInput(f"task {task.id!r}: its data {dict(task.data)} name no built-in game ({error})") from error
+    if spec.task_type not in TASK_TYPES:
+        raise BadInput(f"task {task.id!r}: unknown task type {spec.task_type!r}")
+    return _world(spec)
+
+
+@lru_cache(maxsize=64)
+def _world(spec: GameSpec) -> World:
+    return make_game(spec).world
+
+
+def data_hash() -> str:
+    """SHA-256 over the generator's own files: the built-in games are a function of them."""
+    folder = files("environments.alfworld.generator")
+    return hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in _SOURCES)).hexdigest()

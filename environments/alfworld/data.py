@@ -1,0 +1,185 @@
+"""Published games on this machine: where they lie, which of them count, how they get there.
+
+Games lie as SPLIT/TASK/TRIAL/game.tw-pddl below `$ALFWORLD_DATA` (also below its `json_2.1.1`, as the original
+package keeps them), else below the data home's `alfworld`. Which games count is the original's rule
+(`AlfredTWEnv.collect_game_files`): the file must say that it is solvable, the task type must be one of the six,
+and names with "movable" or "Sliced" are left out. `traj_data.json`, which the original needs beside each game, is
+not needed here: the task type is in the folder's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from environments.alfworld.engine import load_game
+from environments.alfworld.generator import TASK_TYPES, generate
+from environments.alfworld.planner import remaining_actions
+from environments.base import data_home
+from environments.data import DataHooks, ImportReport, Source
+from harness.errors import BadInput
+
+PUBLISHED = ("train", "valid_train", "valid_seen", "valid_unseen")
+GENERATED = ("generated-train", "generated-test")
+GAME = "game.tw-pddl"
+_LAYOUTS = (".", "json_2.1.1", "json_2.1.2", "json_2.1.3", "games")
+_SOLVABLE = re.compile(rb'"solvable"\s*:\s*(true|false)')
+_RELEASE = "https://github.com/alfworld/alfworld/releases/download/0.4.2/json_2.1.3_tw-pddl.zip"
+
+
+@dataclass(frozen=True, slots=True)
+class GameFile:
+    """A game that counts."""
+
+    path: str
+    """SPLIT/TASK/TRIAL."""
+    task_type: str
+    scene: str
+    """The number of the floor plan, the last part of the task's folder name."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """What was found of a split."""
+
+    folder: Path
+    games: tuple[GameFile, ...]
+    """Sorted by path."""
+    skipped: tuple[str, ...]
+    """One line per game left out: its path and why."""
+
+
+def games_home() -> Path:
+    """Where games are looked for: $ALFWORLD_DATA, else the data home's folder `alfworld`."""
+    return Path(os.environ.get("ALFWORLD_DATA") or data_home() / "alfworld")
+
+
+def split_folder(split: str, root: Path | None = None) -> Path:
+    """The folder of a split. Raises `BadInput` saying how to bring the games when there is none."""
+    root = root or games_home()
+    for layout in _LAYOUTS:
+        if (root / layout / split).is_dir():
+            return root / layout / split
+    how = (
+        "make them with `harness data generate alfworld`"
+        if split in GENERATED
+        else "bring them with `harness data fetch alfworld`, or `harness data import PATH` for a copy you have"
+    )
+    raise BadInput(f"alfworld: no games of the split {split!r} below {root}; {how}, or set ALFWORLD_DATA")
+
+
+@lru_cache(maxsize=16)
+def read_split(folder: Path) -> SplitFiles:
+    """The games of a split folder that count; read once per process."""
+    games: list[GameFile] = []
+    skipped: list[str] = []
+    for file in sorted(folder.glob(f"*/*/{GAME}")):
+        found = _inspect(folder.name, file)
+        if isinstance(found, GameFile):
+            games.append(found)
+        else:
+            skipped.append(f"{folder.name}/{file.parent.parent.name}/{file.parent.name}: {found}")
+    return SplitFiles(folder, tuple(games), tuple(skipped))
+
+
+def _inspect(split: str, file: Path) -> GameFile | str:
+    """A game, or why it does not count."""
+    task, trial = file.parent.parent.name, file.parent.name
+    if "movable" in task or "Sliced" in task:
+        return "tasks with movable receptacles or slices are left out, as in the original"
+    try:
+        content = file.read_bytes()
+        task_type = _task_type(file.parent / "traj_data.json", task)
+    except (OSError, ValueError) as error:
+        return f"can not be read ({error})"
+    if task_type not in TASK_TYPES:
+        return f"unknown task type {task_type!r}"
+    solvable = _SOLVABLE.search(content)
+    if solvable is None or solvable[1] != b"true":
+        return "is marked as not solvable" if solvable else "does not say whether it is solvable"
+    scene = task.rsplit("-", 1)[-1]
+    return GameFile(f"{split}/{task}/{trial}", task_type, scene, hashlib.sha256(content).hexdigest())
+
+
+def _task_type(trajectory: Path, task: str) -> str:
+    """The task type from the trajectory file, or from the folder name where there is none."""
+    if not trajectory.is_file():
+        return task.split("-", 1)[0]
+    parts = json.loads(trajectory.read_text(encoding="utf-8"))
+    return str(parts.get("task_type")) if isinstance(parts, dict) else "none"
+
+
+def split_hash(games: tuple[GameFile, ...]) -> str:
+    """SHA-256 over the paths and hashes of a split's games."""
+    lines = "".join(f"{game.path} {game.sha256}\n" for game in games)
+    return hashlib.sha256(lines.encode("utf-8")).hexdigest()
+
+
+def recognises(folder: Path) -> bool:
+    """True for a folder that holds split folders with games, or is one."""
+    return any(True for _ in _split_folders(folder))
+
+
+def _split_folders(folder: Path) -> Iterator[Path]:
+    splits = (*PUBLISHED, *GENERATED)
+    for candidate in [folder] if folder.name in splits else [folder / split for split in splits]:
+        if candidate.is_dir() and next(candidate.glob(f"*/*/{GAME}"), None) is not None:
+            yield candidate
+
+
+def import_from(folder: Path, home: Path) -> ImportReport:
+    """Copy the games below a folder into the data home, each after it was loaded and its plan was found. A game
+    that is there already is replaced. Raises `BadInput` when there is no split folder."""
+    splits = list(_split_folders(folder))
+    if not splits:
+        raise BadInput(
+            f"{folder}: expected one of the folders {', '.join(PUBLISHED)} with TASK/TRIAL/{GAME} inside "
+            f"(the content of {_RELEASE.rsplit('/', 1)[-1]})"
+        )
+    kept = 0
+    skipped: list[str] = []
+    for split in splits:
+        files = read_split(split)
+        skipped += files.skipped
+        for game in files.games:
+            source = split.parent / game.path / GAME
+            problem = check_game(source)
+            if problem:
+                skipped.append(f"{game.path}: {problem}")
+                continue
+            _copy(source, home / "alfworld" / game.path / GAME)
+            kept += 1
+    read_split.cache_clear()
+    return ImportReport(kept=kept, what="games", skipped=tuple(skipped), where=home / "alfworld")
+
+
+def check_game(file: Path) -> str | None:
+    """Why a game can not be played, or None."""
+    try:
+        world = load_game(file)
+    except BadInput as error:
+        return str(error).removeprefix(f"{file}: ")
+    return None if remaining_actions(world, world.start) else "the planner finds no way to win it, or it is won already"
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A whole file or none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{GAME}.partial")
+    partial.write_bytes(source.read_bytes())
+    partial.replace(target)
+
+
+DATA = DataHooks(
+    sources=(Source(name="json_2.1.3_tw-pddl.zip", url=_RELEASE, sha256=None),),
+    recognises=recognises,
+    import_from=import_from,
+    generate=generate,
+)

@@ -1,0 +1,158 @@
+"""The ALFWorld environment: puts games, rules and texts together behind the contract of `environments.base`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from environments.alfworld import builtin, data
+from environments.alfworld.actions import make_action_format
+from environments.alfworld.baselines import BASELINES
+from environments.alfworld.engine import World, load_game
+from environments.alfworld.generator import TaskType
+from environments.alfworld.play import PROTOCOLS, AlfworldPlay
+from environments.base import ActionFormat, BaselineEntry, Metric, Play, Task
+from environments.prompts import Prompt, load_prompt
+from harness.errors import BadInput, nearest
+from harness.seeds import seed_from
+
+_PUBLISHED = {
+    "train": "published training games (3,553 before the original's filters; the paper counts 3,321)",
+    "valid_train": "published games in training scenes, held out for quick checks",
+    "valid_seen": "140 published games, scenes known from training, new tasks",
+    "valid_unseen": "134 published games in scenes unknown from training",
+    "generated-train": "games written by `harness data generate alfworld`, train side",
+    "generated-test": "the same, test side",
+}
+
+
+class AlfworldOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    protocol: Literal["alfworld-0.4.2", "epo"] = "alfworld-0.4.2"
+    """`alfworld-0.4.2`: the present text format and 50 steps. `epo`: the paper's, older format and 40 actions."""
+    max_steps: int | None = Field(default=None, ge=1, le=1000)
+    """Another limit than the protocol's; the record's protocol says so."""
+    order: Literal["seeded", "sorted"] = "seeded"
+    """Tasks by path, or shuffled by `order_seed`, so that the first n are a mixture."""
+    order_seed: int = 0
+    task_types: tuple[TaskType, ...] | None = None
+    """Only these task types; None = all six."""
+    other_put_form: Literal["refuse", "accept"] = "refuse"
+    """What to do with the other text format's word for putting down: answer "Nothing happens." as the original
+    and note it in the step's info, or understand it."""
+    reasks: int = Field(default=0, ge=0, le=5)
+    """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
+
+
+def read_options(options: Mapping[str, Any]) -> AlfworldOptions:
+    """Check the options. Raises `BadInput` naming the key, with the nearest right one."""
+    known = AlfworldOptions.model_fields
+    for key in options:
+        if key not in known:
+            raise BadInput(f"alfworld: unknown option {key!r}; known: {', '.join(known)}.{nearest(str(key), known)}")
+    try:
+        return AlfworldOptions.model_validate(dict(options))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise BadInput(f"alfworld: option {where!r}: {problem['msg']} (given: {problem['input']!r})") from error
+
+
+class AlfworldEnvironment:
+    """One seat; the world itself tells whether the task is done."""
+
+    name = "alfworld"
+    seats = 1
+    metric = Metric("success", 0.0, 1.0, success_at=1.0)
+
+    def __init__(self, options: AlfworldOptions) -> None:
+        self.options = options
+        self._rules = PROTOCOLS[options.protocol]
+        self._max_steps = options.max_steps or self._rules.max_steps
+        self.protocol: str = _protocol_label(options)
+        self.action_format: ActionFormat = make_action_format(self._rules.text, options.reasks)
+        self.baselines: Mapping[str, BaselineEntry] = BASELINES
+
+    def splits(self) -> Mapping[str, str]:
+        return {**_PUBLISHED, **{split: builtin.describe(split) for split in builtin.SPLITS}}
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """The tasks in their stable order. Raises `BadInput` for an unknown split or missing games."""
+        options = self.options
+        found = list(builtin.tasks(split) if split in builtin.SPLITS else _published_tasks(split))
+        if options.task_types is not None:
+            found = [task for task in found if task.data["task_type"] in options.task_types]
+        if options.order == "seeded":
+            Random(seed_from("alfworld order", options.order_seed, split)).shuffle(found)
+        return found
+
+    def reset(self, task: Task, seed: int) -> Play:
+        """The start of an episode. Nothing here is random, so `seed` is not used."""
+        world = _published_world(task) if "path" in task.data else builtin.world_of(task)
+        accept = self.options.other_put_form == "accept"
+        return AlfworldPlay(world.with_text(self._rules.text), self._rules, self._max_steps, accept)
+
+    def prompt(self, role: str) -> Prompt | None:
+        return _prompt(role, self.options.protocol) if role in ("actor", "strategist") else None
+
+    def data_hashes(self, split: str) -> Mapping[str, str]:
+        if split in builtin.SPLITS:
+            return {"generator": builtin.data_hash()}
+        return {split: data.split_hash(data.read_split(_folder(split)).games)}
+
+
+def _protocol_label(options: AlfworldOptions) -> str:
+    """The protocol's name with everything that changes its rules."""
+    label: str = options.protocol
+    if options.max_steps not in (None, PROTOCOLS[options.protocol].max_steps):
+        label += f"+max_steps={options.max_steps}"
+    return f"{label}+both-put-forms" if options.other_put_form == "accept" else label
+
+
+def _folder(split: str) -> Path:
+    if split not in _PUBLISHED:
+        known = [*_PUBLISHED, *builtin.SPLITS]
+        raise BadInput(f"alfworld: unknown split {split!r}; known: {', '.join(known)}.{nearest(split, known)}")
+    return data.split_folder(split)
+
+
+def _published_tasks(split: str) -> list[Task]:
+    return [
+        Task(
+            id=game.path,
+            split=split,
+            group=f"scene-{game.scene}",
+            data={"task_type": game.task_type, "path": game.path, "sha256": game.sha256},
+        )
+        for game in data.read_split(_folder(split)).games
+    ]
+
+
+def _published_world(task: Task) -> World:
+    return _load(task.data["path"], task.data.get("sha256"), str(_folder(task.split).parent))
+
+
+@lru_cache(maxsize=64)
+def _load(path: str, sha256: str | None, root: str) -> World:
+    games = {game.path: game for game in data.read_split(Path(root) / path.split("/", 1)[0]).games}
+    if path not in games:
+        raise BadInput(f"alfworld: the game {path!r} is not below {root}")
+    if sha256 not in (None, games[path].sha256):
+        raise BadInput(f"alfworld: the game {path!r} is another than the task names (sha256 {games[path].sha256})")
+    return load_game(Path(root) / path / data.GAME)
+
+
+@cache
+def _prompt(role: str, protocol: str) -> Prompt:
+    return load_prompt("environments.alfworld", "actor_epo" if (role, protocol) == ("actor", "epo") else role)
+
+
+def make(options: Mapping[str, Any]) -> AlfworldEnvironment:
+    """The environment under these options. Raises `BadInput` for an option that does not fit."""
+    return AlfworldEnvironment(read_options(options))
