@@ -1,0 +1,280 @@
+"""Recorded model calls: so that a kill loses none that was paid for, and so that a run can be replayed.
+
+`CallLog` is a file of one JSON line per call: the key, hashes of the parts the key was made of, the reply.
+Messages are not stored, only hashes of them. A line is handed to the operating system in one write
+before the reply is used, so a killed process loses nothing; it is not forced to the disk, so a power cut
+may cost calls that then are made again. Memory holds a short digest and an offset per call, until
+`forget` drops those of a finished episode.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agents.models.base import ChatReply, ChatRequest, Model
+from harness.errors import EpisodeError
+
+Parts = dict[str, Any]
+"""What the key is made of, by name: plain values, or hashes of the long ones."""
+
+
+def call_parts(model: Model, request: ChatRequest) -> Parts:
+    """The parts of a call: the whole resolved request, the model, and whose call it is."""
+    who = request.identity
+    return {
+        "provider": model.provider,
+        "model": model.model,
+        "revision": model.revision,
+        "base_url": model.base_url,
+        "options": _digest(getattr(model, "options", {})),
+        "messages": [f"{message.role}:{_digest(message.content)}" for message in request.messages],
+        "schema": None if request.schema is None else _digest(request.schema),
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "top_p": request.top_p,
+        "stop": list(request.stop),
+        "seed": request.seed,
+        "want_tokens": request.want_tokens,
+        "episode": who.episode,
+        "repeat": who.repeat,
+        "seat": who.seat,
+        "role": who.role,
+        "ordinal": who.ordinal,
+    }
+
+
+def key_of(parts: Parts) -> str:
+    """SHA-256 of the parts, hex."""
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class CallLog:
+    """An append-only file of recorded calls, shared by all models and episodes of a run (one process at a
+    time: the run's folder is locked by its owner). `torn_bytes` says how much of a torn last line was cut
+    off when it was opened, `skipped_lines` how many whole lines could not be read."""
+
+    def __init__(self, path: Path, wanted: Callable[[str], bool] | None = None, *, read_only: bool = False) -> None:
+        """`wanted` (episode id -> bool) limits the index to episodes that may still ask."""
+        self.path = path
+        self.torn_bytes = 0
+        self.skipped_lines = 0
+        self.size = 0
+        self._read_only = read_only
+        self._wanted = wanted
+        self._index: dict[str, dict[bytes, int]] = {}
+        """Episode id -> first 16 bytes of the key -> offset of the line."""
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+        self._fd = os.open(path, flags, 0o644)
+        self._load()
+
+    def _load(self) -> None:
+        with self.path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    self.torn_bytes = len(line)
+                    break
+                self._note(line, self.size)
+                self.size += len(line)
+        if self.torn_bytes and not self._read_only:
+            os.ftruncate(self._fd, self.size)
+
+    def _note(self, line: bytes, offset: int) -> None:
+        try:
+            record = json.loads(line)
+            episode, key = str(record["parts"]["episode"]), bytes.fromhex(record["key"])
+        except (ValueError, KeyError, TypeError):
+            self.skipped_lines += 1
+            return
+        if self._wanted is None or self._wanted(episode):
+            self._index.setdefault(episode, {})[key[:16]] = offset
+
+    def __len__(self) -> int:
+        """Calls that can be answered."""
+        return sum(len(calls) for calls in self._index.values())
+
+    def find(self, episode: str, key: str) -> ChatReply | None:
+        """The recorded reply of a call, marked as a cache hit; None when it was not recorded."""
+        offset = self._index.get(episode, {}).get(bytes.fromhex(key)[:16])
+        if offset is None:
+            return None
+        record = self._read(offset)
+        return None if record["key"] != key else _reply(record["reply"])
+
+    def append(self, parts: Parts, key: str, reply: ChatReply) -> None:
+        """Record a call. Raises `EpisodeError` (infrastructure) when it can not be written; what was written of
+        it is taken back."""
+        record = {"key": key, "parts": parts, "reply": _plain(reply)}
+        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        try:
+            written = os.write(self._fd, line)
+            problem = "" if written == len(line) else "no room for the whole line"
+        except OSError as error:
+            problem = error.strerror or str(error)
+        if problem:
+            os.ftruncate(self._fd, self.size)
+            raise EpisodeError("infrastructure", f"{self.path.name} can not be written: {problem}")
+        self._index.setdefault(parts["episode"], {})[bytes.fromhex(key)[:16]] = self.size
+        self.size += len(line)
+
+    def forget(self, episode: str) -> None:
+        """Drop an episode from the index (not from the file): it is finished and will not ask again."""
+        self._index.pop(episode, None)
+
+    def nearest(self, parts: Parts) -> Parts | None:
+        """The recorded call most like this one: of the same episode when it has any, else of the whole log's
+        first episode; the more parts agree, the nearer."""
+        calls = self._index.get(parts["episode"]) or next(iter(self._index.values()), {})
+        recorded = [self._read(offset)["parts"] for offset in calls.values()]
+        return max(recorded, key=lambda other: _likeness(parts, other), default=None)
+
+    def _read(self, offset: int) -> dict[str, Any]:
+        # A line is whole, so reading on until its end is bounded by the line.
+        chunks: list[bytes] = []
+        while True:
+            chunk = os.pread(self._fd, 1 << 16, offset)
+            head, end, _ = chunk.partition(b"\n")
+            chunks.append(head)
+            if end or not chunk:
+                record: dict[str, Any] = json.loads(b"".join(chunks))
+                return record
+            offset += len(chunk)
+
+    def close(self) -> None:
+        """Forces the file to the disk and closes it."""
+        if self._fd >= 0:
+            if not self._read_only:
+                os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _plain(reply: ChatReply) -> dict[str, Any]:
+    """The reply without the fields that have their default, to keep lines short."""
+    plain = asdict(reply)
+    for name, default in (("cached_tokens", None), ("usd", None), ("structured", None), ("attempts", 1)):
+        if plain[name] == default:
+            del plain[name]
+    for name in ("token_ids", "logprobs", "dropped"):
+        if not plain[name]:
+            del plain[name]
+    del plain["cache_hit"]
+    return plain
+
+
+def _reply(plain: Mapping[str, Any]) -> ChatReply:
+    lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped") if name in plain}
+    return ChatReply(**{**plain, **lists}, cache_hit=True)
+
+
+_IDENTITY = ("role", "seat", "ordinal")
+
+
+def _likeness(one: Parts, other: Parts) -> int:
+    """Agreeing parts, those that say which call it is counting most."""
+    return sum((10 if name in _IDENTITY else 1) * (one[name] == other.get(name)) for name in one)
+
+
+def difference(asked: Parts, recorded: Parts) -> str:
+    """What differs, in words: `temperature: asked 0.7, recorded 0.0; messages: number 2 of 3 (user)`."""
+    said = []
+    for name, value in asked.items():
+        other = recorded.get(name)
+        if value == other:
+            continue
+        if name == "messages":
+            said.append(_messages_difference(value, other or []))
+        elif name in ("options", "schema"):
+            said.append(f"{name}: another content")
+        else:
+            said.append(f"{name}: asked {value!r}, recorded {other!r}")
+    return "; ".join(said) or "nothing that is known here"
+
+
+def _messages_difference(asked: list[str], recorded: list[str]) -> str:
+    for number, (one, other) in enumerate(zip(asked, recorded, strict=False), start=1):
+        if one != other:
+            role = one.partition(":")[0]
+            return f"messages: number {number} of {len(asked)} ({role}) has another text"
+    return f"messages: asked {len(asked)}, recorded {len(recorded)}"
+
+
+class RecordingModel:
+    """A model whose calls are recorded, and answered from the record where it has them."""
+
+    def __init__(self, model: Model, log: CallLog) -> None:
+        self.name = model.name
+        self.provider = model.provider
+        self.model = model.model
+        self.revision = model.revision
+        self.base_url = model.base_url
+        self.inner = model
+        self._log = log
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        parts = call_parts(self.inner, request)
+        key = key_of(parts)
+        found = self._log.find(request.identity.episode, key)
+        if found is not None:
+            return found
+        reply = await self.inner.complete(request)
+        self._log.append(parts, key, reply)
+        return reply
+
+    async def check(self) -> None:
+        await self.inner.check()
+
+    async def close(self) -> None:
+        """Closes the model; the log belongs to whoever opened it."""
+        await self.inner.close()
+
+
+class ReplayModel:
+    """A model that answers from the record alone. The real one is never asked: it only says what it is."""
+
+    def __init__(self, model: Model, log: CallLog) -> None:
+        self.name = model.name
+        self.provider = model.provider
+        self.model = model.model
+        self.revision = model.revision
+        self.base_url = model.base_url
+        self.inner = model
+        self._log = log
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """The recorded reply. Raises `EpisodeError` (infrastructure) for a call that was not recorded, saying
+        what differs from the nearest one that was."""
+        parts = call_parts(self.inner, request)
+        found = self._log.find(request.identity.episode, key_of(parts))
+        if found is not None:
+            return replace(found, latency_s=0.0)
+        who = request.identity
+        call = f"{who.role} call {who.ordinal} of seat {who.seat} in episode {who.episode!r}"
+        near = self._log.nearest(parts)
+        why = "the record is empty" if near is None else f"the nearest differs in {difference(parts, near)}"
+        raise EpisodeError("infrastructure", f"replay: {call} is not in {self._log.path.name}: {why}")
+
+    async def check(self) -> None:
+        """Nothing is needed but the record."""
+
+    async def close(self) -> None:
+        await self.inner.close()

@@ -1,0 +1,54 @@
+"""What the tests of the model layer share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from agents.models import endpoint, limits, make_model
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Limits and refusals are per process; ports are used again, so tests must not inherit them."""
+    monkeypatch.setattr(limits, "_LIMITS", {})
+    monkeypatch.setattr(endpoint, "_REFUSALS", {})
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+
+
+def ask(text: str = "hello", **more: Any) -> ChatRequest:
+    """A request with one user message."""
+    return ChatRequest(messages=(Message("user", text),), **more)
+
+
+def whose(episode: str = "e1", ordinal: int = 0, **more: Any) -> CallIdentity:
+    return CallIdentity(episode=episode, ordinal=ordinal, **more)
+
+
+def with_model(config: dict[str, Any], use: Callable[[Model], Any], name: str = "m") -> Any:
+    """Run `use(model)` in a fresh event loop with a model that is closed afterwards."""
+
+    async def run() -> Any:
+        model = make_model(name, config)
+        try:
+            return await use(model)
+        finally:
+            await model.close()
+
+    return asyncio.run(run())
+
+
+def complete(config: dict[str, Any], *requests: ChatRequest) -> list[ChatReply]:
+    """The replies to requests sent one after the other."""
+
+    async def use(model: Model) -> list[ChatReply]:
+        return [await model.complete(request) for request in requests]
+
+    replies: list[ChatReply] = with_model(config, use)
+    return replies

@@ -1,0 +1,324 @@
+"""The OpenAI provider, against a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from agents.models import make_model
+from agents.models.base import ChatRequest, Message, Model
+from harness.errors import BadInput, EpisodeError
+from tests.agents.models.conftest import ask, complete, whose, with_model
+from tests.servers.openai_server import OpenAIServer, completion, error
+from tests.servers.wire import FaultPlan, Response
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"word": {"type": "string"}, "number": {"type": "integer", "minimum": 1, "maximum": 3}},
+    "required": ["word", "number"],
+    "additionalProperties": False,
+}
+
+
+def config(server: OpenAIServer, **more: Any) -> dict[str, Any]:
+    return {"provider": "openai", "model": "local", "base_url": server.url, **more}
+
+
+def quick(server: OpenAIServer, **more: Any) -> dict[str, Any]:
+    """Short deadlines, for tests with faults."""
+    return config(server, **{"deadlines": {"call": 0.4, "connect": 2}, "retries": 3, **more})
+
+
+def test_a_request_arrives_as_it_was_meant_and_the_reply_comes_back_whole() -> None:
+    def handler(body: dict[str, Any]) -> Response:
+        usage = {"prompt_tokens": 100, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 64}}
+        return Response(completion(body, "good day", model="served-7", usage=usage))
+
+    request = ChatRequest(
+        (Message("system", "be kind"), Message("user", "hi")),
+        temperature=0.7,
+        max_tokens=33,
+        top_p=0.9,
+        stop=("END",),
+        seed=11,
+    )
+    price = {"prompt": 2.0, "cached": 1.0, "completion": 10.0}
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server, price=price, extra_body={"min_p": 0.1}), request)
+        assert server.requests[0] == {
+            "model": "local",
+            "messages": [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}],
+            "max_tokens": 33,
+            "temperature": 0.7,
+            "top_p": 0.9,
+            "stop": ["END"],
+            "seed": 11,
+            "min_p": 0.1,
+        }
+    assert (reply.text, reply.model, reply.finish_reason) == ("good day", "served-7", "stop")
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens) == (100, 7, 64)
+    assert reply.usd == pytest.approx((36 * 2 + 64 * 1 + 7 * 10) / 1e6)
+    assert reply.attempts == 1 and reply.latency_s > 0 and reply.dropped == () and reply.structured is None
+
+
+def test_an_unknown_price_is_none_and_max_tokens_is_capped() -> None:
+    with OpenAIServer() as server:
+        (reply,) = complete(config(server, max_tokens=5), ask(max_tokens=400))
+        assert server.requests[0]["max_tokens"] == 5
+    assert reply.usd is None
+
+
+@pytest.mark.parametrize(
+    "fault", ["429", "500", "garbage", "truncated", "drop", "wrong_json", "empty_choice", "hang", "drip"]
+)
+def test_every_kind_of_fault_is_tried_again(fault: str) -> None:
+    with OpenAIServer(faults=FaultPlan(script=[fault])) as server:
+        (reply,) = complete(quick(server), ask())
+        assert reply.attempts == 2
+        assert server.counts[fault] == 1 and server.counts["ok"] == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "hang", "drip", "drop", "empty_choice"])
+def test_a_fault_that_stays_ends_the_call_with_kind_infrastructure(fault: str) -> None:
+    with OpenAIServer(faults=FaultPlan(script=[fault] * 9)) as server:
+        with pytest.raises(EpisodeError) as caught:
+            complete(quick(server, retries=1), ask())
+        assert server.counts[fault] == 2
+    assert caught.value.kind == "infrastructure"
+    assert "gave up after 2 attempts" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "model"),
+        (401, "infrastructure"),
+        (403, "infrastructure"),
+        (404, "infrastructure"),
+        (413, "model"),
+        (422, "model"),
+    ],
+)
+def test_a_refusal_is_not_tried_again(status: int, kind: str) -> None:
+    with OpenAIServer(lambda body: error(status, "no, because of the moon")) as server:
+        with pytest.raises(EpisodeError, match="because of the moon") as caught:
+            complete(config(server), ask())
+        assert len(server.requests) == 1
+    assert caught.value.kind == kind
+
+
+def test_an_exhausted_quota_is_a_429_that_is_not_tried_again() -> None:
+    with OpenAIServer(lambda body: error(429, "You exceeded your current quota", "insufficient_quota")) as server:
+        with pytest.raises(EpisodeError):
+            complete(config(server), ask())
+        assert len(server.requests) == 1
+
+
+def test_retry_after_is_waited_for() -> None:
+    waited: list[float] = []
+
+    async def use(model: Any) -> None:
+        async def sleep(seconds: float) -> None:
+            waited.append(seconds)
+
+        model._sleep = sleep
+        model.limit._clock = lambda: 0.0  # the limit's own pause has its own tests
+        model.limit._free = lambda: True
+        await model.complete(ask())
+
+    with OpenAIServer(faults=FaultPlan(script=["429", "500"], retry_after_s=7.0)) as server:
+        with_model(quick(server), use)
+    assert 7.0 <= waited[0] <= 8.0
+    assert 0.5 <= waited[1] <= 1.5, "the second pause is the backoff's second step, spread by half"
+
+
+def test_a_refused_connection_is_infrastructure_and_check_says_it_early() -> None:
+    with OpenAIServer() as server:
+        gone = config(server, retries=0)
+    with pytest.raises(EpisodeError) as caught:
+        complete(gone, ask())
+    assert caught.value.kind == "infrastructure"
+    with pytest.raises(BadInput, match="can not be used.*base_url"):
+        with_model(gone, lambda model: model.check())
+
+
+def test_check_passes_without_a_list_of_models_and_fails_on_a_bad_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with OpenAIServer() as server:
+        with_model(config(server), lambda model: model.check())
+    monkeypatch.setenv("MY_KEY", "right")
+    with OpenAIServer(api_key="right") as server:
+        with_model(config(server, api_key_env="MY_KEY"), lambda model: model.check())
+        with pytest.raises(BadInput, match="api_key_env"):
+            with_model(config(server), lambda model: model.check())
+
+
+def test_a_missing_key_is_said_before_anything_is_sent() -> None:
+    remote = {"provider": "openai", "model": "gpt-x"}
+    with pytest.raises(BadInput, match="OPENAI_API_KEY is not set"):
+        with_model(remote, lambda model: model.check())
+    with pytest.raises(EpisodeError, match="OPENAI_API_KEY is not set"):
+        complete(remote, ask())
+
+
+def test_a_local_server_gets_no_key_that_was_meant_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-for-openai")
+    with OpenAIServer() as server:
+        complete(config(server), ask())
+        assert "planted" not in json.dumps(server.headers[0])
+
+
+def test_a_schema_is_asked_for_natively() -> None:
+    with OpenAIServer() as server:
+        (reply,) = complete(config(server), ask(schema=SCHEMA))
+        sent = server.requests[0]["response_format"]
+    assert sent["type"] == "json_schema" and sent["json_schema"]["schema"] == SCHEMA and sent["json_schema"]["strict"]
+    assert reply.structured == "native" and set(json.loads(reply.text)) == {"word", "number"}
+
+
+def refusing(body: dict[str, Any]) -> str | Response:
+    if "response_format" in body:
+        return error(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported")
+    return 'Sure! Here it is:\n```json\n{"word": "moon {", "number": 2}\n```\nAnything else?'
+
+
+def test_a_refused_schema_goes_into_the_prompt_and_the_refusal_is_remembered() -> None:
+    with OpenAIServer(refusing) as server:
+        first, second = complete(config(server), ask(schema=SCHEMA), ask("again", schema=SCHEMA))
+        assert len(server.requests) == 3, "asked natively once only"
+        assert '"maximum": 3' in server.requests[1]["messages"][-1]["content"]
+    assert first.structured == second.structured == "prompt"
+    assert (first.attempts, second.attempts) == (2, 1)
+    assert json.loads(first.text) == {"word": "moon {", "number": 2}
+
+
+def test_native_only_fails_where_it_is_refused_and_prompt_only_never_asks() -> None:
+    with OpenAIServer(refusing) as server:
+        with pytest.raises(EpisodeError) as caught:
+            complete(config(server, structured="native"), ask(schema=SCHEMA))
+        assert caught.value.kind == "model"
+        (reply,) = complete(config(server, structured="prompt"), ask(schema=SCHEMA))
+        assert len(server.requests) == 2
+    assert reply.structured == "prompt"
+
+
+def test_a_refused_temperature_is_left_out_said_in_the_reply_and_remembered() -> None:
+    def handler(body: dict[str, Any]) -> str | Response:
+        if "temperature" in body:
+            return error(400, "Unsupported value: 'temperature' does not support 0 with this model.")
+        if "max_tokens" in body:
+            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+        return "fine"
+
+    with OpenAIServer(handler) as server:
+        first, second = complete(config(server), ask(), ask("b"))
+        assert [sorted(body) for body in server.requests][2:] == [["max_completion_tokens", "messages", "model"]] * 2
+    assert first.dropped == second.dropped == ("temperature",)
+
+
+def test_a_temperature_out_of_range_is_an_error_and_not_dropped() -> None:
+    with OpenAIServer(lambda body: error(400, "temperature must be between 0 and 2")) as server:
+        with pytest.raises(EpisodeError, match="between 0 and 2"):
+            complete(config(server), ask(temperature=5.0))
+        assert len(server.requests) == 1
+
+
+def test_refused_stop_sequences_still_cut_the_answer() -> None:
+    def handler(body: dict[str, Any]) -> str | Response:
+        return error(400, "Unsupported parameter: 'stop' is not supported") if "stop" in body else "one\nTWO three"
+
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server), ask(stop=("TWO",)))
+    assert reply.text == "one\n" and reply.dropped == ("stop",)
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reason"),
+    [
+        ({"content": None}, "", "stop"),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", "stop"),
+        ({"content": None, "refusal": "I will not"}, "I will not", "refusal"),
+        ({"content": "x", "reasoning_content": "hidden"}, "x", "stop"),
+    ],
+)
+def test_unusual_but_whole_messages_are_read(message: dict[str, Any], text: str, reason: str) -> None:
+    def handler(body: dict[str, Any]) -> Response:
+        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+        return Response({"choices": [choice], "model": "m"})
+
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server), ask())
+    assert (reply.text, reply.finish_reason) == (text, reason)
+    assert reply.prompt_tokens is None and reply.usd is None, "an endpoint that does not count costs an unknown sum"
+
+
+def test_an_error_inside_a_200_is_an_error() -> None:
+    seen = []
+
+    def handler(body: dict[str, Any]) -> str | Response:
+        seen.append(1)
+        return "ok" if len(seen) > 1 else Response({"error": {"message": "upstream is down", "code": 502}})
+
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server), ask())
+    assert reply.attempts == 2
+
+
+def test_token_ids_and_logprobs_are_read_where_the_endpoint_gives_them() -> None:
+    def handler(body: dict[str, Any]) -> Response:
+        assert body["logprobs"] is True
+        answer = completion(body, "hi")
+        answer["choices"][0]["logprobs"] = {"content": [{"id": 5, "token": "h", "logprob": -0.5}]}
+        return Response(answer)
+
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server), ask(want_tokens=True))
+    assert reply.token_ids == (5,) and reply.logprobs == (-0.5,)
+
+
+def test_the_concurrency_limit_is_shared_by_models_of_one_endpoint_and_key() -> None:
+    async def run() -> None:
+        one = make_model("one", config(server, concurrency=3))
+        two = make_model("two", config(server, concurrency=3))
+        requests = (model.complete(ask(str(i))) for i in range(15) for model in (one, two))
+        await asyncio.gather(*requests)
+        await one.close()
+        await two.close()
+
+    with OpenAIServer(latency=0.02) as server:
+        asyncio.run(run())
+        assert server.counts["ok"] == 30 and server.peak == 3
+
+
+def test_a_model_can_be_used_from_a_second_event_loop() -> None:
+    with OpenAIServer() as server:
+        model = make_model("m", config(server))
+        texts = [asyncio.run(model.complete(ask())).text for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_a_cancelled_call_gives_its_slot_back() -> None:
+    async def use(model: Model) -> str:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await model.complete(ask("slow"))
+        return (await model.complete(ask("quick"))).text
+
+    with OpenAIServer(faults=FaultPlan(script=["hang"], hang_s=3)) as server:
+        assert with_model(config(server, concurrency=1), use)
+
+
+def test_many_calls_under_faults_all_end_and_none_hangs() -> None:
+    async def use(model: Model) -> list[Any]:
+        requests = [ask(f"call {i}", identity=whose(f"e{i}")) for i in range(120)]
+        return await asyncio.gather(*(model.complete(r) for r in requests), return_exceptions=True)
+
+    plan = FaultPlan(rate=0.2, seed=3, hang_s=2, drip_s=2)
+    with OpenAIServer(faults=plan) as server:
+        got = with_model(quick(server, retries=8, deadlines={"call": 1.0, "connect": 2}, concurrency=32), use)
+        faults = sum(server.counts.values()) - server.counts["ok"]
+    assert [reply for reply in got if isinstance(reply, BaseException)] == []
+    assert faults >= 15
+    assert sum(reply.attempts for reply in got) >= 120 + faults
