@@ -87,18 +87,18 @@ def _full_grammar() -> regex.Pattern[str]:
 _FULL_WORD = _full_grammar()
 
 
-def tokens(text: str) -> Iterator[str]:
+def tokens(text: str) -> list[str]:
     """The word-break tokens of a text, in order, neither lowered nor stemmed."""
-    pattern = _ASCII_WORD if text.isascii() else _FULL_WORD
-    for match in pattern.finditer(text):
-        if match.end() - match.start() > MAX_TOKEN // 2 and _utf16_length(match.group()) > MAX_TOKEN:
-            yield from _cut_tokens(text, match.start())
-            return
-        yield match.group()
+    found = (_ASCII_WORD if text.isascii() else _FULL_WORD).findall(text)
+    # 127 letters are at most 254 UTF-16 units: the scanner's window matters only beyond
+    if found and len(max(found, key=len)) > MAX_TOKEN // 2 and any(_utf16_length(word) > MAX_TOKEN for word in found):
+        return list(_cut_tokens(text))
+    return found
 
 
-def _cut_tokens(text: str, position: int) -> Iterator[str]:
-    """Tokens from a position on, scanned through a window of 255 UTF-16 units as Lucene's scanner does."""
+def _cut_tokens(text: str) -> Iterator[str]:
+    """The tokens of a text, scanned through a window of 255 UTF-16 units as Lucene's scanner does."""
+    position = 0
     pattern = _ASCII_WORD if text.isascii() else _FULL_WORD
     while (found := pattern.search(text, position)) is not None:
         end = _window_end(text, found.start())

@@ -28,8 +28,12 @@ ONE = np.float32(1)
 MAX_CLAUSES = 1024
 """Lucene's limit of distinct terms in a query."""
 
-DENSE_BELOW = 50_000
-"""Indexes with fewer documents score every match; larger ones skip documents that can not reach the top."""
+DENSE_BELOW = 20_000
+"""Indexes with fewer documents score every match, from postings kept with their contributions; larger ones skip
+documents that can not reach the top."""
+
+KEPT_POSTINGS = 4096
+"""Terms whose postings are kept (small indexes only)."""
 
 CAST_MARGIN = 1 - 2.0**-22
 """Scores nearer to each other than this may be equal as float32."""
@@ -104,6 +108,7 @@ class Index:
         with (folder / "terms.bin").open("rb") as file:
             self._terms = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._known: dict[str, _Term | None] = {}
+        self._postings: dict[tuple[int, float], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = {}
 
     def search(self, text: str, limit: int = 50) -> Hits:
         """The best `limit` documents that hold any term of the text. Raises `TooManyClauses`."""
@@ -165,20 +170,30 @@ class Index:
 
     def _search_all(self, terms: list[tuple[_Term, np.float32]], limit: int) -> Hits:
         """Score every match: fewest numpy calls, best for small indexes."""
-        spans = [slice(term.start, term.stop) for term, _ in terms]
-        documents = np.concatenate([self._documents[span] for span in spans])
-        factors = self._factors[np.concatenate([self._codes[span] for span in spans])]
-        weights = np.repeat(
-            np.array([weight for _, weight in terms], dtype=np.float32), [span.stop - span.start for span in spans]
-        )
-        scores = np.bincount(documents, weights - weights / factors).astype(np.float32)
+        kept = [self._kept_postings(term, weight) for term, weight in terms]
+        documents = np.concatenate([documents for documents, _ in kept])
+        scores = np.bincount(documents, np.concatenate([added for _, added in kept])).astype(np.float32)
         if len(scores) > limit:
-            worst = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-            candidates = np.flatnonzero(scores >= worst if worst > 0 else scores)
+            ranked = scores.copy()
+            ranked.partition(len(scores) - limit)
+            worst = ranked[len(scores) - limit]
+            candidates = (scores >= worst if worst > 0 else scores).nonzero()[0]
         else:
-            candidates = np.flatnonzero(scores)
-        best = candidates[np.argsort(-scores[candidates], kind="stable")[:limit]]
+            candidates = scores.nonzero()[0]
+        order = (-scores[candidates]).argsort(kind="stable")[:limit]
+        best = candidates[order]
         return Hits(best, scores[best])
+
+    def _kept_postings(self, term: _Term, weight: np.float32) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """(documents, contributions) of a term, in the types that counting wants; kept, for small indexes."""
+        key = (term.start, float(weight))
+        found = self._postings.get(key)
+        if found is None:
+            if len(self._postings) >= KEPT_POSTINGS:
+                self._postings.clear()
+            documents = self._documents[term.start : term.stop].astype(np.int64)
+            found = self._postings[key] = (documents, self._contributions(term, weight).astype(np.float64))
+        return found
 
     def _search_bounded(self, terms: list[tuple[_Term, np.float32]], limit: int) -> Hits:
         """Score the strongest terms first; once the rest together can not lift a new document into the best

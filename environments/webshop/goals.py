@@ -16,9 +16,10 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +132,10 @@ class GoalTable:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by name: another process opens the same files and draws the same prices."""
+        return goal_table, (self.catalogue, self.kind, self.seed)
 
     def flag(self, index: int) -> int:
         """The `BROKEN` bits of a goal."""
@@ -249,6 +254,7 @@ class GoalTable:
             weight=weight,
             nouns=product.nouns,
             broken=bool(self._flags[made] & BROKEN),
+            broken_sound=bool(self._flags[made] & BROKEN_SOUND),
         )
 
     def _holder(self, made: int) -> int:
@@ -274,6 +280,12 @@ class GoalTable:
         if self.catalogue.size > SAVE_DRAWS_ABOVE:
             _save_whole(path, prices, limits)
         return prices, limits
+
+
+@lru_cache(maxsize=16)
+def goal_table(catalogue: Catalogue, kind: Kind, seed: int) -> GoalTable:
+    """The goals of a catalogue, made once per process."""
+    return GoalTable(catalogue, kind, seed)
 
 
 def _combination(product: Product, names: Sequence[str], part: int) -> list[str]:

@@ -8,7 +8,9 @@ a catalogue is written.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from environments.webshop.products import Product
 from environments.webshop.reward import (
@@ -90,40 +92,52 @@ def _probe(product: Product, attributes: Sequence[str], options: Mapping[str, st
     )
 
 
+def matched_options(goal: Goal, value: str, sound: bool = False) -> frozenset[int]:
+    """The places of the wanted options that a bought value matches."""
+    shown = normalise_colour(value, sound)
+    targets = [normalise_colour(option, sound) for option in goal_options(goal, sound)]
+    return frozenset(i for i, target in enumerate(targets) if token_set_ratio(shown, target) > MATCH_ABOVE)
+
+
 def best_options(product: Product, goal: Goal, sound: bool = False) -> dict[str, str]:
-    """The fewest option choices of a product that match the most wanted options.
+    """The fewest option choices of a product that match the most wanted options; values that the goal names first.
 
     Exact up to 4,096 combinations of what the choices match; beyond that each name is chosen for itself.
     """
-    wanted = [normalise_colour(option, sound) for option in goal_options(goal, sound)]
-    menus: list[list[tuple[str, str, frozenset[int]]]] = []
+    named = set(goal.options.values() if isinstance(goal.options, Mapping) else goal.options)
+    menus: list[list[_Pick]] = []
     for name, values in product.options.items():
-        menu: dict[frozenset[int], tuple[str, str, frozenset[int]]] = {}
-        for value in sorted(values, key=lambda value: (name, value) not in _named(goal)):
-            shown = normalise_colour(value, sound)
-            hit = frozenset(i for i, target in enumerate(wanted) if token_set_ratio(shown, target) > MATCH_ABOVE)
+        menu: dict[frozenset[int], _Pick] = {}
+        for value in sorted(values, key=lambda value: value not in named):
+            hit = matched_options(goal, value, sound)
             if hit:
-                menu.setdefault(hit, (name, value, hit))
+                menu.setdefault(hit, _Pick(name, value, hit))
         if menu:
             menus.append(list(menu.values()))
-    size = 1
-    for menu_ in menus:
-        size *= len(menu_) + 1
-    if size > 4096:
-        menus = [[max(menu_, key=lambda entry: len(entry[2]))] for menu_ in menus]
+    if math.prod(len(menu) + 1 for menu in menus) > 4096:
+        menus = [[max(menu, key=lambda pick: len(pick.hit))] for menu in menus]
     best = max(
-        itertools.product(*([None, *menu_] for menu_ in menus)),
+        itertools.product(*([None, *menu] for menu in menus)),
         key=lambda picks: (len(_covered(picks)), -sum(pick is not None for pick in picks)),
     )
-    return {pick[0]: pick[1] for pick in best if pick is not None}
+    return {pick.name: pick.value for pick in best if pick is not None}
 
 
-def _named(goal: Goal) -> set[tuple[str, str]]:
-    """The goal's own (name, value) pairs: among equally good values these are bought."""
-    if isinstance(goal.options, Mapping):
-        return set(goal.options.items())
-    return set()
+def missing_options(product: Product, goal: Goal, chosen: Mapping[str, str], sound: bool = False) -> dict[str, str]:
+    """Those of the best options that would still add a match to what is chosen."""
+    covered = frozenset().union(*(matched_options(goal, value, sound) for value in chosen.values()))
+    best = best_options(product, goal, sound)
+    return {name: value for name, value in best.items() if not matched_options(goal, value, sound) <= covered}
 
 
-def _covered(picks: Iterable[tuple[str, str, frozenset[int]] | None]) -> set[int]:
-    return {place for pick in picks if pick is not None for place in pick[2]}
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """A choice, and the wanted options it matches."""
+
+    name: str
+    value: str
+    hit: frozenset[int]
+
+
+def _covered(picks: Iterable[_Pick | None]) -> set[int]:
+    return {place for pick in picks if pick is not None for place in pick.hit}

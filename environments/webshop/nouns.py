@@ -8,10 +8,13 @@ was stopped takes up where it was.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from environments.webshop.products import nouns_of
@@ -20,11 +23,15 @@ from harness.errors import BadInput
 BATCH = 2000
 """Titles tagged and kept at a time."""
 
-NounSource = Callable[[str, str], tuple[str, ...]]
-"""(product id, title) -> nouns, lower case, with repeats."""
+Titled = tuple[str, str]
+"""(product id, title)."""
+
+NounSource = Callable[[Sequence[Titled]], list[tuple[str, ...]]]
+"""A batch of titles -> the nouns of each, lower case, with repeats."""
 
 Tagger = Callable[[Sequence[str]], list[tuple[str, ...]]]
-"""Titles -> their nouns."""
+
+log = logging.getLogger(__name__)
 
 
 def spacy_tagger() -> Tagger:
@@ -47,52 +54,61 @@ def spacy_tagger() -> Tagger:
     return tag
 
 
-def tag_in_batches(
-    titles: Iterator[tuple[str, str]], kept: Path, tagger: Callable[[], Tagger], say: Callable[[str], None]
-) -> Mapping[str, tuple[str, ...]]:
-    """Product id -> nouns of all titles, tagging only what `kept` (a folder) does not hold yet.
+@dataclass
+class KeptTagging:
+    """A source that tags what it has not kept yet.
 
-    `titles` yields (id, title) in catalogue order. A batch file is named by a hash of its titles, so that one
-    made from other titles is never used; it appears whole or not at all.
+    A batch's file is named by a hash of its titles, so one made from other titles is never used; it appears whole
+    or not at all.
     """
-    kept.mkdir(parents=True, exist_ok=True)
-    table: dict[str, tuple[str, ...]] = {}
-    tag: Tagger | None = None
-    for number, batch in enumerate(_batches(titles)):
-        name = hashlib.sha256(json.dumps(batch).encode()).hexdigest()[:24]
-        path = kept / f"{number:05d}-{name}.json"
+
+    folder: Path
+    make_tagger: Callable[[], Tagger] = spacy_tagger
+    tagged: int = 0
+    """Titles tagged by this object (those kept from an earlier import are not counted)."""
+    _tagger: Tagger | None = field(default=None, repr=False)
+
+    def __call__(self, batch: Sequence[Titled]) -> list[tuple[str, ...]]:
+        digest = hashlib.sha256(json.dumps(list(batch)).encode()).hexdigest()
+        path = self.folder / f"{digest[:32]}.json"
         if not path.exists():
-            tag = tag or tagger()
-            rows = dict(zip((asin for asin, _ in batch), tag([title for _, title in batch]), strict=True))
+            if self._tagger is None:
+                self._tagger = self.make_tagger()
+            rows = self._tagger([title for _, title in batch])
+            self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".part")
             partial.write_text(json.dumps(rows), encoding="utf-8")
             os.replace(partial, path)
-            say(f"tagged {number * BATCH + len(batch)} titles")
-        table.update((asin, tuple(nouns)) for asin, nouns in json.loads(path.read_text(encoding="utf-8")).items())
-    return table
+            self.tagged += len(batch)
+            log.info("tagged %d titles", self.tagged)
+        return [tuple(nouns) for nouns in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def _batches(titles: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    batch: list[tuple[str, str]] = []
-    for pair in titles:
-        batch.append(pair)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def from_table(table: dict[str, tuple[str, ...]], rest: NounSource | None = None) -> NounSource:
+    """A source that looks nouns up and asks `rest` for titles the table lacks. Raises `BadInput` without one."""
 
-
-def from_table(table: Mapping[str, tuple[str, ...]]) -> NounSource:
-    """A source that looks nouns up. Raises `BadInput` for a product that the table lacks."""
-
-    def look_up(asin: str, title: str) -> tuple[str, ...]:
-        try:
-            return table[asin]
-        except KeyError:
+    def look_up(batch: Sequence[Titled]) -> list[tuple[str, ...]]:
+        lacking = [titled for titled in batch if titled[0] not in table]
+        if lacking and rest is None:
             raise BadInput(
-                f"no tagged title for product {asin!r} ({title[:60]!r}); complete title_pos.jsonl.gz or remove it "
-                "to have all titles tagged."
-            ) from None
+                f"no tagged title for product {lacking[0][0]!r}; complete title_pos.jsonl.gz or remove it to have all "
+                "titles tagged."
+            )
+        further = dict(zip((asin for asin, _ in lacking), rest(lacking), strict=True)) if lacking and rest else {}
+        return [table[asin] if asin in table else further[asin] for asin, _ in batch]
 
     return look_up
+
+
+def read_tagged_titles(path: Path) -> dict[str, tuple[str, ...]]:
+    """Product id -> nouns, from a file of tagged titles (`title_pos.jsonl[.gz]`). Raises `BadInput`."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    table: dict[str, tuple[str, ...]] = {}
+    with opener(path, "rt", encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                table[row["asin"]] = nouns_of(row["tokens"])
+            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                raise BadInput(f"{path}, line {number}: not a tagged title ({error}); delete or replace it.") from error
+    return table

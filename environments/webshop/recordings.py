@@ -13,8 +13,8 @@ from random import Random
 from typing import Any
 
 from environments.webshop.goals import GoalTable, Kind, WeightedDraw
-from environments.webshop.importer import Import, find_files, read_tagged_titles
-from environments.webshop.nouns import from_table
+from environments.webshop.importer import Import, find_files
+from environments.webshop.nouns import from_table, read_tagged_titles
 from environments.webshop.reward import Goal
 from environments.webshop.simulator import Session, Shop, open_session
 from environments.webshop.store import Catalogue, open_store
@@ -59,7 +59,7 @@ class Player:
     def __init__(self, reference: Reference, config: Row) -> None:
         limit = config.get("num_products")
         self.table, self.draw = reference.goals(limit, bool(config.get("human_goals")), config.get("seed", 0))
-        self.shop = Shop(reference.catalogue(limit), self.table.prices, False, bool(config.get("show_attrs")))
+        self.shop = Shop(self.table, show_attributes=bool(config.get("show_attrs")))
         self.prefix: str | None = config.get("session_prefix")
         self.kept_observations: int = config.get("num_prev_obs", 0)
         self.kept_actions: int = config.get("num_prev_actions", 0)
@@ -74,12 +74,12 @@ class Player:
             self.sessions.pop(name, None)
         if name in self.sessions:
             self.goal_index, self.session = self.sessions[name]
-            self.session.rng = rng
             self.session.restart()
         else:
             self.goal_index = argument if isinstance(argument, int) else self.draw(rng)
-            self.session = open_session(self.shop, self.table.goal(self.goal_index), name, rng)
+            self.session = open_session(self.shop, self.table.goal(self.goal_index), name)
             self.sessions[name] = (self.goal_index, self.session)
+        self.session.rng = rng
         self.observations = [self.session.page.text]
         self.actions: list[str] = []
 

@@ -33,7 +33,7 @@ COLOURS: tuple[str, ...] = tuple(
 )
 """The original's colour names in its order: the first one found in a text stands for it."""
 
-_LATIN_1_UPPER_HALF = {code: None for code in range(128, 256)}
+_LATIN_1_UPPER_HALF = dict.fromkeys(range(128, 256))
 _WHOLE_COLOUR = {colour: re.compile(rf"\b{re.escape(colour)}\b") for colour in COLOURS}
 
 
@@ -57,7 +57,9 @@ class Goal:
     weight: float
     nouns: tuple[str, ...]
     broken: bool = False
-    """True where even the wanted product with the wanted options does not score 1."""
+    """True where even the wanted product with the wanted options does not score 1 under `original`."""
+    broken_sound: bool = False
+    """The same under `sound`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,7 @@ def type_parts(product: Product, goal: Goal) -> tuple[float, bool, bool, float]:
         {part.strip() for part in path.split("\u203a")} for path in (product.product_category, goal.product_category)
     )
     category_match = len(own & wanted) >= 2
-    if goal.nouns:
-        title_score = len(set(product.nouns) & set(goal.nouns)) / len(goal.nouns)
-    else:
-        title_score = 0.2
+    title_score = len(set(product.nouns) & set(goal.nouns)) / len(goal.nouns) if goal.nouns else 0.2
     if title_score == 0.0:
         return 0.0, query_match, category_match, title_score
     if title_score < 0.1:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from environments.webshop import pages
 from environments.webshop.bm25 import TooManyClauses
+from environments.webshop.goals import GoalTable
 from environments.webshop.pages import BACK, BUY, NEXT, PAGE_SIZE, PREVIOUS, SUB_PAGES, Page
+from environments.webshop.products import Product
 from environments.webshop.reward import Goal, Score, score
 from environments.webshop.store import Catalogue
 
@@ -46,16 +48,25 @@ def parse_action(text: str) -> tuple[str, str | None]:
     return (match.group(1), match.group(2)) if match else (text, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shop:
-    """What all sessions of one setting share. Nothing in it changes."""
+    """What all sessions of one setting share. Nothing in it changes; pickled as the setting, not as the data."""
 
-    catalogue: Catalogue
-    prices: Any
-    """float64 price per product, dollars: what the price part of the reward compares."""
+    goals: GoalTable
     sound: bool = False
     show_attributes: bool = False
     """Offer the Attributes page."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.goals.catalogue
+
+    def price(self, asin: str) -> float:
+        """The price of a product in dollars that the reward compares (drawn inside the range its page shows)."""
+        number = self.catalogue.number(asin)
+        if number is None:
+            raise KeyError(asin)
+        return float(self.goals.prices[number])
 
 
 @dataclass
@@ -65,9 +76,11 @@ class Session:
     shop: Shop
     goal: Goal
     id: str
-    rng: Random
-    """Draws the products of the special search "<r>"."""
+    seed: int
+    """Of the draws that the special search "<r>" makes."""
     page: Page
+    rng: Random | None = None
+    """The source of those draws, made from the seed when first needed."""
     keywords: list[str] | None = None
     page_number: int | None = None
     asin: str | None = None
@@ -79,23 +92,11 @@ class Session:
 
     def copy(self) -> Session:
         """An independent session in the same state (pages are immutable and shared)."""
-        rng = Random()
-        rng.setstate(self.rng.getstate())
-        return Session(
-            self.shop,
-            self.goal,
-            self.id,
-            rng,
-            self.page,
-            self.keywords,
-            self.page_number,
-            self.asin,
-            self.asins,
-            dict(self.options),
-            dict(self.actions),
-            self.done,
-            self.score,
-        )
+        rng = None
+        if self.rng is not None:
+            rng = Random()
+            rng.setstate(self.rng.getstate())
+        return replace(self, rng=rng, options=dict(self.options), actions=dict(self.actions))
 
     def restart(self) -> None:
         """The original's reset of a session it knows: back to the search page, `done` and score kept."""
@@ -117,6 +118,11 @@ class Session:
                 self._click(argument)
                 return True
         return False
+
+    @property
+    def goal_broken(self) -> bool:
+        """Whether the goal can not score 1 under the rules of this shop."""
+        return self.goal.broken_sound if self.shop.sound else self.goal.broken
 
     @property
     def reward(self) -> float | None:
@@ -203,6 +209,8 @@ class Session:
         if keywords[0] == "<r>":
             if catalogue.size < RANDOM_RESULTS:
                 raise ShopFault("ValueError", "Sample larger than population or is negative")
+            if self.rng is None:
+                self.rng = Random(self.seed)
             return tuple(self.rng.sample(range(catalogue.size), k=RANDOM_RESULTS))
         if keywords[0] == "<a>":
             raise ShopFault("TypeError", "'NoneType' object is not subscriptable")
@@ -240,13 +248,12 @@ class Session:
     def _buy(self) -> None:
         product = self._product()
         self._count("purchase")
-        price = float(self.shop.prices[self.shop.catalogue.number(product.asin)])
-        self.score = score(product, self.goal, price, self.options, self.shop.sound)
+        self.score = score(product, self.goal, self.shop.price(product.asin), self.options, self.shop.sound)
         self.done = True
         url = f"{BASE_URL}/done/{self.id}/{self.asin}/{self.options}"
         self.page = pages.done_page(url, product.asin, self.options, self.score.reward)
 
-    def _product(self) -> Any:
+    def _product(self) -> Product:
         try:
             return self.shop.catalogue.by_asin(self.asin)
         except KeyError as error:
@@ -257,10 +264,9 @@ class Session:
         return f"{BASE_URL}/{page}/{self.id}/{self.asin}/{words}/{self.page_number}/{tail}"
 
 
-def open_session(shop: Shop, goal: Goal, id_: str, rng: Random) -> Session:
+def open_session(shop: Shop, goal: Goal, id_: str, seed: int = 0) -> Session:
     """A new session on the search page."""
-    page = pages.search_page(f"{BASE_URL}/{id_}", goal.instruction)
-    return Session(shop, goal, id_, rng, page)
+    return Session(shop, goal, id_, seed, pages.search_page(f"{BASE_URL}/{id_}", goal.instruction))
 
 
 def available_actions(page: Page) -> Mapping[str, Any]:
