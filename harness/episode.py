@@ -20,6 +20,7 @@ from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
 from harness.experiment import ActorSpec, RoleSpec, StrategistSpec
+from harness.jsontext import with_text_limit
 from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
 from harness.seeds import call_seed, seed_from
 from harness.watchdog import Activity
@@ -177,7 +178,7 @@ class _Table:
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
             seed=call_seed(plan.seed, seat, role, ordinal),
-            schema=schema,
+            schema=with_text_limit(schema, spec.answer_chars),
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
         )
         self.activity.note(plan.episode_id, f"turn {len(self.turns)}, {role} of seat {seat} asks {model.name}")

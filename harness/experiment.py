@@ -50,6 +50,8 @@ class RoleSpec(Spec):
 
     temperature: float = Field(0.7, ge=0, le=2)
     max_tokens: int = Field(256, ge=1)
+    answer_chars: int | None = Field(None, ge=20)
+    """Cap on each text in a structured answer, for small models that do not stop; null = none."""
     history: int | None = Field(None, ge=0)
     """How many of the seat's own past turns stay in the chat; null = all."""
 
@@ -109,7 +111,7 @@ class JudgeSpec(Spec):
     model: str
     temperature: float = Field(0.0, ge=0, le=2)
     max_tokens: int = Field(1500, ge=1)
-    reasoning_chars: int | None = Field(None, ge=10)
+    answer_chars: int | None = Field(None, ge=20)
     """Cap on each written reason, for small models that do not stop; null = none."""
     seconds: float = Field(600, gt=0)
     """Deadline for one judgement, repair included."""

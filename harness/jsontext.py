@@ -1,8 +1,9 @@
-"""Reading a JSON object out of a model's answer. A leaf module: it imports nothing of ours."""
+"""JSON in models' answers: taking an object out of one, and limiting the texts a schema allows. A leaf module: it imports nothing of ours."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -28,3 +29,16 @@ def only_object(text: str) -> dict[str, Any]:
     if len(found) > 1:
         raise ValueError(f"{len(found)} different JSON objects in the answer, one expected")
     return found[0]
+
+
+def with_text_limit(schema: Any, characters: int | None) -> Any:
+    """The JSON schema with `maxLength` on every free text in it (a string without `enum` or `const`); the schema itself
+    when `characters` is None. For small models: they tend not to stop, and a cut-off answer can not be read."""
+    if characters is None:
+        return schema
+    if isinstance(schema, Mapping):
+        limited = {key: with_text_limit(value, characters) for key, value in schema.items()}
+        if limited.get("type") == "string" and not {"enum", "const"} & limited.keys():
+            limited["maxLength"] = characters
+        return limited
+    return [with_text_limit(item, characters) for item in schema] if isinstance(schema, list) else schema

@@ -20,14 +20,14 @@ from harness.episode import play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import Row, latest_episodes, latest_judgements
-from harness.judging import Judge, judge_kind, judgement_id, unscored
+from harness.judging import Judge, judge_kind, judged, judgement_id
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, Unit
 from harness.progress import Progress
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.runner import Stop, run_jobs
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_line, read_manifest, write_manifest
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record, write_manifest
 from harness.watchdog import Activity, Watchdog
 
 OWED_ERRORS = ("infrastructure", "budget")
@@ -151,16 +151,16 @@ class Run:
         """Do all jobs. Returns how many episodes were played and how many judged. Raises `BadInput` for an endpoint
         that can not be used at all, `StoreFull` when records can not be written."""
         jobs = self.jobs()
-        played = judged = 0
+        played = scored = 0
 
         async def do(job: Job) -> None:
-            nonlocal played, judged
+            nonlocal played, scored
             progress.started(job.unit)
             record = await self._episode(job)
             played += job.offset is None
             if record.status == "finished" and record.judge_background is not None and self.judge:
                 judgement = await self._judgement(self.judge, record)
-                judged += 1
+                scored += 1
                 progress.judged(job.unit, judgement)
             progress.ended(job.unit, record)
 
@@ -177,7 +177,7 @@ class Run:
         finally:
             for model in self.plan.models.values():
                 await model.close()
-        return played, judged
+        return played, scored
 
     async def _check_models(self) -> None:
         for name in self.plan.model_names():
@@ -190,7 +190,7 @@ class Run:
     async def _episode(self, job: Job) -> EpisodeRecord:
         """The job's episode, played and durably written, or read where it is there already."""
         if job.offset is not None:
-            return EpisodeRecord.model_validate(read_line(self.folder / EPISODES, job.offset))
+            return read_record(self.folder / EPISODES, job.offset, EpisodeRecord)
         record = await self._play(job)
         await self.episodes.append(record)
         return record
@@ -211,13 +211,7 @@ class Run:
         return unplayed(plan, job.attempt, ErrorInfo(kind="infrastructure", message=message))
 
     async def _judgement(self, judge: Judge, record: EpisodeRecord) -> JudgementRecord:
-        try:
-            judgement = await judge.judge(record)
-        except Exception as problem:
-            error = ErrorInfo(
-                kind="judge", message=f"the judge's code failed: {type(problem).__name__}: {problem}"[:500]
-            )
-            judgement = unscored(record, judge.label, error, [])
+        judgement = await judged(judge, record)
         await self.judgements.append(judgement)
         return judgement
 

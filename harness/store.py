@@ -30,6 +30,8 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = ("run", "created_at", "identity", "config", "cells", "environments", "judge", "prompts", "data")
+"""What every reader may count on."""
 
 
 class StoreFull(HarnessError):
@@ -276,4 +278,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path} can not be read: {error}") from error
     if not isinstance(value, dict):
         raise BadInput(f"{path} can not be read: not a JSON object")
+    missing = [key for key in MANIFEST_KEYS if key not in value]
+    if missing:
+        raise BadInput(f"{path} can not be read: no manifest of ours, it lacks {', '.join(missing)}")
     return value

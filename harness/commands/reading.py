@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +30,31 @@ from leaderboard.tables import cell_table, find_runs, render_plain
 def list_command() -> int:
     console = Console()
     for name in environments.REGISTRY.names():
-        try:
-            environment = environments.make(name)
-        except ImportError as error:
-            _say(console, f"environment {name}: not usable here ({error})")
-            continue
-        _say(console, f"environment {name} ({environment.seats} seat(s), protocol {environment.protocol})")
-        for split, line in environment.splits().items():
-            _say(console, f"  split {split}: {line}")
-        for script, entry in environment.baselines.items():
-            _say(console, f"  scripted agent {script}: {entry.description}")
+        _say_part(console, f"environment {name}", partial(_environment_lines, name))
     for name in STRATEGISTS.names():
-        _say(console, f"strategist {name}: {kind_of(name).description}")
+        _say_part(console, f"strategist {name}", partial(lambda part: [kind_of(part).description], name))
     for name in PROVIDERS.names():
         _say(console, f"provider {name}")
     for name in JUDGES.names():
-        _say(console, f"judge {name}: {judge_kind(name).description}")
+        _say_part(console, f"judge {name}", partial(lambda part: [judge_kind(part).description], name))
     return 0
+
+
+def _environment_lines(name: str) -> list[str]:
+    environment = environments.make(name)
+    lines = [f"{environment.seats} seat(s), protocol {environment.protocol}"]
+    lines += [f"  split {split}: {line}" for split, line in environment.splits().items()]
+    lines += [f"  scripted agent {script}: {entry.description}" for script, entry in environment.baselines.items()]
+    return lines
+
+
+def _say_part(console: Console, head: str, lines: Callable[[], list[str]]) -> None:
+    """Print a part and what it says of itself; one that does not load here does not hide the others."""
+    try:
+        first, *rest = lines()
+    except (ImportError, AttributeError, BadInput) as error:
+        first, rest = f"not usable here ({error})", []
+    _say(console, "\n".join([f"{head}: {first}", *rest]))
 
 
 def show_command(run: Path, episode: str | None) -> int:

@@ -50,6 +50,15 @@ def judge_kind(name: str) -> JudgeKind:
     return kind
 
 
+async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:
+    """The judge's judgement; a judge whose code fails leaves the episode unscored instead of ending the run."""
+    try:
+        return await judge.judge(episode)
+    except Exception as problem:
+        message = f"the judge's code failed: {type(problem).__name__}: {problem}"[:500]
+        return unscored(episode, judge.label, ErrorInfo(kind="judge", message=message), [])
+
+
 def unscored(episode: EpisodeRecord, judge: str, error: ErrorInfo, calls: list[CallRecord]) -> JudgementRecord:
     """The record of a judgement that is owed."""
     return JudgementRecord(

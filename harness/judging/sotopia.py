@@ -21,7 +21,7 @@ from environments.prompts import load_prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
 from harness.experiment import JudgeSpec
-from harness.jsontext import only_object
+from harness.jsontext import only_object, with_text_limit
 from harness.judging import JudgeKind, judgement_id
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.seeds import call_seed, stable_hash
@@ -58,22 +58,12 @@ def _answer_model() -> type[BaseModel]:
 ANSWER = _answer_model()
 
 
-def answer_schema(reasoning_chars: int | None) -> dict[str, Any]:
-    """JSON schema of the answer; `reasoning_chars` caps each reasoning, for small models that do not stop."""
-    schema = ANSWER.model_json_schema()
-    if reasoning_chars is not None:
-        for part in schema["$defs"].values():
-            if "reasoning" in part["properties"]:
-                part["properties"]["reasoning"]["maxLength"] = reasoning_chars
-    return schema
-
-
 class SotopiaJudge:
     def __init__(self, spec: JudgeSpec, model: Model) -> None:
         self._spec, self._model = spec, model
         self._prompt = load_prompt("harness.judging", "sotopia")
         self._repair = load_prompt("harness.judging", "repair")
-        self._schema = answer_schema(spec.reasoning_chars)
+        self._schema = with_text_limit(ANSWER.model_json_schema(), spec.answer_chars)
         self.label = f"sotopia/{model.name}/{self._prompt.version}"
 
     async def judge(self, episode: EpisodeRecord) -> JudgementRecord:

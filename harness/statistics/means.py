@@ -1,4 +1,9 @@
-"""A mean and an interval that respects clustering by task and stays honest when tasks are few."""
+"""A mean and an interval that respects clustering by task and stays honest when tasks are few.
+
+Why not mean +- 1.96 standard errors: below a few hundred values it is too narrow, most of all near the bounds
+(Bowyer, Aitchison and Ivanova 2025, arXiv:2503.01747), and repeats of one task are not independent (Miller 2024,
+arXiv:2411.00640). The candidates that were tried, and the grid they were chosen on, are in docs/statistics.md.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+
+from harness.statistics.dirichlet import pseudo_task_interval
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,56 +35,143 @@ class Estimate:
     clusters: int
     """How many clusters (tasks) they come from; this, not n, is what makes an interval narrow."""
     method: str
-    """Which interval: see docs/statistics.md."""
+    """`pseudo-task` (bounded metrics), `student` (others), `all equal`, `one cluster` or `no data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """What an interval needs of the data: sums by task, never the single values."""
+
+    sums: Floats
+    sizes: Floats
+    mean: float
+    variance: float
+    """Of the mean, by CR2: unbiased when the values are independent, sound when those of a task are not."""
+    df: float
+    """Bell and McCaffrey's degrees of freedom; tasks - 1 when all tasks have equally many values."""
 
 
 def clustered_mean(
-    values: Sequence[float] | np.ndarray,
-    clusters: Sequence[Any] | np.ndarray,
+    values: Sequence[float] | Floats,
+    clusters: Sequence[Any] | NDArray[Any],
     low: float | None = None,
     high: float | None = None,
     confidence: float = 0.95,
+    episodes: Sequence[Any] | NDArray[Any] | None = None,
 ) -> Estimate:
     """The mean of `values` with an interval clustered by `clusters` (one label per value, e.g. the task id).
 
-    Give `low` and `high`, the metric's bounds, whenever it has them.
-    Raises ValueError for unequal lengths, values that are not finite, or values outside the bounds.
+    Give `low` and `high`, the metric's bounds, whenever it has them: then the interval stays inside, keeps a
+    width when all values are equal, and holds near the bounds. Without both, Student's interval is used.
+    `episodes`: optional ids, which must all differ; a run that was counted twice is refused by them.
+    Raises ValueError for unequal lengths, repeated ids, values that are not finite or that leave the bounds.
     """
-    y = np.asarray(values, dtype=float)
-    labels = np.asarray(clusters)
-    if y.shape != labels.shape or y.ndim != 1:
-        raise ValueError(f"values {y.shape} and clusters {labels.shape} must be two lists of one length")
-    if not np.isfinite(y).all():
-        raise ValueError("a value is missing or not finite: see harness.statistics.missing for bounds")
-    bounded = low is not None and high is not None
-    floor, ceiling = (float(low), float(high)) if low is not None and high is not None else (-np.inf, np.inf)
+    y, labels = _checked(values, clusters, episodes)
+    floor = -np.inf if low is None else float(low)
+    ceiling = np.inf if high is None else float(high)
     if y.size == 0:
         return Estimate(float("nan"), floor, ceiling, 0, 0, "no data")
     if y.min() < floor or y.max() > ceiling:
         raise ValueError(f"values from {y.min()} to {y.max()} leave the bounds {floor} to {ceiling}")
-    _, index = np.unique(labels, return_inverse=True)
-    sizes = np.bincount(index)
-    groups = sizes.size
-    mean = float(y.mean())
-    alpha = 1 - confidence
-    residual = np.bincount(index, weights=y - mean)
-    variance = float((residual**2).sum()) / y.size**2 * groups / max(groups - 1, 1)
-    if bounded and (groups == 1 or variance <= 0):
-        unseen = 1 - (alpha / 2) ** (1 / groups)
-        ends = mean - unseen * (mean - floor), mean + unseen * (ceiling - mean)
-        return Estimate(mean, *ends, y.size, groups, "all-equal")
+    sums, sizes = task_sums(y, labels)
+    return mean_of_sums(sums, sizes, floor, ceiling, confidence, y)
+
+
+def mean_of_sums(
+    sums: Floats, sizes: Floats, floor: float, ceiling: float, confidence: float, values: Floats
+) -> Estimate:
+    """The estimate from task sums; `values` settle exactly whether all are equal."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, expected a number between 0 and 1, such as 0.95")
+    n, groups = int(sizes.sum()), sums.size
+    bounded = bool(np.isfinite(floor) and np.isfinite(ceiling))
+    if values.min() == values.max():
+        mean = float(values[0])
+        if bounded:
+            return Estimate(mean, *_all_equal(mean, groups, floor, ceiling, confidence), n, groups, "all equal")
+        if groups == 1:
+            return Estimate(mean, floor, ceiling, n, groups, "one cluster")
+        return Estimate(mean, mean, mean, n, groups, "all equal")
     if groups == 1:
-        return Estimate(mean, floor, ceiling, y.size, groups, "one cluster")
-    t = float(stats.t.ppf(1 - alpha / 2, groups - 1))
+        return Estimate(float(sums[0] / sizes[0]), floor, ceiling, n, groups, "one cluster")
     if not bounded:
-        half = t * variance**0.5
-        return Estimate(mean, mean - half, mean + half, y.size, groups, "student")
-    rate = (mean - floor) / (ceiling - floor)
-    effective = rate * (1 - rate) * (ceiling - floor) ** 2 / variance * (stats.norm.ppf(1 - alpha / 2) / t) ** 2
-    ends = stats.beta.ppf(
-        [alpha / 2, 1 - alpha / 2],
-        [effective * rate, effective * rate + 1],
-        [effective * (1 - rate) + 1, effective * (1 - rate)],
-    )
-    ends = floor + (ceiling - floor) * ends
-    return Estimate(mean, float(ends[0]), float(ends[1]), y.size, groups, "korn-graubard")
+        data = summarise(sums, sizes)
+        half = float(stats.t.ppf((1 + confidence) / 2, data.df)) * data.variance**0.5
+        ends = max(data.mean - half, floor), min(data.mean + half, ceiling)
+        return Estimate(data.mean, *ends, n, groups, "student")
+    span = ceiling - floor
+    data = summarise((sums - floor * sizes) / span, sizes)
+    ends = bounded_interval(data, confidence)
+    mean = floor + span * data.mean
+    return Estimate(mean, min(floor + span * ends[0], mean), max(floor + span * ends[1], mean), n, groups, "pseudo-task")
+
+
+def task_sums(values: Floats, labels: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Sum and number of values of each task, in an order that does not depend on the rows'."""
+    _, index = np.unique(labels, return_inverse=True)
+    order = np.lexsort((values, index))  # equal sums to the last bit, whatever order the rows came in
+    return np.bincount(index[order], weights=values[order]), np.bincount(index).astype(float)
+
+
+def summarise(sums: Floats, sizes: Floats) -> Clustered:
+    """Mean, CR2 variance and Bell-McCaffrey degrees of freedom of a plain mean, from the sums of 2 tasks or more.
+
+    Bell and McCaffrey 2002 (Survey Methodology 28:169), as advised by Imbens and Kolesar 2016 (Review of
+    Economics and Statistics 98:701); for a mean alone their matrices reduce to these sums.
+    """
+    total = float(sizes.sum())
+    mean = float(sums.sum()) / total
+    share = sizes / total
+    variance = float(((sums - mean * sizes) ** 2 / (1 - share)).sum()) / total**2
+    cross = sizes * share / (1 - share)
+    off_diagonal = float(cross.sum() ** 2 - (cross**2).sum())
+    return Clustered(sums, sizes, mean, variance, total**2 / (float((sizes**2).sum()) + off_diagonal))
+
+
+def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
+    """The interval for values scaled to 0 .. 1.
+
+    Two numbers adapt the pseudo-task method to the data. `coarse` is the variance between task means over the
+    largest it could be, mean * (1 - mean): 1 for single 0/1 episodes, small for scores that vary little. Coarse
+    data get the full half pseudo-task and unwidened weights (close to Jeffreys' interval); fine data get weights widened
+    to match Student's quantile and little pseudo-task, for with them the bound is far from anything likely.
+    But when the mean lies so near a bound that only some two tasks' worth of values could lie beyond (`short`),
+    the sample may have missed the rare ones however fine it looks, and the half pseudo-task returns.
+    """
+    room = data.mean * (1 - data.mean)
+    tasks = data.df + 1
+    coarse = min(1.0, data.variance * tasks / room)
+    short = tasks * min(data.mean, 1 - data.mean)
+    unseen = 0.5 * max(coarse, float(np.exp(-((short / 1.5) ** 2))))
+    tail = (1 + confidence) / 2
+    student = (stats.norm.ppf(tail) / stats.t.ppf(tail, data.df)) ** 2 * data.df / tasks
+    shape = max(float(1 - (1 - student) * (1 - coarse)), 0.4)  # below 5 tasks the pseudo-task widens enough
+    return pseudo_task_interval(data.sums, data.sizes, unseen, shape, confidence)
+
+
+def _all_equal(mean: float, groups: int, floor: float, ceiling: float, confidence: float) -> tuple[float, float]:
+    """The interval when every value is the same: a share of unlike tasks may have stayed unseen in all draws.
+
+    The share is Clopper and Pearson's limit for 0 of `groups` (near 3.7 / groups at 95 %), and the unseen tasks
+    may lie at a bound, so all successes give Clopper and Pearson's interval.
+    """
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / groups)
+    return mean - unseen * (mean - floor), mean + unseen * (ceiling - mean)
+
+
+def _checked(
+    values: Sequence[float] | Floats,
+    clusters: Sequence[Any] | NDArray[Any],
+    episodes: Sequence[Any] | NDArray[Any] | None,
+) -> tuple[Floats, NDArray[Any]]:
+    """The values and labels as arrays of one length."""
+    y, labels = np.asarray(values, dtype=float), np.asarray(clusters)
+    if y.ndim != 1 or y.shape != labels.shape:
+        raise ValueError(f"values {y.shape} and clusters {labels.shape} must be two lists of one length")
+    if not np.isfinite(y).all():
+        raise ValueError("a value is missing or not finite: harness.statistics.missing gives bounds for such data")
+    if episodes is not None:
+        ids = np.asarray(episodes)
+        if ids.shape != y.shape or np.unique(ids).size != y.size:
+            raise ValueError("an episode is counted more than once (ids repeat), or ids and values differ in number")
+    return y, labels

@@ -1,0 +1,108 @@
+"""An interval for the mean of a bounded metric from few tasks: the Bayesian bootstrap with a pseudo-task at the bound.
+
+Each task gets a random gamma weight; the mean under these weights is a random number whose quantiles are the
+interval (Rubin 1981, The Bayesian Bootstrap). What no sample can show, tasks worse or better than any seen, is
+stood in for by a pseudo-task of weight `unseen` that lies at the lower bound for the lower end and at the upper
+bound for the upper end. With one 0/1 episode per task, `unseen` = 1 gives Clopper and Pearson's interval exactly and
+`unseen` = 1/2 one between theirs and that of Jeffreys; for any bounded values `unseen` = 1 is Gaffke's bound
+(Gaffke 2005; Learned-Miller and Thomas 2019, arXiv:1905.06208), for which no distribution with too little coverage
+is known. Nothing is drawn here: the distribution function is computed, so the order of the data can not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+Floats = NDArray[np.float64]
+
+_NEGLIGIBLE = -21.0
+"""Logarithm of what is left out of an integral."""
+_MANY = 20.0
+"""Total gamma shape from which the characteristic function falls fast enough for Davies' evenly spaced sum."""
+
+
+def chance_not_positive(shapes: Floats, factors: Floats) -> float:
+    """P(sum of factor * G <= 0) for independent gamma variables G of the given shapes (all > 0) and scale 1.
+
+    The characteristic function is inverted numerically (Gil-Pelaez 1951): with many tasks by Davies' sum (Davies
+    1980, Applied Statistics 29:323, there for chi-square), with few, where its tail is long, on a logarithmic axis.
+    """
+    used = factors != 0
+    shapes, factors = shapes[used], factors[used]
+    if factors.size == 0 or factors.max() < 0:
+        return 1.0
+    if factors.min() > 0:
+        return 0.0
+    factors = factors / np.sqrt((shapes * factors**2).sum())
+    inverted = _evenly_spaced if shapes.sum() >= _MANY else _on_log_axis
+    return float(np.clip(0.5 - inverted(shapes, factors) / np.pi, 0.0, 1.0))
+
+
+def _evenly_spaced(shapes: Floats, factors: Floats) -> float:
+    """Davies' sum. Its error is the chance of lying more than pi / step from 0, here over 12 deviations away."""
+    step = np.pi / (12.0 + 2 * abs(float(shapes @ factors)))
+    points = (np.arange(int(_last(shapes, factors) / step) + 1) + 0.5) * step
+    return step * float((_imaginary(points, shapes, factors) / points).sum())
+
+
+def _on_log_axis(shapes: Floats, factors: Floats) -> float:
+    """The trapezoid rule over log u, which takes in a tail that falls like a small power of u."""
+    step = 0.2
+    axis = np.arange(_NEGLIGIBLE - 2, np.log(_last(shapes, factors)), step)
+    return step * float(_imaginary(np.exp(axis), shapes, factors).sum())
+
+
+def _imaginary(points: Floats, shapes: Floats, factors: Floats) -> Floats:
+    """Imaginary part of the product of (1 - i * point * factor) ** -shape, at every point."""
+    scaled = points[:, None] * factors
+    return np.sin(np.arctan(scaled) @ shapes) * np.exp(-0.5 * (np.log1p(scaled**2) @ shapes))
+
+
+def _last(shapes: Floats, factors: Floats) -> float:
+    """A point beyond which the characteristic function is negligible."""
+    end = 4.0
+    while end < 1e120 and -0.5 * float(np.log1p((end * factors) ** 2) @ shapes) > _NEGLIGIBLE:
+        end *= 1.5 if end < 100 else end
+    return end
+
+
+def pseudo_task_interval(
+    sums: Floats, sizes: Floats, unseen: float, shape: float, confidence: float
+) -> tuple[float, float]:
+    """Lower and upper end for the mean of values scaled to 0 .. 1.
+
+    `sums` and `sizes`: each task's sum and number of values. `unseen`: weight of the pseudo-task (of average
+    size). `shape`: the gamma shape of each task's weight, 1 for the Bayesian bootstrap, less to widen it.
+    """
+    pairs, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
+    shapes = np.append(shape * counts, max(unseen, 1e-6))
+    width = float(sizes.mean())
+
+    def below(mean: float, bound: float) -> float:
+        """How likely the weighted mean is to lie at or below `mean`, the pseudo-task lying at `bound`."""
+        factors = np.append(pairs[:, 0] - mean * pairs[:, 1], (bound - mean) * width)
+        return chance_not_positive(shapes, factors)
+
+    tail = (1 - confidence) / 2
+    mean = float(sums.sum() / sizes.sum())
+    reach = 4 * float(np.sqrt(((sums - mean * sizes) ** 2).sum())) / float(sizes.sum()) + 1e-9
+    return (
+        _crossing(lambda at: below(at, 0.0) - tail, mean, 0.0, reach),
+        _crossing(lambda at: below(at, 1.0) - (1 - tail), mean, 1.0, reach),
+    )
+
+
+def _crossing(distance: Callable[[float], float], start: float, bound: float, reach: float) -> float:
+    """Where `distance` changes sign between `start` and `bound`, looked for near `start` first: far points cost more."""
+    inner = distance(start)
+    side = 1.0 if bound > start else -1.0
+    while abs(bound - start) > reach and inner * distance(start + side * reach) > 0:
+        reach *= 2
+    end = start + side * min(reach, abs(bound - start))
+    if inner * distance(end) > 0:
+        return bound
+    return float(brentq(distance, *sorted((start, end)), xtol=1e-6, rtol=1e-6))
