@@ -1,4 +1,4 @@
-"""JSON in models' answers: taking an object out of one, and limiting the texts a schema allows. A leaf module: it imports nothing of ours."""
+"""JSON in models' answers: taking an object out of one, and limiting the texts a schema allows. A leaf module."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ def judge_command(arguments: argparse.Namespace) -> int:
     finally:
         lock.release()
     console = Console()
-    line = f"judge {judge.label}: {scored} scored now, {unscored} unscored. harness leaderboard {arguments.run} --judge {judge.label}"
+    line = f"judge {judge.label}: {scored} scored now, {unscored} unscored."
+    line += f" harness leaderboard {arguments.run} --judge {judge.label}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return EXIT_OK if unscored == 0 else EXIT_OWED
 

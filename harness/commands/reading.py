@@ -118,11 +118,11 @@ def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> 
     return 0
 
 
-COLUMNS = {
-    "environment": "environment", "split": "split", "pairing": "pairing", "assisted": "assisted", "actor": "actor", "strategist": "strategist",
-    "goal": "goal", "interval": "95 %", "overall": "overall", "planned": "planned", "finished": "finished",
-    "failed": "failed", "unscored": "unscored", "tasks": "tasks", "groups": "groups", "calls": "calls", "tokens": "tokens", "usd": "USD",
-}  # fmt: skip
+COLUMNS = (
+    "environment split pairing assisted actor strategist goal interval overall planned finished failed unscored tasks groups "
+    "calls tokens usd"
+).split()
+HEADINGS = {"interval": "95 %", "usd": "USD"}
 
 
 def print_leaderboard(runs: Sequence[Path], form: str, judge: str | None, console: Console) -> None:
@@ -162,7 +162,7 @@ def _print_table(console: Console, names: list[str], rows: list[dict[str, str]])
     table = Table(box=None, pad_edge=False)
     for name in shown:
         right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist")
-        table.add_column(COLUMNS.get(name, name), justify="right" if right else "left", overflow="fold")
+        table.add_column(HEADINGS.get(name, name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
     wide = console if console.is_terminal else Console(width=160)
@@ -170,7 +170,7 @@ def _print_table(console: Console, names: list[str], rows: list[dict[str, str]])
 
 
 def _print_markdown(names: list[str], rows: list[dict[str, str]]) -> None:
-    print("| " + " | ".join(COLUMNS.get(name, name) for name in names) + " |")
+    print("| " + " | ".join(HEADINGS.get(name, name) for name in names) + " |")
     print("|" + "---|" * len(names))
     for row in rows:
         print("| " + " | ".join(row[name].replace("|", "\\|") for name in names) + " |")
