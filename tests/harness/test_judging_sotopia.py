@@ -18,7 +18,7 @@ from harness.episode import play_episode
 from harness.errors import EpisodeError
 from harness.experiment import JudgeSpec
 from harness.judging import judgement_id
-from harness.judging.sotopia import DIMENSIONS, KIND, SotopiaJudge, answer_schema
+from harness.judging.sotopia import DIMENSIONS, KIND, SotopiaJudge
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.seeds import call_seed
 from tests.harness.builders import Script, Watched, act, evaluation, judge_script, plan_with
@@ -199,9 +199,10 @@ def test_a_judge_that_hangs_meets_its_deadline() -> None:
 
 
 def test_a_cap_on_reasonings_stands_in_the_schema() -> None:
-    plain, capped = answer_schema(None), answer_schema(80)
-    assert "maxLength" not in json.dumps(plain)
-    assert json.dumps(capped).count('"maxLength": 80') == len(DIMENSIONS)
+    _, plain = judged(judge_script)
+    _, capped = judged(judge_script, answer_chars=80)
+    assert "maxLength" not in json.dumps(plain.requests[0].schema)
+    assert json.dumps(capped.requests[0].schema).count('"maxLength": 80') == len(DIMENSIONS)
 
 
 FRAME = re.compile(r"^<<<MATERIAL ([0-9a-f]{12})\n(.*)\nMATERIAL \1>>>$", re.DOTALL | re.MULTILINE)

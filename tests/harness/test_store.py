@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from harness.errors import BadInput
 from harness.store import (
     MANIFEST,
+    MANIFEST_KEYS,
     Appender,
     RunLock,
     StoreFull,
@@ -259,7 +260,8 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
 
 
 def test_a_manifest_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_manifest(tmp_path, {"run": "old"})
+    old = dict.fromkeys(MANIFEST_KEYS, "old")
+    write_manifest(tmp_path, old)
 
     def broken(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -267,13 +269,13 @@ def test_a_manifest_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "replace", broken)
     with pytest.raises(StoreFull, match=r"manifest\.json: No space left"):
         write_manifest(tmp_path, {"run": "new"})
-    assert read_manifest(tmp_path) == {"run": "old"}
+    assert read_manifest(tmp_path) == old
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "is not a run"), ("{", "can not be read"), ("[]", "not a JSON object")],
-    ids=["absent", "torn", "no object"],
+    [(None, "is not a run"), ("{", "can not be read"), ("[]", "not a JSON object"), ('{"run": 1}', "lacks created_at")],
+    ids=["absent", "torn", "no object", "something else"],
 )
 def test_a_folder_without_a_good_manifest_is_no_run(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
