@@ -66,6 +66,7 @@ class CallLedger:
                 )
                 if reply
                 else None,
+                dropped=list(reply.dropped) if reply else [],
                 token_ids=list(reply.token_ids) if reply and reply.token_ids is not None else None,
                 logprobs=list(reply.logprobs) if reply and reply.logprobs is not None else None,
             )

@@ -66,6 +66,12 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument(
         "--probe", type=int, metavar="N", help="play the first N blocks (all arms on one task), then forecast"
     )
+    run.add_argument(
+        "--replay", type=Path, metavar="RUN", help="answer every model call from that run's record, ask none"
+    )
+    run.add_argument(
+        "--no-cache", action="store_true", help="do not record the models' replies (a kill then loses some)"
+    )
     run.set_defaults(do=_do_run)
 
 

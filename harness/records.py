@@ -66,6 +66,8 @@ class CallRecord(Record):
     cached_tokens: int | None
     usd: float | None
     obtained: Obtained | None
+    dropped: list[str] = []
+    """Request parameters the endpoint does not take, which were left out."""
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
 

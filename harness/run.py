@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.models.base import Model
+from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, spent
 from harness.episode import play_episode, unplayed
 from harness.errors import BadInput
@@ -27,7 +29,17 @@ from harness.plan import Plan, Unit
 from harness.progress import Progress
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.runner import Stop, run_jobs
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record, write_manifest
+from harness.store import (
+    CALLS,
+    EPISODES,
+    JUDGEMENTS,
+    MANIFEST,
+    Appender,
+    RunLock,
+    read_manifest,
+    read_record,
+    write_manifest,
+)
 from harness.watchdog import Activity, Watchdog
 
 OWED_ERRORS = ("infrastructure", "budget")
@@ -79,8 +91,11 @@ class Run:
         retry_failed: bool = False,
         budget: Budget | None = None,
         blocks: int | None = None,
+        record_calls: bool = True,
+        replay: Path | None = None,
     ) -> None:
-        """`blocks` plays only the first blocks of the plan (a probe)."""
+        """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
+        unless `record_calls` is off; `replay` answers every call from another run's record and asks no model."""
         self.experiment = experiment
         self.folder = folder
         self.plan = Plan(experiment)
@@ -88,13 +103,15 @@ class Run:
         self.retry_failed = retry_failed
         self.budget = budget or Budget()
         self.blocks = blocks
+        self.record_calls = record_calls
+        self.replay = replay
+        self._calls: CallLog | None = None
         self.activity = Activity()
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment."""
         self.plan.open_models()
-        self.plan.models = {name: MeteredModel(model, self.meter) for name, model in self.plan.models.items()}
         self.judge = self._judge()
         fresh = build_manifest(self.plan, self.folder.name)
         try:
@@ -109,6 +126,9 @@ class Run:
                 write_manifest(self.folder, fresh)
             self.episodes = Appender(self.folder / EPISODES)
             self.judgements = Appender(self.folder / JUDGEMENTS)
+            self._calls = self._open_calls()
+            self.plan.models = {name: self._wrapped(model) for name, model in self.plan.models.items()}
+            self.judge = self._judge()
         except BaseException:
             self._lock.release()
             raise
@@ -117,7 +137,23 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.episodes.close()
         self.judgements.close()
+        if self._calls is not None:
+            self._calls.close()
         self._lock.release()
+
+    def _open_calls(self) -> CallLog | None:
+        """The record of replies: the run's own, or the one that is replayed. Raises `BadInput` when that is missing."""
+        owed = {job.unit.episode_id for job in self.jobs()}
+        if self.replay is None:
+            return CallLog(self.folder / CALLS, owed.__contains__) if self.record_calls else None
+        if not (self.replay / CALLS).exists():
+            raise BadInput(f"--replay {self.replay}: that folder has no {CALLS}; give a run that recorded its calls")
+        return CallLog(self.replay / CALLS, owed.__contains__, read_only=True)
+
+    def _wrapped(self, model: Model) -> Model:
+        if self._calls is not None:
+            model = ReplayModel(model, self._calls) if self.replay else RecordingModel(model, self._calls)
+        return MeteredModel(model, self.meter)
 
     def _judge(self) -> Judge | None:
         spec = self.experiment.judge
@@ -162,6 +198,8 @@ class Run:
                 judgement = await self._judgement(self.judge, record)
                 scored += 1
                 progress.judged(job.unit, judgement)
+            if self._calls is not None:
+                self._calls.forget(job.unit.episode_id)
             progress.ended(job.unit, record)
 
         try:

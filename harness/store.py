@@ -30,6 +30,7 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
 MANIFEST = "manifest.json"
+CALLS = "calls.jsonl"
 MANIFEST_KEYS = ("run", "created_at", "identity", "config", "cells", "environments", "judge", "prompts", "data")
 """What every reader may count on."""
 

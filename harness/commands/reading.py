@@ -118,7 +118,10 @@ def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> 
     return 0
 
 
-COLUMNS = ["environment", "split", "pairing", "assisted", "actor", "strategist", "goal", "interval", "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd"]
+COLUMNS = (
+    "environment", "split", "pairing", "assisted", "actor", "strategist", "goal", "interval", "overall", "planned",
+    "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd",
+)  # fmt: skip
 HEADINGS = {"interval": "95 %", "usd": "USD"}
 
 

@@ -29,7 +29,16 @@ def run_command(arguments: argparse.Namespace) -> int:
     budget = read_budget(arguments, experiment)
     if arguments.probe is not None and arguments.probe < 1:
         raise BadInput(f"--probe {arguments.probe}: expected at least 1 block")
-    with Run(experiment, folder, retry_failed=arguments.retry_failed, budget=budget, blocks=arguments.probe) as run:
+    run = Run(
+        experiment,
+        folder,
+        retry_failed=arguments.retry_failed,
+        budget=budget,
+        blocks=arguments.probe,
+        record_calls=not arguments.no_cache,
+        replay=arguments.replay,
+    )
+    with run:
         progress = Progress()
         for torn in (run.episodes.torn, run.judgements.torn):
             if torn:

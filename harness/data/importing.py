@@ -47,7 +47,9 @@ def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tu
         raise BadInput(f"{shown} holds data of several environments ({names}); name one with --env")
     if not found:
         also = f" (not asked, as they do not load here: {', '.join(not_asked)})" if not_asked else ""
-        raise BadInput(f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name the environment with --env")
+        raise BadInput(
+            f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name the environment with --env"
+        )
     name, place = next(iter(found.items()))
     report: ImportReport = DATA.load(name).import_from(place, home)
     return name, report

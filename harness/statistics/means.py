@@ -103,7 +103,9 @@ def mean_of_sums(
     data = summarise((sums - floor * sizes) / span, sizes)
     ends = bounded_interval(data, confidence)
     mean = floor + span * data.mean
-    return Estimate(mean, min(floor + span * ends[0], mean), max(floor + span * ends[1], mean), n, groups, "pseudo-task")
+    return Estimate(
+        mean, min(floor + span * ends[0], mean), max(floor + span * ends[1], mean), n, groups, "pseudo-task"
+    )
 
 
 def task_sums(values: Floats, labels: NDArray[Any]) -> tuple[Floats, Floats]:
