@@ -101,8 +101,10 @@ def _outer_objects(text: str) -> list[dict[str, Any]]:
     while position != -1:
         try:
             value, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
+        except json.JSONDecodeError:
             end = position + 1
+        except RecursionError as error:  # looking on inside it would take quadratic time
+            raise Unreadable("the JSON is nested too deeply") from error
         else:
             found.append(value)
         position = text.find("{", end)

@@ -39,7 +39,7 @@ def check_order(world: World) -> None:
     """Raise `BadInput` unless the hard indices name 5 combos of each of the 14 hard environments."""
     by_index = {combo.index: combo.scenario_id for combo in world.combos}
     found = Counter(by_index.get(index, "") for index in HARD_INDICES)
-    if found != Counter({scenario: 5 for scenario in LISTED}):
+    if found != Counter(dict.fromkeys(LISTED, 5)):
         raise BadInput(
             "the imported SOTOPIA combos are not in the canonical order, so the hard split can not be cut from them: "
             "import env_agent_combos.json of AMPO (`harness data fetch sotopia` brings it)"

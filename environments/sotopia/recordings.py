@@ -101,10 +101,7 @@ def find_files(paths: list[Path]) -> list[RecordingFile]:
     """The recording files behind the given files and folders. Raises `BadInput` for a path with none."""
     found: list[RecordingFile] = []
     for path in paths:
-        if path.is_dir():
-            files = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")])
-        else:
-            files = [path] if path.is_file() else []
+        files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")])
         if not files:
             raise BadInput(f"{path}: no recording here; give .jsonl or .jsonl.gz files, or a folder with them")
         found += [RecordingFile(file, any(name in file.name for name in LEFT_ASIDE)) for file in files]

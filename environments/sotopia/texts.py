@@ -34,10 +34,7 @@ def full_bio(character: Character) -> str:
 
 def bio_for_partner(character: Character, relationship: int) -> str:
     """What the other one knows: more with every step of closeness, the secret never."""
-    if relationship >= FRIEND:
-        known = 3
-    else:
-        known = {KNOW_BY_NAME: 1, ACQUAINTANCE: 2}.get(relationship, 0)
+    known = 3 if relationship >= FRIEND else {KNOW_BY_NAME: 1, ACQUAINTANCE: 2}.get(relationship, 0)
     return "".join(bio_parts(character)[:known]) or UNKNOWN
 
 
