@@ -7,7 +7,7 @@ CONSTRAINTS := constraints.txt
 .PHONY: run test ci lint bench clean install
 
 run: $(VENV)/.local
-	@$(BIN)/harness run
+	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
 
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q

@@ -123,7 +123,7 @@ class Limits(Spec):
     episodes_at_once: int = Field(16, ge=1)
     turn_seconds: float = Field(300, gt=0)
     episode_seconds: float = Field(3600, gt=0)
-    stuck_seconds: float = Field(60, gt=0)
+    stuck_seconds: float = Field(180, gt=0)
     """After how long the watchdog names what an episode is waiting for."""
 
 
