@@ -185,16 +185,17 @@ class _Table:
         return await recorded_call(model, request, self.ledger, len(self.turns), prompt)
 
     def _donor(self, seat: int) -> View:
-        """The first view of a donor task, chosen by the episode's seed, the seat and the turn."""
-        plan = self.plan
+        """The first view of a donor task, chosen by the episode's seed, the seat and the turn. A task in which this seat is
+        played by the present partner is passed over: its view would tell the partner's secret."""
+        plan, partner = self.plan, self.play.view(seat).partner
         choice = seed_from("donor", plan.seed, seat, len(self.turns)) % len(plan.donors)
-        rotated = (plan.donors[(choice + step) % len(plan.donors)] for step in range(len(plan.donors)))
-        donor = next((task for task in rotated if task.group != plan.task.group), None)
-        if donor is None:
-            raise EpisodeError(
-                "environment", "the control `shuffled` needs a second task of another group in the split"
-            )
-        return _world(lambda: plan.environment.reset(donor, plan.seed).view(seat))
+        for step in range(len(plan.donors)):
+            donor = plan.donors[(choice + step) % len(plan.donors)]
+            if donor.group != plan.task.group:
+                view = _world(partial(_first_view, plan.environment, donor, plan.seed, seat))
+                if partner is None or view.name != partner:
+                    return view
+        raise EpisodeError("environment", "the control `shuffled` needs a second task of another group in the split")
 
     def _write_down(
         self,
@@ -287,6 +288,10 @@ class _Table:
             background=view.background if view else "",
             closing=[event.text for event in view.events[self._seen[number] :]] if view else [],
         )
+
+
+def _first_view(environment: Environment, task: Task, seed: int, seat: int) -> View:
+    return environment.reset(task, seed).view(seat)
 
 
 def _prompt(environment: Environment, role: str) -> Prompt:
