@@ -175,7 +175,7 @@ class EndpointModel:
         if "stop" in how.without:
             text = cut_at(text, request.stop)
         if how.schema == "prompt":
-            text = json_in(text)
+            text = json_in(text, request.schema)
         price = self._price
         return ChatReply(
             text=text,

@@ -29,13 +29,14 @@ def with_schema_in_prompt(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=tuple(messages), schema=None)
 
 
-def json_in(text: str) -> str:
-    """The first whole JSON object or array in the text, as it stands there; the text itself when there is none
-    (the reader's parser then says what is wrong)."""
+def json_in(text: str, schema: Mapping[str, Any] | None = None) -> str:
+    """The first whole JSON object or array in the text (of an object schema: the first object), as it stands
+    there; the text itself when there is none (the reader's parser then says what is wrong)."""
+    openings = "{" if schema is not None and schema.get("type") == "object" else "{["
     decoder = json.JSONDecoder()
     position = 0
     for _ in range(1000):
-        starts = [at for at in (text.find("{", position), text.find("[", position)) if at >= 0]
+        starts = [at for at in (text.find(opening, position) for opening in openings) if at >= 0]
         if not starts:
             return text
         start = min(starts)

@@ -1,0 +1,173 @@
+"""The adaptive limit, on an injected clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agents.models.limits import AdaptiveLimit, Outcome, shared_limit
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fill(limit: AdaptiveLimit, count: int | None = None) -> int:
+    """Take free slots (all, or `count`) without waiting; returns how many."""
+    taken = 0
+    while limit._free() and (count is None or taken < count):
+        limit.running += 1
+        taken += 1
+    return taken
+
+
+def one_round(limit: AdaptiveLimit, outcome: Outcome = "ok", retry_after: float | None = None) -> None:
+    """As many calls as run end the same way, each followed by the next that waits."""
+    fill(limit)
+    for _ in range(limit.running):
+        limit.release(outcome, retry_after)
+        fill(limit)
+
+
+def test_it_doubles_per_round_while_full_up_to_the_most() -> None:
+    limit = AdaptiveLimit(256, start=64, clock=Clock())
+    sizes = []
+    for _ in range(4):
+        one_round(limit)
+        sizes.append(int(limit.limit))
+    assert sizes[0] > 64 and sizes[-1] == 256 and sizes == sorted(sizes)
+
+
+def test_it_does_not_grow_while_it_is_not_nearly_full() -> None:
+    limit = AdaptiveLimit(256, start=10, clock=Clock())
+    for _ in range(200):
+        fill(limit, 5)
+        for _ in range(5):
+            limit.release("ok")
+    assert limit.limit == 10
+
+
+def test_a_burst_of_429_takes_half_and_a_single_one_takes_one() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(64, clock=clock)
+    one_round(limit, "throttled")
+    assert limit.limit == 32
+    clock.now += 5
+    limit.release("throttled")
+    assert limit.limit == 31
+
+
+def test_bursts_after_each_cooldown_go_down_to_one_and_no_further() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(64, clock=clock)
+    for _ in range(12):
+        one_round(limit, "throttled")
+        clock.now += 2
+    assert limit.limit == 1 and limit.running == 1
+
+
+def test_it_does_not_grow_within_the_cooldown_and_grows_by_one_per_round_after_it() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(64, start=20, clock=clock)
+    fill(limit)
+    limit.release("throttled")
+    one_round(limit)
+    assert limit.limit == 19, "the cooldown is not over"
+    clock.now += 1.1
+    one_round(limit)
+    assert 19.5 < limit.limit < 20.5
+
+
+def test_a_server_error_stops_growth_for_a_round_and_does_not_shrink() -> None:
+    limit = AdaptiveLimit(64, start=20, clock=Clock())
+    fill(limit)
+    limit.release("server_error")
+    limit.running += 1
+    for _ in range(20):
+        limit.release("ok")
+        limit.running += 1
+    assert limit.limit == 20
+    limit.release("ok")
+    assert limit.limit == 21
+
+
+def test_retry_after_holds_every_new_call_back_for_that_long() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(8, clock=clock)
+    fill(limit, 1)
+    limit.release("throttled", 30.0)
+    clock.now += 29.9
+    assert fill(limit) == 0
+    clock.now += 0.2
+    assert fill(limit) > 0
+
+
+def test_an_absurd_retry_after_does_not_stop_everything_for_a_day() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(8, clock=clock)
+    fill(limit, 1)
+    limit.release("throttled", 86_400.0)
+    clock.now += 61
+    assert fill(limit) > 0
+
+
+def test_waiting_calls_are_served_first_come_first_served_and_a_cancelled_one_leaves_no_hole() -> None:
+    async def run() -> list[int]:
+        limit = AdaptiveLimit(1)
+        order: list[int] = []
+
+        async def call(number: int) -> None:
+            await limit.acquire()
+            order.append(number)
+            await asyncio.sleep(0)
+            limit.release("ok")
+
+        await limit.acquire()
+        tasks = [asyncio.create_task(call(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        limit.release("lost")
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert limit.running == 0 and not limit.waiting
+        return order
+
+    assert asyncio.run(run()) == [0, 2, 3, 4]
+
+
+def test_a_call_cancelled_in_the_moment_it_gets_its_slot_gives_it_back() -> None:
+    async def run() -> None:
+        limit = AdaptiveLimit(1)
+        await limit.acquire()
+        waiting = asyncio.create_task(limit.acquire())
+        await asyncio.sleep(0)
+        limit.release("ok")  # the slot is now the waiting task's, which has not run yet
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert limit.running == 0
+        await asyncio.wait_for(limit.acquire(), 1)
+
+    asyncio.run(run())
+
+
+def test_paused_calls_wake_up_when_the_pause_is_over() -> None:
+    async def run() -> None:
+        limit = AdaptiveLimit(4)
+        await limit.acquire()
+        limit.release("throttled", 0.05)
+        await asyncio.wait_for(asyncio.gather(*(limit.acquire() for _ in range(2))), 5)
+        assert limit.running == 2
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("second", "most"), [(8, 8), (64, 16)])
+def test_the_lowest_limit_asked_for_holds_for_an_endpoint_and_key(second: int, most: int) -> None:
+    first = shared_limit("http://x/v1", "k", 16, 16)
+    assert shared_limit("http://x/v1", "k", second, second) is first
+    assert first.most == most and first.limit <= most
+    assert shared_limit("http://x/v1", "another key", 99, 99) is not first
