@@ -67,7 +67,7 @@ def _inverse_norms(average: np.float32) -> Floats:
 
 def factors(pairs: npt.NDArray[np.uint32], total: int, documents: int) -> Floats:
     """1 + tf * inv of each distinct (term count, length byte) pair, in float32."""
-    inverse = _inverse_norms(np.float32(total / max(documents, 1)))
+    inverse = _inverse_norms(np.float32(total / documents if total else 1.0))
     return ONE + (pairs >> 8).astype(np.float32) * inverse[pairs & 0xFF]
 
 

