@@ -10,6 +10,7 @@ from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, Vi
 
 _ACTION = re.compile(r"(?:^|(?<=[\s*]))action[ \t]*\d*[ \t]*:[ \t*]*\s*(?P<command>\S[^\n]*)", re.IGNORECASE)
 _THOUGHT = re.compile(r"^\W*thought[ \t]*\d*[ \t]*:[ \t*]*", re.IGNORECASE)
+_LABEL = re.compile(r"^\W*(?:thought|action)[ \t]*\d*[ \t]*:", re.IGNORECASE)
 _MARKS = " \t`*"
 _PUT = re.compile(r"put (?P<object>.+?) (?:in/on|in|on|into) (?P<receptacle>.+)")
 _MOVE = re.compile(r"move (?P<object>.+?) to (?P<receptacle>.+)")
@@ -52,7 +53,7 @@ def parse_answer(text: str) -> ParsedAnswer:
         if command:
             return ParsedAnswer(Action(command), thought)
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if len(lines) == 1 and not found and not _THOUGHT.match(lines[0]):
+    if len(lines) == 1 and not found and not _LABEL.match(lines[0]):
         command = lines[0].removeprefix(">").strip(_MARKS)
         if command:
             return ParsedAnswer(Action(command))

@@ -13,7 +13,7 @@ from environments.alfworld.engine.world import World
 from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, make_game
 from environments.alfworld.generator.games import choose_spec
 from environments.alfworld.generator.house import Grade
-from environments.alfworld.generator.scenes import Side
+from environments.alfworld.generator.scenes import Side, describe_number
 from environments.base import Task
 from harness.errors import BadInput
 
@@ -63,10 +63,11 @@ def world_of(task: Task) -> World:
     """The game of a built-in task. Raises `BadInput` for a task that is none."""
     try:
         spec = GameSpec(**task.data)
-    except TypeError as error:
+        describe_number(spec.scene)
+        if spec.task_type not in TASK_TYPES or not isinstance(spec.index, int) or not isinstance(spec.seed, int):
+            raise ValueError("unknown task type, or an index or seed that is no number")
+    except (TypeError, ValueError) as error:
         raise BadInput(f"task {task.id!r}: its data {dict(task.data)} name no built-in game ({error})") from error
-    if spec.task_type not in TASK_TYPES:
-        raise BadInput(f"task {task.id!r}: unknown task type {spec.task_type!r}")
     return _world(spec)
 
 

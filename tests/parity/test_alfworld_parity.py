@@ -68,7 +68,7 @@ def test_a_changed_recording_is_a_mismatch(
 
 def test_a_changed_name_is_a_mismatch_and_ten_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = _first_record("valid_seen.0")
-    record["names"] = {identifier: "thing 1" for identifier in record["names"]}
+    record["names"] = dict.fromkeys(record["names"], "thing 1")
     changed = tmp_path / "changed.jsonl.gz"
     with gzip.open(changed, "wt", encoding="utf-8") as out:
         out.write(json.dumps(record) + "\n")

@@ -18,7 +18,14 @@ from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
-from environments.alfworld.generator.games import GameSpec, GeneratedGame, NotPossible, choose_spec, make_game, parameters
+from environments.alfworld.generator.games import (
+    GameSpec,
+    GeneratedGame,
+    NotPossible,
+    choose_spec,
+    make_game,
+    parameters,
+)
 from environments.alfworld.generator.house import GRADES, TASK_TYPES, house
 from environments.alfworld.generator.scenes import Side
 from environments.data import ImportReport
