@@ -308,6 +308,10 @@ def _world(call: Callable[[], T]) -> T:
         raise EpisodeError("environment", _describe(problem)) from problem
 
 
+WORLD_CODE = _world.__code__
+"""Where the environment's code begins on the stack, for whoever has to break it off."""
+
+
 def _describe(problem: Exception) -> str:
     frame = traceback.extract_tb(problem.__traceback__)[-1]
     return f"{type(problem).__name__}: {problem} (in {frame.name}, line {frame.lineno})"[:500]

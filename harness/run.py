@@ -18,7 +18,7 @@ from typing import Any
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, spent
-from harness.episode import play_episode, unplayed
+from harness.episode import WORLD_CODE, play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import Row, latest_episodes, latest_judgements
@@ -46,6 +46,8 @@ OWED_ERRORS = ("infrastructure", "budget")
 """Kinds of failure that the same command plays again."""
 GRACE_S = 30.0
 """How long an episode may take to end after its deadline."""
+LAST_GRACE_S = 5.0
+"""How long a run that is over waits for episodes that were abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class Run:
             limits = self.experiment.limits
             lease = _Lease(jobs, self._budget_watch(), stop)
             with progress.showing(self.meter, len(self.plan.units), jobs):
-                async with Watchdog(self.activity, progress.say, limits.stuck_seconds):
+                async with self._watchdog(progress):
                     await run_jobs(lease, limits.episodes_at_once, do, stop)
             if lease.cut is not None:
                 await self._mark_cut(lease.rest, lease.cut)
@@ -216,6 +218,11 @@ class Run:
             for model in self.plan.models.values():
                 await model.close()
         return played, scored
+
+    def _watchdog(self, progress: Progress) -> Watchdog:
+        limits = self.experiment.limits
+        stuck, late = limits.stuck_seconds, limits.turn_seconds
+        return Watchdog(self.activity, progress.say, stuck, breakable=WORLD_CODE, break_after=late)
 
     async def _check_models(self) -> None:
         for name in self.plan.model_names():
@@ -323,7 +330,27 @@ def _scored(row: dict[str, Any], judge: str | None) -> bool:
 
 def execute(run: Run, progress: Progress) -> RunSummary:
     """Play an opened run to its end. The first Ctrl-C (or SIGTERM) lets running episodes end, the second ends them."""
-    return asyncio.run(_execute(run, progress))
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(_execute(run, progress))
+    finally:
+        _end(loop)
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Close the loop as `asyncio.run` does, but without waiting for ever for a task that swallows its cancellation."""
+    try:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=LAST_GRACE_S))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 async def _execute(run: Run, progress: Progress) -> RunSummary:
