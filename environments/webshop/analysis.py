@@ -91,7 +91,7 @@ def tokens(text: str) -> list[str]:
     """The word-break tokens of a text, in order, neither lowered nor stemmed."""
     found = (_ASCII_WORD if text.isascii() else _FULL_WORD).findall(text)
     # 127 letters are at most 254 UTF-16 units: the scanner's window matters only beyond
-    if found and len(max(found, key=len)) > MAX_TOKEN // 2 and any(_utf16_length(word) > MAX_TOKEN for word in found):
+    if len(text) > MAX_TOKEN // 2 and max(map(len, found), default=0) > MAX_TOKEN // 2:
         return list(_cut_tokens(text))
     return found
 
@@ -118,10 +118,6 @@ def _window_end(text: str, start: int) -> int:
         if units > MAX_TOKEN:
             return i
     return min(len(text), start + MAX_TOKEN)
-
-
-def _utf16_length(text: str) -> int:
-    return len(text) + sum(letter > "\uffff" for letter in text)
 
 
 def _lower(token: str) -> str:

@@ -32,8 +32,8 @@ DENSE_BELOW = 20_000
 """Indexes with fewer documents score every match, from postings kept with their contributions; larger ones skip
 documents that can not reach the top."""
 
-KEPT_POSTINGS = 4096
-"""Terms whose postings are kept (small indexes only)."""
+KNOWN_TERMS = 1 << 14
+"""Terms kept at hand (with their postings, in small indexes)."""
 
 CAST_MARGIN = 1 - 2.0**-22
 """Scores nearer to each other than this may be equal as float32."""
@@ -108,7 +108,6 @@ class Index:
         with (folder / "terms.bin").open("rb") as file:
             self._terms = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._known: dict[str, _Term | None] = {}
-        self._postings: dict[tuple[int, float], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = {}
 
     def search(self, text: str, limit: int = 50) -> Hits:
         """The best `limit` documents that hold any term of the text. Raises `TooManyClauses`."""
@@ -139,7 +138,7 @@ class Index:
     def _term(self, word: str) -> _Term | None:
         known = self._known
         if word not in known:
-            if len(known) >= 1 << 16:
+            if len(known) >= KNOWN_TERMS:
                 known.clear()
             known[word] = self._read_term(word)
         return known[word]
@@ -170,7 +169,7 @@ class Index:
 
     def _search_all(self, terms: list[tuple[_Term, np.float32]], limit: int) -> Hits:
         """Score every match: fewest numpy calls, best for small indexes."""
-        kept = [self._kept_postings(term, weight) for term, weight in terms]
+        kept = [self._postings(term, weight) for term, weight in terms]
         documents = np.concatenate([documents for documents, _ in kept])
         scores = np.bincount(documents, np.concatenate([added for _, added in kept])).astype(np.float32)
         if len(scores) > limit:
@@ -184,15 +183,14 @@ class Index:
         best = candidates[order]
         return Hits(best, scores[best])
 
-    def _kept_postings(self, term: _Term, weight: np.float32) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """(documents, contributions) of a term, in the types that counting wants; kept, for small indexes."""
-        key = (term.start, float(weight))
-        found = self._postings.get(key)
-        if found is None:
-            if len(self._postings) >= KEPT_POSTINGS:
-                self._postings.clear()
-            documents = self._documents[term.start : term.stop].astype(np.int64)
-            found = self._postings[key] = (documents, self._contributions(term, weight).astype(np.float64))
+    def _postings(self, term: _Term, weight: np.float32) -> _Postings:
+        """(documents, contributions) of a term, in the types that counting wants; kept for the plain weight."""
+        if term.kept is not None and weight is term.idf:
+            return term.kept
+        documents = self._documents[term.start : term.stop].astype(np.int64)
+        found = documents, self._contributions(term, weight).astype(np.float64)
+        if weight is term.idf:
+            term.kept = found
         return found
 
     def _search_bounded(self, terms: list[tuple[_Term, np.float32]], limit: int) -> Hits:
@@ -237,7 +235,10 @@ class Index:
         return np.where(hit, (weight - weight / self._factors)[codes], np.float32(0)).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
+_Postings = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+
+@dataclass(slots=True)
 class _Term:
     start: int
     stop: int
@@ -245,6 +246,8 @@ class _Term:
     idf: np.float32
     best: np.float32
     """The largest 1 + tf * inv among its postings."""
+    kept: _Postings | None = None
+    """Its documents and what it adds to them at its plain weight."""
 
     def bound(self, weight: np.float32) -> np.float32:
         """The most that the term adds to any document."""

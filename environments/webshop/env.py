@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ class WebShopOptions(BaseModel):
     """The 21 training goals of the paper that are test goals too: refuse the split, drop them, or allow them."""
     show_attributes: bool = False
     """Offer the page that shows a product's attributes, category and query (a help; off in the original's default)."""
+    reasks: int = Field(default=0, ge=0, le=10)
+    """How often an unreadable answer is asked for again; the paper never does."""
     catalogue: str | None = None
     """Name of an imported catalogue; None: the full one, or the only one."""
     builtin_products: int = Field(default=1000, ge=50, le=2_000_000)
@@ -77,7 +80,7 @@ class WebShopEnvironment:
     def __init__(self, options: WebShopOptions) -> None:
         self.options = options
         self.protocol: str = options.protocol
-        self.action_format: ActionFormat = ACTION_FORMAT
+        self.action_format: ActionFormat = replace(ACTION_FORMAT, reasks=options.reasks)
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
         self._catalogues: dict[str, Catalogue] = {}
 

@@ -109,7 +109,7 @@ def _write_into(
     columns = _Columns()
     goals = GoalWriter(folder)
     content = hashlib.sha256()
-    with _BlobWriter(folder, "products") as blob, _BlobWriter(folder, "cards") as cards:
+    with BlobWriter(folder, "products") as blob, BlobWriter(folder, "cards") as cards:
         for number, product in enumerate(products):
             record = _dump(product)
             content.update(record)
@@ -119,7 +119,7 @@ def _write_into(
             goals.add(number, product)
     order = _write_columns(folder, columns)
     numbers = {asin.decode("utf-8"): number for number, asin in enumerate(columns.asins)}
-    reader = _BlobReader(folder, "products")
+    reader = BlobReader(folder, "products")
     annotations = list(human_goals(numbers))
     content.update(json.dumps([[goal.number, goal.instruction] for goal in annotations]).encode())
     goals.finish(annotations, lambda number: _load(reader[number]))
@@ -182,7 +182,7 @@ def _load(record: bytes) -> Product:
     )
 
 
-class _BlobWriter:
+class BlobWriter:
     """Appends records to `<name>.bin` and keeps their ends for `<name>-ends.npy`."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -202,7 +202,7 @@ class _BlobWriter:
         np.save(self._ends_path, np.array(self._ends))
 
 
-class _BlobReader:
+class BlobReader:
     """Records of a blob by number, through the page cache."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -227,8 +227,8 @@ class Catalogue:
         self.meta = _read_meta(folder)
         self.size: int = self.meta["products"]
         self.content: str = self.meta["content"]
-        self._products = _BlobReader(folder, "products")
-        self._cards = _BlobReader(folder, "cards")
+        self._products = BlobReader(folder, "products")
+        self._cards = BlobReader(folder, "cards")
         self._asins = np.load(folder / "asins-sorted.npy", mmap_mode="r")
         self._by_asin = np.asarray(np.load(folder / "by-asin.npy", mmap_mode="r"))
         self.price_low = np.asarray(np.load(folder / "price-low.npy", mmap_mode="r"))
