@@ -255,6 +255,7 @@ class _Table:
             actor=plan.actor,
             strategist=plan.strategist,
             task_id=plan.task.id,
+            task_label=plan.task.data.get("label"),
             group=plan.task.group,
             order=plan.order,
             repeat=plan.repeat,

@@ -119,6 +119,8 @@ class EpisodeRecord(Record):
     actor: str
     strategist: str
     task_id: str
+    task_label: str | None = None
+    """What the environment says of the task beyond its split, for example that the tested role is not known."""
     group: str
     order: int
     """The seat of the tested agent in partner pairings; 0 otherwise."""

@@ -82,7 +82,8 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
             f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them"
         )
     record = read_record(run / EPISODES, rows[matches[0]]["offset"], EpisodeRecord)
-    _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}, seed {record.seed}")
+    label = f" ({record.task_label})" if record.task_label else ""
+    _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}{label}, seed {record.seed}")
     for number, seat in enumerate(record.seats):
         mark = " (tested)" if seat.tested else ""
         _say(
