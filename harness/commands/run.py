@@ -1,4 +1,6 @@
-"""`harness run`."""
+"""`harness run`. What needs pandas and scipy (the forecast, the ranking) is imported when it is due: a run that is
+continued begins to play at once.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,14 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.budget import Budget, refuse_unpriced
-from harness.commands.forecast import forecast_command
-from harness.commands.reading import print_leaderboard
 from harness.errors import BadInput
 from harness.experiment import Experiment, load_experiment
+from harness.forecast import past_episodes
+from harness.forecast_check import check_lines, store_forecast
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, RunSummary, execute
+from harness.store import MANIFEST
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -24,7 +27,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
     name = arguments.name or experiment.run_name
     if arguments.dry_run:
-        return forecast_command(experiment, name, arguments.results)
+        return show_forecast(experiment, name, arguments.results)
     folder = run_folder(arguments.results, name)
     budget = read_budget(arguments, experiment)
     if arguments.probe is not None and arguments.probe < 1:
@@ -38,18 +41,27 @@ def run_command(arguments: argparse.Namespace) -> int:
         record_calls=not arguments.no_cache,
         replay=arguments.replay,
     )
+    first = not (folder / MANIFEST).exists()
     with run:
+        if first:
+            store_forecast(run.plan, folder, past_episodes(arguments.results))
         progress = Progress()
         for torn in (run.episodes.torn, run.judgements.torn):
             if torn:
                 progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
     if arguments.probe is not None:
-        return forecast_command(experiment, name, arguments.results)
+        return show_forecast(experiment, name, arguments.results)
     print_summary(summary, arguments)
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
+
+
+def show_forecast(experiment: Experiment, name: str, results: Path) -> int:
+    from harness.commands.forecast import forecast_command
+
+    return forecast_command(experiment, name, results)
 
 
 def read_budget(arguments: argparse.Namespace, experiment: Experiment) -> Budget:
@@ -80,7 +92,9 @@ def run_folder(results: Path, name: str) -> Path:
     return results / name
 
 
-def print_summary(summary: RunSummary, arguments: argparse.Namespace) -> None:
+def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: list[str]) -> None:
+    from harness.commands.reading import print_leaderboard
+
     console = Console()
     print_leaderboard([summary.folder], "table", None, console)
     failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
@@ -91,7 +105,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    lines = [f"Records: {summary.folder}"]
+    lines = [*forecast, f"Records: {summary.folder}"]
     if summary.stopped:
         lines.append(f"Stopped early: {summary.stopped}.")
     if not summary.complete:
