@@ -71,6 +71,10 @@ class CallLog:
         self.torn_bytes = 0
         self.skipped_lines = 0
         self.size = 0
+        self.usd = 0.0
+        """What the calls that were there when it was opened cost, as far as their prices are known."""
+        self.tokens = 0
+        """Of prompt and answer, of the same calls."""
         self._read_only = read_only
         self._wanted = wanted
         self._index: dict[str, dict[bytes, int]] = {}
@@ -95,8 +99,10 @@ class CallLog:
     def _note(self, line: bytes, offset: int) -> None:
         try:
             record = json.loads(line)
-            episode, key = str(record["parts"]["episode"]), bytes.fromhex(record["key"])
-        except (ValueError, KeyError, TypeError):
+            episode, key, reply = str(record["parts"]["episode"]), bytes.fromhex(record["key"]), record["reply"]
+            self.usd += reply.get("usd") or 0.0
+            self.tokens += (reply["prompt_tokens"] or 0) + (reply["completion_tokens"] or 0)
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.skipped_lines += 1
             return
         if self._wanted is None or self._wanted(episode):

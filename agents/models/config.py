@@ -113,6 +113,12 @@ class AnthropicConfig(RemoteConfig):
     provider: Literal["anthropic"] = "anthropic"
 
 
+class LocalDeadlines(Deadlines):
+    """A model on this machine's processors takes its time."""
+
+    call: PositiveFloat = 600.0
+
+
 class LlamaCppConfig(EndpointConfig):
     """A GGUF file served by llama.cpp on this machine, for as long as this process lives."""
 
@@ -125,7 +131,7 @@ class LlamaCppConfig(EndpointConfig):
     """Calls served at the same time; 2 per processor when left out, at least 4. Also the concurrency limit."""
     threads: PositiveInt | None = None
     """Processor threads; all processors when left out."""
-    deadlines: Deadlines = Deadlines(call=600.0)
+    deadlines: LocalDeadlines = LocalDeadlines()
 
 
 class ScriptedConfig(ModelConfig):

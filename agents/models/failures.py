@@ -62,7 +62,8 @@ def by_status(status: int, message: str, headers: Mapping[str, str]) -> CallFail
         return CallFailed(reason, retry=not hopeless, outcome="throttled", status=status, retry_after=wait)
     if status >= 500:
         wait = retry_after_of(headers)
-        return CallFailed(reason, retry=True, outcome="server_error", status=status, retry_after=wait)
+        worth_it = (wait or 0.0) <= LONGEST_WAIT_S
+        return CallFailed(reason, retry=worth_it, outcome="server_error", status=status, retry_after=wait)
     kind: ErrorKind = "infrastructure" if status in (401, 402, 403, 404, 408, 409, 425) else "model"
     return CallFailed(reason, retry=status in RETRIED_STATUSES, kind=kind, status=status)
 

