@@ -277,19 +277,33 @@ COPIES: dict[str, Callable[[Play], Play]] = {
 @pytest.mark.parametrize("way", COPIES)
 def test_copies_go_their_own_way(home: Path, way: str) -> None:
     environment = make()
-    task = environment.tasks("builtin-test")[0]
-    play = environment.reset(task, 3)
+    play = environment.reset(environment.tasks("builtin-test")[0], 3)
     act(play, "search[<r>]", "click[next >]")
-    twin = COPIES[way](play)
-    assert twin.view(0) == play.view(0)
+    twin, before = COPIES[way](play), play.view(0)
+    assert twin.view(0) == before
     act(twin, "click[next >]", "click[back to search]")
-    before = play.view(0)
-    assert before.turn == 2
+    assert play.view(0) == before
     act(play, "click[next >]", "click[back to search]")
     assert play.view(0) == twin.view(0)
     play_out(environment, "oracle", twin)
     assert play.view(0).turn == 4
     assert play.outcome() != twin.outcome()
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_an_option_chosen_in_a_copy_is_not_chosen_in_the_original(home: Path, way: str) -> None:
+    environment = make()
+    play = environment.reset(environment.tasks("builtin-test")[0], 0)
+    for _ in range(2):
+        act(play, environment.baselines["oracle"].act(play, 0, Random(0)).text)
+    twin = COPIES[way](play)
+    play_out(environment, "oracle", twin)
+    act(play, "click[buy now]")
+    bought, unchosen = twin.outcome(), play.outcome()
+    assert bought is not None
+    assert unchosen is not None
+    assert (bool(bought.details["options"]), unchosen.details["options"]) == (True, {})
+    assert unchosen.score < bought.score == 1.0
 
 
 def test_a_pickled_episode_carries_no_catalogue(home: Path, real_store: Path) -> None:
