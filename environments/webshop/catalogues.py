@@ -13,7 +13,7 @@ from pathlib import Path
 
 from environments.base import data_home
 from environments.webshop.generate import VERSION, write_builtin
-from environments.webshop.store import Catalogue, open_store
+from environments.webshop.store import FORMAT, Catalogue, open_store
 from harness.errors import BadInput, nearest
 
 FULL = "items_shuffle"
@@ -61,7 +61,7 @@ def open_imported(name: str | None = None) -> Catalogue:
 
 def open_builtin(products: int, seed: int) -> Catalogue:
     """The built-in catalogue of that size, generated if it is not there yet. Raises `BadInput` if it can not be."""
-    place = shelf() / f"builtin-v{VERSION}-n{products}-s{seed}"
+    place = shelf() / f"builtin-v{VERSION}.{FORMAT}-n{products}-s{seed}"
     if not (place / "meta.json").is_file():
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

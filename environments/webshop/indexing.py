@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,8 @@ class IndexWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ids: dict[str, int] = {}
+        self._ids: defaultdict[str, int] = defaultdict()
+        self._ids.default_factory = self._ids.__len__  # a new term gets the next number
         self._lengths = array("B")
         self._distinct = array("I")
         self._total = 0
@@ -48,10 +49,8 @@ class IndexWriter:
         """Index the next document."""
         found = analyse(text)
         counts = Counter(found)
-        ids = self._ids
-        for word, count in counts.items():
-            self._terms.append(ids.setdefault(word, len(ids)))
-            self._counts.append(min(count, 0xFFFF))
+        self._terms.extend(map(self._ids.__getitem__, counts))
+        self._counts.extend(counts.values() if len(found) <= 0xFFFF else (min(n, 0xFFFF) for n in counts.values()))
         self._distinct.append(len(counts))
         self._lengths.append(length_byte(len(found)))
         self._total += len(found)

@@ -176,7 +176,7 @@ def test_two_processes_that_want_the_built_in_catalogue_get_the_same_one(tmp_pat
     for worker in workers:
         worker.join()
     assert len(contents) == 1
-    assert [path.name for path in (tmp_path / "webshop").iterdir() if path.is_dir()] == ["builtin-v1-n100-s7"]
+    assert [path.name for path in (tmp_path / "webshop").iterdir() if path.is_dir()] == ["builtin-v1.1-n100-s7"]
 
 
 def test_the_data_home_must_be_writable_for_the_built_in_catalogue(

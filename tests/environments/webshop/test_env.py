@@ -67,7 +67,7 @@ def test_it_keeps_the_contract(home: Path) -> None:
         assert "BACK" in filled
         assert len(filled) < 2500
     assert environment.prompt("judge") is None
-    assert set(environment.data_hashes("builtin-train")) == {"webshop/builtin-v1-n200-s0"}
+    assert set(environment.data_hashes("builtin-train")) == {"webshop/builtin-v1.1-n200-s0"}
 
 
 def test_built_in_goals_for_training_and_testing_share_no_product(home: Path) -> None:
