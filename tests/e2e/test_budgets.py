@@ -1,0 +1,294 @@
+"""Budgets and forecasts of whole runs: what is cut is marked, arms stay balanced, going on completes the run, and a forecast
+is held against what then happened."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+
+import harness.run
+from agents.models.base import ChatRequest
+from agents.models.cache import CallLog
+from harness.budget import Budget, BudgetWatch
+from harness.cli import main
+from harness.experiment import Experiment
+from harness.forecast import past_episodes, predicted_total
+from harness.forecast_check import check_forecast
+from harness.index import latest_episodes
+from harness.plan import Plan
+from harness.progress import Progress
+from harness.run import Run, RunSummary, execute
+from harness.runner import Stop
+from harness.store import FORECAST
+from tests.e2e.runs import became, lines
+from tests.harness import builders
+
+NOW = [0.0]
+"""The clock of budgets in hours, in seconds."""
+SECONDS_PER_CALL = [0.0]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    NOW[0], SECONDS_PER_CALL[0] = 0.0, 0.0
+
+
+async def speak(request: ChatRequest) -> str:
+    """A line; time passes while it is thought of."""
+    NOW[0] += SECONDS_PER_CALL[0]
+    await asyncio.sleep(0)
+    return builders.speak(request)
+
+
+def leave_sometime(request: ChatRequest) -> str:
+    """Talks for a random number of turns and words, by the call's seed: episodes whose cost varies."""
+    random = Random(request.seed)
+    if random.random() < 0.25:
+        return builders.act("leave")
+    return builders.act("speak", "word " * random.randint(1, 40))
+
+
+def config(function: str = "speak", **changes: Any) -> dict[str, Any]:
+    model = {"provider": "scripted", "function": f"tests.e2e.test_budgets:{function}"}
+    price = {"prompt": 1.0, "completion": 2.0}
+    base: dict[str, Any] = {
+        "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 4}}],
+        "models": {"m": model | {"price": price}},
+        "strategists": ["vanilla", "null", "react"],
+        "limits": {"episodes_at_once": 4},
+    }
+    return builders.config(**(base | changes))
+
+
+def play(folder: Path, budget: Budget, raw: dict[str, Any] | None = None, **options: Any) -> RunSummary:
+    with Run(Experiment.model_validate(raw or config()), folder, budget=budget, **options) as run:
+        return execute(run, Progress(Console(file=io.StringIO())))
+
+
+def cost_of_all(tmp_path: Path) -> tuple[float, int]:
+    """(USD, tokens) of the whole experiment without a budget."""
+    folder = tmp_path / "unlimited"
+    assert play(folder, Budget()).finished == 30
+    rows = latest_episodes(folder).values()
+    return sum(row["usd"] for row in rows), sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows)
+
+
+def finished_per_arm(folder: Path) -> Counter[str]:
+    counts = Counter(row["strategist"] for row in latest_episodes(folder).values() if row["status"] == "finished")
+    return counts
+
+
+def check_cut(folder: Path, summary: RunSummary, words: str) -> None:
+    """The run was cut in the middle: the rest is marked, nothing is missing, the arms are balanced."""
+    assert 0 < summary.finished < 30
+    assert summary.failed == {"budget": 30 - summary.finished}
+    assert summary.missing == 0
+    assert summary.stopped is not None
+    assert words in summary.stopped
+    assert not summary.complete
+    counts = finished_per_arm(folder)
+    assert max(counts.values()) - min(counts.values()) <= 1, counts
+    marked = [record for record in lines(folder) if record["error"]]
+    assert {(record["error"]["kind"], record["error"]["message"]) for record in marked} == {("budget", summary.stopped)}
+    assert all(record["calls"] == [] for record in marked)
+
+
+@pytest.mark.parametrize("kind", ["usd", "tokens", "hours"])
+def test_a_budget_cuts_the_run_with_balanced_arms_and_the_next_command_completes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    usd, tokens = cost_of_all(tmp_path)
+    folder = tmp_path / "cut"
+    if kind == "hours":
+        real = BudgetWatch
+        monkeypatch.setattr(harness.run, "BudgetWatch", lambda *given: real(*given, clock=lambda: NOW[0]))
+        SECONDS_PER_CALL[0] = 60.0
+    budget = {
+        "usd": Budget(usd=usd * 0.4),
+        "tokens": Budget(tokens=int(tokens * 0.4)),
+        "hours": Budget(hours=120 * 0.4 / 60),
+    }[kind]
+    check_cut(
+        folder, play(folder, budget), {"usd": "$", "tokens": "tokens are used", "hours": "hours have passed"}[kind]
+    )
+    assert _spent(folder, kind) < {"usd": usd, "tokens": tokens, "hours": 2.0}[kind] * 0.75
+
+    again = play(folder, Budget())
+    assert (again.finished, again.failed) == (30, {})
+    attempts = Counter(record["episode_id"] for record in lines(folder) if record["status"] == "finished")
+    assert set(attempts.values()) == {1}, "an episode was played twice"
+
+
+def _spent(folder: Path, kind: str) -> float:
+    rows = latest_episodes(folder).values()
+    if kind == "hours":
+        return NOW[0] / 3600
+    if kind == "usd":
+        return sum(row["usd"] for row in rows)
+    return sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows)
+
+
+def test_the_same_budget_again_plays_nothing_and_marks_nothing_twice(tmp_path: Path) -> None:
+    usd, _ = cost_of_all(tmp_path)
+    folder = tmp_path / "cut"
+    first = play(folder, Budget(usd=usd * 0.4))
+    before = (folder / "episodes.jsonl").read_bytes()
+    second = play(folder, Budget(usd=usd * 0.4))
+    assert (second.played_now, second.finished, second.failed) == (0, first.finished, first.failed)
+    assert (folder / "episodes.jsonl").read_bytes() == before
+
+
+def test_a_budget_counts_what_the_run_spent_before_and_a_recorded_reply_only_once(tmp_path: Path) -> None:
+    """Cut twice: both pieces together stay within the budget of the second command. Replies of a killed command that are
+    in the record but in no row count as well."""
+    usd, _ = cost_of_all(tmp_path)
+    folder = tmp_path / "cut"
+    play(folder, Budget(usd=usd * 0.3))
+    second = play(folder, Budget(usd=usd * 0.6))
+    assert _spent(folder, "usd") < usd * 0.75
+    assert second.finished < 30
+    with CallLog(folder / "calls.jsonl", read_only=True) as log:
+        assert log.usd == pytest.approx(_spent(folder, "usd"))
+    (folder / "episodes.jsonl").unlink()
+    (folder / "episodes.index.jsonl").unlink()
+    third = play(folder, Budget(usd=usd * 0.3))
+    assert third.played_now == 0, "what the killed command paid for was forgotten"
+    fourth = play(folder, Budget())
+    assert fourth.finished == 30
+    with CallLog(folder / "calls.jsonl", read_only=True) as log:
+        assert log.usd == pytest.approx(usd), "a recorded reply was paid for again"
+
+
+def write(tmp_path: Path, raw: dict[str, Any]) -> str:
+    path = tmp_path / f"{raw['name']}.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return str(path)
+
+
+def test_a_money_budget_with_an_unknown_price_is_refused_saying_where_to_add_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = config()
+    del raw["models"]["m"]["price"]
+    results = tmp_path / "results"
+    assert main(["run", write(tmp_path, raw), "--results", str(results), "--max-usd", "5"]) == 2
+    said = capsys.readouterr().err
+    for words in ("--max-usd", "the price of model 'm'", "price: {prompt:", "per million tokens"):
+        assert words in said
+    assert not results.exists()
+    raw["models"]["m"]["price"] = {"prompt": 0, "completion": 0}
+    assert main(["run", write(tmp_path, raw), "--results", str(results), "--max-usd", "5"]) in (0, 4)
+
+
+@pytest.mark.parametrize("flag", ["--max-usd", "--max-tokens", "--max-hours"])
+def test_a_budget_that_is_not_above_0_is_refused(tmp_path: Path, capsys: Any, flag: str) -> None:
+    assert main(["run", write(tmp_path, config()), "--results", str(tmp_path / "r"), flag, "0"]) == 2
+    assert f"{flag} 0: a budget has to be above 0" in capsys.readouterr().err
+
+
+def stochastic(name: str, seed: int, tasks: int = 20) -> dict[str, Any]:
+    environment = {"name": "sotopia", "split": "builtin-test", "tasks": tasks, "options": {"max_turns": 12}}
+    return config("leave_sometime", name=name, seed=seed, environments=[environment], strategists=["vanilla", "null"])
+
+
+def test_the_interval_holds_what_then_happened_as_often_as_it_says(tmp_path: Path) -> None:
+    """Coverage of the 95 % interval on really played episodes of a model with random lengths: 2,000 pairs of a past of 12
+    and a run of 20 episodes, drawn without overlap from one large run."""
+    raw = stochastic("many", 1, tasks=60) | {"repeats": 3, "strategists": ["vanilla"]}
+    play(tmp_path / "many", Budget(), raw)
+    ((_, rows),) = past_episodes(tmp_path).items()
+    assert len(rows) == 180
+    random = np.random.default_rng(5)
+    for name in ("calls", "tokens", "usd"):
+        values = np.array([row[name] for row in rows], dtype=float)
+        assert values.std() > 0.1 * values.mean(), "the episodes are too much alike for a test"
+        inside = 0
+        for _ in range(2000):
+            drawn = random.permutation(values)[:32]
+            amount = predicted_total(drawn[:12], 20)
+            assert amount.high is not None
+            inside += amount.low <= drawn[12:].sum() <= amount.high
+        # Draws without replacement from 180 scatter a little less than independent ones.
+        assert 0.90 <= inside / 2000 <= 0.99, f"{name}: {inside / 2000:.3f}"
+
+
+def run(tmp_path: Path, raw: dict[str, Any], *flags: str) -> None:
+    code = main(["run", write(tmp_path, raw), "--results", str(tmp_path / "results"), *flags])
+    assert code in (0, 4)
+
+
+def test_a_run_prints_the_forecast_that_stood_before_it_beside_what_it_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, stochastic("first", 1))
+    assert "Forecast made before" not in capsys.readouterr().out, "there was nothing to make one from"
+    assert not list((tmp_path / "results").glob(f"first-*/{FORECAST}"))
+
+    run(tmp_path, stochastic("second", 2))
+    said = capsys.readouterr().out
+    assert "Forecast made before, for these 40 finished episodes" in said
+    (folder,) = (tmp_path / "results").glob("second-*")
+    rows = latest_episodes(folder).values()
+    calls = sum(row["n_calls"] for row in rows)
+    assert f"took {calls:,}" in said
+    checked = check_forecast(Plan(Experiment.model_validate(stochastic("second", 2))), folder)
+    assert checked is not None
+    for name in ("calls", "tokens", "usd"):
+        amount, took = checked[1][name]
+        assert amount.low < took < (amount.high or 0.0)
+        assert f"  {name}: " in said
+    assert "calls" in said.split("inside")[0]
+
+
+def test_a_run_unlike_its_past_is_said_to_lie_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, stochastic("first", 1))
+    monkeypatch.setattr("tests.e2e.test_budgets.leave_sometime", builders.speak)
+    capsys.readouterr()
+    run(tmp_path, stochastic("second", 2))
+    calls = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  calls:"))
+    assert calls.endswith("took 480: OUTSIDE the interval")
+
+
+def test_a_probe_gives_a_forecast_of_the_rest_which_is_then_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = stochastic("probed", 1)
+    run(tmp_path, raw, "--dry-run")
+    assert "≤" in capsys.readouterr().out
+    run(tmp_path, raw, "--probe", "5")
+    said = capsys.readouterr().out
+    assert "5 past episodes" in said
+    assert "≤" not in said
+    (folder,) = (tmp_path / "results").glob("probed-*")
+    assert json.loads((folder / FORECAST).read_text())["blocks"] == 5
+    assert len(lines(folder)) == 10
+    run(tmp_path, raw)
+    assert "for these 30 finished episodes" in capsys.readouterr().out
+    assert became(lines(folder)) == {"finished": 40}
+
+
+def test_a_damaged_forecast_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path, stochastic("first", 1))
+    (folder,) = (tmp_path / "results").glob("first-*")
+    (folder / FORECAST).write_text("{")
+    assert main(["run", write(tmp_path, stochastic("first", 1)), "--results", str(tmp_path / "results")]) == 2
+    assert f"{folder / FORECAST} can not be read" in capsys.readouterr().err
+
+
+def test_stop_asked_by_a_budget_is_not_an_interruption() -> None:
+    stop = Stop()
+    stop.drain("budget: $1 of $1 are spent")
+    stop.drain("interrupted")
+    assert stop.reason == "budget: $1 of $1 are spent"

@@ -1,0 +1,17 @@
+"""A strategist that asks no model: it goes through three ways to give a clue, one per turn."""
+
+from __future__ import annotations
+
+from agents.base import Situation, Strategy
+from agents.strategists import StrategistKind
+
+WAYS = ("Say what it is for.", "Say where it is found.", "Say what it looks like.")
+
+
+class Rotate:
+    async def propose(self, situation: Situation) -> Strategy:
+        # A strategist sees the seat's own view and past turns, and can ask its model with `situation.ask`.
+        return Strategy(text=WAYS[len(situation.past) % len(WAYS)], source="strategist")
+
+
+KIND = StrategistKind(Rotate, "three ways to give a clue, in turn", needs_model=False)
