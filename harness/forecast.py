@@ -81,11 +81,12 @@ def past_episodes(results: Path) -> dict[str, list[Row]]:
         return found
     for run in sorted(results.iterdir()):
         if (run / MANIFEST).exists():
-            _add_run(run, found)
+            add_run(run, found)
     return found
 
 
-def _add_run(run: Path, found: dict[str, list[Row]]) -> None:
+def add_run(run: Path, found: dict[str, list[Row]]) -> None:
+    """Add one run's finished episodes."""
     try:
         manifest = read_manifest(run)
         experiment = Experiment.model_validate(manifest["config"])
@@ -100,10 +101,11 @@ def _add_run(run: Path, found: dict[str, list[Row]]) -> None:
         extra.setdefault(row["episode_id"], []).append(row)
     for row in rows:
         if row["status"] == "finished" and row["cell"] in identity:
-            found.setdefault(identity[row["cell"]], []).append(_cost(row, extra.get(row["episode_id"], [])))
+            found.setdefault(identity[row["cell"]], []).append(cost(row, extra.get(row["episode_id"], [])))
 
 
-def _cost(row: Row, judgements: Iterable[Row]) -> Row:
+def cost(row: Row, judgements: Iterable[Row]) -> Row:
+    """What one episode took, its judgements included; None for what is not known."""
     every = [row, *judgements]
     tokens = [part[key] for part in every for key in ("prompt_tokens", "completion_tokens")]
     prices = [part["usd"] for part in every]
@@ -129,8 +131,11 @@ def _cell(plan: Plan, cell: Cell, episodes: int, past: list[Row]) -> CellForecas
 def predicted_total(values: np.ndarray, n: int, confidence: float = 0.95) -> Amount:
     """The total of `n` further draws with its prediction interval: n·mean ± t·s·sqrt(n + n²/m) for m past values (the
     draws' own scatter and that of the mean; Student's t with m − 1 degrees)."""
-    m = values.size
-    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    return predicted(values.size, float(values.mean()), float(values.std(ddof=1)), n, confidence)
+
+
+def predicted(m: int, mean: float, spread: float, n: int, confidence: float = 0.95) -> Amount:
+    """`predicted_total` from the number, mean and standard deviation of the past values."""
     half = float(stats.t.ppf((1 + confidence) / 2, m - 1)) * spread * math.sqrt(n + n * n / m)
     return Amount(n * mean, max(0.0, n * mean - half), n * mean + half)
 

@@ -17,12 +17,17 @@ class Meter:
     usd: float = 0.0
     unpriced: int = 0
     """Calls whose price is not known."""
+    from_record: int = 0
+    """Calls among `calls` that were answered from a record: their tokens and money were spent before."""
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=256))
     """Clock times of the last calls, for the rate."""
 
     def count(self, reply: ChatReply) -> None:
         self.calls += 1
         self.recent.append(time.monotonic())
+        if reply.cache_hit:
+            self.from_record += 1
+            return
         self.prompt_tokens += reply.prompt_tokens or 0
         self.completion_tokens += reply.completion_tokens or 0
         if reply.usd is None:

@@ -87,10 +87,11 @@ class Progress:
 
     def _line(self) -> str:
         meter = self.meter
+        recorded = f" ({meter.from_record} from the record)" if meter.from_record else ""
         return (
             f"{self._total - self._left}/{self._total} episodes"
             f" ({self._already} were there), {self._sum('running')} running, {self._sum('failed')} failed,"
-            f" {self._sum('unscored')} unscored; {meter.calls} calls, {meter.calls_per_second():.1f}/s,"
+            f" {self._sum('unscored')} unscored; {meter.calls} calls{recorded}, {meter.calls_per_second():.1f}/s,"
             f" {meter.prompt_tokens + meter.completion_tokens} tokens, {money(meter)}; left {self._eta()}"
         )
 

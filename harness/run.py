@@ -17,11 +17,11 @@ from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
-from harness.budget import Budget, BudgetWatch, spent
+from harness.budget import Budget, BudgetWatch, Spent, spent
 from harness.episode import WORLD_CODE, play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
-from harness.index import Row, latest_episodes, latest_judgements
+from harness.index import latest_episodes, latest_judgements
 from harness.judging import Judge, judge_kind, judged, judgement_id
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
@@ -58,6 +58,13 @@ class Job:
     attempt: int
     offset: int | None
     """Byte offset of the finished episode when only its judgement is owed."""
+    failed: str | None = None
+    """Kind of error of the last attempt (of the judgement, where only that is owed); None where there was none."""
+
+    @property
+    def anew(self) -> bool:
+        """The last attempt failed by what a model said: its recorded replies would only fail again."""
+        return self.failed is not None and self.failed not in OWED_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +152,12 @@ class Run:
 
     def _open_calls(self) -> CallLog | None:
         """The record of replies: the run's own, or the one that is replayed. Raises `BadInput` when that is missing."""
-        owed = {job.unit.episode_id for job in self.jobs()}
         if self.replay is None:
+            owed = {job.unit.episode_id for job in self.jobs() if not job.anew}
             return CallLog(self.folder / CALLS, owed.__contains__) if self.record_calls else None
         if not (self.replay / CALLS).exists():
             raise BadInput(f"--replay {self.replay}: that folder has no {CALLS}; give a run that recorded its calls")
+        owed = {job.unit.episode_id for job in self.jobs()}
         return CallLog(self.replay / CALLS, owed.__contains__, read_only=True)
 
     def _wrapped(self, model: Model) -> Model:
@@ -167,7 +175,7 @@ class Run:
 
     def _owed(self) -> Iterator[Job]:
         episodes = latest_episodes(self.folder)
-        scored = {key for key, row in latest_judgements(self.folder).items() if row["status"] == "scored"}
+        judgements = latest_judgements(self.folder)
         for unit in self.plan.units:
             if self.blocks is not None and unit.block >= self.blocks:
                 continue
@@ -176,14 +184,11 @@ class Run:
                 yield Job(unit, 1, None)
             elif row["status"] == "failed":
                 if self.retry_failed or row["error"] in OWED_ERRORS:
-                    yield Job(unit, row["attempt"] + 1, None)
-            elif self._owes_judgement(row, scored):
-                yield Job(unit, row["attempt"], row["offset"])
-
-    def _owes_judgement(self, row: Row, scored: set[str]) -> bool:
-        if self.judge is None or not row["needs_judge"]:
-            return False
-        return judgement_id(row["episode_id"], self.judge.label) not in scored
+                    yield Job(unit, row["attempt"] + 1, None, row["error"])
+            elif self.judge is not None and row["needs_judge"]:
+                last = judgements.get(judgement_id(row["episode_id"], self.judge.label))
+                if last is None or last["status"] != "scored":
+                    yield Job(unit, row["attempt"], row["offset"], last["error"] if last else None)
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many judged. Raises `BadInput` for an endpoint
@@ -230,7 +235,11 @@ class Run:
 
     def _budget_watch(self) -> BudgetWatch:
         rows = [*latest_episodes(self.folder).values(), *latest_judgements(self.folder).values()]
-        return BudgetWatch(self.budget, self.meter, spent(rows))
+        before = spent(rows)
+        if self._calls is not None and not self.replay:
+            # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
+            before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
+        return BudgetWatch(self.budget, self.meter, before)
 
     async def _episode(self, job: Job) -> EpisodeRecord:
         """The job's episode, played and durably written, or read where it is there already."""
@@ -261,9 +270,11 @@ class Run:
         return judgement
 
     async def _mark_cut(self, rest: Iterable[Job], reason: str) -> None:
-        """A record for every episode that a budget left unplayed, so that the rows say so."""
+        """A record for every episode that a budget left unplayed, so that the rows say so; those that say so already
+        are left as they are."""
         error = ErrorInfo(kind="budget", message=reason)
-        records = [unplayed(self.plan.episode(job.unit), job.attempt, error) for job in rest if job.offset is None]
+        cut = [job for job in rest if job.offset is None and job.failed != "budget"]
+        records = [unplayed(self.plan.episode(job.unit), job.attempt, error) for job in cut]
         await asyncio.gather(*(self.episodes.append(record) for record in records))
 
     def summary(self, played: int, judged: int, stopped: str | None) -> RunSummary:

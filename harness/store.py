@@ -29,8 +29,10 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
+PROCESS_REWARDS = "process_rewards.jsonl"
 MANIFEST = "manifest.json"
 CALLS = "calls.jsonl"
+FORECAST = "forecast.json"
 MANIFEST_KEYS = ("run", "created_at", "identity", "config", "cells", "environments", "judge", "prompts", "data")
 """What every reader may count on."""
 
@@ -253,19 +255,23 @@ class RunLock:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json` so that it is whole or absent."""
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    temporary = folder / f".{MANIFEST}.tmp"
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file durably, so that it is whole or as it was before. Raises `StoreFull`."""
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, folder / MANIFEST)
-        fd = os.open(folder, os.O_RDONLY)
+        os.replace(temporary, path)
+        fd = os.open(path.parent, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
     except OSError as error:
-        raise StoreFull(f"can not write {folder / MANIFEST}: {error.strerror}") from error
+        raise StoreFull(f"can not write {path}: {error.strerror}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

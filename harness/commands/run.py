@@ -13,12 +13,10 @@ from rich.console import Console
 from harness.budget import Budget, refuse_unpriced
 from harness.errors import BadInput
 from harness.experiment import Experiment, load_experiment
-from harness.forecast import past_episodes
-from harness.forecast_check import check_lines, store_forecast
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, RunSummary, execute
-from harness.store import MANIFEST
+from harness.store import FORECAST, MANIFEST
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -43,16 +41,18 @@ def run_command(arguments: argparse.Namespace) -> int:
     )
     first = not (folder / MANIFEST).exists()
     with run:
-        if first:
-            store_forecast(run.plan, folder, past_episodes(arguments.results))
+        if first and any(path != folder for path in arguments.results.iterdir()):
+            keep_forecast(run, arguments.results)
         progress = Progress()
         for torn in (run.episodes.torn, run.judgements.torn):
             if torn:
                 progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
+        if arguments.probe is not None:
+            keep_forecast(run, arguments.results, arguments.probe)
     if arguments.probe is not None:
         return show_forecast(experiment, name, arguments.results)
-    print_summary(summary, arguments)
+    print_summary(summary, arguments, forecast_lines(run))
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
@@ -62,6 +62,23 @@ def show_forecast(experiment: Experiment, name: str, results: Path) -> int:
     from harness.commands.forecast import forecast_command
 
     return forecast_command(experiment, name, results)
+
+
+def keep_forecast(run: Run, results: Path, probed_blocks: int = 0) -> None:
+    """Keep what the episodes under `results` say the run will take, to be checked when it ends."""
+    from harness.forecast import past_episodes
+    from harness.forecast_check import store_forecast
+
+    store_forecast(run.plan, run.folder, past_episodes(results), probed_blocks)
+
+
+def forecast_lines(run: Run) -> list[str]:
+    """The kept forecast beside what the run took; nothing where none was kept."""
+    if not (run.folder / FORECAST).exists():
+        return []
+    from harness.forecast_check import check_lines
+
+    return check_lines(run.plan, run.folder)
 
 
 def read_budget(arguments: argparse.Namespace, experiment: Experiment) -> Budget:
