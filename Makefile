@@ -33,7 +33,7 @@ $(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
-	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,dev,webshop]'
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,dev,webshop,alfworld]'
 	@touch $@ $(VENV)/.local
 
 clean:

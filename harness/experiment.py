@@ -6,13 +6,22 @@ unit played once is an episode. The identity of an experiment is a hash over the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from harness.errors import BadInput, nearest
 from harness.seeds import stable_hash
@@ -105,16 +114,36 @@ class PartnerSpec(Spec):
         return f"vs {'own actor' if self.actor == 'same' else self.actor} + {self.strategist}, {seats}"
 
 
-class JudgeSpec(Spec):
-    kind: str = "sotopia"
-    """`harness list` shows the judges."""
-    model: str
+class JudgingSpec(Spec):
+    """How a judge asks its model."""
+
     temperature: float = Field(0.0, ge=0, le=2)
     max_tokens: int = Field(1500, ge=1)
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each written reason, for small models that do not stop; null = none."""
     seconds: float = Field(600, gt=0)
     """Deadline for one judgement, repair included."""
+
+
+class JudgeSpec(JudgingSpec):
+    kind: str = "sotopia"
+    """`harness list` shows the judges."""
+    model: str
+
+
+class ProcessSpec(JudgingSpec):
+    """A method that says what single strategies were worth."""
+
+    method: str
+    """critical, utterance, progress, replay or a plug-in; `harness list` shows them."""
+    model: str | None = None
+    """The judge's model, for the methods that ask one."""
+    environments: list[str] | None = None
+    """Names of environments (as shown) to apply it to; null = all."""
+    max_episodes: int | None = Field(None, ge=1)
+    """A budget: at most so many episodes per cell, the same tasks in every arm; null = all."""
+    options: dict[str, Any] = {}
+    """The method's own."""
 
 
 class Limits(Spec):
@@ -125,6 +154,17 @@ class Limits(Spec):
     episode_seconds: float = Field(3600, gt=0)
     stuck_seconds: float = Field(180, gt=0)
     """After how long the watchdog names what an episode is waiting for."""
+
+
+def _one_or_panel(value: Any) -> str:
+    return "panel" if isinstance(value, list) else "one"
+
+
+JudgeSpecs = Annotated[
+    Annotated[JudgeSpec, Tag("one")]
+    | Annotated[list[JudgeSpec], Field(min_length=1), Tag("panel")],
+    Discriminator(_one_or_panel),
+]
 
 
 class Experiment(Spec):
@@ -141,7 +181,12 @@ class Experiment(Spec):
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
     """For two-seat environments. self-play: the same agent in both seats, both scored."""
     repeats: int = Field(1, ge=1)
-    judge: JudgeSpec | None = None
+    judge: JudgeSpecs | None = None
+    """One judge, or a list of them: a panel."""
+    judge_aggregate: Literal["mean", "median"] = "mean"
+    """How a panel's scores become one."""
+    process: list[ProcessSpec] = []
+    """Process rewards that are given as soon as an episode is scored."""
     include: list[dict[str, str]] = []
     """Keep only cells that match one of these; keys: environment, split, pairing, actor, strategist; values: names with
     * and ?."""
@@ -161,7 +206,13 @@ class Experiment(Spec):
     @field_validator("judge", mode="before")
     @classmethod
     def _judge_shorthand(cls, value: Any) -> Any:
-        return {"model": value} if isinstance(value, str) else value
+        value = {"model": value} if isinstance(value, str) else value
+        return _each(value, lambda text: {"model": text})
+
+    @field_validator("process", mode="before")
+    @classmethod
+    def _process_shorthand(cls, value: Any) -> Any:
+        return _each(value, lambda text: {"method": text})
 
     @field_validator("include", "exclude")
     @classmethod
@@ -187,6 +238,13 @@ class Experiment(Spec):
         return self
 
     @property
+    def judges(self) -> list[JudgeSpec]:
+        """The judges, none, one or a panel."""
+        if self.judge is None:
+            return []
+        return list(self.judge) if isinstance(self.judge, list) else [self.judge]
+
+    @property
     def identity(self) -> str:
         """Hash over everything that changes outputs: not the description, not the limits."""
         return stable_hash(identity_options(self.model_dump(mode="json")))
@@ -201,6 +259,8 @@ SEPARATOR = " | "
 AXES = ("environment", "split", "pairing", "actor", "strategist")
 
 NOT_IDENTITY = ("description", "limits")
+LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
+"""Keys that came with a later version: at their default they are left out, so that runs made before keep their name."""
 MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price")
 """Keys of a model's config that change no output."""
 
@@ -208,6 +268,9 @@ MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "pric
 def identity_options(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config without what can not change an output."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    for key, default in LATER_KEYS.items():
+        if kept.get(key) == default:
+            kept.pop(key, None)
     kept["models"] = {
         name: {key: value for key, value in model.items() if key not in MODEL_EFFORT_KEYS}
         for name, model in config.get("models", {}).items()
@@ -260,10 +323,13 @@ class Cell(Spec):
         return SEPARATOR.join(parts)
 
 
-def cells(experiment: Experiment, seats: Mapping[str, int]) -> list[Cell]:
+def cells(
+    experiment: Experiment, seats: Mapping[str, int], scripts: Mapping[str, Collection[str]] | None = None
+) -> list[Cell]:
     """The matrix in a stable order. `seats` gives the number of seats per environment name; where that is one, the
-    pairings fall together into `solo`. A scripted actor meets only `vanilla` (it hears no strategy). Raises `BadInput` for
-    an empty matrix."""
+    pairings fall together into `solo`. A scripted actor meets only `vanilla` (it hears no strategy), and only the
+    environments that have its script (`scripts`: environment name -> names; all when left out). Raises `BadInput` for an
+    empty matrix."""
     found: dict[str, Cell] = {}
     for environment in experiment.environments:
         pairings = experiment.pairings if seats[environment.name] > 1 else ["solo"]
@@ -272,6 +338,8 @@ def cells(experiment: Experiment, seats: Mapping[str, int]) -> list[Cell]:
                 for strategist in experiment.strategists:
                     if actor.script is not None:
                         strategist = StrategistSpec(kind="vanilla")
+                        if scripts is not None and actor.script not in scripts[environment.name]:
+                            continue
                     partner = pairing if isinstance(pairing, PartnerSpec) else None
                     cell = Cell(
                         environment=environment,
@@ -349,7 +417,7 @@ def explain(error: ValidationError, where: str) -> str:
     """One line per problem, naming file, key, what was expected, and the nearest right key."""
     lines = []
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("literal", "PartnerSpec")))
+        place = ".".join(str(part) for part in item["loc"] if not _is_tag(part))
         if item["type"] == "extra_forbidden":
             key = str(item["loc"][-1])
             known = sorted(_known_keys(item["loc"]))
@@ -362,6 +430,11 @@ def explain(error: ValidationError, where: str) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
+def _is_tag(part: int | str) -> bool:
+    """Whether a part of an error's place is pydantic's name for a branch, not a key that a user wrote."""
+    return str(part) in ("one", "panel") or str(part).startswith(("literal", "PartnerSpec"))
+
+
 PLACES: dict[str, type[Spec]] = {
     "environments": EnvironmentSpec,
     "actors": ActorSpec,
@@ -369,6 +442,7 @@ PLACES: dict[str, type[Spec]] = {
     "strategists": StrategistSpec,
     "pairings": PartnerSpec,
     "judge": JudgeSpec,
+    "process": ProcessSpec,
     "limits": Limits,
 }
 

@@ -53,7 +53,9 @@ class Plan:
         self.experiment = experiment
         self.worlds = {_world_key(spec): _world(spec) for spec in experiment.environments}
         seats = {world.environment.name: world.environment.seats for world in self.worlds.values()}
-        self.cells = {cell.id: cell for cell in cells(experiment, seats)}
+        scripts = {world.environment.name: tuple(world.environment.baselines) for world in self.worlds.values()}
+        self._check_scripts(scripts)
+        self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts)}
         self._check_roles()
         self.models: dict[str, Model] = {}
         self.units = list(self._units())
@@ -143,14 +145,24 @@ class Plan:
             judge_kind(experiment.judge.kind)
         for cell in self.cells.values():
             for actor, _ in self._who(cell, 0):
-                self._check_script(actor, cell)
+                self._check_partner(actor, cell)
 
-    def _check_script(self, actor: ActorSpec, cell: Cell) -> None:
+    def _check_scripts(self, scripts: Mapping[str, tuple[str, ...]]) -> None:
+        """Every script has to be one of some environment's; an actor skips the environments that lack it."""
+        known = sorted({name for names in scripts.values() for name in names})
+        for actor in [*self.experiment.actors, *self.experiment.partners]:
+            if actor.script is not None and actor.script not in known:
+                raise BadInput(
+                    f"no environment of the experiment has a scripted agent {actor.script!r}; they have: "
+                    f"{', '.join(known) or 'none'}.{nearest(actor.script, known)}"
+                )
+
+    def _check_partner(self, actor: ActorSpec, cell: Cell) -> None:
         known = self.world(cell).environment.baselines
         if actor.script is not None and actor.script not in known:
             raise BadInput(
-                f"environment {cell.environment.name!r} has no scripted agent {actor.script!r}; it has: "
-                f"{', '.join(known) or 'none'}.{nearest(actor.script, known)} Use `exclude` to keep the pair out."
+                f"environment {cell.environment.name!r} has no scripted agent {actor.script!r} to sit opposite; it has: "
+                f"{', '.join(known) or 'none'}.{nearest(actor.script, known)}"
             )
 
     def _who(self, cell: Cell, order: int) -> list[tuple[ActorSpec, StrategistSpec]]:
