@@ -89,9 +89,22 @@ def _full_grammar() -> regex.Pattern[str]:
 _FULL_WORD = _full_grammar()
 
 
+_STRETCH = re.compile(r"[^ \t\n\r\f\v]*[^\x00-\x7f][^ \t\n\r\f\v]*")
+"""A stretch between blanks that is not all ASCII. No rule of the grammar reaches across a blank, so only these
+stretches need the slow pattern."""
+
+
 def tokens(text: str) -> list[str]:
     """The word-break tokens of a text, in order, neither lowered nor stemmed."""
-    found = (_ASCII_WORD if text.isascii() else _FULL_WORD).findall(text)
+    found: list[str] = []
+    done = 0
+    if not text.isascii():
+        for stretch in _STRETCH.finditer(text):
+            start, end = stretch.span()
+            found += _ASCII_WORD.findall(text, done, start)
+            found += _FULL_WORD.findall(text, start, end)
+            done = end
+    found += _ASCII_WORD.findall(text, done)
     # 127 letters are at most 254 UTF-16 units: the scanner's window matters only beyond
     if len(text) > MAX_TOKEN // 2 and max(map(len, found), default=0) > MAX_TOKEN // 2:
         return list(_cut_tokens(text))

@@ -204,31 +204,35 @@ class Index:
         bounds = [float(term.bound(weight)) for term, weight in terms]
         rest = [*np.cumsum(bounds[::-1])[::-1].tolist(), 0.0]  # rest[i]: all that terms i.. can add
         totals = np.zeros(self.size, dtype=np.float64)
+        met: list[npt.NDArray[np.uint32]] = []
         done, floor = 0, 0.0
         for term, weight in terms:
-            totals[self._documents[term.start : term.stop]] += self._contributions(term, weight)
+            documents = self._documents[term.start : term.stop]
+            before = totals[documents]
+            met.append(documents[before == 0] if met else documents)
+            totals[documents] = before + self._contributions(term, weight)
             done += 1
             if done < len(terms) and rest[done] < sum(bounds[:done]):
-                floor = _limit_th(totals, limit)
+                floor = _limit_th([totals[part] for part in met], limit)
                 if rest[done] < floor:
                     break
-        candidates = np.flatnonzero(totals > 0) if floor <= 0 else np.flatnonzero(totals >= floor - rest[done])
+        candidates = np.concatenate([part[totals[part] >= floor - rest[done]] for part in met])
         scores = totals[candidates]
         for i in range(done, len(terms)):
             scores += self._lookup(terms[i], candidates)
             if len(scores) > limit:
-                floor = max(floor, CAST_MARGIN * float(np.partition(scores, len(scores) - limit)[len(scores) - limit]))
+                floor = max(floor, _limit_th([scores], limit))
                 keep = scores >= floor - rest[i + 1]
                 candidates, scores = candidates[keep], scores[keep]
         final = scores.astype(np.float32)
-        order = np.argsort(-final, kind="stable")[:limit]
-        return Hits(candidates[order], final[order])
+        order = np.lexsort((candidates, -final))[:limit]
+        return Hits(candidates[order].astype(np.int64), final[order])
 
-    def _lookup(self, pair: tuple[_Term, np.float32], candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """What a term adds to each of the (ascending) candidate documents."""
+    def _lookup(self, pair: tuple[_Term, np.float32], candidates: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+        """What a term adds to each of the candidate documents."""
         term, weight = pair
         documents = self._documents[term.start : term.stop]
-        places = np.searchsorted(documents, candidates.astype(documents.dtype))
+        places = np.searchsorted(documents, candidates)
         places[places == len(documents)] = 0
         hit = documents[places] == candidates
         codes = self._codes[term.start : term.stop][places]
@@ -254,12 +258,13 @@ class _Term:
         return weight - weight / self.best
 
 
-def _limit_th(totals: npt.NDArray[np.float64], limit: int) -> float:
-    """The limit-th best positive score so far, less the margin; 0 if there are fewer."""
-    positive = totals[totals > 0]
-    if len(positive) < limit:
+def _limit_th(scores: list[npt.NDArray[np.float64]], limit: int) -> float:
+    """The limit-th best of some scores, less the margin; 0 if there are fewer."""
+    every = np.concatenate(scores)
+    if len(every) < limit:
         return 0.0
-    return CAST_MARGIN * float(np.partition(positive, len(positive) - limit)[len(positive) - limit])
+    every.partition(len(every) - limit)
+    return CAST_MARGIN * float(every[len(every) - limit])
 
 
 def _mapped(folder: Path):

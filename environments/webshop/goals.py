@@ -284,6 +284,13 @@ def goal_table(catalogue: Catalogue, kind: Kind, seed: int) -> GoalTable:
     return GoalTable(catalogue, kind, seed)
 
 
+def draw_first_seed(catalogue: Catalogue) -> None:
+    """Draw what a large catalogue keeps on disk for the default seed, so that no first start has to."""
+    if catalogue.size > SAVE_DRAWS_ABOVE:
+        for kind in ("human", "synthetic"):
+            GoalTable(catalogue, kind, 0)  # type: ignore[arg-type]
+
+
 def _combination(product: Product, names: Sequence[str], part: int) -> list[str]:
     """The part-th choice of `combinations`, without making the others."""
     chosen: list[str] = []

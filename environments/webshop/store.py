@@ -104,7 +104,7 @@ def _write_into(
     sources: Mapping[str, str],
     notes: Mapping[str, Any],
 ) -> int:
-    from environments.webshop.goals import GoalWriter
+    from environments.webshop.goals import GoalWriter, draw_first_seed
 
     columns = _Columns()
     goals = GoalWriter(folder)
@@ -137,6 +137,7 @@ def _write_into(
     }
     reader.close()
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    draw_first_seed(Catalogue(folder))
     return len(columns.asins)
 
 

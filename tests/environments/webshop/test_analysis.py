@@ -18,6 +18,17 @@ def test_the_short_grammar_for_ascii_finds_what_the_full_one_finds(text: str) ->
     assert analysis._ASCII_WORD.findall(text) == analysis._FULL_WORD.findall(text)
 
 
+MIXED_TEXTS = st.text(
+    st.sampled_from("ab1 2_.,:;'-\t\u2019\u00e9\u0301\u200d\ufe0f\u20e3\u7dd1\u30ab\u0e44\U0001f468\U0001f1e9\u3000"),
+    max_size=30,
+)
+
+
+@given(MIXED_TEXTS)
+def test_texts_in_several_scripts_may_be_cut_at_blanks(text: str) -> None:
+    assert tokens(text) == analysis._FULL_WORD.findall(text)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     {
