@@ -62,6 +62,9 @@ class AnthropicClient:
             http_client=http_client(anthropic, self.config, self.base_url),
         )
 
+    async def ready(self) -> None:
+        self._sdk.get()
+
     async def send(self, request: ChatRequest, how: How) -> Answer:
         import anthropic
 

@@ -65,10 +65,14 @@ class Answer:
 
 
 class Client(Protocol):
-    """One provider's wire. Both calls raise `CallFailed` and nothing else."""
+    """One provider's wire. Its calls raise `CallFailed` and nothing else."""
 
     never: frozenset[str]
     """Parameters the protocol does not have ("seed")."""
+
+    async def ready(self) -> None:
+        """Whatever has to happen once before a request (load the library, start the server): it counts against
+        no deadline of a call. Costs next to nothing when it has happened."""
 
     async def send(self, request: ChatRequest, how: How) -> Answer: ...
 
@@ -145,6 +149,7 @@ class EndpointModel:
 
     async def _attempt(self, request: ChatRequest, how: How, tally: list[int]) -> ChatReply:
         asked = with_schema_in_prompt(request) if how.schema == "prompt" else request
+        await self._client.ready()
         await self.limit.acquire()
         tally[0] += 1
         begun = time.perf_counter()
@@ -243,8 +248,8 @@ class EndpointModel:
         raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.reason}{advice}")
 
     async def _probe_in_time(self) -> None:
-        # A model on this machine may have to be fetched and loaded first.
-        seconds = self._config.deadlines.connect + (10 if self.base_url else 3600)
+        seconds = self._config.deadlines.connect + 10
+        await self._client.ready()
         try:
             async with asyncio.timeout(seconds):
                 await self._client.probe()

@@ -66,11 +66,15 @@ class ManagedServer:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def url(self) -> str:
         """The address ending in /v1; starts the server when it does not run. Blocks while the model loads.
         Raises `BadInput` when it can not be started."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if not self.running:
                 if self.starts >= MOST_STARTS:
                     raise BadInput(f"the llama.cpp server for {self.spec.path} died {self.starts} times; see above.")
                 self._start()
@@ -177,13 +181,9 @@ class LlamaCppClient:
         self._http: OpenAIClient | None = None
         self._starting = threading.Lock()
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        return await (await self._running()).send(request, how)
-
-    async def probe(self) -> None:
-        await (await self._running()).probe()
-
-    async def _running(self) -> OpenAIClient:
+    async def ready(self) -> None:
+        if self._http is not None and self.server is not None and self.server.running:
+            return
         try:
             url = await asyncio.to_thread(self._url)
         except BadInput as error:
@@ -191,8 +191,20 @@ class LlamaCppClient:
         else:
             if self._http is None or self._http.base_url != url:
                 self._http = OpenAIClient(self.config, url, "", needs_key=False)
-            return self._http
+            await self._http.ready()
+            return
         raise problem
+
+    async def send(self, request: ChatRequest, how: How) -> Answer:
+        return await self._client().send(request, how)
+
+    async def probe(self) -> None:
+        await self._client().probe()
+
+    def _client(self) -> OpenAIClient:
+        if self._http is None:
+            raise CallFailed("the model was closed while it was asked", retry=False)
+        return self._http
 
     def _url(self) -> str:
         with self._starting:

@@ -50,6 +50,9 @@ class OpenAIClient:
             http_client=http_client(openai, self.config, self.base_url),
         )
 
+    async def ready(self) -> None:
+        self._sdk.get()
+
     async def send(self, request: ChatRequest, how: How) -> Answer:
         import openai
 
