@@ -103,14 +103,15 @@ def check_forecast(plan: Plan, folder: Path) -> tuple[int, dict[str, tuple[Amoun
 
 def _taken(plan: Plan, folder: Path, blocks: int) -> dict[str, list[dict[str, Any]]]:
     """Cell -> what its finished episodes took."""
-    episodes, extra = latest_episodes(folder), {}
+    episodes = latest_episodes(folder)
+    extra: dict[str, list[Row]] = {}
     for row in latest_judgements(folder).values():
         extra.setdefault(row["episode_id"], []).append(row)
     found: dict[str, list[dict[str, Any]]] = {}
     for unit in plan.units:
-        row = episodes.get(unit.episode_id)
-        if unit.block >= blocks and row is not None and row["status"] == "finished":
-            found.setdefault(unit.cell, []).append(cost(row, extra.get(unit.episode_id, [])))
+        played = episodes.get(unit.episode_id)
+        if unit.block >= blocks and played is not None and played["status"] == "finished":
+            found.setdefault(unit.cell, []).append(cost(played, extra.get(unit.episode_id, [])))
     return found
 
 
