@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agents.models.base import ChatReply, ChatRequest, Model
-from harness.errors import EpisodeError
+from harness.errors import BadInput, EpisodeError
 
 Parts = dict[str, Any]
 """What the key is made of, by name: plain values, or hashes of the long ones."""
@@ -66,7 +66,8 @@ class CallLog:
     off when it was opened, `skipped_lines` how many whole lines could not be read."""
 
     def __init__(self, path: Path, wanted: Callable[[str], bool] | None = None, *, read_only: bool = False) -> None:
-        """`wanted` (episode id -> bool) limits the index to episodes that may still ask."""
+        """`wanted` (episode id -> bool) limits the index to episodes that may still ask. Raises `BadInput` when the file
+        can not be opened."""
         self.path = path
         self.torn_bytes = 0
         self.skipped_lines = 0
@@ -79,10 +80,13 @@ class CallLog:
         self._wanted = wanted
         self._index: dict[str, dict[bytes, int]] = {}
         """Episode id -> first 16 bytes of the key -> offset of the line."""
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
-        self._fd = os.open(path, flags, 0o644)
+        try:
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise BadInput(f"the record of calls {path} can not be opened: {error.strerror}") from error
         self._load()
 
     def _load(self) -> None:
