@@ -1,7 +1,7 @@
 """How WebShop's published products get here, and what generated ones look like.
 
-The files lie on Google Drive and Hugging Face no longer serves them; addresses and hashes: the project's reference on data
-sources. A catalogue becomes a store under `webshop/<name>` in the data home.
+The files lie on Google Drive, where the original's setup script takes them from; only one has a published hash. A
+catalogue becomes a store under `webshop/<name>` in the data home.
 """
 
 from __future__ import annotations
