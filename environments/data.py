@@ -54,5 +54,6 @@ DATA = Registry(
         "alfworld": "environments.alfworld.data:DATA",
         "sotopia": "environments.sotopia.data:DATA",
         "webshop": "environments.webshop.data:DATA",
+        "webshop-1000": "environments.webshop.data:SMALL",
     },
 )
