@@ -4,6 +4,51 @@ Episodes of one task are alike, so every interval counts tasks (clusters), not e
 means, with the simulations that chose the methods, is in docs/statistics.md.
 """
 
+from harness.statistics.gate import GateResult, Verdict, gate
 from harness.statistics.means import Estimate, clustered_mean
+from harness.statistics.missing import Bounds, bounded_mean
+from harness.statistics.multiple import holm
+from harness.statistics.outcomes import Outcomes, Pairs, pair
+from harness.statistics.paired import McNemar, PairedDifference, mcnemar, paired_difference, sign_flip
+from harness.statistics.passk import pass_at_k, pass_hat_k
+from harness.statistics.power import (
+    Noise,
+    chance_to_see,
+    episodes_needed,
+    noise_of,
+    smallest_visible_drop,
+    tasks_needed,
+)
+from harness.statistics.ranking import Rank, rank_arms
+from harness.statistics.variance import Component, variance_split
 
-__all__ = ["Estimate", "clustered_mean"]
+__all__ = [
+    "Bounds",
+    "Component",
+    "Estimate",
+    "GateResult",
+    "McNemar",
+    "Noise",
+    "Outcomes",
+    "PairedDifference",
+    "Pairs",
+    "Rank",
+    "Verdict",
+    "bounded_mean",
+    "chance_to_see",
+    "clustered_mean",
+    "episodes_needed",
+    "gate",
+    "holm",
+    "mcnemar",
+    "noise_of",
+    "pair",
+    "paired_difference",
+    "pass_at_k",
+    "pass_hat_k",
+    "rank_arms",
+    "sign_flip",
+    "smallest_visible_drop",
+    "tasks_needed",
+    "variance_split",
+]

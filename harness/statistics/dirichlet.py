@@ -21,15 +21,17 @@ Floats = NDArray[np.float64]
 
 _NEGLIGIBLE = -21.0
 """Logarithm of what is left out of an integral."""
-_MANY = 20.0
-"""Total gamma shape from which the characteristic function falls fast enough for Davies' evenly spaced sum."""
+_LOG_STEP = 0.2
+"""Step of the trapezoid rule over log u: the integrand is analytic, so its error falls exponentially with 1 / step."""
+_MANY = 500
+"""More points than this of Davies' evenly spaced sum say that the tail is long and the logarithmic axis better."""
 
 
 def chance_not_positive(shapes: Floats, factors: Floats) -> float:
     """P(sum of factor * G <= 0) for independent gamma variables G of the given shapes (all > 0) and scale 1.
 
     The characteristic function is inverted numerically (Gil-Pelaez 1951): with many tasks by Davies' sum (Davies
-    1980, Applied Statistics 29:323, there for chi-square), with few, where its tail is long, on a logarithmic axis.
+    1980, Applied Statistics 29:323, there for chi-square), where its tail is long on a logarithmic axis.
     """
     used = factors != 0
     shapes, factors = shapes[used], factors[used]
@@ -38,22 +40,16 @@ def chance_not_positive(shapes: Floats, factors: Floats) -> float:
     if factors.min() > 0:
         return 0.0
     factors = factors / np.sqrt((shapes * factors**2).sum())
-    inverted = _evenly_spaced if shapes.sum() >= _MANY else _on_log_axis
-    return float(np.clip(0.5 - inverted(shapes, factors) / np.pi, 0.0, 1.0))
-
-
-def _evenly_spaced(shapes: Floats, factors: Floats) -> float:
-    """Davies' sum. Its error is the chance of lying more than pi / step from 0, here over 12 deviations away."""
+    last = _last(shapes, factors)
+    # Davies' error is the chance of lying more than pi / step from 0, here over 12 deviations away
     step = np.pi / (12.0 + 2 * abs(float(shapes @ factors)))
-    points = (np.arange(int(_last(shapes, factors) / step) + 1) + 0.5) * step
-    return step * float((_imaginary(points, shapes, factors) / points).sum())
-
-
-def _on_log_axis(shapes: Floats, factors: Floats) -> float:
-    """The trapezoid rule over log u, which takes in a tail that falls like a small power of u."""
-    step = 0.2
-    axis = np.arange(_NEGLIGIBLE - 2, np.log(_last(shapes, factors)), step)
-    return step * float(_imaginary(np.exp(axis), shapes, factors).sum())
+    if last / step <= _MANY:
+        points = (np.arange(int(last / step) + 1) + 0.5) * step
+        integral = step * float((_imaginary(points, shapes, factors) / points).sum())
+    else:
+        axis = np.arange(_NEGLIGIBLE - 2, np.log(last), _LOG_STEP)
+        integral = _LOG_STEP * float(_imaginary(np.exp(axis), shapes, factors).sum())
+    return float(np.clip(0.5 - integral / np.pi, 0.0, 1.0))
 
 
 def _imaginary(points: Floats, shapes: Floats, factors: Floats) -> Floats:
@@ -71,12 +67,18 @@ def _last(shapes: Floats, factors: Floats) -> float:
 
 
 def pseudo_task_interval(
-    sums: Floats, sizes: Floats, unseen: float, shape: float, confidence: float
+    sums: Floats,
+    sizes: Floats,
+    unseen: float,
+    shape: float,
+    confidence: float,
+    at: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
     """Lower and upper end for the mean of values scaled to 0 .. 1.
 
     `sums` and `sizes`: each task's sum and number of values. `unseen`: weight of the pseudo-task (of average
-    size). `shape`: the gamma shape of each task's weight, 1 for the Bayesian bootstrap, less to widen it.
+    size). `shape`: the gamma shape of each task's weight, 1 for the Bayesian bootstrap, less to widen it. `at`:
+    where the pseudo-task lies for the lower and for the upper end.
     """
     pairs, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
     shapes = np.append(shape * counts, max(unseen, 1e-6))
@@ -91,13 +93,13 @@ def pseudo_task_interval(
     mean = float(sums.sum() / sizes.sum())
     reach = 4 * float(np.sqrt(((sums - mean * sizes) ** 2).sum())) / float(sizes.sum()) + 1e-9
     return (
-        _crossing(lambda at: below(at, 0.0) - tail, mean, 0.0, reach),
-        _crossing(lambda at: below(at, 1.0) - (1 - tail), mean, 1.0, reach),
+        _crossing(lambda x: below(x, at[0]) - tail, mean, 0.0, reach),
+        _crossing(lambda x: below(x, at[1]) - (1 - tail), mean, 1.0, reach),
     )
 
 
 def _crossing(distance: Callable[[float], float], start: float, bound: float, reach: float) -> float:
-    """Where `distance` changes sign between `start` and `bound`, looked for near `start` first: far points cost more."""
+    """Where `distance` changes sign between `start` and `bound`, tried near `start` first: far points cost more."""
     inner = distance(start)
     side = 1.0 if bound > start else -1.0
     while abs(bound - start) > reach and inner * distance(start + side * reach) > 0:

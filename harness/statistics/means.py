@@ -85,8 +85,9 @@ def mean_of_sums(
         raise ValueError(f"confidence is {confidence}, expected a number between 0 and 1, such as 0.95")
     n, groups = int(sizes.sum()), sums.size
     bounded = bool(np.isfinite(floor) and np.isfinite(ceiling))
-    if values.min() == values.max():
-        mean = float(values[0])
+    least, most = float(values.min()), float(values.max())
+    if most - least <= (1e-9 * (ceiling - floor) if bounded else 0.0):
+        mean = (least + most) / 2
         if bounded:
             return Estimate(mean, *_all_equal(mean, groups, floor, ceiling, confidence), n, groups, "all equal")
         if groups == 1:
@@ -135,16 +136,17 @@ def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
 
     Two numbers adapt the pseudo-task method to the data. `coarse` is the variance between task means over the
     largest it could be, mean * (1 - mean): 1 for single 0/1 episodes, small for scores that vary little. Coarse
-    data get the full half pseudo-task and unwidened weights (close to Jeffreys' interval); fine data get weights widened
-    to match Student's quantile and little pseudo-task, for with them the bound is far from anything likely.
-    But when the mean lies so near a bound that only some two tasks' worth of values could lie beyond (`short`),
-    the sample may have missed the rare ones however fine it looks, and the half pseudo-task returns.
+    data get the full half pseudo-task and unwidened weights (close to Jeffreys' interval); fine data get weights
+    widened to match Student's quantile and little pseudo-task, for with them the bound is far from anything likely.
+    But when the mean lies so near a bound that the shorter side holds only a task's worth or two (`short`; some
+    more when tasks are few), the sample may have missed the rare ones however fine it looks, and the half
+    pseudo-task returns. The constants were chosen on the grid in docs/statistics.md.
     """
     room = data.mean * (1 - data.mean)
     tasks = data.df + 1
     coarse = min(1.0, data.variance * tasks / room)
     short = tasks * min(data.mean, 1 - data.mean)
-    unseen = 0.5 * max(coarse, float(np.exp(-((short / 1.5) ** 2))))
+    unseen = 0.5 * max(coarse, float(np.exp(-((short / (0.9 + 8 / tasks)) ** 2))))
     tail = (1 + confidence) / 2
     student = (stats.norm.ppf(tail) / stats.t.ppf(tail, data.df)) ** 2 * data.df / tasks
     shape = max(float(1 - (1 - student) * (1 - coarse)), 0.4)  # below 5 tasks the pseudo-task widens enough

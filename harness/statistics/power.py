@@ -1,0 +1,163 @@
+"""What a paired comparison can see: the smallest drop it would find, and the episodes a given drop needs.
+
+The power of Student's test on task differences is that of the noncentral t distribution (Cohen 1988). A drop also
+adds noise of its own: episodes that newly fail differ from their partners. Near-equal arms (temperature 0) have
+almost no noise before the drop, so leaving this out would promise far too much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import brentq
+
+from harness.statistics.means import summarise, task_sums
+from harness.statistics.outcomes import Pairs
+from harness.statistics.paired import difference_interval
+
+Floats = NDArray[np.float64]
+
+POWER = 0.8
+"""The chance of being found that a stated smallest visible drop has."""
+MOST_TASKS = 10_000_000
+"""Where the search for the tasks needed ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How the paired differences of an experiment scatter, and how they would if the candidate got worse."""
+
+    spread: float
+    """Standard deviation of a task's mean difference, in points of the metric."""
+    loss: float
+    """What a drop adds to the squared difference of an episode, per point of drop (see `_loss`)."""
+    repeats: float
+    """Pairs per task that count as independent: 1 when a task's pairs all move together."""
+    tasks: float
+    """Tasks, for the standard error; below their number when they have unequally many pairs."""
+    pairs_per_task: float
+    caution: float
+    """How much further than Student's the interval of these differences reaches, times the tasks."""
+    estimated: bool = True
+    """Whether all this was estimated from one pair of runs (see `_wanted`)."""
+
+    def standard_error(self, drop: float, tasks: float) -> float:
+        """Of the mean difference over `tasks` tasks if the true mean difference were -drop."""
+        newly_lost = max(self.loss * drop - drop**2, 0.0) / self.repeats
+        return float(np.sqrt((self.spread**2 + newly_lost) / tasks))
+
+
+def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: float = 0.9) -> Noise:
+    """The noise of the complete pairs, to be judged by their interval at `confidence`; without bounds a drop is
+    taken to add none.
+
+    Raises ValueError for fewer than 2 tasks.
+    """
+    whole = pairs.complete
+    a, b, tasks = pairs.a[whole], pairs.b[whole], pairs.tasks[whole]
+    d = b - a
+    sums, sizes = task_sums(d, tasks)
+    if sums.size < 2:
+        raise ValueError("the noise of paired differences needs 2 tasks or more")
+    data = summarise(sums, sizes)
+    effective, size = data.df + 1, float(sizes.mean())
+    spread = float(np.sqrt(data.variance * effective))
+    if low is None or high is None:
+        return Noise(spread, 0.0, 1.0, effective, size, 0.0)
+    caution = 0.0
+    if spread > 0:
+        interval = difference_interval(d, tasks, low, high, confidence)
+        student = float(stats.t.ppf((1 + confidence) / 2, data.df)) * spread / effective**0.5
+        caution = max(interval.high - interval.mean - student, 0.0) * effective
+    return Noise(spread, _loss(a - low, b - low, high - low), _independent(d, spread, size), effective, size, caution)
+
+
+def _loss(a: Floats, b: Floats, span: float) -> float:
+    """Added squared difference per point of drop, if the drop comes from episodes that fall to the lowest value.
+
+    Such an episode's difference turns from b - a into -a, its square from (b - a)**2 into a**2, so a point of drop
+    adds sum(b * (2 a - b)) / sum(b): the whole range when the arms succeed on the same episodes, nothing when a
+    success of one says little about the other.
+    """
+    return max(float((b * (2 * a - b)).sum() / b.sum()), 0.0) if b.any() else span
+
+
+def _independent(d: Floats, spread: float, size: float) -> float:
+    """Pairs per task that count as independent: the variance of single pairs over that of a task's mean.
+
+    Between 1 and the pairs per task; 1 when nothing differs, as at temperature 0, where repeats are copies.
+    """
+    return float(np.clip(d.var() / spread**2, 1.0, size)) if spread > 0 else 1.0
+
+
+def chance_to_see(
+    drop: float, noise: Noise, alpha: float = 0.05, tasks: float | None = None, allowed: float = 0.0
+) -> float:
+    """Power of the one-sided test at level `alpha` against a true drop, of which `allowed` is forgiven."""
+    count = noise.tasks if tasks is None else tasks
+    error = noise.standard_error(drop, count)
+    excess = drop - allowed - noise.caution / count
+    if error <= 0 or count <= 1:
+        return 1.0 if excess > 0 and count > 1 else 0.0
+    df = count - 1
+    return float(stats.nct.sf(stats.t.ppf(1 - alpha, df), df, excess / error))
+
+
+def _wanted(power: float, noise: Noise, tasks: float) -> float:
+    """The power to plan for, so that `power` remains when the noise is only estimated.
+
+    New runs scatter differently than the ones the noise came from, and power loses more where the noise was
+    underestimated than it gains elsewhere: about 2 points and 1 / df in simulations (docs/statistics.md).
+    """
+    return min(power + 0.02 + 1 / max(tasks - 1, 1.0), max(power, 0.95)) if noise.estimated else power
+
+
+def smallest_visible_drop(
+    noise: Noise, alpha: float = 0.05, power: float = POWER, span: float | None = None, allowed: float = 0.0
+) -> float:
+    """The smallest true drop that is found with chance `power`, `allowed` of it being forgiven; inf when even the
+    whole range `span` (None: unbounded) would not be."""
+
+    wanted = _wanted(power, noise, noise.tasks)
+
+    def lacking(drop: float) -> float:
+        return chance_to_see(drop, noise, alpha, allowed=allowed) - wanted
+
+    top = float(span) if span is not None else allowed + 100.0 * max(noise.spread, 1e-12)
+    # near the whole range a drop's own noise shrinks again, so the first crossing is looked for from below
+    grid = allowed + (top - allowed) * np.linspace(0, 1, 129)
+    found = next((i for i in range(1, grid.size) if lacking(float(grid[i])) >= 0), None)
+    if found is None:
+        return float("inf")
+    if lacking(float(grid[found - 1])) >= 0:
+        return float(grid[found])
+    return float(brentq(lacking, float(grid[found - 1]), float(grid[found]), xtol=1e-6 * top))
+
+
+def tasks_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER) -> int | None:
+    """The fewest tasks, with as many repeats as now, on which a true drop is found with chance `power`; None if
+    more than ten million."""
+    if drop <= 0:
+        raise ValueError(f"the drop to find is {drop}, expected more than 0")
+
+    def enough(tasks: int) -> bool:
+        return chance_to_see(drop, noise, alpha, tasks) >= _wanted(power, noise, tasks)
+
+    low, high = 1, 2
+    while not enough(high):
+        low, high = high, high * 2
+        if high > MOST_TASKS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def episodes_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER) -> int | None:
+    """Episodes per arm that go with `tasks_needed`."""
+    tasks = tasks_needed(drop, noise, alpha, power)
+    return None if tasks is None else int(np.ceil(tasks * noise.pairs_per_task))

@@ -1,0 +1,101 @@
+"""How often the 95 % interval holds the truth, over simulated experiments. The short forms run by default."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.statistics import clustered_mean
+from tests.harness.statistics.simulated import COVERAGE_SEED, Shape, flat, play, task_rates
+
+
+def coverage(shape: Shape, experiments: int) -> float:
+    """The share of experiments whose interval holds the truth."""
+    parts = [COVERAGE_SEED, shape.tasks, shape.repeats, round(1000 * shape.rate), round(1000 * shape.likeness)]
+    rng = np.random.default_rng([*parts, *shape.kind.encode()])
+    held = 0
+    for _ in range(experiments):
+        values, tasks = flat(shape, play(shape, task_rates(shape, rng), rng))
+        found = clustered_mean(values, tasks, 0.0, shape.high)
+        held += found.low - 1e-9 <= shape.truth <= found.high + 1e-9
+    return held / experiments
+
+
+def mixed_coverage(experiments: int) -> float:
+    """As `coverage`, every experiment with a kind, size and rate of its own: n >= 30 tasks, rates 0.1 .. 0.9."""
+    rng = np.random.default_rng(COVERAGE_SEED)
+    held = 0
+    for _ in range(experiments):
+        shape = Shape(
+            str(rng.choice(["success", "score", "narrow", "partial"])),
+            int(rng.choice([30, 40, 90, 134, 200])),
+            int(rng.choice([1, 2, 4])),
+            float(rng.uniform(0.1, 0.9)),
+            float(rng.uniform(0.1, 0.6)),
+        )
+        values, tasks = flat(shape, play(shape, task_rates(shape, rng), rng))
+        found = clustered_mean(values, tasks, 0.0, shape.high)
+        held += found.low <= shape.truth <= found.high
+    return held / experiments
+
+
+OURS = [
+    Shape(kind, tasks, repeats, rate)
+    for kind, tasks, repeats in [
+        ("success", 30, 4),
+        ("success", 134, 4),
+        ("success", 200, 1),
+        ("score", 30, 1),
+        ("score", 90, 5),
+        ("narrow", 40, 2),
+        ("partial", 50, 4),
+    ]
+    for rate in (0.1, 0.3, 0.5, 0.9)
+]
+ELSEWHERE = [
+    *(Shape("success", tasks, repeats, rate) for tasks in (2, 5, 12, 20) for repeats in (1, 4) for rate in (0.02, 0.5)),
+    *(Shape("score", tasks, 4, rate, 0.5) for tasks in (3, 5, 10, 20, 30) for rate in (0.02, 0.1, 0.5)),
+    *(Shape("narrow", tasks, 1, rate) for tasks in (3, 5, 10, 30, 134) for rate in (0.02, 0.5, 0.98)),
+    *(Shape("success", tasks, 4, rate, 0.1) for tasks in (30, 134) for rate in (0.01, 0.03, 0.97)),
+    Shape("score", 134, 4, 0.98, 0.5),
+    Shape("score", 60, 2, 0.03, 0.3),
+    Shape("partial", 8, 3, 0.9),
+]
+
+
+def named(shape: Shape) -> str:
+    return f"{shape.kind}-{shape.tasks}x{shape.repeats}-{shape.rate}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", OURS, ids=named)
+def test_coverage_in_2000_experiments_like_ours_is_93_to_97_percent(shape: Shape) -> None:
+    held = coverage(shape, 2000)
+    print(f"\ncoverage of {named(shape)}: {held:.1%}")
+    assert 0.93 <= held <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ELSEWHERE, ids=named)
+def test_coverage_is_never_below_93_percent_elsewhere(shape: Shape) -> None:
+    held = coverage(shape, 2000)
+    print(f"\ncoverage of {named(shape)}: {held:.1%}")
+    assert held >= 0.93
+
+
+@pytest.mark.slow
+def test_coverage_over_2000_mixed_experiments_is_93_to_97_percent() -> None:
+    held = mixed_coverage(2000)
+    print(f"\ncoverage of the mixture: {held:.1%}")
+    assert 0.93 <= held <= 0.97
+
+
+def test_coverage_over_400_mixed_experiments() -> None:
+    """The short form: the limits are wider by 2.5 standard errors of 400 experiments."""
+    assert 0.905 <= mixed_coverage(400) <= 0.99
+
+
+@pytest.mark.parametrize("shape", [Shape("score", 10, 4, 0.02, 0.5), Shape("success", 5, 4, 0.1, 0.5)], ids=named)
+def test_coverage_of_few_tasks_near_a_bound(shape: Shape) -> None:
+    """The plain interval (mean +- 1.96 standard errors, or Student's) covers 75 to 85 % of these."""
+    assert coverage(shape, 300) >= 0.93

@@ -1,0 +1,93 @@
+"""Ranks: planted orders are found, equal arms are tied, and the joint claims hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.statistics import rank_arms
+from tests.harness.statistics.simulated import RANK_SEED
+
+
+def table(values: dict[str, np.ndarray]) -> tuple[list[str], list[int], np.ndarray]:
+    """Rows from arm -> tasks x repeats."""
+    arms, tasks, rows = [], [], []
+    for arm, grid in values.items():
+        arms += [arm] * grid.size
+        tasks += np.repeat(np.arange(grid.shape[0]), grid.shape[1]).tolist()
+        rows.append(grid.ravel())
+    return arms, tasks, np.concatenate(rows)
+
+
+def planted(means: dict[str, float], tasks: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Scores with a hardness that all arms share."""
+    hardness = rng.normal(0, 2, (tasks, 1))
+    return {arm: mean + hardness + rng.normal(0, 1, (tasks, 2)) for arm, mean in means.items()}
+
+
+def test_far_arms_have_sure_ranks_and_near_ones_are_tied() -> None:
+    rng = np.random.default_rng(RANK_SEED)
+    data = planted({"low": 3.0, "one": 6.0, "two": 6.02, "high": 8.0}, 60, rng)
+    found = {rank.arm: rank for rank in rank_arms(*table(data))}
+    assert (found["high"].low, found["high"].high, found["high"].tied_with) == (1, 1, ())
+    assert (found["low"].low, found["low"].high) == (4, 4)
+    assert (found["one"].low, found["one"].high, found["one"].tied_with) == (2, 3, ("two",))
+
+
+def test_sharing_tasks_tells_apart_what_separate_tasks_could_not() -> None:
+    rng = np.random.default_rng(RANK_SEED)
+    data = planted({"a": 5.0, "b": 5.6}, 60, rng)
+    assert rank_arms(*table(data))[0].tied_with == ()
+    data["b"] = rng.permutation(data["b"])  # the same values, but no longer the same tasks
+    assert rank_arms(*table(data))[0].tied_with != ()
+
+
+def test_equal_arms_share_the_rank() -> None:
+    grid = np.random.default_rng(1).random((10, 2))
+    found = rank_arms(*table({"x": grid, "y": grid, "z": grid - 5}))
+    assert [(r.arm, r.rank, r.low, r.high) for r in found] == [("x", 1, 1, 2), ("y", 1, 1, 2), ("z", 3, 3, 3)]
+    assert found[0].tied_with == ("y",)
+
+
+def test_a_constant_difference_on_too_few_tasks_proves_nothing() -> None:
+    assert rank_arms(*table({"x": np.ones((4, 1)), "y": np.zeros((4, 1))}))[0].tied_with == ("y",)
+    assert rank_arms(*table({"x": np.ones((8, 1)), "y": np.zeros((8, 1))}))[0].tied_with == ()
+    assert rank_arms(*table({"x": np.ones((1, 9)), "y": np.zeros((1, 9))}))[0].tied_with == ("y",)
+
+
+def test_the_order_of_rows_never_matters() -> None:
+    rng = np.random.default_rng(RANK_SEED)
+    arms, tasks, values = table(planted({"a": 5.0, "b": 5.3, "c": 6.0}, 30, rng))
+    order = rng.permutation(len(arms))
+    mixed = rank_arms([arms[i] for i in order], [tasks[i] for i in order], values[order])
+    assert mixed == rank_arms(arms, tasks, values)
+
+
+def test_an_arm_without_a_task_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="b"):
+        rank_arms(["a", "a", "b"], ["x", "y", "x"], [1.0, 2.0, 1.0])
+    with pytest.raises(ValueError, match="missing"):
+        rank_arms(["a", "b"], ["x", "x"], [1.0, float("nan")])
+
+
+def false_claims(arms: int, tasks: int, experiments: int) -> float:
+    """Share of experiments with equal arms in which any arm is claimed better than another."""
+    rng = np.random.default_rng([RANK_SEED, arms, tasks])
+    wrong = 0
+    for _ in range(experiments):
+        rates = rng.beta(1.2, 1.2, (tasks, 1))
+        grids = {f"a{i}": (rng.random((tasks, 4)) < rates).astype(float) for i in range(arms)}
+        wrong += any(len(rank.tied_with) < arms - 1 for rank in rank_arms(*table(grids), draws=500))
+    return wrong / experiments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arms", "tasks"), [(3, 12), (10, 30), (10, 134)])
+def test_equal_arms_are_told_apart_in_at_most_7_percent_of_1000_experiments(arms: int, tasks: int) -> None:
+    wrong = false_claims(arms, tasks, 1000)
+    print(f"\nranks of {arms} equal arms on {tasks} tasks: any false claim in {wrong:.1%}")
+    assert wrong <= 0.07
+
+
+def test_equal_arms_are_seldom_told_apart() -> None:
+    assert false_claims(6, 40, 60) <= 0.14
