@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,11 +18,12 @@ class CallLedger:
 
     def __init__(self) -> None:
         self.calls: list[CallRecord] = []
+        self._counts: Counter[tuple[int, str]] = Counter()
         self._chains: dict[tuple[int, str], list[Message]] = {}
 
     def ordinal(self, seat: int, role: str) -> int:
         """The ordinal of the next call of a seat and role."""
-        return sum(call.seat == seat and call.role == role for call in self.calls)
+        return self._counts[seat, role]
 
     def add(
         self,
@@ -35,6 +37,7 @@ class CallLedger:
     ) -> None:
         """Append one call, failed (`reply` None) or not."""
         who = request.identity
+        self._counts[who.seat, who.role] += 1
         chain = self._chains.get((who.seat, who.role), [])
         prefix = _common_prefix(chain, request.messages)
         answer = [] if reply is None else [Message("assistant", reply.text)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -178,17 +178,22 @@ class CallLog:
         self.close()
 
 
+_NAMES = tuple(field.name for field in fields(ChatReply) if field.name != "cache_hit")
+_LEFT_OUT = {
+    "cached_tokens": None,
+    "usd": None,
+    "structured": None,
+    "attempts": 1,
+    "token_ids": None,
+    "logprobs": None,
+    "dropped": (),
+}
+
+
 def _plain(reply: ChatReply) -> dict[str, Any]:
     """The reply without the fields that have their default, to keep lines short."""
-    plain = asdict(reply)
-    for name, default in (("cached_tokens", None), ("usd", None), ("structured", None), ("attempts", 1)):
-        if plain[name] == default:
-            del plain[name]
-    for name in ("token_ids", "logprobs", "dropped"):
-        if not plain[name]:
-            del plain[name]
-    del plain["cache_hit"]
-    return plain
+    values = ((name, getattr(reply, name)) for name in _NAMES)
+    return {name: value for name, value in values if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
 
 
 def _reply(plain: Mapping[str, Any]) -> ChatReply:

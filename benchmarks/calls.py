@@ -1,0 +1,192 @@
+"""The whole path of a call (episode loop, client library, record, store, call log) against a bare loop over the openai
+library that sends the same requests, in the same minute, to a server in a process of its own.
+
+    python -m benchmarks.calls [--rounds 3] [--episodes 60]      CPU per call and calls per second, no latency
+    python -m benchmarks.calls --full 0.1 2                      how full 256 episodes at once keep that many calls
+
+Ten-turn SOTOPIA dialogues. CPU is the client process's own, all its threads; the server's is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from rich.console import Console
+
+from agents.models.base import ChatRequest
+from harness.experiment import Experiment
+from harness.progress import Progress
+from harness.run import Run, execute
+from harness.runner import Stop
+from tests.e2e.speaking_server import serving
+
+TURNS = 10
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    cpu_ms: float
+    """Per call, of this process."""
+    per_second: float
+
+
+def experiment(url: str, episodes: int, at_once: int) -> Experiment:
+    tasks = min(50, episodes)
+    options = {"max_turns": TURNS}
+    return Experiment.model_validate(
+        {
+            "name": "bench",
+            "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": tasks, "options": options}],
+            "models": {"m": {"provider": "openai", "model": "local", "base_url": url, "deadlines": {"call": 300}}},
+            "actors": ["m"],
+            "strategists": ["vanilla"],
+            "repeats": -(-episodes // tasks),
+            "limits": {"episodes_at_once": at_once, "turn_seconds": 1000, "stuck_seconds": 300},
+        }
+    )
+
+
+@contextmanager
+def opened(url: str, episodes: int, at_once: int) -> Iterator[Run]:
+    with tempfile.TemporaryDirectory() as folder, Run(experiment(url, episodes, at_once), Path(folder) / "run") as run:
+        yield run
+
+
+def full_path(url: str, episodes: int, at_once: int) -> Figure:
+    """`harness run` without its start: play every episode, keep every record and reply."""
+    with opened(url, episodes, at_once) as run:
+        began, used = time.perf_counter(), time.process_time()
+        summary = execute(run, Progress(Console(file=io.StringIO())))
+        seconds, cpu = time.perf_counter() - began, time.process_time() - used
+        assert summary.finished == summary.planned, summary
+        return Figure(cpu / run.meter.calls * 1e3, run.meter.calls / seconds)
+
+
+def recorded_bodies(url: str, episodes: int, at_once: int) -> list[list[Body]]:
+    """The requests that the whole path makes, episode by episode: what the bare loop sends."""
+    bodies: dict[str, list[Body]] = {}
+
+    with opened(url, episodes, at_once) as run:
+        for model in run.plan.models.values():
+            inner: Any = model
+            while hasattr(inner, "inner") or hasattr(inner, "_model"):
+                inner = getattr(inner, "inner", None) or inner._model
+            client, real = inner._client, inner._client.send
+
+            async def watched(request: ChatRequest, how: Any, client: Any = client, real: Any = real) -> Any:
+                from agents.models.openai_provider import payload
+
+                sent = payload(client.config, request, how, client.base_url)
+                bodies.setdefault(request.identity.episode, []).append(sent)
+                return await real(request, how)
+
+            client.send = watched
+        asyncio.run(run.play(Progress(Console(file=io.StringIO())), Stop()))
+    return list(bodies.values())
+
+
+def bare_loop(make: Callable[[], AsyncOpenAI], bodies: list[list[Body]], at_once: int) -> Figure:
+    """Episode after episode per worker, the calls of one in order; answers are read and thrown away."""
+
+    async def go() -> Figure:
+        client, left = make(), iter(bodies)
+
+        async def worker() -> None:
+            for calls in left:
+                for body in calls:
+                    answer = await client.chat.completions.create(**body)
+                    assert answer.choices[0].message.content
+
+        began, used = time.perf_counter(), time.process_time()
+        await _all(worker, at_once)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - used
+        await client.close()
+        count = sum(map(len, bodies))
+        return Figure(cpu / count * 1e3, count / seconds)
+
+    return asyncio.run(go())
+
+
+async def _all(worker: Callable[[], Awaitable[None]], count: int) -> None:
+    await asyncio.gather(*(worker() for _ in range(count)))
+
+
+def compare(rounds: int, episodes: int, at_once: int) -> None:
+    with serving() as server:
+
+        def library() -> AsyncOpenAI:
+            return AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0, timeout=600)
+
+        def on_aiohttp() -> AsyncOpenAI:
+            client = DefaultAioHttpClient()
+            return AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0, timeout=600, http_client=client)
+
+        bodies = recorded_bodies(server.url, episodes, at_once)
+        ways: dict[str, Callable[[], Figure]] = {
+            "bare loop over the openai library": lambda: bare_loop(library, bodies, at_once),
+            "the same on the library's aiohttp transport": lambda: bare_loop(on_aiohttp, bodies, at_once),
+            "whole path": lambda: full_path(server.url, episodes, at_once),
+        }
+        got: dict[str, list[Figure]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, way in ways.items():
+                got[name].append(way())
+    calls = sum(map(len, bodies))
+    print(f"{len(bodies)} ten-turn dialogues, {calls} calls, {at_once} at once, median of {rounds} rounds in turn")
+    base = next(iter(got.values()))
+    for name, figures in got.items():
+        ratio = statistics.median(one.cpu_ms / bare.cpu_ms for one, bare in zip(figures, base, strict=True))
+        cpu = statistics.median(one.cpu_ms for one in figures)
+        rate = statistics.median(one.per_second for one in figures)
+        print(f"{name:45s} {cpu:6.2f} ms CPU per call  {rate:6.0f} calls/s  CPU {ratio:5.2f} × the bare loop")
+
+
+def fullness(latencies: list[float], episodes: int, at_once: int = 256) -> None:
+    """Calls per second as a share of min(ideal, the bare loop): 1 means that the endpoint is the bottleneck."""
+    for latency in latencies:
+        with serving("--latency", f"{latency:g}") as server:
+
+            def library(url: str = server.url) -> AsyncOpenAI:
+                client = DefaultAioHttpClient()
+                return AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=600, http_client=client)
+
+            few = recorded_bodies(server.url, 50, 50)
+            bodies = (few * -(-episodes // len(few)))[:episodes]
+            bare = bare_loop(library, bodies, at_once)
+            ours = full_path(server.url, episodes, at_once)
+            ideal = at_once / latency
+            best = min(ideal, bare.per_second)
+            print(
+                f"latency {latency:g} s, {at_once} at once, {episodes} episodes: ideal {ideal:.0f} calls/s, bare loop "
+                f"(aiohttp) {bare.per_second:.0f}, whole path {ours.per_second:.0f} = {ours.per_second / best:.2f} of "
+                f"min(ideal, bare loop); {ours.per_second / ideal:.2f} of 256 calls under way"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--episodes", type=int, default=0, help="60, or 512 with --full")
+    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--full", type=float, nargs="+", metavar="SECONDS", help="measure fullness at these latencies")
+    args = parser.parse_args()
+    if args.full:
+        fullness(args.full, args.episodes or 512)
+    else:
+        compare(args.rounds, args.episodes or 60, args.at_once)
+
+
+if __name__ == "__main__":
+    main()
