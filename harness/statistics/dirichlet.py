@@ -44,7 +44,7 @@ def chance_not_positive(shapes: Floats, factors: Floats) -> float:
     # Davies' error is the chance of lying more than pi / step from 0, here over 12 deviations away
     step = np.pi / (12.0 + 2 * abs(float(shapes @ factors)))
     if last / step <= _MANY:
-        points = (np.arange(int(last / step) + 1) + 0.5) * step
+        points: Floats = step * (np.arange(int(last / step) + 1, dtype=np.float64) + 0.5)
         integral = step * float((_imaginary(points, shapes, factors) / points).sum())
     else:
         axis = np.arange(_NEGLIGIBLE - 2, np.log(last), _LOG_STEP)
@@ -107,4 +107,4 @@ def _crossing(distance: Callable[[float], float], start: float, bound: float, re
     end = start + side * min(reach, abs(bound - start))
     if inner * distance(end) > 0:
         return bound
-    return float(brentq(distance, *sorted((start, end)), xtol=1e-6, rtol=1e-6))
+    return float(brentq(distance, min(start, end), max(start, end), xtol=1e-6, rtol=1e-6))

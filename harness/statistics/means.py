@@ -52,7 +52,7 @@ class Clustered:
 
 
 def clustered_mean(
-    values: Sequence[float] | Floats,
+    values: Sequence[float] | NDArray[Any],
     clusters: Sequence[Any] | NDArray[Any],
     low: float | None = None,
     high: float | None = None,
@@ -113,7 +113,8 @@ def task_sums(values: Floats, labels: NDArray[Any]) -> tuple[Floats, Floats]:
     """Sum and number of values of each task, in an order that does not depend on the rows'."""
     _, index = np.unique(labels, return_inverse=True)
     order = np.lexsort((values, index))  # equal sums to the last bit, whatever order the rows came in
-    return np.bincount(index[order], weights=values[order]), np.bincount(index).astype(float)
+    sums: Floats = np.asarray(np.bincount(index[order], weights=values[order]), dtype=np.float64)
+    return sums, np.bincount(index).astype(np.float64)
 
 
 def summarise(sums: Floats, sizes: Floats) -> Clustered:
@@ -164,7 +165,7 @@ def _all_equal(mean: float, groups: int, floor: float, ceiling: float, confidenc
 
 
 def _checked(
-    values: Sequence[float] | Floats,
+    values: Sequence[float] | NDArray[Any],
     clusters: Sequence[Any] | NDArray[Any],
     episodes: Sequence[Any] | NDArray[Any] | None,
 ) -> tuple[Floats, NDArray[Any]]:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from harness.statistics.means import Estimate, clustered_mean
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -34,7 +32,7 @@ class Bounds:
 
 
 def bounded_mean(
-    values: Sequence[float | None] | Floats,
+    values: Sequence[float | None] | NDArray[Any],
     clusters: Sequence[Any] | NDArray[Any],
     low: float,
     high: float,

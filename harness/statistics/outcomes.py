@@ -24,7 +24,12 @@ class Outcomes:
     values: Floats
 
     @classmethod
-    def of(cls, tasks: Sequence[Any], seeds: Sequence[Any], values: Sequence[float | None] | Floats) -> Outcomes:
+    def of(
+        cls,
+        tasks: Sequence[Any] | NDArray[Any],
+        seeds: Sequence[Any] | NDArray[Any],
+        values: Sequence[float | None] | NDArray[Any],
+    ) -> Outcomes:
         """Check and keep. Raises BadInput when a (task, seed) comes twice: a run counted double would look certain."""
         kept = cls(np.asarray(tasks), np.asarray(seeds), np.asarray(values, dtype=float))
         if not kept.tasks.shape == kept.seeds.shape == kept.values.shape or kept.values.ndim != 1:

@@ -11,24 +11,24 @@ from scipy.special import comb
 
 from harness.statistics.means import Estimate, clustered_mean
 
+Labels = Sequence[Any] | NDArray[Any]
 
-def pass_hat_k(successes: Sequence[float], tasks: Sequence[Any], k: int, confidence: float = 0.95) -> Estimate:
+
+def pass_hat_k(successes: Labels, tasks: Labels, k: int, confidence: float = 0.95) -> Estimate:
     """pass^k: that k fresh tries all succeed; per task C(c, k) / C(n, k) for c successes in n repeats, unbiased
     (Yao et al. 2024, tau-bench, arXiv:2406.12045), then the mean over tasks."""
     won, tried, names = _counts(successes, tasks, k)
     return clustered_mean(comb(won, k) / comb(tried, k), names, 0.0, 1.0, confidence)
 
 
-def pass_at_k(successes: Sequence[float], tasks: Sequence[Any], k: int, confidence: float = 0.95) -> Estimate:
+def pass_at_k(successes: Labels, tasks: Labels, k: int, confidence: float = 0.95) -> Estimate:
     """pass@k: that at least one of k fresh tries succeeds; per task 1 - C(n - c, k) / C(n, k), unbiased (Chen et al.
     2021, arXiv:2107.03374), then the mean over tasks."""
     won, tried, names = _counts(successes, tasks, k)
     return clustered_mean(1 - comb(tried - won, k) / comb(tried, k), names, 0.0, 1.0, confidence)
 
 
-def _counts(
-    successes: Sequence[float], tasks: Sequence[Any], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+def _counts(successes: Labels, tasks: Labels, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
     """Successes and tries by task. Raises ValueError for outcomes other than 0 or 1 and for tasks with fewer than k."""
     won = np.asarray(successes, dtype=float)
     if k < 1:

@@ -37,9 +37,9 @@ class Rank:
 
 
 def rank_arms(
-    arms: Sequence[str],
-    tasks: Sequence[Any],
-    values: Sequence[float] | Floats,
+    arms: Sequence[str] | NDArray[Any],
+    tasks: Sequence[Any] | NDArray[Any],
+    values: Sequence[float] | NDArray[Any],
     confidence: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
@@ -57,7 +57,7 @@ def rank_arms(
     shape = names.size, labels.size
     cell = arm * shape[1] + task
     order = np.lexsort((y, cell))  # the same sums to the last bit, whatever order the rows came in
-    sums = np.bincount(cell[order], weights=y[order], minlength=shape[0] * shape[1]).reshape(shape)
+    sums = np.bincount(cell[order], weights=y[order], minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     sizes = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     if y.size == 0 or (sizes == 0).any():
         lacking = [str(names[i]) for i in np.flatnonzero((sizes == 0).any(axis=1))] if y.size else []
