@@ -110,6 +110,11 @@ def test_unscored_episodes_exit_4(shell: Shell) -> None:
     assert "unscored: 4." in shell.out
 
 
+def test_without_a_judge_nothing_is_owed_and_the_run_exits_0(shell: Shell) -> None:
+    assert shell("run", shell.config(judge=None)) == 0
+    assert "unscored: 4." in shell.out
+
+
 def test_dry_run_prints_cells_and_episodes_and_plays_nothing(shell: Shell) -> None:
     assert shell("run", shell.config(), "--dry-run") == 0
     assert "2 cells, 4 episodes" in shell.out

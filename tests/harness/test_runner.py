@@ -303,6 +303,6 @@ def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(EpisodeRecord, "__hash__", object.__hash__, raising=False)
     monkeypatch.setattr(harness.run, "play_episode", watched)
-    tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 20, "options": {"max_turns": 1}}]
+    tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 1}}]
     run(tmp_path, small(environments=tiny, limits={"episodes_at_once": 2}))
     assert most <= 2 * 2, f"{most} records were alive with 2 episodes at once"
