@@ -272,7 +272,7 @@ def test_a_changed_prompt_is_refused_as_well(tmp_path: Path, monkeypatch: pytest
         return manifest | {"prompts": manifest["prompts"] | {"environments.sotopia/actor": "0" * 12}}
 
     monkeypatch.setattr(harness.run, "build_manifest", other)
-    with pytest.raises(BadInput, match="prompt environments.sotopia/actor"):
+    with pytest.raises(BadInput, match=r"prompt environments\.sotopia/actor"):
         run(tmp_path)
 
 
