@@ -14,7 +14,7 @@ EPILOG = """exit codes: 0 all finished · 2 bad input · 4 finished with failed 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(_two_words(sys.argv[1:] if argv is None else argv))
     try:
         return int(arguments.do(arguments))
     except BadInput as error:
@@ -77,13 +77,38 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     judge = commands.add_parser(
-        "judge", help="score a run's stored episodes with another judge", description="Score stored episodes again."
+        "judge",
+        help="score a run's stored episodes; `judge report RUN …`: how good the judges are",
+        description="Score stored episodes again, or give their strategies process rewards (--process). "
+        "`harness judge report RUN …` prints the judges' report card.",
     )
     judge.add_argument("run", type=Path, help="the run's folder")
-    judge.add_argument("--judge", required=True, metavar="MODEL", help="a model of the run's config, or provider:model")
+    judge.add_argument("--judge", metavar="MODEL", help="a model of the run's config, or provider:model")
     judge.add_argument("--kind", default="sotopia", help="the kind of judge (sotopia)")
     judge.add_argument("--model-config", type=Path, metavar="FILE", help="YAML with `models:` to take MODEL from")
+    judge.add_argument("--again", type=int, default=0, metavar="K", help="ask K times more (test-retest)")
+    judge.add_argument("--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed or all")
+    process = judge.add_argument_group("process rewards")
+    process.add_argument("--process", metavar="METHOD", help="critical, utterance, progress, replay or a plug-in's")
+    process.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")
+    process.add_argument("--environment", action="append", default=[], metavar="NAME", help="only this environment's")
+    process.add_argument("--max-episodes", type=int, metavar="N", help="at most N episodes of each cell")
+    process.add_argument("--outcome", metavar="LABEL", help="whose scores are the outcome (the run's own judge)")
     judge.set_defaults(do=_do_judge)
+    report = commands.add_parser(REPORT)
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or a folder of runs")
+    report.add_argument("--format", choices=["table", "markdown", "json"], default="table")
+    report.set_defaults(do=_do_judge_report)
+
+
+REPORT = "judge report"
+
+
+def _two_words(argv: list[str]) -> list[str]:
+    """`judge report` as one word, unless a run of that name is meant."""
+    if argv[:2] == ["judge", "report"] and not Path("report", "manifest.json").exists():
+        return [REPORT, *argv[2:]]
+    return argv
 
 
 def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -130,6 +155,12 @@ def _do_judge(arguments: argparse.Namespace) -> int:
     from harness.commands.judge import judge_command
 
     return judge_command(arguments)
+
+
+def _do_judge_report(arguments: argparse.Namespace) -> int:
+    from harness.commands.report import report_command
+
+    return report_command(arguments.runs, arguments.format)
 
 
 def _do_list(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from agents.actors import ModelActor, ScriptedActor
 from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.prompts import general
-from environments.base import BaselineEntry, Environment, Outcome, Play, Task, View
+from environments.base import Action, BaselineEntry, Environment, Outcome, Play, Task, View
 from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
@@ -43,6 +43,17 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefix:
+    """Turns that are taken as they were once played, before anybody is asked (counterfactual replay)."""
+
+    turns: tuple[TurnRecord, ...]
+    answers: tuple[str, ...]
+    """The actors' answers behind them, as their models wrote them."""
+    sampling: int
+    """What the seeds of the calls that follow are made from, in the episode's seed's place."""
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodePlan:
     """Everything one episode is a function of."""
 
@@ -62,6 +73,8 @@ class EpisodePlan:
     seed: int
     turn_seconds: float = 300.0
     episode_seconds: float = 3600.0
+    prefix: Prefix | None = None
+    """Where the episode goes on from; None = from its start."""
 
 
 def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord:
@@ -129,6 +142,19 @@ class _Table:
         self._actors = [self._actor(number, seat) for number, seat in enumerate(plan.seats)]
         self._past = [[] for _ in plan.seats]
         self._seen = [0 for _ in plan.seats]
+        if plan.prefix is not None:
+            for turn, answer in zip(plan.prefix.turns, plan.prefix.answers, strict=True):
+                self._again(turn, answer)
+
+    def _again(self, turn: TurnRecord, answer: str) -> None:
+        """Do a stored turn once more. Raises `EpisodeError` when the world answers otherwise than it did."""
+        view = _world(lambda: self.play.view(turn.seat))
+        result = _world(lambda: self.play.step(turn.seat, Action(turn.action, turn.action_kind)))
+        if result.rendered != turn.rendered:
+            raise EpisodeError("environment", f"turn {turn.index} does not replay: {result.rendered!r:.200}")
+        self.turns.append(turn)
+        self._seen[turn.seat] = len(view.events)
+        self._past[turn.seat].append(OwnTurn(turn.strategy, answer))
 
     def _actor(self, number: int, seat: Seat) -> Actor:
         if seat.baseline is None:
@@ -177,7 +203,7 @@ class _Table:
             messages=tuple(messages),
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
-            seed=call_seed(plan.seed, seat, role, ordinal),
+            seed=call_seed(plan.prefix.sampling if plan.prefix else plan.seed, seat, role, ordinal),
             schema=with_text_limit(schema, spec.answer_chars),
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
         )

@@ -161,8 +161,7 @@ def _one_or_panel(value: Any) -> str:
 
 
 JudgeSpecs = Annotated[
-    Annotated[JudgeSpec, Tag("one")]
-    | Annotated[list[JudgeSpec], Field(min_length=1), Tag("panel")],
+    Annotated[JudgeSpec, Tag("one")] | Annotated[list[JudgeSpec], Field(min_length=1), Tag("panel")],
     Discriminator(_one_or_panel),
 ]
 
@@ -229,6 +228,7 @@ class Experiment(Spec):
         _unique("actors", [a.label for a in [*self.actors, *self.partners]])
         _unique("strategists", [s.label for s in self.strategists])
         _unique("pairings", [pairing_label(p) for p in self.pairings])
+        _unique_judges([f"{judge.kind} on {judge.model}" for judge in self.judges])
         actors = ["same", *(a.label for a in [*self.actors, *self.partners])]
         strategists = ["same", "vanilla", *(s.label for s in self.strategists)]
         for pairing in self.pairings:
@@ -300,6 +300,12 @@ def _unique(what: str, labels: list[str], parts: int = 1) -> None:
             raise ValueError(
                 f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)"
             )
+
+
+def _unique_judges(labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"the panel has the judge {label} twice; `harness judge RUN --again 1` asks a judge again")
 
 
 def _known(what: str, name: str, known: list[str]) -> None:

@@ -18,7 +18,8 @@ from scipy import stats
 from agents.strategists import kind_of
 from harness.errors import BadInput
 from harness.experiment import Cell, Experiment, cells
-from harness.index import Row, latest_episodes, latest_judgements
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.judging.process import process_kind
 from harness.plan import Plan, model_config
 from harness.seeds import stable_hash
 from harness.store import MANIFEST, read_manifest
@@ -61,14 +62,16 @@ def forecast(
 
 def arm_identity(experiment: Experiment, cell: Cell) -> str:
     """What makes episodes of two runs alike in cost: environment with options, pairing, agents, models and judge."""
-    names = {cell.actor.model, cell.strategist.model, experiment.judge.model if experiment.judge else None}
+    judges, process = experiment.judges, experiment.process
+    judging = [*(spec.model for spec in judges), *(spec.model for spec in process)]
+    names = {cell.actor.model, cell.strategist.model, *judging}
     parts: dict[str, Any] = {
         "environment": [cell.environment.name, dict(cell.environment.options)],
         "pairing": cell.pairing,
         "actor": cell.actor.model_dump(mode="json"),
         "strategist": cell.strategist.model_dump(mode="json"),
         "models": {name: model_config(experiment, name) for name in sorted(filter(None, names))},
-        "judge": experiment.judge.model_dump(mode="json") if experiment.judge else None,
+        "scorers": [spec.model_dump(mode="json") for spec in (*judges, *process)],
     }
     return stable_hash(parts)
 
@@ -91,7 +94,7 @@ def add_run(run: Path, found: dict[str, list[Row]]) -> None:
         manifest = read_manifest(run)
         experiment = Experiment.model_validate(manifest["config"])
         rows = list(latest_episodes(run).values())
-        judged = list(latest_judgements(run).values())
+        judged = [*latest_judgements(run).values(), *latest_process_rewards(run).values()]
     except (BadInput, ValueError, KeyError):
         return
     seats = {entry["name"]: entry["seats"] for entry in manifest["environments"].values()}
@@ -155,10 +158,20 @@ def _bound(plan: Plan, cell: Cell, episodes: int) -> dict[str, Amount]:
         if asks:
             calls += turns * seats
             tokens += seats * turns * (opening + (turns + 1) * role.max_tokens + role.max_tokens)
-    judge = plan.experiment.judge
-    if judge is not None and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
+    played_calls, played_tokens = calls, tokens
+    transcript = opening * 2 + view.max_turns * cell.actor.max_tokens
+    judged = world.environment.reset(world.tasks[0], 0).judge_background() is not None
+    for judge in plan.experiment.judges if judged else []:
         calls += 1
-        tokens += opening * 2 + view.max_turns * cell.actor.max_tokens + judge.max_tokens
+        tokens += transcript + judge.max_tokens
+    for spec in plan.experiment.process if cell.strategist.kind not in ("vanilla", "null") else []:
+        kind = process_kind(spec.method)
+        if kind.needs_model:
+            calls += seats
+            tokens += seats * (transcript + view.max_turns * cell.strategist.max_tokens + spec.max_tokens)
+        plays = kind.plays(spec, view.max_turns) if kind.plays else 0
+        calls += plays * (played_calls + len(plan.experiment.judges) * judged)
+        tokens += plays * (played_tokens + len(plan.experiment.judges) * judged * (transcript + 1500))
     return {
         "calls": Amount(None, 0.0, episodes * calls),
         "tokens": Amount(None, 0.0, episodes * tokens),

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import BadInput
 from harness.forecast import QUANTITIES, Amount, arm_identity, cost, predicted
-from harness.index import Row, latest_episodes, latest_judgements
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.plan import Plan
 from harness.store import FORECAST, write_whole
 
@@ -105,7 +105,7 @@ def _taken(plan: Plan, folder: Path, blocks: int) -> dict[str, list[dict[str, An
     """Cell -> what its finished episodes took."""
     episodes = latest_episodes(folder)
     extra: dict[str, list[Row]] = {}
-    for row in latest_judgements(folder).values():
+    for row in [*latest_judgements(folder).values(), *latest_process_rewards(folder).values()]:
         extra.setdefault(row["episode_id"], []).append(row)
     found: dict[str, list[dict[str, Any]]] = {}
     for unit in plan.units:

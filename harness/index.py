@@ -11,13 +11,14 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.store import EPISODES, JUDGEMENTS, decode, scan, unreadable
+from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
 Row = dict[str, Any]
-FORMAT = 1
+FORMAT = 2
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -33,6 +34,7 @@ def episode_scalars(record: Row) -> Row:
         "score": outcome.get("score"),
         "success": outcome.get("success"),
         "n_turns": len(record["turns"]),
+        "n_strategies": sum(bool((turn["strategy"] or "").strip()) for turn in record["turns"]),
         "n_calls": len(calls),
         "prompt_tokens": _total(calls, "prompt_tokens"),
         "completion_tokens": _total(calls, "completion_tokens"),
@@ -52,10 +54,36 @@ def judgement_scalars(record: Row) -> Row:
         **{key: record[key] for key in ("judgement_id", "episode_id", "episode_attempt", "judge", "status", "scores")},
         "error": (record.get("error") or {}).get("kind"),
         "flags": record["flags"],
-        "n_calls": len(record["calls"]),
-        "prompt_tokens": _total(record["calls"], "prompt_tokens"),
-        "completion_tokens": _total(record["calls"], "completion_tokens"),
-        "usd": _total(record["calls"], "usd"),
+        "repeat": record.get("repeat", 0),
+        "variant": record.get("variant", ""),
+        **_cost(record),
+    }
+
+
+PROCESS_KEYS = ("process_id", "episode_id", "episode_attempt", "method", "label", "status", "outcomes")
+
+
+def process_scalars(record: Row) -> Row:
+    """What tables and the judges' report card need of process rewards, without reasons and prompts."""
+    keys = ("turn", "seat", "reward", "credit")
+    rewards = record["rewards"]
+    return {
+        **{key: record[key] for key in PROCESS_KEYS},
+        "error": (record.get("error") or {}).get("kind"),
+        "flags": record["flags"],
+        "rewards": None if rewards is None else [[reward[key] for key in keys] for reward in rewards],
+        **_cost(record),
+    }
+
+
+def _cost(record: Row) -> Row:
+    calls = record["calls"]
+    return {
+        "n_calls": len(calls),
+        "prompt_tokens": _total(calls, "prompt_tokens"),
+        "completion_tokens": _total(calls, "completion_tokens"),
+        "usd": _total(calls, "usd"),
+        "seconds": record["duration_s"],
     }
 
 
@@ -65,22 +93,36 @@ def _total(calls: Iterable[Row], key: str) -> float | None:
     return None if any(value is None for value in values) else sum(values)
 
 
-SCALARS: dict[str, Callable[[Row], Row]] = {EPISODES: episode_scalars, JUDGEMENTS: judgement_scalars}
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of records file."""
+
+    key: str
+    """The field that holds a record's own id."""
+    scalars: Callable[[Row], Row]
+
+
+KINDS = {
+    EPISODES: Kind("episode_id", episode_scalars),
+    JUDGEMENTS: Kind("judgement_id", judgement_scalars),
+    PROCESS_REWARDS: Kind("process_id", process_scalars),
+}
 
 
 def read_index(path: Path) -> list[Row]:
-    """One row per whole line of `path` (an episodes or judgements file), in file order: its scalars, `offset` and
+    """One row per whole line of `path` (one of the files in `KINDS`), in file order: its scalars, `offset` and
     `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is no record."""
-    rows, stored = _load(path)
+    share = _sharing()
+    rows, stored = _load(path, share)
     start = rows[-1]["offset"] + rows[-1]["length"] if rows else 0
     fresh = []
     for offset, line in scan(path, start):
         record = decode(path, offset, line)
         try:
-            scalars = SCALARS[path.name](record)
+            scalars = KINDS[path.name].scalars(record)
         except (KeyError, TypeError, AttributeError) as error:
             raise unreadable(path, offset, f"no record of ours ({type(error).__name__}: {error})") from None
-        fresh.append({"offset": offset, "length": len(line), **scalars})
+        fresh.append(share({"offset": offset, "length": len(line), **scalars}))
     if fresh:
         _append(path, fresh, stored)
     return rows + fresh
@@ -91,16 +133,36 @@ def latest_episodes(folder: Path) -> dict[str, Row]:
     return {row["episode_id"]: row for row in read_index(folder / EPISODES)}
 
 
-def latest_judgements(folder: Path) -> dict[str, Row]:
-    """Judgement id -> its last row."""
-    return {row["judgement_id"]: row for row in read_index(folder / JUDGEMENTS)}
+def latest_judgements(folder: Path, every: bool = False) -> dict[str, Row]:
+    """Judgement id -> its last row: of those that count, or (`every`) with repeats and planted copies, too."""
+    rows = read_index(folder / JUDGEMENTS)
+    return {row["judgement_id"]: row for row in rows if every or (row["repeat"] == 0 and not row["variant"])}
+
+
+def latest_process_rewards(folder: Path) -> dict[str, Row]:
+    """Process-reward id -> its last row."""
+    return {row["process_id"]: row for row in read_index(folder / PROCESS_REWARDS)}
 
 
 def index_path(path: Path) -> Path:
     return path.with_suffix(".index.jsonl")
 
 
-def _load(path: Path) -> tuple[list[Row], int]:
+def _sharing() -> Callable[[Row], Row]:
+    """Makes rows that hold equal strings hold the same string: names and cells repeat in every row, and a run of 20,000
+    episodes would keep as many copies of each."""
+    known: dict[str, str] = {}
+
+    def share(row: Row) -> Row:
+        return {
+            known.setdefault(key, key): known.setdefault(value, value) if type(value) is str else value
+            for key, value in row.items()
+        }
+
+    return share
+
+
+def _load(path: Path, share: Callable[[Row], Row]) -> tuple[list[Row], int]:
     """The rows of a stored index that still fit the file, and the index's size in bytes up to its last whole line;
     ([], 0) when there is none that fits."""
     with suppress(OSError, ValueError, KeyError):
@@ -108,7 +170,7 @@ def _load(path: Path) -> tuple[list[Row], int]:
             if json.loads(file.readline() or b"{}") != {"format": FORMAT}:
                 return [], 0
             lines = [line for line in file if line.endswith(b"\n")]
-            rows = [json.loads(line) for line in lines]
+            rows = [share(json.loads(line)) for line in lines]
             size = len(HEADER) + sum(map(len, lines))
         if not rows or _fits(path, rows[-1]):
             return rows, size
@@ -119,7 +181,7 @@ HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
 
 
 def _fits(path: Path, last: Row) -> bool:
-    key = "episode_id" if path.name == EPISODES else "judgement_id"
+    key = KINDS[path.name].key
     with open(path, "rb") as file:
         file.seek(last["offset"])
         line = file.readline()

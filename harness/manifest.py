@@ -13,16 +13,16 @@ from typing import Any
 from agents.prompts import general
 from harness.errors import BadInput
 from harness.experiment import identity_options
-from harness.judging import judge_kind
 from harness.plan import Plan
+from harness.scoring import Scoring
 
 SCHEMA_VERSION = 1
 PACKAGES = ("strategist-harness", "openai", "anthropic", "xllamacpp", "vllm", "torch", "trl", "pydantic", "numpy")
 GENERAL_PROMPTS = ("actor", "strategist", "strategy", "reminder", "reask_action", "reask_strategy")
 
 
-def build_manifest(plan: Plan, run: str) -> dict[str, Any]:
-    """The manifest of a new run."""
+def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
+    """The manifest of a new run. `judge` is the judge's label, or the panel's."""
     experiment = plan.experiment
     return {
         "schema_version": SCHEMA_VERSION,
@@ -34,21 +34,14 @@ def build_manifest(plan: Plan, run: str) -> dict[str, Any]:
             cell: {"planned": n, "assisted": plan.assisted(plan.cells[cell])} for cell, n in plan.planned().items()
         },
         "environments": _environments(plan),
-        "judge": judge_label(plan),
+        "judge": scoring.label,
+        "process": [method.label for method in scoring.methods],
         "prompts": dict(sorted(_prompts(plan))),
         "data": _data(plan),
         "packages": _packages(),
         "python": platform.python_version(),
         "git": _git(),
     }
-
-
-def judge_label(plan: Plan) -> str | None:
-    """The label of the config's judge; None without one. The run's models have to be open."""
-    spec = plan.experiment.judge
-    if spec is None:
-        return None
-    return judge_kind(spec.kind).make(spec, plan.models[spec.model]).label
 
 
 def _prompts(plan: Plan) -> Iterator[tuple[str, str]]:

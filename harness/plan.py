@@ -19,6 +19,7 @@ from harness.episode import EpisodePlan, Seat
 from harness.errors import BadInput, nearest
 from harness.experiment import ActorSpec, Cell, EnvironmentSpec, Experiment, StrategistSpec, cells
 from harness.judging import judge_kind
+from harness.judging.process import check_spec
 from harness.seeds import episode_seed, stable_hash
 
 
@@ -78,12 +79,15 @@ class Plan:
         return {0: "none", 1: "one", 2: "both"}[sum(marks)]
 
     def model_names(self) -> list[str]:
-        """Every model the cells ask, the judge's included where one is needed."""
+        """Every model that is asked, the judges' included."""
         names = dict.fromkeys(
             name for cell in self.cells.values() for seat in self._who(cell, 0) for name in _models_of(*seat) if name
         )
-        if self.experiment.judge is not None:
-            names[self.experiment.judge.model] = None
+        for judge in self.experiment.judges:
+            names[judge.model] = None
+        for process in self.experiment.process:
+            if process.model is not None:
+                names[process.model] = None
         return list(names)
 
     def open_models(self) -> None:
@@ -141,11 +145,27 @@ class Plan:
                 raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `model` out")
         for name in self.model_names():
             model_config(experiment, name)
-        if experiment.judge is not None:
-            judge_kind(experiment.judge.kind)
+        for judge in experiment.judges:
+            judge_kind(judge.kind)
+        self._check_process()
         for cell in self.cells.values():
             for actor, _ in self._who(cell, 0):
                 self._check_partner(actor, cell)
+
+    def _check_process(self) -> None:
+        shown = [cell.environment.shown for cell in self.cells.values()]
+        for spec in self.experiment.process:
+            kind = check_spec(spec)
+            for name in spec.environments or []:
+                if name not in shown:
+                    raise BadInput(
+                        f"process reward {spec.method!r}: no environment {name!r} in this experiment; it has: "
+                        f"{', '.join(dict.fromkeys(shown))}.{nearest(name, shown)}"
+                    )
+            for cell in self.cells.values():
+                if kind.check and (spec.environments is None or cell.environment.shown in spec.environments):
+                    world = self.world(cell)
+                    kind.check(world.environment, world.tasks[0])
 
     def _check_scripts(self, scripts: Mapping[str, tuple[str, ...]]) -> None:
         """Every script has to be one of some environment's; an actor skips the environments that lack it."""

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from harness.metering import Meter
 from harness.plan import Unit
-from harness.records import EpisodeRecord, JudgementRecord
+from harness.records import EpisodeRecord
+from harness.scoring import Scored
 
 PLAIN_EVERY_S = 10.0
 
@@ -60,8 +61,10 @@ class Progress:
         counts["waiting"] -= 1
         counts["running"] += 1
 
-    def judged(self, unit: Unit, judgement: JudgementRecord) -> None:
-        if judgement.status == "unscored":
+    def scored(self, unit: Unit, got: Scored) -> None:
+        if any(each.status == "unscored" for each in got.judgements) or any(
+            each.status == "unscored" for each in got.rewards
+        ):
             self._counts(unit.cell)["unscored"] += 1
 
     def ended(self, unit: Unit, record: EpisodeRecord) -> None:

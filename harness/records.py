@@ -143,7 +143,7 @@ class EpisodeRecord(Record):
 class JudgementRecord(Record):
     schema_version: int = SCHEMA_VERSION
     judgement_id: str
-    """Hash of episode, attempt and judge: one judge scores an episode once."""
+    """Hash of episode, judge, repeat and variant: one judge scores an episode once, unless it is asked again."""
     episode_id: str
     episode_attempt: int
     judge: str
@@ -156,6 +156,50 @@ class JudgementRecord(Record):
     calls: list[CallRecord]
     flags: list[str] = []
     """What is suspicious, for example that the transcript tries to instruct the judge."""
+    repeat: int = 0
+    """0 counts as the score; 1, 2, … are the same question asked again (test-retest)."""
+    variant: str = ""
+    """Which planted copy of the episode was judged ("swapped", "padded-0", "renamed"); empty: the episode itself. The
+    scores are given for the episode's own seats."""
+    judged_at: str
+    duration_s: float
+
+
+class StrategyReward(Record):
+    """What one strategy was worth."""
+
+    turn: int
+    """Index of the turn the strategy was proposed in."""
+    seat: int
+    reward: float
+    credit: float
+    """What the method itself said of this strategy, before the episode's outcome was put in: the number that judges are
+    measured by."""
+    reason: str | None = None
+    details: dict[str, float] = {}
+    """What the numbers were made of: dimensions, values before and after, outcomes of the plays."""
+
+
+class ProcessRewardRecord(Record):
+    schema_version: int = SCHEMA_VERSION
+    process_id: str
+    """Hash of episode, attempt and label: one method rewards an episode once."""
+    episode_id: str
+    episode_attempt: int
+    method: str
+    """critical, utterance, progress, replay or a plug-in's."""
+    label: str
+    """Method, model and versions: rewards of different labels are never mixed."""
+    status: Literal["scored", "unscored"]
+    error: ErrorInfo | None = None
+    outcomes: list[float | None]
+    """Per seat: the outcome the method was told, scaled to 0..1; null where it was told none."""
+    outcome_source: str | None
+    """"environment", or the label of the judge (or panel) whose score it was."""
+    rewards: list[StrategyReward] | None
+    """One per strategy in turn order (under a budget: of the strategies that were looked at); null when unscored."""
+    calls: list[CallRecord]
+    flags: list[str] = []
     judged_at: str
     duration_s: float
 

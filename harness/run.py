@@ -11,9 +11,8 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
@@ -21,18 +20,18 @@ from harness.budget import Budget, BudgetWatch, Spent, spent
 from harness.episode import WORLD_CODE, play_episode, unplayed
 from harness.errors import BadInput
 from harness.experiment import Experiment
-from harness.index import latest_episodes, latest_judgements
-from harness.judging import Judge, judge_kind, judged, judgement_id
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.judging.panel import read_panel
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, Unit
 from harness.progress import Progress
-from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
+from harness.records import EpisodeRecord, ErrorInfo
 from harness.runner import Stop, run_jobs
+from harness.scoring import Given, Records, Scoring
 from harness.store import (
     CALLS,
     EPISODES,
-    JUDGEMENTS,
     MANIFEST,
     Appender,
     RunLock,
@@ -52,14 +51,16 @@ LAST_GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One unit to play (and then judge), or, where the episode is there already, to judge only."""
+    """One unit to play (and then score), or, where the episode is there already, to score only."""
 
     unit: Unit
     attempt: int
     offset: int | None
-    """Byte offset of the finished episode when only its judgement is owed."""
+    """Byte offset of the finished episode when only judgements or process rewards are owed."""
     failed: str | None = None
-    """Kind of error of the last attempt (of the judgement, where only that is owed); None where there was none."""
+    """Kind of error of the last attempt (of the score, where only that is owed); None where there was none."""
+    given: Given = field(default_factory=Given)
+    """What the episode has got already."""
 
     @property
     def anew(self) -> bool:
@@ -77,16 +78,21 @@ class RunSummary:
     missing: int
     """Planned episodes with no record."""
     unscored: int
-    """Finished episodes that need a judge and have no score from the run's judge."""
+    """Finished episodes that need a judge and have no score from the run's judge (a panel: from all of its judges)."""
+    unrewarded: int
+    """Finished episodes that lack a process reward the experiment asks for."""
     played_now: int
     judged_now: int
     torn: tuple[Path, ...]
     stopped: str | None
     """Why the run ended early; None when it went through."""
+    judge: str | None
+    """Label of the run's judge; None where the experiment has none: then no score is owed."""
 
     @property
     def complete(self) -> bool:
-        return not self.failed and not self.missing and not self.unscored
+        owed = self.unscored if self.judge is not None else 0
+        return not self.failed and not self.missing and not owed and not self.unrewarded
 
 
 class Run:
@@ -121,8 +127,8 @@ class Run:
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment."""
         self.plan.open_models()
-        self.judge = self._judge()
-        fresh = build_manifest(self.plan, self.folder.name)
+        self.scoring = self._scoring()
+        fresh = build_manifest(self.plan, self.scoring, self.folder.name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -134,10 +140,10 @@ class Run:
             else:
                 write_manifest(self.folder, fresh)
             self.episodes = Appender(self.folder / EPISODES)
-            self.judgements = Appender(self.folder / JUDGEMENTS)
+            self.scores = Records(self.folder)
             self._calls = self._open_calls()
             self.plan.models = {name: self._wrapped(model) for name, model in self.plan.models.items()}
-            self.judge = self._judge()
+            self.scoring = self._scoring()
         except BaseException:
             self._lock.release()
             raise
@@ -145,7 +151,7 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.episodes.close()
-        self.judgements.close()
+        self.scores.close()
         if self._calls is not None:
             self._calls.close()
         self._lock.release()
@@ -165,9 +171,9 @@ class Run:
             model = ReplayModel(model, self._calls) if self.replay else RecordingModel(model, self._calls)
         return MeteredModel(model, self.meter)
 
-    def _judge(self) -> Judge | None:
-        spec = self.experiment.judge
-        return judge_kind(spec.kind).make(spec, self.plan.models[spec.model]) if spec else None
+    def _scoring(self) -> Scoring:
+        experiment = self.experiment
+        return Scoring(self.plan, experiment.judges, experiment.judge_aggregate, experiment.process)
 
     def jobs(self) -> list[Job]:
         """What is left to do, in the plan's order."""
@@ -175,7 +181,7 @@ class Run:
 
     def _owed(self) -> Iterator[Job]:
         episodes = latest_episodes(self.folder)
-        judgements = latest_judgements(self.folder)
+        unscored = self.scoring.owed(self.folder, episodes.values())
         for unit in self.plan.units:
             if self.blocks is not None and unit.block >= self.blocks:
                 continue
@@ -185,13 +191,12 @@ class Run:
             elif row["status"] == "failed":
                 if self.retry_failed or row["error"] in OWED_ERRORS:
                     yield Job(unit, row["attempt"] + 1, None, row["error"])
-            elif self.judge is not None and row["needs_judge"]:
-                last = judgements.get(judgement_id(row["episode_id"], self.judge.label))
-                if last is None or last["status"] != "scored":
-                    yield Job(unit, row["attempt"], row["offset"], last["error"] if last else None)
+            elif unit.episode_id in unscored:
+                given = unscored[unit.episode_id]
+                yield Job(unit, row["attempt"], row["offset"], given.failed, given)
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
-        """Do all jobs. Returns how many episodes were played and how many judged. Raises `BadInput` for an endpoint
+        """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
         that can not be used at all, `StoreFull` when records can not be written."""
         jobs = self.jobs()
         played = scored = 0
@@ -201,10 +206,10 @@ class Run:
             progress.started(job.unit)
             record = await self._episode(job)
             played += job.offset is None
-            if record.status == "finished" and record.judge_background is not None and self.judge:
-                judgement = await self._judgement(self.judge, record)
-                scored += 1
-                progress.judged(job.unit, judgement)
+            if record.status == "finished":
+                got = await self.scoring.score(record, job.given, self.scores)
+                scored += bool(got.judgements or got.rewards)
+                progress.scored(job.unit, got)
             if self._calls is not None:
                 self._calls.forget(job.unit.episode_id)
             progress.ended(job.unit, record)
@@ -234,8 +239,7 @@ class Run:
             await self.plan.models[name].check()
 
     def _budget_watch(self) -> BudgetWatch:
-        rows = [*latest_episodes(self.folder).values(), *latest_judgements(self.folder).values()]
-        before = spent(rows)
+        before = spent(cost_rows(self.folder))
         if self._calls is not None and not self.replay:
             # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
             before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
@@ -264,11 +268,6 @@ class Run:
         message = f"did not end within {GRACE_S:g} s after its deadline of {plan.episode_seconds:g} s; abandoned"
         return unplayed(plan, job.attempt, ErrorInfo(kind="infrastructure", message=message))
 
-    async def _judgement(self, judge: Judge, record: EpisodeRecord) -> JudgementRecord:
-        judgement = await judged(judge, record)
-        await self.judgements.append(judgement)
-        return judgement
-
     async def _mark_cut(self, rest: Iterable[Job], reason: str) -> None:
         """A record for every episode that a budget left unplayed, so that the rows say so; those that say so already
         are left as they are."""
@@ -279,9 +278,21 @@ class Run:
 
     def summary(self, played: int, judged: int, stopped: str | None) -> RunSummary:
         """Where the run stands, read from its rows."""
-        torn = tuple(path for path in (self.episodes.torn, self.judgements.torn) if path)
-        label = self.judge.label if self.judge else None
-        return summarise(self.folder, [u.episode_id for u in self.plan.units], label, played, judged, torn, stopped)
+        counted = summarise(
+            self.folder,
+            [unit.episode_id for unit in self.plan.units],
+            self.scoring.label,
+            played,
+            judged,
+            self.torn,
+            stopped,
+        )
+        return replace(counted, unrewarded=self.scoring.unrewarded(self.folder, latest_episodes(self.folder).values()))
+
+    @property
+    def torn(self) -> tuple[Path, ...]:
+        """Where torn tails of a killed process were put."""
+        return (*([self.episodes.torn] if self.episodes.torn else []), *self.scores.torn)
 
 
 class _Lease:
@@ -303,6 +314,12 @@ class _Lease:
             yield self.rest.popleft()
 
 
+def cost_rows(folder: Path) -> list[Row]:
+    """The rows of everything in a run's folder that models were paid for."""
+    every = latest_judgements(folder, every=True).values()
+    return [*latest_episodes(folder).values(), *every, *latest_process_rewards(folder).values()]
+
+
 def summarise(
     folder: Path,
     planned: list[str],
@@ -314,7 +331,7 @@ def summarise(
 ) -> RunSummary:
     """Count a run's planned episodes by what became of them."""
     episodes = latest_episodes(folder)
-    scored = {row["episode_id"] for row in latest_judgements(folder).values() if _scored(row, judge)}
+    scored = _scored_by(folder, judge)
     rows = [episodes.get(episode_id) for episode_id in planned]
     failed: dict[str, int] = {}
     for row in rows:
@@ -328,15 +345,23 @@ def summarise(
         failed=failed,
         missing=sum(row is None for row in rows),
         unscored=sum(row["needs_judge"] and row["episode_id"] not in scored for row in finished),
+        unrewarded=0,
         played_now=played,
         judged_now=judged,
         torn=torn,
         stopped=stopped,
+        judge=judge,
     )
 
 
-def _scored(row: dict[str, Any], judge: str | None) -> bool:
-    return row["status"] == "scored" and (judge is None or row["judge"] == judge)
+def _scored_by(folder: Path, judge: str | None) -> set[str]:
+    """Ids of the episodes that a judge (or every judge of a panel) scored; None: that any judge did."""
+    rows = [row for row in latest_judgements(folder).values() if row["status"] == "scored"]
+    if judge is None:
+        return {row["episode_id"] for row in rows}
+    members, _ = read_panel(judge)
+    by_judge = [{row["episode_id"] for row in rows if row["judge"] == member} for member in members]
+    return set.intersection(*by_judge)
 
 
 def execute(run: Run, progress: Progress) -> RunSummary:

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import BadInput
-from harness.index import Row, latest_episodes, latest_judgements
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging import judge_kind
+from harness.judging.panel import Aggregate, aggregated, read_panel
 from harness.statistics import clustered_mean
 from harness.store import MANIFEST, read_manifest
 
@@ -38,13 +39,59 @@ def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
     own range; missing where failed or unscored), `overall` where a judge gives one, and `missing` = why there is none."""
     manifest = read_manifest(run)
-    judge = judge or manifest["judge"]
-    judged = {row["episode_id"]: row for row in latest_judgements(run).values() if row["judge"] == judge}
+    judged = judgements_by(run, judge or manifest["judge"])
     rows = [_episode_row(row, judged.get(row["episode_id"])) for row in latest_episodes(run).values()]
     table = pd.DataFrame(rows)
     if not table.empty:
         table.insert(0, "run", manifest["run"])
     return table
+
+
+def judgements_by(run: Path, judge: str | None) -> dict[str, Row]:
+    """Episode id -> its judgement by a judge, or by a panel (`mean(a, b)`): scored when all its judges scored it, their
+    scores as one, their costs summed."""
+    members, how = read_panel(judge or "")
+    by_judge = [
+        {row["episode_id"]: row for row in latest_judgements(run).values() if row["judge"] == member}
+        for member in members
+    ]
+    if len(by_judge) == 1:
+        return by_judge[0]
+    return {
+        episode: _as_one([rows.get(episode) for rows in by_judge], how)
+        for episode in {episode: None for rows in by_judge for episode in rows}
+    }
+
+
+def _as_one(rows: Sequence[Row | None], how: Aggregate) -> Row:
+    given = [row for row in rows if row is not None]
+    costs = ("n_calls", "prompt_tokens", "completion_tokens", "usd")
+    whole = len(given) == len(rows) and all(row["status"] == "scored" for row in given)
+    return {
+        "status": "scored" if whole else "unscored",
+        "scores": aggregated([row["scores"] for row in given], how) if whole else None,
+        **{key: _sum(*(row[key] for row in given)) for key in costs},
+    }
+
+
+def process_means(run: Path) -> dict[str, dict[str, float]]:
+    """Cell -> label of a process-reward method -> mean reward per strategy of the tested seats."""
+    played = latest_episodes(run)
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in latest_process_rewards(run).values():
+        episode = played.get(row["episode_id"])
+        if episode is None or row["rewards"] is None or row["episode_attempt"] != episode["attempt"]:
+            continue
+        rewards = [reward for _, seat, reward, _ in row["rewards"] if seat in episode["tested"]]
+        found.setdefault(episode["cell"], {}).setdefault(row["label"], []).extend(rewards)
+    return {
+        cell: {label: sum(values) / len(values) for label, values in by_label.items() if values}
+        for cell, by_label in found.items()
+    }
+
+
+PROCESS = "process "
+"""Begins the name of a column with the mean process reward per strategy; the method's label follows."""
 
 
 def _episode_row(row: Row, judgement: Row | None) -> Row:
@@ -65,8 +112,8 @@ def _judge_cost(judgement: Row | None) -> Row:
 
 
 def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
-    """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens and
-    money. Sorted by environment, then goal mean."""
+    """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens,
+    money, and a column `process LABEL` per process-reward method (mean per strategy). Sorted by environment, then goal mean."""
     rows = [row for run in runs for row in _cells_of(run, judge)]
     table = pd.DataFrame(rows)
     return table.sort_values(
@@ -77,6 +124,7 @@ def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
 def _cells_of(run: Path, judge: str | None) -> list[Row]:
     manifest = read_manifest(run)
     table = episodes(run, judge)
+    process = process_means(run)
     rows = []
     for cell, entry in manifest["cells"].items():
         shown, split, pairing, actor, strategist = cell.split(" | ")
@@ -84,7 +132,9 @@ def _cells_of(run: Path, judge: str | None) -> list[Row]:
         head = {"run": manifest["run"], "environment": shown, "split": split, "pairing": pairing}
         metric = manifest["environments"][shown]["metric"]
         head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
-        rows.append({**head, **cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))})
+        numbers = cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))
+        means = {f"{PROCESS}{label}": value for label, value in process.get(cell, {}).items()}
+        rows.append({**head, **numbers, **means})
     return rows
 
 

@@ -1,9 +1,11 @@
-"""`harness judge`: score a run's stored episodes with another judge. Judgements of all judges stay beside each other."""
+"""`harness judge`: score a run's stored episodes with another judge, ask a judge again, show it planted copies. All
+judgements stay beside each other; only a judge's first of an episode itself counts as its score."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -12,37 +14,72 @@ from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import Model
-from harness.errors import BadInput
+from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, JudgeSpec, explain
 from harness.index import Row, latest_episodes, latest_judgements
-from harness.judging import Judge, judge_kind, judged, judgement_id
+from harness.judging import Judge, judge_kind, judged, judged_again, named
+from harness.judging.copies import COPIES, as_asked
 from harness.plan import model_config
-from harness.records import EpisodeRecord
+from harness.records import EpisodeRecord, JudgementRecord
 from harness.runner import Stop, run_jobs
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
 
 EXIT_OK, EXIT_OWED = 0, 4
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One judgement to be made."""
+
+    row: Row
+    repeat: int = 0
+    copy: str = ""
+    """Name of a planted copy; empty: the episode itself."""
+
+
 def judge_command(arguments: argparse.Namespace) -> int:
+    if arguments.process is not None:
+        from harness.commands.process import process_command
+
+        return process_command(arguments)
+    if arguments.judge is None:
+        raise BadInput("harness judge needs --judge MODEL, --process METHOD, or `report` before the runs")
     experiment = stored_experiment(arguments.run)
     config = judge_config(experiment, arguments.judge, arguments.model_config)
-    spec = (experiment.judge or JudgeSpec(model="")).model_copy(
-        update={"model": arguments.judge, "kind": arguments.kind}
-    )
+    base = next(iter(experiment.judges), JudgeSpec(model=""))
+    spec = base.model_copy(update={"model": arguments.judge, "kind": arguments.kind})
+    copies = read_copies(arguments.copies)
+    if arguments.again < 0:
+        raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
     model = make_model(arguments.judge, config)
     judge = judge_kind(arguments.kind).make(spec, model)
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
-        scored, unscored = asyncio.run(_judge_all(arguments.run, judge, model, experiment.limits.episodes_at_once))
+        asked = owed(arguments.run, judge, arguments.again, copies)
+        at_once = experiment.limits.episodes_at_once
+        scored, unscored = asyncio.run(_judge_all(arguments.run, judge, model, at_once, asked))
     finally:
         lock.release()
     console = Console()
     line = f"judge {judge.label}: {scored} scored now, {unscored} unscored."
-    line += f" harness leaderboard {arguments.run} --judge {judge.label}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    more = f" harness leaderboard {arguments.run} --judge {judge.label}"
+    if arguments.again or copies:
+        more = f" harness judge report {arguments.run}"
+    console.print(line + more, markup=False, highlight=False, soft_wrap=True)
     return EXIT_OK if unscored == 0 else EXIT_OWED
+
+
+def read_copies(text: str | None) -> list[str]:
+    """The names of planted copies in `--copies`. Raises `BadInput` for one that does not exist."""
+    if text is None:
+        return []
+    names = list(COPIES) if text == "all" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in COPIES:
+            known = ", ".join(COPIES)
+            raise BadInput(f"--copies: there is no copy {name!r}; there are {known}, or all.{nearest(name, COPIES)}")
+    return names
 
 
 def stored_experiment(run: Path) -> Experiment:
@@ -66,30 +103,44 @@ def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[s
         raise BadInput(f"{file} has no model {name!r} under `models`") from None
 
 
-async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int) -> tuple[int, int]:
-    """Judge every finished episode that this judge has not scored. Returns (scored, unscored) of this call."""
-    done = {key for key, row in latest_judgements(run).items() if row["status"] == "scored"}
-    rows = [
-        row
-        for row in latest_episodes(run).values()
-        if row["status"] == "finished"
-        and row["needs_judge"]
-        and judgement_id(row["episode_id"], judge.label) not in done
-    ]
+def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]:
+    """What this judge has not scored yet: finished episodes, their repeats and their copies."""
+    done = {
+        (row["episode_id"], row["repeat"], row["variant"].split("-")[0])
+        for row in latest_judgements(run, every=True).values()
+        if row["status"] == "scored" and row["judge"] == judge.label
+    }
+    rows = [row for row in latest_episodes(run).values() if row["status"] == "finished" and row["needs_judge"]]
+    asked = [Asking(row, repeat) for repeat in range(again + 1) for row in rows]
+    asked += [Asking(row, copy=name) for name in copies for row in rows]
+    return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
+
+
+async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked: list[Asking]) -> tuple[int, int]:
+    """Make the judgements. Returns (scored, unscored) of this call."""
     appender = Appender(run / JUDGEMENTS)
     counts = {"scored": 0, "unscored": 0}
 
-    async def do(row: Row) -> None:
-        record = read_record(run / EPISODES, row["offset"], EpisodeRecord)
-        judgement = await judged(judge, record)
+    async def do(asking: Asking) -> None:
+        judgement = await _judgement(run, judge, asking)
         await appender.append(judgement)
         counts[judgement.status] += 1
 
     try:
-        if rows:
+        if asked:
             await model.check()
-        await run_jobs(rows, at_once, do, Stop())
+        await run_jobs(asked, at_once, do, Stop())
     finally:
         appender.close()
         await model.close()
     return counts["scored"], counts["unscored"]
+
+
+async def _judgement(run: Path, judge: Judge, asking: Asking) -> JudgementRecord:
+    record = read_record(run / EPISODES, asking.row["offset"], EpisodeRecord)
+    if asking.repeat:
+        return await judged_again(judge, record, asking.repeat)
+    if asking.copy:
+        copy = COPIES[asking.copy](record)
+        return named(as_asked(copy, await judged(judge, copy.episode)))
+    return await judged(judge, record)

@@ -19,12 +19,14 @@ from agents.models import REGISTRY as PROVIDERS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
 from harness.errors import BadInput
-from harness.index import latest_episodes, latest_judgements
+from harness.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
-from harness.records import EpisodeRecord, JudgementRecord
-from harness.store import EPISODES, JUDGEMENTS, read_manifest, read_record
-from leaderboard.tables import cell_table, find_runs, render_plain
+from harness.judging.process import REGISTRY as PROCESS_METHODS
+from harness.judging.process import process_kind
+from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
+from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, read_record
+from leaderboard.tables import PROCESS, cell_table, find_runs, render_plain
 
 
 def list_command() -> int:
@@ -37,6 +39,8 @@ def list_command() -> int:
         _say(console, f"provider {name}")
     for name in JUDGES.names():
         _say_part(console, f"judge {name}", partial(lambda part: [judge_kind(part).description], name))
+    for name in PROCESS_METHODS.names():
+        _say_part(console, f"process reward {name}", partial(lambda part: [process_kind(part).description], name))
     return 0
 
 
@@ -89,15 +93,24 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
         _say(
             console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}"
         )
+    process = process_rewards_of(run, record)
+    rewards = [(each.label, reward) for each in process for reward in each.rewards or []]
     for turn in record.turns:
         _say(console, f"\nturn {turn.index}, {record.seats[turn.seat].name}")
         if turn.strategy is not None:
             _say(console, f"  strategy ({turn.strategy_source}): {turn.strategy}", "italic")
+        for label, reward in rewards:
+            if reward.turn == turn.index:
+                _say(console, f"  {_reward_line(label, reward)}", "cyan")
         _say(console, f"  {turn.rendered}" + ("" if turn.parse == "ok" else f"   [{turn.parse}]"), "bold")
     end = f"failed, {record.error.kind}: {record.error.message}" if record.error else f"ended: {record.end_reason}"
     _say(console, f"\n{end}; {len(record.calls)} model calls, {record.duration_s:.1f} s")
     if record.outcome:
         _say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
+    for each in process:
+        if each.error:
+            _say(console, f"\nprocess reward {each.label}: unscored, {each.error.kind}: {each.error.message}")
+        _say_flags(console, each.flags)
     for row in latest_judgements(run).values():
         if row["episode_id"] == record.episode_id:
             judgement = read_record(run / JUDGEMENTS, row["offset"], JudgementRecord)
@@ -108,10 +121,28 @@ def show_judgement(console: Console, record: EpisodeRecord, judgement: Judgement
     _say(console, f"\njudge {judgement.judge}: {judgement.status}")
     if judgement.error:
         _say(console, f"  {judgement.error.kind}: {judgement.error.message}")
+    _say_flags(console, judgement.flags)
     for seat, scores, reasons in zip(record.seats, judgement.scores or [], judgement.reasons or [], strict=False):
         _say(console, f"  {seat.name}: overall {scores['overall']:.2f}")
         for name, reason in reasons.items():
             _say(console, f"    {name} {scores[name]:g}: {reason}")
+
+
+def process_rewards_of(run: Path, record: EpisodeRecord) -> list[ProcessRewardRecord]:
+    """The process rewards of an episode's last attempt, one record per method."""
+    rows = latest_process_rewards(run).values()
+    mine = [row for row in rows if (row["episode_id"], row["episode_attempt"]) == (record.episode_id, record.attempt)]
+    return [read_record(run / PROCESS_REWARDS, row["offset"], ProcessRewardRecord) for row in mine]
+
+
+def _reward_line(label: str, reward: StrategyReward) -> str:
+    line = f"reward {reward.reward:+.2f} ({label})"
+    return line + (f": {reward.reason}" if reward.reason else "")
+
+
+def _say_flags(console: Console, flags: Sequence[str]) -> None:
+    if flags:
+        _say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")
 
 
 def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> int:
@@ -136,6 +167,7 @@ def print_leaderboard(runs: Sequence[Path], form: str, judge: str | None, consol
     else:
         rows = [_texts(row) for row in table.to_dict("records")]
         names = (["run"] if len(runs) > 1 else []) + list(COLUMNS)
+        names += [str(name) for name in table.columns if str(name).startswith(PROCESS)]
         if form == "markdown":
             _print_markdown(names, rows)
         else:

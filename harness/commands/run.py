@@ -44,9 +44,8 @@ def run_command(arguments: argparse.Namespace) -> int:
         if first and any(path != folder for path in arguments.results.iterdir()):
             keep_forecast(run, arguments.results)
         progress = Progress()
-        for torn in (run.episodes.torn, run.judgements.torn):
-            if torn:
-                progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
+        for torn in run.torn:
+            progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
         if arguments.probe is not None:
             keep_forecast(run, arguments.results, arguments.probe)
@@ -117,7 +116,8 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
     console.print(
         f"\n{summary.finished} of {summary.planned} planned episodes finished, failed: {failed}, "
-        f"not played: {summary.missing}, unscored: {summary.unscored}.",
+        f"not played: {summary.missing}, unscored: {summary.unscored}"
+        + (f", without process rewards: {summary.unrewarded}." if summary.unrewarded else "."),
         markup=False,
         highlight=False,
         soft_wrap=True,

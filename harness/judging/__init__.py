@@ -11,12 +11,12 @@ from agents.models.base import Model
 from harness.experiment import JudgeSpec
 from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.registry import Registry
-from harness.seeds import stable_hash
+from harness.seeds import seed_from, stable_hash
 
 
 class Judge(Protocol):
     label: str
-    """Kind, model and prompt version: judgements of different labels are never mixed."""
+    """`kind/model/prompt version`: judgements of different labels are never mixed."""
 
     async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
         """Score one episode. What goes wrong with the judge's answer is `status: unscored` in the record (owed), never
@@ -50,6 +50,11 @@ def judge_kind(name: str) -> JudgeKind:
     return kind
 
 
+def kind_in(label: str) -> str:
+    """The kind in a judge's label: what stands before the first slash."""
+    return label.split("/")[0]
+
+
 async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:
     """The judge's judgement; a judge whose code fails leaves the episode unscored instead of ending the run."""
     try:
@@ -57,6 +62,18 @@ async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:
     except Exception as problem:
         message = f"the judge's code failed: {type(problem).__name__}: {problem}"[:500]
         return unscored(episode, judge.label, ErrorInfo(kind="judge", message=message), [])
+
+
+async def judged_again(judge: Judge, episode: EpisodeRecord, repeat: int) -> JudgementRecord:
+    """The same question once more, with other sampling seeds; `repeat` counts from 1."""
+    judgement = await judged(judge, episode.model_copy(update={"seed": seed_from("again", episode.seed, repeat)}))
+    return named(judgement.model_copy(update={"repeat": repeat}))
+
+
+def named(judgement: JudgementRecord) -> JudgementRecord:
+    """The judgement with the id that its episode, judge, repeat and variant give it."""
+    key = judgement_id(judgement.episode_id, judgement.judge, judgement.repeat, judgement.variant)
+    return judgement.model_copy(update={"judgement_id": key})
 
 
 def unscored(episode: EpisodeRecord, judge: str, error: ErrorInfo, calls: list[CallRecord]) -> JudgementRecord:
@@ -76,6 +93,7 @@ def unscored(episode: EpisodeRecord, judge: str, error: ErrorInfo, calls: list[C
     )
 
 
-def judgement_id(episode_id: str, judge: str) -> str:
-    """One judge scores an episode once."""
-    return stable_hash("judgement", episode_id, judge)[:16]
+def judgement_id(episode_id: str, judge: str, repeat: int = 0, variant: str = "") -> str:
+    """One judge scores an episode once; repeats and planted copies have ids of their own."""
+    more = (repeat, variant) if repeat or variant else ()
+    return stable_hash("judgement", episode_id, judge, *more)[:16]

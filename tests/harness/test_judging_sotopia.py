@@ -257,7 +257,7 @@ def test_hostile_texts_stay_whole_inside_their_own_string(text: str) -> None:
     assert [turn["did"] for turn in document["turns"]] == [turn.rendered for turn in record.turns]
     assert [turn["turn"] for turn in document["turns"]] == [1, 2, 3, 4]
     assert [turn["who"] for turn in document["turns"]] == [EPISODE.seats[turn.seat].name for turn in EPISODE.turns]
-    assert set(document) == {"background", "turns"}
+    assert set(document) == {"agents", "background", "turns"}
     assert document["background"] == (EPISODE.judge_background or "").strip("\n")
 
 

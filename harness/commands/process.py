@@ -1,0 +1,112 @@
+"""`harness judge RUN --process METHOD`: give stored episodes process rewards."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from agents.models import make_model
+from agents.models.base import Model
+from harness.commands.judge import EXIT_OK, EXIT_OWED, judge_config, stored_experiment
+from harness.errors import BadInput
+from harness.experiment import Experiment, ProcessSpec
+from harness.index import latest_episodes
+from harness.judging.process import check_spec
+from harness.plan import Plan
+from harness.records import EpisodeRecord
+from harness.runner import Stop, run_jobs
+from harness.scoring import Given, Records, Scoring
+from harness.store import EPISODES, RunLock, read_manifest, read_record
+
+
+def process_command(arguments: argparse.Namespace) -> int:
+    experiment = stored_experiment(arguments.run)
+    spec = read_spec(arguments, experiment)
+    kind = check_spec(spec)
+    plan = Plan(experiment.model_copy(update={"process": [spec], "models": _models(arguments, experiment)}))
+    judging = {name: make_model(name, plan.experiment.models[name]) for name in filter(None, [spec.model])}
+    if kind.plays is not None:
+        plan.open_models()
+    outcome = arguments.outcome or read_manifest(arguments.run)["judge"]
+    judges = experiment.judges if kind.plays is not None else []
+    scoring = Scoring(plan, judges, experiment.judge_aggregate, [spec], {**plan.models, **judging}, outcome)
+    lock = RunLock(arguments.run)
+    lock.acquire()
+    try:
+        models = [*plan.models.values(), *judging.values()]
+        counts = asyncio.run(_reward_all(arguments, scoring, models, experiment.limits.episodes_at_once))
+    finally:
+        lock.release()
+    line = f"process reward {scoring.methods[0].label}: {_said(counts)} harness show {arguments.run} EPISODE"
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    return EXIT_OK if counts["unscored"] == 0 else EXIT_OWED
+
+
+def read_spec(arguments: argparse.Namespace, experiment: Experiment) -> ProcessSpec:
+    """The method of the command line; where the run's config has the same method, its settings are the base. Raises
+    `BadInput`."""
+    known = [spec for spec in experiment.process if spec.method == arguments.process]
+    base = known[0] if known else ProcessSpec(method=arguments.process)
+    changes: dict[str, Any] = {"options": {**base.options, **dict(map(_option, arguments.option))}}
+    if arguments.judge is not None:
+        changes["model"] = arguments.judge
+    if arguments.environment:
+        changes["environments"] = arguments.environment
+    if arguments.max_episodes is not None:
+        if arguments.max_episodes < 1:
+            raise BadInput(f"--max-episodes {arguments.max_episodes}: expected at least 1")
+        changes["max_episodes"] = arguments.max_episodes
+    return base.model_copy(update=changes)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise BadInput(f"--option {text!r}: expected KEY=VALUE, for example --option n=4")
+    return key, yaml.safe_load(value)
+
+
+def _models(arguments: argparse.Namespace, experiment: Experiment) -> dict[str, dict[str, Any]]:
+    models = dict(experiment.models)
+    if arguments.judge is not None:
+        models[arguments.judge] = dict(judge_config(experiment, arguments.judge, arguments.model_config))
+    return models
+
+
+async def _reward_all(
+    arguments: argparse.Namespace, scoring: Scoring, models: list[Model], at_once: int
+) -> dict[str, int]:
+    """Reward what is owed. Returns counts: scored and unscored of this call, and finished episodes without strategies."""
+    rows = latest_episodes(arguments.run)
+    owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
+    finished = [row for row in rows.values() if row["status"] == "finished"]
+    counts = {"scored": 0, "unscored": 0, "without": sum(row["n_strategies"] == 0 for row in finished)}
+    records = Records(arguments.run)
+
+    async def do(job: tuple[str, Given]) -> None:
+        name, given = job
+        episode = read_record(arguments.run / EPISODES, rows[name]["offset"], EpisodeRecord)
+        for record in await scoring.reward(episode, given, records):
+            counts[record.status] += 1
+
+    try:
+        if owed:
+            for model in models:
+                await model.check()
+        await run_jobs(owed.items(), at_once, do, Stop())
+    finally:
+        records.close()
+        for model in models:
+            await model.close()
+    return counts
+
+
+def _said(counts: dict[str, int]) -> str:
+    text = f"{counts['scored']} episodes rewarded now, {counts['unscored']} unscored"
+    if counts["without"]:
+        text += f", {counts['without']} passed over (no strategies)"
+    return text + "."
