@@ -92,7 +92,7 @@ def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> b
             return False
         if time.monotonic() > until:
             process.kill()
-            raise TimeoutError(f"nothing happened for {LONGEST_S:g} s: {process.args}")
+            raise TimeoutError(f"nothing happened for {LONGEST_S:g} s: {process.args!r}")
         time.sleep(0.005)
     return True
 

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -84,7 +85,7 @@ KILLS = {
     [pytest.param(*row, id=name, marks=pytest.mark.slow if row[0] > 15 else ()) for name, row in KILLS.items()],
 )
 def test_after_kills_at_random_instants_the_same_command_gives_what_an_uninterrupted_run_gives(
-    tmp_path: Path, kills: int, torn: int, seed: int, faults: list[str], record_property: pytest.RecordProperty
+    tmp_path: Path, kills: int, torn: int, seed: int, faults: list[str], record_property: Callable[[str, object], None]
 ) -> None:
     random, tally = Random(seed), Tally()
     with endpoint("--latency", "0.03", *faults) as url:
