@@ -72,6 +72,9 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument(
         "--no-cache", action="store_true", help="do not record the models' replies (a kill then loses some)"
     )
+    run.add_argument(
+        "--allow-leak", action="store_true", help="play tasks that a model was trained on; the manifest says so"
+    )
     run.set_defaults(do=_do_run)
 
 

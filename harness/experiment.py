@@ -261,7 +261,7 @@ AXES = ("environment", "split", "pairing", "actor", "strategist")
 NOT_IDENTITY = ("description", "limits")
 LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
 """Keys that came with a later version: at their default they are left out, so that runs made before keep their name."""
-MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price")
+MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")
 """Keys of a model's config that change no output."""
 
 

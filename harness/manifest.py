@@ -13,6 +13,7 @@ from typing import Any
 from agents.prompts import general
 from harness.errors import BadInput
 from harness.experiment import identity_options
+from harness.leaks import task_hash
 from harness.plan import Plan
 from harness.scoring import Scoring
 
@@ -22,7 +23,7 @@ GENERAL_PROMPTS = ("actor", "strategist", "strategy", "reminder", "reask_action"
 
 
 def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
-    """The manifest of a new run. `judge` is the judge's label, or the panel's."""
+    """The manifest of a new run. `judge` is the judge's label, or the panel's; `tasks` are hashes (harness.leaks)."""
     experiment = plan.experiment
     return {
         "schema_version": SCHEMA_VERSION,
@@ -38,6 +39,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "process": [method.label for method in scoring.methods],
         "prompts": dict(sorted(_prompts(plan))),
         "data": _data(plan),
+        "tasks": _tasks(plan),
         "packages": _packages(),
         "python": platform.python_version(),
         "git": _git(),
@@ -77,6 +79,17 @@ def _data(plan: Plan) -> dict[str, dict[str, str]]:
         found[f"{cell.environment.shown} | {cell.environment.split}"] = dict(
             world.environment.data_hashes(cell.environment.split)
         )
+    return found
+
+
+def _tasks(plan: Plan) -> dict[str, list[str]]:
+    """Per environment and split the hashes of the planned tasks, in their order."""
+    found: dict[str, list[str]] = {}
+    for cell in plan.cells.values():
+        key = f"{cell.environment.shown} | {cell.environment.split}"
+        if key not in found:
+            world = plan.world(cell)
+            found[key] = [task_hash(world.environment.name, task) for task in world.by_id]
     return found
 
 

@@ -90,6 +90,17 @@ class Plan:
                 names[process.model] = None
         return list(names)
 
+    def played_by(self) -> dict[str, list[tuple[str, str]]]:
+        """Model in a seat -> the (environment, task id) pairs it plays, each once; judges' models are not in it."""
+        found: dict[str, dict[tuple[str, str], None]] = {}
+        for cell in self.cells.values():
+            world = self.world(cell)
+            tasks = dict.fromkeys((world.environment.name, task) for task in world.by_id)
+            for seat in self._who(cell, 0):
+                for name in filter(None, _models_of(*seat)):
+                    found.setdefault(name, {}).update(tasks)
+        return {name: list(tasks) for name, tasks in found.items()}
+
     def open_models(self) -> None:
         """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""
         for name in self.model_names():

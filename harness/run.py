@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
@@ -22,9 +23,10 @@ from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging.panel import read_panel
+from harness.leaks import find_leaks, refuse_leaks
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
-from harness.plan import Plan, Unit
+from harness.plan import Plan, Unit, model_config
 from harness.progress import Progress
 from harness.records import EpisodeRecord, ErrorInfo
 from harness.runner import Stop, run_jobs
@@ -108,9 +110,11 @@ class Run:
         blocks: int | None = None,
         record_calls: bool = True,
         replay: Path | None = None,
+        allow_leak: bool = False,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
-        unless `record_calls` is off; `replay` answers every call from another run's record and asks no model."""
+        unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
+        `allow_leak` lets a model play tasks that it was trained on."""
         self.experiment = experiment
         self.folder = folder
         self.plan = Plan(experiment)
@@ -120,15 +124,18 @@ class Run:
         self.blocks = blocks
         self.record_calls = record_calls
         self.replay = replay
+        self.allow_leak = allow_leak
         self._calls: CallLog | None = None
         self.activity = Activity()
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
-        """Raises `BadInput` when the folder is held by another process or was made from another experiment."""
+        """Raises `BadInput` when the folder is held by another process or was made from another experiment, or when a
+        model was trained on the tasks."""
+        leaks = self._leaks()
         self.plan.open_models()
         self.scoring = self._scoring()
-        fresh = build_manifest(self.plan, self.scoring, self.folder.name)
+        fresh = build_manifest(self.plan, self.scoring, self.folder.name) | {"leaks": leaks}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -136,7 +143,10 @@ class Run:
         self._lock.acquire()
         try:
             if (self.folder / MANIFEST).exists():
-                refuse_changes(read_manifest(self.folder), fresh, self.folder)
+                stored = read_manifest(self.folder)
+                refuse_changes(stored, fresh, self.folder)
+                if leaks != stored.get("leaks", []):
+                    write_manifest(self.folder, stored | {"leaks": leaks})
             else:
                 write_manifest(self.folder, fresh)
             self.episodes = Appender(self.folder / EPISODES)
@@ -170,6 +180,11 @@ class Run:
         if self._calls is not None:
             model = ReplayModel(model, self._calls) if self.replay else RecordingModel(model, self._calls)
         return MeteredModel(model, self.meter)
+
+    def _leaks(self) -> list[dict[str, Any]]:
+        playing = self.plan.played_by()
+        configs = {name: model_config(self.experiment, name) for name in playing}
+        return refuse_leaks(find_leaks(playing, configs), self.allow_leak)
 
     def _scoring(self) -> Scoring:
         experiment = self.experiment

@@ -74,6 +74,8 @@ class ModelConfig(_Part):
     max_tokens: PositiveInt | None = None
     """A cap on what a role may ask for."""
     price: PriceConfig | None = None
+    trained_on: str | None = None
+    """A `training_tasks.json` that says which tasks the model was trained on, where none lies beside its weights."""
 
 
 class EndpointConfig(ModelConfig):

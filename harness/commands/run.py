@@ -38,6 +38,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         blocks=arguments.probe,
         record_calls=not arguments.no_cache,
         replay=arguments.replay,
+        allow_leak=arguments.allow_leak,
     )
     first = not (folder / MANIFEST).exists()
     with run:
