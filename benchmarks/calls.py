@@ -153,8 +153,9 @@ def compare(rounds: int, episodes: int, at_once: int) -> None:
         print(f"{name:45s} {cpu:6.2f} ms CPU per call  {rate:6.0f} calls/s  CPU {ratio:5.2f} × the bare loop")
 
 
-def fullness(latencies: list[float], episodes: int, at_once: int = 256) -> None:
+def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 256) -> None:
     """Calls per second as a share of min(ideal, the bare loop): 1 means that the endpoint is the bottleneck."""
+    print(f"{episodes} ten-turn dialogues, {at_once} at once; median of {rounds} rounds in turn (each round)")
     for latency in latencies:
         with serving("--latency", f"{latency:g}") as server:
 
@@ -164,15 +165,18 @@ def fullness(latencies: list[float], episodes: int, at_once: int = 256) -> None:
 
             few = recorded_bodies(server.url, 50, 50)
             bodies = (few * -(-episodes // len(few)))[:episodes]
-            bare = bare_loop(library, bodies, at_once)
-            ours = full_path(server.url, episodes, at_once)
-            ideal = at_once / latency
-            best = min(ideal, bare.per_second)
-            print(
-                f"latency {latency:g} s, {at_once} at once, {episodes} episodes: ideal {ideal:.0f} calls/s, bare loop "
-                f"(aiohttp) {bare.per_second:.0f}, whole path {ours.per_second:.0f} = {ours.per_second / best:.2f} of "
-                f"min(ideal, bare loop); {ours.per_second / ideal:.2f} of 256 calls under way"
-            )
+            pairs = [
+                (bare_loop(library, bodies, at_once).per_second, full_path(server.url, episodes, at_once).per_second)
+                for _ in range(rounds)
+            ]
+        ideal = at_once / latency
+        shares = [ours / min(ideal, bare) for bare, ours in pairs]
+        bare, ours = (statistics.median(values) for values in zip(*pairs, strict=True))
+        print(
+            f"latency {latency:g} s: ideal {ideal:.0f} calls/s, bare loop (aiohttp) {bare:.0f}, whole path {ours:.0f}: "
+            f"{statistics.median(shares):.2f} of min(ideal, bare loop) ({', '.join(f'{share:.2f}' for share in shares)})",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -183,7 +187,7 @@ def main() -> None:
     parser.add_argument("--full", type=float, nargs="+", metavar="SECONDS", help="measure fullness at these latencies")
     args = parser.parse_args()
     if args.full:
-        fullness(args.full, args.episodes or 512)
+        fullness(args.full, args.rounds, args.episodes or 512)
     else:
         compare(args.rounds, args.episodes or 60, args.at_once)
 

@@ -114,14 +114,14 @@ def test_a_file_that_can_not_be_written_is_named_before_anything_is_played(
     assert str(folder) in said
     assert "0/10 episodes" not in said
     (folder / name).rmdir()
-    assert run_cli(tmp_path, tmp_path / "results") == 4, "the refusal left something behind"
+    assert run_cli(tmp_path, tmp_path / "results") == 0, "the refusal left something behind"
     assert became(lines(folder)) == {"finished": 10}
 
 
 def test_an_index_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "run"
     (folder / "episodes.index.jsonl").mkdir(parents=True)
-    assert run_cli(tmp_path, tmp_path / "results") == 4
+    assert run_cli(tmp_path, tmp_path / "results") == 0
     assert became(lines(folder)) == {"finished": 10}
 
 

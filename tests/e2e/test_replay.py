@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.cli import main
 from harness.records import VOLATILE
 from tests.e2e.runs import became, dialogues, endpoint_config, harness, lines
 from tests.e2e.speaking_server import Served, serving
@@ -71,18 +72,6 @@ def test_a_replayed_run_gives_the_same_records_and_asks_nobody(tmp_path: Path, s
     assert all(call["obtained"]["cache_hit"] for call in calls)
 
 
-def test_a_replay_needs_no_endpoint_and_no_key(tmp_path: Path) -> None:
-    with serving() as server:
-        config = experiment(server.url, strategists=["vanilla"])
-        assert harness(config, tmp_path / "results", "--name", "first").returncode == 0
-    first = tmp_path / "results" / "first"
-    again = harness(config, tmp_path / "results", "--name", "again", "--replay", str(first))
-    assert again.returncode == 0, again.stderr
-    assert kept(first, "episodes.jsonl", "episode_id") == kept(
-        tmp_path / "results" / "again", "episodes.jsonl", "episode_id"
-    )
-
-
 CHANGES = {
     "a temperature": ({"actors": [{"model": "m", "temperature": 0.25}]}, "temperature: asked 0.25, recorded 0.7"),
     "a limit of tokens": ({"actors": [{"model": "m", "max_tokens": 77}]}, "max_tokens: asked 77, recorded "),
@@ -93,44 +82,63 @@ CHANGES = {
 }
 
 
+SMALL: dict[str, Any] = {
+    "strategists": ["vanilla"],
+    "judge": None,
+    "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 2}}],
+}
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A recorded run and the address its server had."""
+    """A recorded run and the address that its server, which is gone, had."""
     results = tmp_path_factory.mktemp("recorded") / "results"
     with serving() as server:
-        small = [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 2}}]
-        config = experiment(server.url, strategists=["vanilla"], judge=None, environments=small)
-        harness(config, results, "--name", "first")
+        assert harness(experiment(server.url, **SMALL), results, "--name", "first").returncode == 0
     return results / "first", server.url
+
+
+def replay(tmp_path: Path, config: dict[str, Any], run: Path) -> tuple[int, Path]:
+    """Replay in this process. Returns the exit code and the new run's folder."""
+    path = tmp_path / "again.yaml"
+    path.write_text(yaml.safe_dump(config))
+    code = main(["run", str(path), "--results", str(tmp_path / "results"), "--name", "again", "--replay", str(run)])
+    return code, tmp_path / "results" / "again"
+
+
+def test_a_replay_needs_no_endpoint(tmp_path: Path, recorded: tuple[Path, str]) -> None:
+    run, url = recorded
+    code, again = replay(tmp_path, experiment(url, **SMALL), run)
+    assert code == 0
+    assert kept(run, "episodes.jsonl", "episode_id") == kept(again, "episodes.jsonl", "episode_id")
 
 
 @pytest.mark.parametrize(("changes", "said"), CHANGES.values(), ids=CHANGES)
 def test_a_miss_is_an_error_that_names_what_differs(
     tmp_path: Path, recorded: tuple[Path, str], changes: dict[str, Any], said: str
 ) -> None:
-    folder, url = recorded
+    run, url = recorded
     changes = dict(changes)
     model = endpoint_config(changes.pop("url", url))
     model |= {key: changes.pop(key) for key in ("revision", "extra_body") if key in changes}
-    small = [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 2}}]
-    config = experiment(url, **({"strategists": ["vanilla"], "judge": None, "environments": small} | changes))
-    config["models"]["m"] = model
-    again = harness(config, tmp_path / "results", "--name", "again", "--replay", str(folder))
-    assert again.returncode == 4
-    (record,) = lines(tmp_path / "results" / "again")
+    config = experiment(url, **(SMALL | changes)) | {"models": {"m": model}}
+    code, again = replay(tmp_path, config, run)
+    assert code == 4
+    (record,) = lines(again)
     assert record["error"]["kind"] == "infrastructure"
     assert "replay: actor call 0 of seat 0" in record["error"]["message"]
     assert said in record["error"]["message"]
 
 
-def test_replaying_a_run_that_recorded_nothing_is_refused(tmp_path: Path, server: Served) -> None:
-    config = experiment(server.url, strategists=["vanilla"], judge=None)
-    harness(config, tmp_path / "results", "--name", "first", "--no-cache")
-    first = tmp_path / "results" / "first"
-    assert not (first / "calls.jsonl").exists()
-    again = harness(config, tmp_path / "results", "--name", "again", "--replay", str(first))
-    assert again.returncode == 2
-    assert "has no calls.jsonl" in again.stderr
+def test_replaying_a_run_that_recorded_nothing_is_refused(
+    tmp_path: Path, recorded: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, url = recorded
+    (tmp_path / "silent").mkdir()
+    code, again = replay(tmp_path, experiment(url, **SMALL), tmp_path / "silent")
+    assert code == 2
+    assert "has no calls.jsonl" in capsys.readouterr().err
+    assert not (again / "episodes.jsonl").exists() or lines(again) == []
 
 
 def test_a_killed_runs_answered_calls_are_not_asked_again(tmp_path: Path) -> None:
@@ -141,7 +149,7 @@ def test_a_killed_runs_answered_calls_are_not_asked_again(tmp_path: Path) -> Non
     with serving("--latency", "0.05") as server:
         config["models"]["m"] = endpoint_config(server.url, deadlines={"call": 30.0})
         whole = harness(config, tmp_path / "whole", "--name", "run")
-        assert whole.returncode == 4, whole.stderr
+        assert whole.returncode == 0, whole.stderr
         needed = server.counts()["requests"]
         assert needed == 24 * 4
 
@@ -151,7 +159,7 @@ def test_a_killed_runs_answered_calls_are_not_asked_again(tmp_path: Path) -> Non
         killed.wait(30)
         there = len(lines(tmp_path / "killed" / "run"))
         assert 0 < there < 24, "the kill came too early or too late for a test"
-        assert harness(config, tmp_path / "killed", "--name", "run").returncode == 4
+        assert harness(config, tmp_path / "killed", "--name", "run").returncode == 0
         asked = server.counts()["requests"] - needed
     assert needed <= asked <= needed + at_once
     assert became(lines(tmp_path / "killed" / "run")) == {"finished": 24}
