@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -245,7 +246,7 @@ class _Table:
                 parse=answer.parse,
                 rendered=rendered,
                 reward=reward,
-                info=dict(info),
+                info=_world(lambda: _plain_json(info)),
             )
         )
         self._seen[view.seat] = len(view.events)
@@ -337,6 +338,12 @@ def _world(call: Callable[[], T]) -> T:
 
 WORLD_CODE = _world.__code__
 """Where the environment's code begins on the stack, for whoever has to break it off."""
+
+
+def _plain_json(info: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that can be stored. Raises `TypeError` or `ValueError` for what is not plain JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(info))
+    return plain
 
 
 def _describe(problem: Exception) -> str:

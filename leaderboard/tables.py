@@ -47,6 +47,14 @@ def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
     return table
 
 
+def check_judge(runs: Sequence[Path], judge: str) -> None:
+    """Raise `BadInput` for a judge that scored nothing in any of the runs, naming those that did."""
+    known = sorted({row["judge"] for run in runs for row in latest_judgements(run).values()})
+    for member in read_panel(judge)[0]:
+        if member not in known:
+            raise BadInput(f"no judgement of {member!r} in these runs; they have: {', '.join(known) or 'none'}")
+
+
 def judgements_by(run: Path, judge: str | None) -> dict[str, Row]:
     """Episode id -> its judgement by a judge, or by a panel (`mean(a, b)`): scored when all its judges scored it, their
     scores as one, their costs summed."""

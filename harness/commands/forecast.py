@@ -16,6 +16,7 @@ from harness.plan import Plan
 def forecast_command(experiment: Experiment, name: str, results: Path) -> int:
     """Print cells, episodes, model calls and the token, money and time forecast; play nothing."""
     plan = Plan(experiment)
+    plan.open_models()
     cells = forecast(plan, past_episodes(results))
     console = Console()
     wide = console if console.is_terminal else Console(width=160)

@@ -146,7 +146,12 @@ def _say_flags(console: Console, flags: Sequence[str]) -> None:
 
 
 def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> int:
-    print_leaderboard(find_runs(paths), form, judge, Console())
+    from leaderboard.tables import check_judge
+
+    runs = find_runs(paths)
+    if judge is not None:
+        check_judge(runs, judge)
+    print_leaderboard(runs, form, judge, Console())
     return 0
 
 

@@ -19,7 +19,7 @@ from harness.progress import Progress
 from harness.run import Run, execute
 from harness.statistics import clustered_mean
 from harness.store import EPISODES, JUDGEMENTS
-from leaderboard.tables import cell_table, dimension_names, episodes, find_runs, render_plain
+from leaderboard.tables import cell_table, check_judge, dimension_names, episodes, find_runs, render_plain
 from tests.harness.builders import evaluation, experiment, play_or_judge
 
 BEHAVIOUR: dict[str, Any] = {}
@@ -196,3 +196,10 @@ def test_a_missing_value_is_a_dash_and_text_stays_text(value: Any, text: str) ->
 
 def test_dimension_names_are_the_judges() -> None:
     assert dimension_names("sotopia")[-2:] == ["goal", "overall"]
+
+
+def test_a_judge_that_scored_nothing_is_refused_with_the_names_of_those_that_did(tmp_path: Path) -> None:
+    run = play(tmp_path / "a")
+    check_judge([run], json.loads((run / "manifest.json").read_text())["judge"])
+    with pytest.raises(BadInput, match=r"no judgement of 'sotopia/other'.*they have: sotopia/"):
+        check_judge([run], "sotopia/other")
