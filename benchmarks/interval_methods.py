@@ -92,10 +92,10 @@ def task_means(kind: str, tasks: int, repeats: int, rate: float, rng: np.random.
     spread = 25.0 if kind == "narrow" else 7 / 3  # intraclass correlation 0.3 of single successes
     rates = rng.beta(rate * spread, (1 - rate) * spread, tasks)
     if kind == "success":
-        return rng.binomial(repeats, rates) / repeats
+        return np.asarray(rng.binomial(repeats, rates) / repeats, dtype=float)
     if kind == "score":
-        return rng.binomial(10 * repeats, rates) / (10 * repeats)
-    return rng.beta(10 * rates + 1e-9, 10 * (1 - rates) + 1e-9, (repeats, tasks)).mean(axis=0)
+        return np.asarray(rng.binomial(10 * repeats, rates) / (10 * repeats), dtype=float)
+    return np.asarray(rng.beta(10 * rates + 1e-9, 10 * (1 - rates) + 1e-9, (repeats, tasks)).mean(axis=0))
 
 
 def row(kind: str, tasks: int, repeats: int, rate: float, experiments: int) -> None:

@@ -42,6 +42,16 @@ def test_sharing_tasks_tells_apart_what_separate_tasks_could_not() -> None:
     assert rank_arms(*table(data))[0].tied_with != ()
 
 
+def test_a_noisy_arm_does_not_blur_the_difference_of_two_that_move_together() -> None:
+    rng = np.random.default_rng(RANK_SEED)
+    shared = rng.normal(5, 2, (60, 1))
+    other = rng.normal(0, 2, (60, 1))
+    noisy = other - other.mean() + shared.mean()
+    data = {"a": shared + rng.normal(0, 0.1, (60, 1)), "b": shared + 0.2, "c": noisy}
+    found = {rank.arm: rank for rank in rank_arms(*table(data))}
+    assert found["a"].tied_with == ("c",) and found["b"].tied_with == ("c",)
+
+
 def test_equal_arms_share_the_rank() -> None:
     grid = np.random.default_rng(1).random((10, 2))
     found = rank_arms(*table({"x": grid, "y": grid, "z": grid - 5}))
