@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     _run_parser(commands)
     _judge_parser(commands)
     _reading_parsers(commands)
+    _compare_parser(commands)
+    _check_parser(commands)
     _data_parser(commands)
     return top
 
@@ -126,8 +128,68 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     board = commands.add_parser("leaderboard", help="the ranking over runs")
     board.add_argument("runs", nargs="+", type=Path, metavar="PATH", help="run folders, or a folder of runs")
     board.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
+    board.add_argument(
+        "--min-coverage", type=float, default=0.8, metavar="SHARE", help="no rank with fewer outcomes than this (0.8)"
+    )
     board.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
     board.set_defaults(do=_do_leaderboard)
+
+
+def _compare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="two runs or arms side by side, or every strategist's uplift over vanilla",
+        description="B against A, paired by task and seed. Without B: every strategist of A against vanilla.",
+    )
+    arm = "a run's folder, or arms in it: RUN#strategist=epo,actor=NAME (axes: environment, split, pairing, actor, "
+    compare.add_argument("first", metavar="A", help=arm + "strategist; values with * and ?)")
+    compare.add_argument("second", metavar="B", nargs="?", help="the same; a baseline file will do, too")
+    compare.add_argument("--metric", default="goal", help="goal, success or overall (goal)")
+    compare.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    _allow(compare)
+    compare.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
+    compare.set_defaults(do=_do_compare)
+
+
+def _check_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        help="the CI gate: has a candidate run dropped below a baseline?",
+        description="Judge a candidate run against a baseline, cell by cell. docs/ci.md has a whole workflow.",
+        epilog="exit codes: 0 pass · 1 regressed · 2 bad input · 3 too few episodes to tell",
+    )
+    check.add_argument("--baseline", type=Path, metavar="FILE", help="a run's folder, or what --make-baseline made")
+    check.add_argument("--candidate", type=Path, metavar="RUN", help="the run's folder")
+    check.add_argument("--metric", default="goal", help="goal or success (goal)")
+    check.add_argument(
+        "--max-drop", type=float, default=0.0, metavar="X", help="allowed drop, as a share of the metric's range (0)"
+    )
+    check.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.05,
+        metavar="T",
+        help="without --max-drop: pass when a drop of T would have been seen at 80 %% power and none was (0.05)",
+    )
+    check.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    _allow(check)
+    for form in ("markdown", "junit", "json"):
+        check.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write a {form} report")
+    check.add_argument(
+        "--make-baseline", type=Path, metavar="RUN", help="write a baseline of this run to --out instead"
+    )
+    check.add_argument("--out", type=Path, metavar="FILE")
+    check.set_defaults(do=_do_check)
+
+
+def _allow(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="what may differ: tasks, seeds, data, judge, protocol, actor (may be given again)",
+    )
 
 
 def _data_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -190,7 +252,19 @@ def _do_show(arguments: argparse.Namespace) -> int:
 def _do_leaderboard(arguments: argparse.Namespace) -> int:
     from harness.commands.reading import leaderboard_command
 
-    return leaderboard_command(arguments.runs, arguments.format, arguments.judge)
+    return leaderboard_command(arguments.runs, arguments.format, arguments.judge, arguments.min_coverage)
+
+
+def _do_compare(arguments: argparse.Namespace) -> int:
+    from harness.commands.compare import compare_command
+
+    return compare_command(arguments)
+
+
+def _do_check(arguments: argparse.Namespace) -> int:
+    from harness.commands.check import check_command
+
+    return check_command(arguments)
 
 
 def _do_fetch(arguments: argparse.Namespace) -> int:

@@ -122,11 +122,17 @@ def _judge_cost(judgement: Row | None) -> Row:
 def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
     """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens,
     money, and a column `process LABEL` per process-reward method (mean per strategy). Sorted by environment, then goal mean."""
-    rows = [row for run in runs for row in _cells_of(run, judge)]
-    table = pd.DataFrame(rows)
-    return table.sort_values(
-        ["environment", "split", "goal"], ascending=[True, True, False], kind="stable"
-    ).reset_index(drop=True)
+    return sorted_cells(cell_rows(runs, judge)).reset_index(drop=True)
+
+
+def cell_rows(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
+    """The rows of `cell_table` in the runs' and their manifests' order."""
+    return pd.DataFrame([row for run in runs for row in _cells_of(run, judge)])
+
+
+def sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """By environment, then goal mean; the index goes with the rows."""
+    return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable")
 
 
 def _cells_of(run: Path, judge: str | None) -> list[Row]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +27,8 @@ from harness.judging.process import REGISTRY as PROCESS_METHODS
 from harness.judging.process import process_kind
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, read_record
-from leaderboard.tables import PROCESS, cell_table, find_runs, render_plain
+from leaderboard.ranks import MIN_COVERAGE, ranked_table
+from leaderboard.tables import PROCESS, find_runs, render_plain
 
 
 def list_command() -> int:
@@ -145,26 +147,28 @@ def _say_flags(console: Console, flags: Sequence[str]) -> None:
         _say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")
 
 
-def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None) -> int:
+def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None, min_coverage: float = MIN_COVERAGE) -> int:
     from leaderboard.tables import check_judge
 
     runs = find_runs(paths)
     if judge is not None:
         check_judge(runs, judge)
-    print_leaderboard(runs, form, judge, Console())
+    print_leaderboard(runs, form, judge, Console(), min_coverage)
     return 0
 
 
 COLUMNS = (
-    "environment", "split", "pairing", "assisted", "actor", "strategist", "goal", "interval", "overall", "planned",
-    "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd",
+    "environment", "split", "pairing", "assisted", "actor", "strategist", "rank", "tied_with", "goal", "interval",
+    "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd",
 )  # fmt: skip
-HEADINGS = {"interval": "95 %", "usd": "USD"}
+HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with"}
 
 
-def print_leaderboard(runs: Sequence[Path], form: str, judge: str | None, console: Console) -> None:
+def print_leaderboard(
+    runs: Sequence[Path], form: str, judge: str | None, console: Console, min_coverage: float = MIN_COVERAGE
+) -> None:
     """The ranking in one of its forms; csv and json carry full precision."""
-    table = cell_table(runs, judge)
+    table = ranked_table(runs, judge, min_coverage)
     if form == "csv":
         table.to_csv(sys.stdout, index=False)
     elif form == "json":
@@ -183,9 +187,17 @@ def _texts(row: dict[Any, Any]) -> dict[str, str]:
     texts = {str(key): render_plain(value) for key, value in row.items()}
     texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
     texts["usd"] = "unknown" if row["usd"] is None or row["usd"] != row["usd"] else f"{row['usd']:.4f}"
+    texts["rank"] = _rank_text(row)
     for key in ("calls", "tokens"):
         texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))
     return texts
+
+
+def _rank_text(row: dict[Any, Any]) -> str:
+    """`2 (1 to 3)`: by the mean, and the places it could have."""
+    if pd.isna(row["rank"]):
+        return "–"
+    return f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
 
 
 def _print_table(console: Console, names: list[str], rows: list[dict[str, str]]) -> None:
@@ -199,11 +211,11 @@ def _print_table(console: Console, names: list[str], rows: list[dict[str, str]])
         _say(console, ", ".join(f"{name} {value}" for name, value in shared.items()))
     table = Table(box=None, pad_edge=False)
     for name in shown:
-        right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist")
+        right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist", "tied_with")
         table.add_column(HEADINGS.get(name, name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
-    wide = console if console.is_terminal else Console(width=160)
+    wide = console if console.is_terminal else Console(width=200)
     wide.print(table)
 
 

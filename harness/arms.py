@@ -1,0 +1,252 @@
+"""Arms: what each cell of a run, or of a stored baseline, reached by task, seat order and repeat.
+
+An arm keeps every planned outcome: one that is owed is a row with `missing` = why and no score. It carries the facts
+that another arm has to share to be compared with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.comparability import CATEGORIES, differences, facts_of, under_test
+from harness.errors import BadInput, nearest
+from harness.experiment import AXES, SEPARATOR
+from harness.leaks import task_hash
+from harness.statistics import Outcomes, Pairs, pair
+from harness.store import EPISODES, MANIFEST, read_manifest
+from leaderboard.tables import episodes
+
+ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
+METRICS = ("goal", "success", "overall")
+KEY = ["task_id", "order", "repeat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One cell's outcomes."""
+
+    source: str
+    """Name of the run."""
+    cell: str
+    planned: int
+    metric: Mapping[str, Any]
+    """name, low, high, success_at of the goal."""
+    facts: Mapping[str, Any]
+    """Category -> what has to be the same (harness.comparability)."""
+    tested: Mapping[str, Any]
+    """What may differ: strategist, prompts, code."""
+    rows: pd.DataFrame
+    """One row per episode with the columns of `ROW`; a score that is owed is NaN."""
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """environment, split, pairing, actor, strategist."""
+        return dict(zip(AXES, self.cell.split(SEPARATOR), strict=True))
+
+    @property
+    def kind(self) -> str:
+        """The strategist's kind."""
+        return str(self.tested["strategist"]["kind"])
+
+    @property
+    def scripted(self) -> bool:
+        return bool((self.facts["actor"] or {}).get("script"))
+
+    def bounds(self, metric: str) -> tuple[float | None, float | None]:
+        """The range of a metric; unknown for `overall`."""
+        known = {"goal": (float(self.metric["low"]), float(self.metric["high"])), "success": (0.0, 1.0)}
+        return known.get(metric, (None, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """All arms of a run, or of a baseline file."""
+
+    name: str
+    path: Path
+    fingerprint: str
+    """The same for a run and its copy."""
+    arms: Mapping[str, Arm]
+    """By cell."""
+
+
+def load_run(folder: Path, judge: str | None = None) -> Arms:
+    """The arms of a run's folder. `judge`: label of the judge whose scores are taken; the run's own when left out."""
+    manifest = read_manifest(folder)
+    table = episodes(folder, judge)
+    arms = {}
+    for cell, entry in manifest["cells"].items():
+        here = table[table["cell"] == cell] if not table.empty else table
+        needs_judge = bool(len(here)) and bool(here["needs_judge"].any())
+        metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
+        facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
+        arms[cell] = Arm(
+            manifest["run"],
+            cell,
+            entry["planned"],
+            metric,
+            facts,
+            under_test(manifest, cell),
+            _rows(here, metric["success_at"]),
+        )
+    return Arms(manifest["run"], folder, fingerprint(folder), arms)
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash that a run shares with its copies and with nothing else: its manifest and the start of its records, which
+    hold times."""
+    digest = hashlib.sha256((folder / MANIFEST).read_bytes())
+    if (folder / EPISODES).exists():
+        with open(folder / EPISODES, "rb") as file:
+            digest.update(file.read(1 << 16))
+    return digest.hexdigest()
+
+
+def refuse_copies(runs: list[Path]) -> None:
+    """Raise `BadInput` when a run is given twice, even as a copy: counted double it would look certain."""
+    seen: dict[str, Path] = {}
+    for run in runs:
+        mark = fingerprint(run)
+        if mark in seen:
+            raise BadInput(f"{run} is the same run as {seen[mark]}; count every run once")
+        seen[mark] = run
+
+
+def _rows(table: pd.DataFrame, success_at: float) -> pd.DataFrame:
+    if table.empty:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in ROW})
+    rows = table.assign(tokens=_number(table, "prompt_tokens") + _number(table, "completion_tokens"))
+    goal = _number(rows, "goal")
+    verified = _number(rows, "success")
+    success = verified.where(verified.notna(), (goal >= success_at).astype(float)).where(goal.notna())
+    kept = rows.assign(goal=goal, success=success, overall=_number(rows, "overall"), usd=_number(rows, "usd"))
+    return kept[list(ROW)].reset_index(drop=True)
+
+
+def _number(table: pd.DataFrame, column: str) -> pd.Series:
+    return pd.to_numeric(table[column].astype(object).where(table[column].notna()), errors="coerce").astype(float)
+
+
+def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
+    """The arms that `PATH` or `PATH#axis=glob,axis=glob` names, and the axes it names. Raises `BadInput` for an unknown
+    axis and when nothing fits."""
+    path, pattern = _parse(text)
+    whole = load(path, judge)
+    kept = {
+        cell: arm
+        for cell, arm in whole.arms.items()
+        if all(fnmatchcase(arm.axes[axis], glob) for axis, glob in pattern.items())
+    }
+    if not kept:
+        raise BadInput(f"{text}: no arm fits; {path} has:\n  " + "\n  ".join(whole.arms))
+    return Arms(whole.name, whole.path, whole.fingerprint, kept), frozenset(pattern)
+
+
+def _parse(text: str) -> tuple[Path, dict[str, str]]:
+    before, mark, after = text.rpartition("#")
+    if not mark or Path(text).exists():
+        return Path(text), {}
+    pattern = {}
+    # names may hold commas: a comma parts two conditions only where an `axis=` follows
+    for part in re.split(r",(?=[a-z]+=)", after):
+        axis, equals, glob = part.partition("=")
+        if not equals or axis not in AXES:
+            raise BadInput(
+                f"{text}: {part!r} is no condition; write RUN#strategist=epo,actor=NAME with the axes "
+                f"{', '.join(AXES)}.{nearest(axis, AXES)}"
+            )
+        pattern[axis] = glob
+    return Path(before), pattern
+
+
+def load(path: Path, judge: str | None = None) -> Arms:
+    """A run's folder, or a baseline file."""
+    if path.is_file():
+        from harness.baseline import read_baseline
+
+        return read_baseline(path, judge)
+    return load_run(path, judge)
+
+
+def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:
+    """Category -> lines that show how two arms differ in what has to be the same."""
+    found = {"tasks": _task_lines(a, b), "seeds": _seed_lines(a, b)}
+    for category in CATEGORIES:
+        if category != "tasks":
+            found[category] = [
+                *differences(a.facts[category], b.facts[category], category),
+                *found.get(category, []),
+            ]
+    return {category: found[category] for category in CATEGORIES if found[category]}
+
+
+def _task_lines(a: Arm, b: Arm) -> list[str]:
+    """The tasks only one of them plans; by id where a row says it."""
+    ids = _ids(a) | _ids(b)
+    lines = []
+    for arm, other in ((a, b), (b, a)):
+        only = sorted(ids.get(mark, f"hash {mark}") for mark in _task_hashes(arm) - _task_hashes(other))
+        lines += [f"tasks: {task} is only in {arm.source}" for task in only]
+    return lines
+
+
+def _ids(arm: Arm) -> dict[str, str]:
+    name = arm.facts["protocol"]["name"]
+    return {task_hash(name, task): task for task in arm.rows["task_id"]}
+
+
+def _task_hashes(arm: Arm) -> set[str]:
+    """Of the plan; of the rows in runs whose manifest does not say."""
+    planned = arm.facts["tasks"]
+    return set(_ids(arm)) if planned is None else set(planned)
+
+
+def _seed_lines(a: Arm, b: Arm) -> list[str]:
+    both = a.rows.merge(b.rows, on=KEY, suffixes=("_a", "_b"))
+    unlike = both[both["seed_a"] != both["seed_b"]]
+    return [
+        f"seeds: task {row.task_id}, repeat {row.repeat}: {row.seed_a} -> {row.seed_b}" for row in unlike.itertuples()
+    ]
+
+
+def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
+    """Two arms side by side by task, seat order and repeat (hence seed), clustered by the environment's own groups.
+
+    What only one arm has, and what was planned and has no row in either, is a pair without a value. `common` leaves
+    out what only one arm has: for arms whose tasks or seeds are allowed to differ.
+    """
+    left, right = _keyed(a), _keyed(b)
+    if common:
+        shared = left.index.intersection(right.index)
+        left, right = left.loc[shared], right.loc[shared]
+    groups = {
+        **dict(zip(left.index, left["group"], strict=True)),
+        **dict(zip(right.index, right["group"], strict=True)),
+    }
+    unknown = 0 if common else max(0, min(a.planned, b.planned) - len(groups))
+    return pair(_outcomes(left, metric, unknown), _outcomes(right, metric, unknown))
+
+
+def _keyed(arm: Arm) -> pd.DataFrame:
+    """The rows under a key of task, order and repeat. Raises `BadInput` when one comes twice."""
+    keys = [json.dumps([row.task_id, row.order, row.repeat]) for row in arm.rows.itertuples()]
+    keyed = arm.rows.set_index(pd.Index(keys, dtype=object))
+    if keyed.index.has_duplicates:
+        twice = keyed.index[keyed.index.duplicated()][0]
+        raise BadInput(f"{arm.source}, {arm.cell}: {twice} (task, order, repeat) comes more than once")
+    return keyed
+
+
+def _outcomes(keyed: pd.DataFrame, metric: str, unknown: int) -> Outcomes:
+    extra = [f"not played {number}" for number in range(unknown)]
+    values = [*keyed[metric].astype(float), *[float("nan")] * unknown]
+    return Outcomes.of([*keyed["group"].astype(str), *extra], [*keyed.index, *extra], values)

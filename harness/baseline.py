@@ -1,0 +1,132 @@
+"""A baseline in one small file: the outcomes of a run and the facts a candidate has to share, for `harness check`.
+
+It holds no transcripts, so that it can be committed. Rows of all cells stand one a line, so that a diff shows what
+changed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.arms import ROW, Arm, Arms
+from harness.errors import BadInput
+
+KIND = "strategist-harness baseline"
+FLOATS = ("goal", "success", "overall", "tokens", "usd")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaselineCell(_Part):
+    cell: str
+    planned: int
+    metric: dict[str, Any]
+    facts: dict[str, Any]
+    strategist: dict[str, Any]
+    rows: list[list[str | int | float | None]]
+    """Values in the order of `columns`."""
+
+
+class Baseline(_Part):
+    kind: str = Field(KIND, pattern=f"^{KIND}$")
+    format: int = Field(1, ge=1, le=1)
+    run: str
+    fingerprint: str
+    columns: list[str]
+    prompts: dict[str, str]
+    code: dict[str, Any]
+    cells: list[BaselineCell]
+
+
+def make_baseline(arms: Arms) -> Baseline:
+    """The baseline of a run. Raises `BadInput` when an outcome is owed: a baseline has to be whole."""
+    for arm in arms.arms.values():
+        owed = int(arm.rows["goal"].isna().sum()) + arm.planned - len(arm.rows)
+        if owed:
+            raise BadInput(
+                f"{arms.path}: {arm.cell} lacks {owed} of {arm.planned} outcomes; a baseline needs all of them. "
+                "Run the same `harness run` command again for what is left."
+            )
+    first = next(iter(arms.arms.values()))
+    return Baseline(
+        kind=KIND,
+        format=1,
+        run=arms.name,
+        fingerprint=arms.fingerprint,
+        columns=list(ROW),
+        prompts=first.tested["prompts"],
+        code=first.tested["code"],
+        cells=[
+            BaselineCell(
+                cell=arm.cell,
+                planned=arm.planned,
+                metric=dict(arm.metric),
+                facts=dict(arm.facts),
+                strategist=arm.tested["strategist"],
+                rows=[[_plain(value) for value in row] for row in arm.rows.sort_values(list(ROW[:5])).to_numpy()],
+            )
+            for arm in arms.arms.values()
+        ],
+    )
+
+
+def _plain(value: Any) -> str | int | float | None:
+    if value is None or value != value:
+        return None
+    if isinstance(value, str):
+        return value
+    number = float(value)  # in full: a rounded goal would differ from itself
+    return int(number) if number.is_integer() else number
+
+
+def write_baseline(baseline: Baseline, path: Path) -> None:
+    """Write the file: sorted keys, one row a line."""
+    whole = baseline.model_dump(mode="json")
+    cells = []
+    for cell in whole.pop("cells"):
+        rows = ",\n".join(f"   {json.dumps(row, ensure_ascii=False)}" for row in cell.pop("rows"))
+        head = json.dumps(cell, sort_keys=True, ensure_ascii=False)
+        cells.append(f'  {head[:-1]}, "rows": [\n{rows}\n  ]}}')
+    head = json.dumps(whole, sort_keys=True, ensure_ascii=False, indent=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{head[:-2]},\n "cells": [\n' + ",\n".join(cells) + "\n ]\n}\n", encoding="utf-8")
+
+
+def read_baseline(path: Path, judge: str | None = None) -> Arms:
+    """The arms in a baseline file. Raises `BadInput` when it is none of ours, or when it was made with another judge than
+    the one asked for."""
+    try:
+        baseline = Baseline.model_validate(json.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise BadInput(f"{path} is no baseline of ours: {place}: {first['msg']}. {REMAKE}") from None
+    except ValueError as error:
+        raise BadInput(f"{path} is not JSON: {error}. {REMAKE}") from None
+    if baseline.columns != list(ROW) or any(len(row) != len(ROW) for cell in baseline.cells for row in cell.rows):
+        raise BadInput(f"{path}: expected rows of {', '.join(ROW)}. {REMAKE}")
+    arms = {cell.cell: _arm(baseline, cell) for cell in baseline.cells}
+    for arm in arms.values():
+        known = (arm.facts["judge"] or {}).get("label")
+        if judge is not None and known not in (None, judge):
+            raise BadInput(f"{path} holds the scores of judge {known!r}, not of {judge!r}. {REMAKE}")
+    return Arms(baseline.run, path, baseline.fingerprint, arms)
+
+
+REMAKE = "`harness check --make-baseline RUN --out FILE` makes one."
+
+
+def _arm(baseline: Baseline, cell: BaselineCell) -> Arm:
+    rows = pd.DataFrame(cell.rows, columns=list(ROW))
+    rows[list(FLOATS)] = rows[list(FLOATS)].astype(float)
+    tested = {"strategist": cell.strategist, "prompts": baseline.prompts, "code": baseline.code}
+    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, cell.facts, tested, rows)

@@ -1,0 +1,92 @@
+"""`harness check`: the CI gate, and making its baseline. Exit codes: 0 pass, 1 regressed, 2 bad input, 3 too few."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.arms import load, load_run
+from harness.baseline import make_baseline, write_baseline
+from harness.check_reports import HEADLINES, as_json, junit, markdown
+from harness.comparability import check_categories
+from harness.errors import BadInput
+from harness.regression import Check, check
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    if arguments.make_baseline is not None:
+        return _make(arguments)
+    if arguments.baseline is None or arguments.candidate is None:
+        raise BadInput("give --baseline FILE and --candidate RUN (or --make-baseline RUN --out FILE)")
+    result = check(
+        load(_there(arguments.baseline), arguments.judge),
+        load_run(_there(arguments.candidate), arguments.judge),
+        arguments.metric,
+        arguments.max_drop,
+        arguments.tolerance,
+        check_categories(arguments.allow),
+    )
+    _print(result)
+    summary = markdown(result)
+    _write(arguments.markdown, summary)
+    _write(arguments.junit, junit(result))
+    _write(arguments.json, json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    if os.environ.get(STEP_SUMMARY):
+        _write(Path(os.environ[STEP_SUMMARY]), summary, "a")
+    return result.exit_code
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    if arguments.out is None:
+        raise BadInput("--make-baseline RUN needs --out FILE")
+    baseline = make_baseline(load_run(_there(arguments.make_baseline), arguments.judge))
+    try:
+        write_baseline(baseline, arguments.out)
+    except OSError as error:
+        raise BadInput(f"can not write {arguments.out}: {error.strerror}") from error
+    rows = sum(len(cell.rows) for cell in baseline.cells)
+    print(f"{arguments.out}: {rows} outcomes of {len(baseline.cells)} cells")
+    return 0
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise BadInput(f"{path} does not exist; expected a run's folder, or a file that --make-baseline made")
+    return path
+
+
+def _write(path: Path | None, text: str, mode: str = "w") -> None:
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadInput(f"can not write {path}: {error.strerror}") from error
+
+
+def _print(result: Check) -> None:
+    console = Console()
+    wide = console if console.is_terminal else Console(width=180)
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(("cell", "baseline", "candidate", "difference", "verdict")):
+        table.add_column(name, justify="right" if 0 < number < 4 else "left", overflow="fold")
+    for cell in result.cells:
+        d = cell.result.difference
+        values = (cell.cell, f"{cell.baseline:.3f}", f"{cell.candidate:.3f}", f"{d.mean:+.3f}", cell.verdict)
+        table.add_row(*(Text(value) for value in values))
+    wide.print(table)
+    lines = [f"{cell.cell}: {cell.reason}" for cell in result.cells]
+    lines += [f"differs, as it may: {line}" for line in result.reported]
+    lines += [f"without a baseline: {cell}" for cell in result.added]
+    for line in [*lines, HEADLINES[result.verdict]]:
+        console.print(Text(line), soft_wrap=True)

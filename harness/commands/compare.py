@@ -1,0 +1,193 @@
+"""`harness compare`: prints a family of comparisons and what can be concluded from it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.comparison import Comparison, Family, compare, uplift
+from harness.conclusions import conclusions, finding, names
+from harness.errors import BadInput
+from harness.experiment import AXES
+
+
+def compare_command(arguments: argparse.Namespace) -> int:
+    if arguments.second is None:
+        if arguments.allow:
+            raise BadInput("--allow is for two runs; within one run nothing that has to be the same differs")
+        family = uplift(arguments.first, arguments.metric, arguments.judge)
+    else:
+        family = compare(arguments.first, arguments.second, arguments.metric, arguments.judge, arguments.allow)
+    if arguments.format == "json":
+        print(json.dumps(as_json(family), indent=2, ensure_ascii=False, allow_nan=False))
+    elif arguments.format == "csv":
+        rows = [flat(row, role) for role, row in _every(family)]
+        writer = csv.DictWriter(sys.stdout, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _print(family, arguments.format == "markdown")
+    return 0
+
+
+def _every(family: Family) -> list[tuple[str, Comparison]]:
+    """Rows in print order with their role; controls stand under the arm they are beside."""
+    found: list[tuple[str, Comparison]] = []
+    for number, row in enumerate(family.rows):
+        found.append(("", row))
+        found += [("control", each) for each in family.beside.get(number, ())]
+    return found
+
+
+def as_json(family: Family) -> dict[str, Any]:
+    """Everything, with null for what is not known."""
+    return {
+        "comparisons": [flat(row, role) for role, row in _every(family)],
+        "family": family.size,
+        "reported_differences": list(family.reported),
+        "without_counterpart": list(family.unmatched),
+        "conclusions": conclusions(family),
+    }
+
+
+def flat(row: Comparison, role: str) -> dict[str, Any]:
+    """One comparison as plain values; None for what is not known or not finite."""
+    d, success = row.result.estimate, row.success
+    bounds = row.result.bounds
+    values = {
+        "role": role,
+        "metric": row.metric,
+        "run_a": row.a.source,
+        "run_b": row.b.source,
+        **{f"{axis}_{side}": arm.axes[axis] for axis in AXES for side, arm in (("a", row.a), ("b", row.b))},
+        "mean_a": row.mean_a,
+        "mean_b": row.mean_b,
+        "difference": d.mean,
+        "low": d.low,
+        "high": d.high,
+        "p": row.result.p,
+        "p_holm": row.p_holm,
+        "p_exact": row.result.exact,
+        "finding": finding(row),
+        "pairs": d.n,
+        "groups": d.clusters,
+        "missing": row.result.missing,
+        "worst_low": bounds.low if bounds else None,
+        "best_high": bounds.high if bounds else None,
+        "wins": row.result.wins,
+        "ties": row.result.ties,
+        "losses": row.result.losses,
+        "success_difference": success.estimate.mean,
+        "only_a_succeeds": success.mcnemar.only_a if success.mcnemar else None,
+        "only_b_succeeds": success.mcnemar.only_b if success.mcnemar else None,
+        "mcnemar_p": success.mcnemar.p if success.mcnemar else None,
+        "visible_difference": row.visible,
+        "episodes_needed": row.needed,
+        "more_tokens": row.tokens,
+        "more_usd": row.usd,
+        "tokens_per_point": row.per_point(row.tokens),
+        "usd_per_point": row.per_point(row.usd),
+    }
+    return {key: _known(value) for key, value in values.items()}
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+HEADINGS = ("A", "B", "mean A", "mean B", "B − A", "95 %", "p", "p Holm", "win/tie/loss", "missing", "only A/B succeeds",
+            "McNemar p", "tokens/ep.", "tokens/point", "USD/point")  # fmt: skip
+
+
+def _print(family: Family, markdown: bool) -> None:
+    console = Console()
+    places: dict[str, list[list[str]]] = {}
+    for role, row in _every(family):
+        shared = [axis for axis in AXES[:4] if row.a.axes[axis] == row.b.axes[axis]]
+        head = ", ".join(f"{axis} {row.a.axes[axis]}" for axis in shared)
+        places.setdefault(head, []).append(_texts(row, role))
+    for head, rows in places.items():
+        if markdown:
+            _markdown(head, rows)
+        else:
+            _table(console, head, rows)
+    print()
+    mark = "- " if markdown else ""
+    for line in conclusions(family):
+        _say(console, mark + line)
+    for title, lines in (("Differs, as it may:", family.reported), ("Without a counterpart:", family.unmatched)):
+        if lines:
+            _say(console, f"\n{title}")
+            for line in lines:
+                _say(console, f"{mark or '  '}{line}")
+
+
+def _texts(row: Comparison, role: str) -> list[str]:
+    d, mcnemar = row.result.estimate, row.success.mcnemar
+    a, b = names(row)
+    return [
+        f"{a} ({role})" if role else a,
+        b,
+        _number(row.mean_a),
+        _number(row.mean_b),
+        _number(d.mean, True),
+        f"{_number(d.low, True)} … {_number(d.high, True)}",
+        _small(row.result.p),
+        _small(row.p_holm),
+        f"{row.result.wins}/{row.result.ties}/{row.result.losses}",
+        str(row.result.missing),
+        f"{mcnemar.only_a}/{mcnemar.only_b}" if mcnemar else "–",
+        _small(mcnemar.p) if mcnemar else "–",
+        _cost(row.tokens, 0),
+        _cost(row.per_point(row.tokens), 0, row.tokens),
+        _cost(row.per_point(row.usd), 4, row.usd),
+    ]
+
+
+def _number(value: float, signed: bool = False) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def _small(p: float) -> str:
+    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _cost(value: float, places: int, cost: float = 0.0) -> str:
+    """`no gain` where a cost is known and nothing was gained."""
+    if math.isnan(value):
+        return "unknown" if math.isnan(cost) or cost == 0.0 else "no gain"
+    return f"{value:+.{places}f}"
+
+
+def _table(console: Console, head: str, rows: list[list[str]]) -> None:
+    _say(console, f"\n{head}" if head else "")
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(HEADINGS):
+        table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row))
+    wide = console if console.is_terminal else Console(width=200)
+    wide.print(table)
+
+
+def _markdown(head: str, rows: list[list[str]]) -> None:
+    print(f"\n**{head}**\n")
+    print("| " + " | ".join(HEADINGS) + " |")
+    print("|" + "---|" * len(HEADINGS))
+    for row in rows:
+        print("| " + " | ".join(value.replace("|", "\\|") for value in row) + " |")
+
+
+def _say(console: Console, text: str) -> None:
+    safe = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    console.print(Text(safe), soft_wrap=True)

@@ -1,0 +1,123 @@
+"""What has to be the same for two arms to be compared, and what may differ because it is under test.
+
+Tasks, seeds, data, judge, protocol and actor have to be the same, unless the user allows a difference. Prompts, code,
+packages and the strategist are what is tried: their change is shown, never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.errors import BadInput, nearest
+from harness.experiment import MODEL_EFFORT_KEYS, PartnerSpec
+
+CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor")
+SHOWN = 12
+"""How many differences of a category are spelt out."""
+
+
+def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[str, Any]:
+    """Category -> what a cell's numbers rest on, as plain JSON; `tasks` are hashes, or None in runs that kept none."""
+    shown, split, pairing, actor, _ = cell.split(" | ")
+    config = manifest["config"]
+    spec = next(e for e in config["environments"] if (e["label"] or e["name"], e["split"]) == (shown, split))
+    return {
+        "tasks": manifest.get("tasks", {}).get(f"{shown} | {split}"),
+        "seeds": {"seed": config["seed"], "repeats": config["repeats"]},
+        "data": manifest["data"].get(f"{shown} | {split}", {}),
+        "judge": None if judge is None else {"label": judge, "models": judge_models(config)},
+        "protocol": {
+            **manifest["environments"][shown],
+            "options": spec["options"],
+            "partner": _partner(config, pairing),
+        },
+        "actor": _actor(config, actor),
+    }
+
+
+def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
+    """What may differ between two arms, as plain JSON: the strategist, prompts and code."""
+    strategist = cell.split(" | ")[4]
+    config = manifest["config"]
+    spec = next((s for s in config["strategists"] if (s["name"] or s["kind"]) == strategist), {"kind": "vanilla"})
+    return {
+        "strategist": {**spec, "model_config": model_facts(config, spec.get("model"))},
+        "prompts": manifest["prompts"],
+        "code": {key: manifest.get(key) for key in ("git", "packages", "python")},
+    }
+
+
+def judge_models(config: Mapping[str, Any]) -> list[Any]:
+    """Specs and model configs of the run's own judges."""
+    judges = config.get("judge") or []
+    each = judges if isinstance(judges, list) else [judges]
+    return [{**judge, "model_config": model_facts(config, judge["model"])} for judge in each]
+
+
+def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] | None:
+    """A model's config without what changes no output."""
+    if name is None:
+        return None
+    provider, _, model = name.partition(":")
+    entry = config["models"].get(name) or {"provider": provider, "model": model}
+    return {key: value for key, value in entry.items() if key not in MODEL_EFFORT_KEYS}
+
+
+def _actor(config: Mapping[str, Any], label: str) -> dict[str, Any] | None:
+    for spec in [*config["actors"], *config["partners"]]:
+        if (spec["name"] or spec["model"] or f"script:{spec['script']}") == label:
+            return {**spec, "model_config": model_facts(config, spec["model"])}
+    return None
+
+
+def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
+    for raw in config["pairings"]:
+        if isinstance(raw, str):
+            continue
+        if (partner := PartnerSpec.model_validate(raw)).label == pairing:
+            strategist = next(
+                (s for s in config["strategists"] if (s["name"] or s["kind"]) == partner.strategist), None
+            )
+            return {**raw, "actor_config": _actor(config, partner.actor), "strategist_config": strategist}
+    return None
+
+
+def check_categories(allowed: Iterable[str]) -> frozenset[str]:
+    """The categories a user allows to differ. Raises `BadInput` for an unknown one."""
+    for name in allowed:
+        if name not in CATEGORIES:
+            raise BadInput(f"--allow {name!r}: known are {', '.join(CATEGORIES)}.{nearest(name, CATEGORIES)}")
+    return frozenset(allowed)
+
+
+def refuse_differences(found: Mapping[str, list[str]], allowed: Collection[str], what: str) -> None:
+    """Raise `BadInput` that shows every difference that is not allowed."""
+    refused = {category: lines for category, lines in found.items() if category not in allowed}
+    if refused:
+        shown = "\n  ".join(line for lines in refused.values() for line in _some(lines))
+        raise BadInput(
+            f"{what} can not be compared, they differ in {', '.join(refused)}:\n  {shown}\n"
+            f"Compare what was made alike, or say that it may differ: {' '.join(f'--allow {c}' for c in refused)}"
+        )
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    return [*lines[:SHOWN], *([f"… and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])]
+
+
+def differences(old: Any, new: Any, place: str) -> Iterator[str]:
+    """`place: old -> new` for every leaf in which two JSON values differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(key), new.get(key), f"{place}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
+            yield from differences(*pair, f"{place}.{number}")
+    elif old != new:
+        yield f"{place}: {_short(old)} -> {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 90 else f"{text[:87]}..."

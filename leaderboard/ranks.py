@@ -1,0 +1,168 @@
+"""Ranks that carry their uncertainty: which places an arm could have, and with which arms it is tied.
+
+Arms are ranked among those that played the same tasks of the same data under the same protocol, pairing and judge. An
+arm with fewer outcomes than a set share of its plan gets no rank; missing outcomes of the others widen their ranks by
+the worst and the best they could have been. Scripted agents are reference rows and take no place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.arms import KEY, Arm, load_run, refuse_copies
+from harness.errors import BadInput
+from harness.statistics import Rank, rank_arms
+from leaderboard.tables import cell_rows, sorted_cells
+
+MIN_COVERAGE = 0.8
+COLUMNS = ("coverage", "rank", "rank_low", "rank_high", "ranked", "tied_with")
+Values = pd.DataFrame
+"""arm, task (cluster), value; a missing value is NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An arm's place in its family."""
+
+    rank: int
+    low: int
+    """Best rank it could have."""
+    high: int
+    """Worst rank it could have."""
+    of: int
+    """How many arms are ranked with it."""
+    tied_with: tuple[str, ...]
+    """Labels of the arms that can not be told apart from it."""
+
+
+def ranked_table(runs: Sequence[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:
+    """`leaderboard.tables.cell_table` with `coverage` (the share of the plan that has an outcome), `rank`, the best and
+    worst rank that an arm could have, how many arms are `ranked` together, and `tied_with`. No rank: missing values.
+
+    Raises `BadInput` for a run that is given twice, as a copy, too, and for a coverage outside 0..1.
+    """
+    if not 0 <= min_coverage <= 1:
+        raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
+    refuse_copies(list(runs))
+    arms = [arm for run in runs for arm in load_run(run, judge).arms.values()]
+    names = _names(arms, several=len(runs) > 1)
+    places: dict[int, Place] = {}
+    for family in _families(arms, min_coverage):
+        places |= _places(family, arms, names)
+    found = [places.get(number) for number in range(len(arms))]
+    # one row per cell and run, in the runs' and manifests' order: that of `arms`
+    return sorted_cells(cell_rows(runs, judge)).pipe(_with, arms, found)
+
+
+def _with(table: pd.DataFrame, arms: Sequence[Arm], places: Sequence[Place | None]) -> pd.DataFrame:
+    """The table with the places of its rows; the index numbers the arms."""
+    found = [places[number] for number in table.index]
+    whole = table.assign(
+        coverage=[coverage(arms[number]) for number in table.index],
+        rank=pd.array([place.rank if place else None for place in found], dtype="Int64"),
+        rank_low=pd.array([place.low if place else None for place in found], dtype="Int64"),
+        rank_high=pd.array([place.high if place else None for place in found], dtype="Int64"),
+        ranked=pd.array([place.of if place else None for place in found], dtype="Int64"),
+        tied_with=pd.Series([", ".join(p.tied_with) if p else None for p in found], index=table.index, dtype=object),
+    )
+    return whole.reset_index(drop=True)
+
+
+def coverage(arm: Arm) -> float:
+    """The share of the planned episodes that have an outcome."""
+    return float(arm.rows["goal"].notna().sum()) / arm.planned if arm.planned else 0.0
+
+
+def _names(arms: Sequence[Arm], several: bool) -> list[str]:
+    """What an arm is called beside others: its strategist, its actor where there are several, its run likewise."""
+    actors = {arm.axes["actor"] for arm in arms if not arm.scripted}
+    names = []
+    for arm in arms:
+        parts = ([arm.axes["actor"]] if len(actors) > 1 else []) + [arm.axes["strategist"]]
+        names.append(" + ".join(parts) + (f" ({arm.source})" if several else ""))
+    return names
+
+
+def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
+    """Numbers of the arms that may be ranked together."""
+    found: dict[str, list[int]] = {}
+    for number, arm in enumerate(arms):
+        if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
+            continue
+        facts = {key: arm.facts[key] for key in ("data", "judge", "protocol")}
+        tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.rows["task_id"]))
+        axes = [arm.axes[axis] for axis in ("environment", "split", "pairing")]
+        found.setdefault(json.dumps([axes, facts, tasks], sort_keys=True), []).append(number)
+    return list(found.values())
+
+
+def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -> dict[int, Place]:
+    """The place of every arm of a family. With missing outcomes an arm's best rank is taken with its own at their best
+    and the others' at their worst, its worst rank the other way round."""
+    family, labels = [arms[number] for number in numbers], [str(number) for number in numbers]
+    values = pd.concat(_filled(family, labels), ignore_index=True)
+    low, high = family[0].bounds("goal")
+    assert low is not None
+    assert high is not None
+    plain = _rank(values, {}, low, high)
+    found = {}
+    for label in labels:
+        best = worst = plain
+        if values["value"].isna().any():
+            best = _rank(values, {label: high}, low, high, low)
+            worst = _rank(values, {label: low}, low, high, high)
+        tied = sorted(
+            {other for each in (plain, best, worst) for other in each[label].tied_with},
+            key=lambda other: (plain[other].rank, other),
+        )
+        found[int(label)] = Place(
+            plain[label].rank,
+            best[label].low,
+            worst[label].high,
+            len(family),
+            tuple(names[int(other)] for other in tied),
+        )
+    return found
+
+
+def _rank(
+    values: Values, own: Mapping[str, float], low: float, high: float, others: float | None = None
+) -> dict[str, Rank]:
+    """Ranks with missing outcomes at `own` for the arms named there and at `others` else; when neither is given, at the
+    arm's own mean, which leaves its mean as it is."""
+    means = values.groupby("arm")["value"].transform("mean")
+    fill = means if others is None else pd.Series(others, index=values.index)
+    for arm, value in own.items():
+        fill = fill.where(values["arm"] != arm, value)
+    whole = values["value"].where(values["value"].notna(), fill)
+    scaled = (whole.astype(float).to_numpy() - low) / (high - low)
+    return {rank.arm: rank for rank in rank_arms(list(values["arm"]), list(values["task"]), scaled)}
+
+
+def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
+    """Per arm its outcomes, with a missing one for every (task, order, repeat) that another arm of the family has and
+    it does not, and for what no arm has."""
+    keyed = [arm.rows.set_index(pd.MultiIndex.from_frame(arm.rows[KEY])) for arm in family]
+    groups: dict[Any, str] = {}
+    for rows in keyed:
+        groups |= dict(zip(rows.index, rows["group"].astype(str), strict=True))
+    every: list[tuple[Any, ...]] = list(groups)
+    found = []
+    for arm, rows, label in zip(family, keyed, labels, strict=True):
+        # an arm that was planned with fewer repeats lacks nothing
+        repeats = int(arm.facts["seeds"]["repeats"])
+        wanted = pd.MultiIndex.from_tuples([key for key in every if key[2] < repeats], names=KEY)
+        whole = rows.reindex(wanted)
+        tasks = [groups[key] for key in wanted]
+        unknown = max(0, arm.planned - len(wanted))
+        spread = [tasks[number % len(tasks)] for number in range(unknown)]
+        values = np.concatenate([whole["goal"].astype(float).to_numpy(), np.full(unknown, np.nan)])
+        found.append(pd.DataFrame({"arm": label, "task": [*tasks, *spread], "value": values}))
+    return found
