@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.request import urlopen
 
-from tests.servers.openai_server import OpenAIServer, schema_of
+from tests.servers.openai_server import OpenAIServer, error, schema_of
 from tests.servers.replies import random_for, text_for, value_for
 from tests.servers.wire import FAULT_KINDS, FaultPlan, Response, serve_forever
 
@@ -49,6 +49,9 @@ class SpeakingServer(OpenAIServer):
         if method == "GET" and path.endswith("/counts"):
             faults = {kind: self.counts[kind] for kind in FAULT_KINDS if self.counts[kind]}
             return Response({"requests": self.asked, "faults": faults, "peak": self.peak})
+        sent = headers.get("authorization", "").removeprefix("Bearer ")
+        if self.api_key is not None and sent != self.api_key:
+            return error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
         self.asked += method == "POST"
         return super()._respond(method, path, headers, body)
 

@@ -163,8 +163,8 @@ def test_a_budget_counts_what_the_run_spent_before_and_a_recorded_reply_only_onc
     (folder / "episodes.index.jsonl").unlink()
     third = play(folder, Budget(usd=usd * 0.3))
     assert third.played_now == 0, "what the killed command paid for was forgotten"
-    fourth = play(folder, Budget())
-    assert fourth.finished == 30
+    fourth = play(folder, Budget(usd=usd * 1.05))
+    assert fourth.finished == 30, "a reply from the record was counted as if it were paid for again"
     with CallLog(folder / "calls.jsonl", read_only=True) as log:
         assert log.usd == pytest.approx(usd), "a recorded reply was paid for again"
 
