@@ -3,16 +3,14 @@ built-in data, the quick-start. (What it plays with a real model is tested by th
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.e2e.fresh import call
 from tests.shared_data import ROOT
 
 pytestmark = pytest.mark.slow
@@ -29,52 +27,6 @@ DATA = (
     "environments/sotopia/builtin/characters.jsonl",
     "environments/sotopia/builtin/scenarios.jsonl",
 )
-
-
-def call(*command: object, cwd: Path, expect: int = 0) -> str:
-    """What a command prints. Nothing of this checkout can be imported by it."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment["STRATEGIST_HARNESS_HOME"] = str(cwd / "home")
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == expect, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of the files that git knows or would add, so that no left-over gets in."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    names = tracked.stdout.split("\0") if tracked.returncode == 0 else []
-    if not names:
-        ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "results")
-        shutil.copytree(ROOT, source, ignore=ignored)
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
-    call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source, cwd=folder)
-    built = list(folder.glob("strategist_harness-*.whl"))
-    assert len(built) == 1
-    return built[0]
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment that has the wheel and what it depends on."""
-    folder = tmp_path_factory.mktemp("fresh")
-    call(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-    constraints = ["-c", ROOT / "constraints.txt"] if (ROOT / "constraints.txt").exists() else []
-    pip = (folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    call(*pip, *constraints, wheel, cwd=folder)
-    return folder / "venv" / "bin"
 
 
 def test_the_wheel_holds_every_module_and_the_data_beside_them(wheel: Path) -> None:
