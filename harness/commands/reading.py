@@ -176,11 +176,12 @@ def print_leaderboard(
     else:
         rows = [_texts(row) for row in table.to_dict("records")]
         names = (["run"] if len(runs) > 1 else []) + list(COLUMNS)
-        names += [str(name) for name in table.columns if str(name).startswith(PROCESS)]
+        process = [str(name) for name in table.columns if str(name).startswith(PROCESS)]
+        headings = HEADINGS | _process_headings(process)
         if form == "markdown":
-            _print_markdown(names, rows)
+            _print_markdown([*names, *process], rows, headings)
         else:
-            _print_table(console, names, rows)
+            _print_table(console, [*names, *process], rows, headings)
 
 
 def _texts(row: dict[Any, Any]) -> dict[str, str]:
@@ -200,7 +201,16 @@ def _rank_text(row: dict[Any, Any]) -> str:
     return f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
 
 
-def _print_table(console: Console, names: list[str], rows: list[dict[str, str]]) -> None:
+def _process_headings(columns: Sequence[str]) -> dict[str, str]:
+    """`reward METHOD`, or the whole label where a method was used with several judges or options."""
+    methods = [name.removeprefix(PROCESS).split("/")[0] for name in columns]
+    return {
+        name: f"reward {method if methods.count(method) == 1 else name.removeprefix(PROCESS)}"
+        for name, method in zip(columns, methods, strict=True)
+    }
+
+
+def _print_table(console: Console, names: list[str], rows: list[dict[str, str]], headings: dict[str, str]) -> None:
     shared = {
         name: rows[0][name]
         for name in ("environment", "split", "pairing", "assisted", "actor")
@@ -212,15 +222,15 @@ def _print_table(console: Console, names: list[str], rows: list[dict[str, str]])
     table = Table(box=None, pad_edge=False)
     for name in shown:
         right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist", "tied_with")
-        table.add_column(HEADINGS.get(name, name), justify="right" if right else "left", overflow="fold")
+        table.add_column(headings.get(name, name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
     wide = console if console.is_terminal else Console(width=200)
     wide.print(table)
 
 
-def _print_markdown(names: list[str], rows: list[dict[str, str]]) -> None:
-    print("| " + " | ".join(HEADINGS.get(name, name) for name in names) + " |")
+def _print_markdown(names: list[str], rows: list[dict[str, str]], headings: dict[str, str]) -> None:
+    print("| " + " | ".join(headings.get(name, name) for name in names) + " |")
     print("|" + "---|" * len(names))
     for row in rows:
         print("| " + " | ".join(row[name].replace("|", "\\|") for name in names) + " |")

@@ -18,7 +18,7 @@ _MAX_CHARACTERS = 20_000
 """Per text: what is longer is searched at both ends."""
 
 _SCORE_WORD = r"(?:scores?|scoring|rating|ratings|rate|rated|grade|grades|grading|evaluation)"
-_TOP = r"(?:10|ten|maximum|max|highest|full|perfect|top|best)"
+_TOP = r"(?:10|ten|maximum|max|highest|full|perfect)"
 _JUDGE = (
     r"(?:judge|judges|evaluator|evaluators|grader|graders|rater|scorer|assessor|reviewer|language model|llm|ai model)"
 )
@@ -47,7 +47,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "asks for a score": (
         rf"\b{_SCORE_WORD}\b.{{0,40}}\b{_TOP}\b(?!\s*(?:dollars|euros|bucks|points|%|percent))",
         rf"\b(?:give|award|assign|grant|deserves?|answer|return|output|set)\b.{{0,40}}\b{_TOP}\b.{{0,20}}\b(?:{_SCORE_WORD}|points|marks)\b",
-        r"\b(?:10|ten) (?:out of|/) ?(?:10|ten)\b.{0,40}\b(?:goal|believab|dimension|agent|every)",
+        r"\b(?:10|ten)\s*(?:out of|/)\s*(?:10|ten)\b.{0,40}\b(?:goal|believab|dimension|agent|every)",
         r"\b(?:goal|believability|relationship|overall|credit)\s*(?:score)?\s*(?:=|:|is|to)\s*10\b",
         r"\b(?:mark|call|count|list|declare) .{0,40}\bstrateg\w*.{0,40}\bcritical\b",
         r"\bevery(?:one| strategy)?\b.{0,30}\b(?:critical|10 points)\b",
@@ -86,7 +86,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"\"\s*[}\]]\s*[}\],]",
     ),
     "forges a role": (
-        r"(?:^|\n|[.!?\"]\s)\s*\[?(?:system|assistant|developer|human|user|tool)\]?\s*:",
+        r"(?:^|[\n.!?:\"\]])\s*\[?(?:system|assistant|developer|human|user|tool)\]?\s*:",
         r"<\|[^|]{1,30}\|>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|user|tool)>|\"role\"\s*:",
         r"\bsystem (?:message|prompt|override|notice|update|note|command)\b|\b(?:developer|admin|debug|maintenance) mode\b",
     ),

@@ -1,0 +1,104 @@
+"""`harness judge report`: the judges' report card as a table, Markdown or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import BadInput
+from harness.judging.report import Card, Finding, Report, judge_report
+from leaderboard.tables import find_runs
+
+COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")
+
+
+def report_command(paths: Sequence[Path], form: str) -> int:
+    runs = find_runs(paths)
+    report = judge_report(runs)
+    if not report.outcome and not report.process:
+        raise BadInput(f"no judgement in {', '.join(map(str, runs))}; `harness judge RUN --judge MODEL` makes some")
+    if form == "json":
+        print(json.dumps(_plain(asdict(report)), indent=2, ensure_ascii=False))
+    elif form == "markdown":
+        print(markdown(report))
+    else:
+        _print(report)
+    return 0
+
+
+def summary(card: Card) -> str:
+    """One sentence per judge."""
+    missing = [finding.name for finding in card.findings if finding.verdict == "not measured"]
+    said = f"not to be relied on: {', '.join(card.bad)}" if card.bad else "nothing bad was seen"
+    return said + (f"; not measured: {', '.join(missing)}" if missing else "")
+
+
+def cells(finding: Finding) -> tuple[str, ...]:
+    interval = "" if finding.low is None or finding.high is None else f"{finding.low:.2f} … {finding.high:.2f}"
+    value = "–" if finding.value is None else f"{finding.value:.4g}"
+    p = "" if finding.p is None else f"{finding.p:.3f}"
+    counts = (str(finding.n or ""), str(finding.groups or ""))
+    return (finding.name, value, interval, p, *counts, finding.verdict, finding.note)
+
+
+def agreement_lines(report: Report) -> list[str]:
+    if not report.pairs:
+        return []
+    lines = [
+        f"All judges together: Krippendorff's alpha {_number(report.alpha_ordinal)} (ordinal), "
+        f"{_number(report.alpha_interval)} (interval)."
+    ]
+    for pair in report.pairs:
+        lines.append(
+            f"{pair.one} and {pair.other}: alpha {_number(pair.alpha)}, equal scores {pair.equal:.0%}, "
+            f"{pair.distance:.2f} points apart on average, {pair.n} scores"
+        )
+    return lines
+
+
+def markdown(report: Report) -> str:
+    lines = ["# Judges' report card", ""]
+    for card in (*report.outcome, *report.process):
+        lines += [f"## `{card.judge}`", "", f"{summary(card)}.", "", f"| {' | '.join(COLUMNS)} |"]
+        lines.append("|" + "---|" * len(COLUMNS))
+        for finding in card.findings:
+            lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells(finding)) + " |")
+        lines.append("")
+    if report.pairs:
+        lines += ["## Agreement", "", *(f"- {line}" for line in agreement_lines(report)), ""]
+    return "\n".join(lines)
+
+
+def _print(report: Report) -> None:
+    console = Console()
+    wide = console if console.is_terminal else Console(width=180)
+    for card in (*report.outcome, *report.process):
+        console.print(Text(f"\njudge {card.judge}: {summary(card)}"), soft_wrap=True)
+        table = Table(box=None, pad_edge=False)
+        for name in COLUMNS:
+            table.add_column(name, justify="left" if name in ("figure", "verdict", "what it is") else "right")
+        for finding in card.findings:
+            table.add_row(*(Text(text) for text in cells(finding)))
+        wide.print(table)
+    for line in agreement_lines(report):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.2f}"
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
