@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import environments
 import pytest
 from rich.console import Console
 
+import environments
 from agents.models.base import ChatRequest
 from harness.cli import main
 from harness.errors import BadInput
