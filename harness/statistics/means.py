@@ -141,16 +141,17 @@ def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
     widened to match Student's quantile and little pseudo-task, for with them the bound is far from anything likely.
     But when the mean lies so near a bound that the shorter side holds only a task's worth or two (`short`; some
     more when tasks are few), the sample may have missed the rare ones however fine it looks, and the half
-    pseudo-task returns. The constants were chosen on the grid in docs/statistics.md.
+    pseudo-task returns, and with it unwidened weights. The constants were chosen on the grid in docs/statistics.md.
     """
     room = data.mean * (1 - data.mean)
     tasks = data.df + 1
     coarse = min(1.0, data.variance * tasks / room)
     short = tasks * min(data.mean, 1 - data.mean)
-    unseen = 0.5 * max(coarse, float(np.exp(-((short / (0.9 + 8 / tasks)) ** 2))))
+    near = float(np.exp(-((short / (0.9 + 8 / tasks)) ** 2)))
     tail = (1 + confidence) / 2
-    student = (stats.norm.ppf(tail) / stats.t.ppf(tail, data.df)) ** 2 * data.df / tasks
-    shape = max(float(1 - (1 - student) * (1 - coarse)), 0.4)  # below 5 tasks the pseudo-task widens enough
+    student = float((stats.norm.ppf(tail) / stats.t.ppf(tail, data.df)) ** 2 * data.df / tasks)
+    shape = max(1 - (1 - student) * (1 - coarse) * (1 - near), 0.4)
+    unseen = 0.5 * max(coarse, near)
     return pseudo_task_interval(data.sums, data.sizes, unseen, shape, confidence)
 
 
