@@ -150,11 +150,12 @@ def test_few_scenarios_give_no_verdict_on_bias(tmp_path: Path) -> None:
 
 
 def test_repeats_and_copies_never_count_as_the_score(
-    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    shutil.copytree(judged("throws_dice"), run)
-    label = card_of(run, "throws_dice").judge
+    shutil.copytree(base, run)
+    main(["judge", str(run), "--judge", "prefers_the_long", "--again", "1", "--copies", "padded"])
+    label = card_of(run, "prefers_the_long").judge
     capsys.readouterr()
     main(["leaderboard", str(run), "--judge", label, "--format", "json"])
     before = capsys.readouterr().out

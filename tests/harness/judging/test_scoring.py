@@ -36,6 +36,12 @@ def behave(request: ChatRequest) -> str:
         raise EpisodeError("infrastructure", "HTTP 503")
     if role == "critical":
         return json.dumps({"critical": [{"reason": "it broke the ice", "strategy": 1}]})
+    if role == "utterance":
+        text = request.messages[0].content
+        names = re.findall(r"^- (\w+):", text, re.MULTILINE)
+        count = int(re.findall(r"numbered from 1 to (\d+)", text)[0])
+        entries = [{"strategy": n, "reason": "", **dict.fromkeys(names, 3)} for n in range(1, count + 1)]
+        return json.dumps({"strategies": entries})
     return play_or_judge(request)
 
 
@@ -105,6 +111,17 @@ def test_rewards_that_could_not_be_given_are_owed_and_given_by_the_same_command(
     ASKED.clear()
     assert play(tmp_path).complete
     assert ASKED == []
+
+
+def test_of_two_methods_only_the_one_that_failed_is_asked_again(tmp_path: Path) -> None:
+    both = [{"method": "critical", "model": "m"}, {"method": "utterance", "model": "m"}]
+    DOWN.add("utterance")
+    assert play(tmp_path, process=both).unrewarded == 2
+    DOWN.clear()
+    ASKED.clear()
+    assert play(tmp_path, process=both).complete
+    assert set(ASKED) == {"utterance"}
+    assert len((tmp_path / PROCESS_REWARDS).read_text().splitlines()) == 6
 
 
 def test_rewards_wait_for_the_outcome_and_come_with_it(tmp_path: Path) -> None:
