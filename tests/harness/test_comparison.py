@@ -1,0 +1,243 @@
+"""`harness compare`: paired by task and seed, corrected for the family, bounded where outcomes are missing, and careful
+in words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.arms import load_run
+from harness.cli import main
+from harness.comparison import compare, uplift
+from harness.conclusions import conclusions, finding
+from harness.errors import BadInput
+from harness.statistics import holm
+from tests.harness import gate_runs
+from tests.harness.gate_runs import LEVERS, play
+
+WORD = "something good"
+EPO = {"kind": "epo", "model": "m"}
+
+
+@pytest.fixture(autouse=True)
+def no_levers() -> Iterator[None]:
+    gate_runs.reset()
+    yield
+    gate_runs.reset()
+
+
+def helped(folder: Path, *strategists: object, **changes: object) -> Path:
+    """A run in which a strategy's word is worth 2 points and the judge is noisy."""
+    LEVERS.update(noise=1, bonus={WORD: 2})
+    return play(folder, strategists=["vanilla", *strategists], **changes)
+
+
+def test_uplift_over_vanilla_is_the_mean_of_paired_differences(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", EPO)
+    (row,) = uplift(str(run)).rows
+    goals = {arm.kind: arm.rows.set_index("task_id")["goal"].astype(float) for arm in load_run(run).arms.values()}
+    differences = goals["epo"] - goals["vanilla"]
+    assert row.result.estimate.mean == pytest.approx(differences.mean())
+    assert row.result.estimate.n == gate_runs.TASKS
+    by_group = load_run(run).arms[row.a.cell].rows.set_index("task_id")["group"]
+    sums = differences.groupby(by_group).sum()
+    assert (row.result.wins, row.result.losses) == (int((sums > 0).sum()), int((sums < 0).sum()))
+    assert finding(row) == "higher"
+
+
+def test_tokens_per_point_are_the_more_tokens_over_the_points_gained(tmp_path: Path) -> None:
+    (row,) = uplift(str(helped(tmp_path / "run", EPO))).rows
+    more = [arm.rows["tokens"].astype(float).mean() for arm in (row.a, row.b)]
+    assert row.tokens == pytest.approx(more[1] - more[0])
+    assert row.tokens > 0
+    assert row.per_point(row.tokens) == pytest.approx(row.tokens / row.result.estimate.mean)
+    assert np.isnan(row.usd)  # the scripted model has no price: unknown, not 0
+
+
+def test_p_values_are_corrected_for_all_comparisons_shown_the_controls_included(tmp_path: Path) -> None:
+    family = uplift(str(helped(tmp_path / "run", "null", EPO)))
+    every = [*family.rows, *(each for rows in family.beside.values() for each in rows)]
+    assert family.size == len(every) == 3
+    assert [each.p_holm for each in every] == pytest.approx(list(holm([each.result.p for each in every])))
+    assert any("corrected (Holm) for the 3 comparisons" in line for line in conclusions(family))
+
+
+def test_a_gain_that_the_shuffled_control_has_too_is_not_put_down_to_what_is_said(tmp_path: Path) -> None:
+    family = uplift(str(helped(tmp_path / "run", EPO, {"kind": "shuffled", "model": "m"}, "null")))
+    text = "\n".join(conclusions(family))
+    assert "epo scores higher than vanilla" in text
+    assert "epo is not shown to beat shuffled: the gain can not be put down to what its strategies say" in text
+
+
+def test_a_gain_over_every_control_is_put_down_to_what_is_said(tmp_path: Path) -> None:
+    text = "\n".join(conclusions(uplift(str(helped(tmp_path / "run", EPO, "null")))))
+    assert "epo also beats null: its strategies' content counts" in text
+
+
+def test_without_a_control_the_words_say_that_it_can_not_be_told(tmp_path: Path) -> None:
+    text = "\n".join(conclusions(uplift(str(helped(tmp_path / "run", EPO)))))
+    assert "Without a `null` or `shuffled` arm it can not be told" in text
+
+
+def test_no_difference_is_never_called_equality(tmp_path: Path) -> None:
+    LEVERS.update(noise=1)
+    family = uplift(str(play(tmp_path / "run", strategists=["vanilla", EPO])))
+    (row,) = family.rows
+    line = conclusions(family)[0]
+    assert finding(row) == "open"
+    assert line.startswith("No difference shown between epo and vanilla")
+    assert "That does not make them equal" in line
+    assert f"about {row.needed} episodes per arm would do" in line
+    assert "equal" not in line.replace("does not make them equal", "")
+
+
+def test_missing_outcomes_that_could_undo_a_difference_leave_it_not_shown(tmp_path: Path) -> None:
+    LEVERS["fail"] = gate_runs.some_tasks(2)
+    family = uplift(str(helped(tmp_path / "run", EPO)))
+    (row,) = family.rows
+    assert row.result.missing > 10
+    assert row.result.bounds is not None
+    assert row.result.bounds.low < 0 < row.result.estimate.low
+    assert finding(row) == "hinges"
+    assert f"{row.result.missing} outcomes are missing and could undo it: not shown" in conclusions(family)[0]
+
+
+def test_what_was_planned_and_never_played_is_missing_too(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", EPO)
+    lines = (run / "episodes.jsonl").read_text().splitlines(keepends=True)
+    tasks = list(dict.fromkeys(json.loads(line)["task_id"] for line in lines))[:5]
+    (run / "episodes.jsonl").write_text("".join(line for line in lines if json.loads(line)["task_id"] not in tasks))
+    (row,) = uplift(str(run)).rows
+    assert (row.result.estimate.n, row.result.missing) == (gate_runs.TASKS - 5, 5)
+
+
+def test_success_is_compared_by_mcnemars_exact_test_where_each_group_has_one_pair(tmp_path: Path) -> None:
+    ids = [f"{task}" for task in _one_task_per_group()]
+    spec = [{"name": "sotopia", "split": "builtin-test", "tasks": ids, "options": {"max_turns": 2}}]
+    LEVERS.update(bonus={WORD: 2})
+    (row,) = uplift(str(play(tmp_path / "run", strategists=["vanilla", EPO], environments=spec))).rows
+    assert row.success.mcnemar is not None
+    assert (row.success.mcnemar.only_a, row.success.mcnemar.only_b) == (0, len(ids))  # 6 points fail, 8 succeed
+    assert row.success.mcnemar.p == pytest.approx(2.0 ** (1 - len(ids)))
+
+
+def _one_task_per_group() -> list[str]:
+    import environments
+
+    tasks = environments.make("sotopia", {}).tasks("builtin-test")
+    return list({task.group: task.id for task in tasks}.values())[:10]
+
+
+def test_two_runs_meet_cell_by_cell_and_their_prompts_may_differ(tmp_path: Path) -> None:
+    first = play(tmp_path / "first", strategists=["vanilla", EPO])
+    LEVERS.update(salt=1)
+    second = play(tmp_path / "second", strategists=["vanilla", EPO])
+    manifest = json.loads((second / "manifest.json").read_text())
+    manifest["prompts"]["environments.sotopia/actor"] = "another"
+    (second / "manifest.json").write_text(json.dumps(manifest))
+    family = compare(str(first), str(second))
+    assert [row.a.cell for row in family.rows] == [row.b.cell for row in family.rows]
+    assert any(line.startswith("prompts.environments.sotopia/actor") and "another" in line for line in family.reported)
+
+
+def test_arms_of_one_run_are_named_by_their_axes(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", EPO, "null")
+    (row,) = compare(f"{run}#strategist=null", f"{run}#strategist=epo").rows
+    assert (row.a.kind, row.b.kind) == ("null", "epo")
+    with pytest.raises(BadInput, match="several counterparts"):
+        compare(f"{run}#strategist=epo", f"{run}#actor=m")
+    with pytest.raises(BadInput, match="Did you mean 'strategist'"):
+        compare(f"{run}#stratgist=epo", f"{run}#strategist=null")
+    with pytest.raises(BadInput, match="no arm fits"):
+        compare(f"{run}#strategist=epo-2", f"{run}#strategist=null")
+
+
+def test_a_pairings_commas_do_not_part_a_selector(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", EPO, pairings=[{"actor": "same"}])
+    (cell,) = {arm.axes["pairing"] for arm in load_run(run).arms.values()}
+    assert ", " in cell
+    (row,) = compare(f"{run}#pairing={cell},strategist=vanilla", f"{run}#pairing={cell},strategist=epo").rows
+    assert row.result.estimate.n == 2 * gate_runs.TASKS  # both orders
+
+
+def test_a_run_compared_with_itself_or_its_copy_is_refused(tmp_path: Path) -> None:
+    run = play(tmp_path / "run")
+    shutil.copytree(run, tmp_path / "copy")
+    for other in (run, tmp_path / "copy"):
+        with pytest.raises(BadInput, match="compared with itself"):
+            compare(str(run), str(other))
+
+
+TWO = [{"name": "sotopia", "split": "builtin-test", "tasks": 2, "options": {"max_turns": 2}}]
+THREE = [{**TWO[0], "tasks": 3}]
+LONGER = [{**TWO[0], "options": {"max_turns": 4}}]
+WARM = [{"model": "m", "temperature": 1.0}]
+COOL = [{"model": "m", "temperature": 0.1}]
+
+
+@pytest.mark.parametrize(
+    ("what", "first", "second", "shows"),
+    [
+        ("tasks", {"environments": TWO}, {"environments": THREE}, "is only in second"),
+        ("seeds", {"seed": 1}, {"seed": 2}, "seeds.seed: 1 -> 2"),
+        ("protocol", {"environments": TWO}, {"environments": LONGER}, "protocol.options.max_turns: 2 -> 4"),
+        ("judge", {"judge": "m"}, {"judge": {"model": "m", "max_tokens": 9}}, "max_tokens: 1500 -> 9"),
+        ("actor", {"actors": WARM}, {"actors": COOL}, "actor.temperature: 1.0 -> 0.1"),
+    ],
+)
+def test_what_has_to_be_the_same_is_refused_showing_the_difference_unless_allowed(
+    tmp_path: Path, what: str, first: dict[str, object], second: dict[str, object], shows: str
+) -> None:
+    runs = [
+        str(play(tmp_path / name, **({"environments": TWO} | changes)))
+        for name, changes in (("first", first), ("second", second))
+    ]
+    with pytest.raises(BadInput, match=f"--allow {what}") as refused:
+        compare(*runs)
+    assert shows in str(refused.value)
+    family = compare(*runs, allow=[what])
+    assert family.rows[0].result.estimate.n == 2
+    assert family.rows[0].result.missing == 0
+    assert any(shows in line for line in family.reported)
+
+
+def test_other_data_are_refused(tmp_path: Path) -> None:
+    first, second = play(tmp_path / "first", environments=TWO), play(tmp_path / "second", environments=TWO)
+    manifest = json.loads((second / "manifest.json").read_text())
+    manifest["data"]["sotopia | builtin-test"]["builtin/scenarios.jsonl"] = "changed"
+    (second / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match="differ in data"):
+        compare(str(first), str(second))
+
+
+def test_the_command_prints_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(helped(tmp_path / "run", EPO, "null"))
+    assert main(["compare", run]) == 0
+    table = capsys.readouterr().out
+    assert "win/tie/loss" in table
+    assert "null (control)" in table
+    assert "epo scores higher than vanilla" in table
+    assert main(["compare", run, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert main(["compare", run, "--format", "json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert len(rows) == len(whole["comparisons"]) == 3
+    assert float(rows[0]["difference"]) == whole["comparisons"][0]["difference"]
+    assert whole["comparisons"][0]["usd_per_point"] is None
+    assert main(["compare", run, "--format", "markdown"]) == 0
+    assert "| A | B | mean A |" in capsys.readouterr().out
+    assert main(["compare", run, "--metric", "gaol"]) == 2
+    assert "Did you mean 'goal'" in capsys.readouterr().err
+
+
+def test_a_run_without_vanilla_has_no_uplift(tmp_path: Path) -> None:
+    run = play(tmp_path / "run", strategists=["null"], environments=TWO)
+    with pytest.raises(BadInput, match="vanilla"):
+        uplift(str(run))
