@@ -1,6 +1,6 @@
 """How long the statistics of a large leaderboard take: 100,000 episodes, 40 arms, 2,000 joint bootstraps.
 
-python -m benchmarks.statistics
+python -m benchmarks.intervals
 """
 
 from __future__ import annotations
