@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci lint bench clean install
+.PHONY: run test ci gate lint bench clean install
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -12,8 +12,12 @@ run: $(VENV)/.local
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q
 
-ci: $(VENV)/.dev
+ci: $(VENV)/.dev gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow
+
+# Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
+gate: $(VENV)/.dev
+	@tools/timed "make gate" $(BIN)/python -m benchmarks.gate
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,0 +1,172 @@
+"""A quiz for the live gate: questions so easy that a 135M model gets many of them right, so that its score can drop.
+
+In SOTOPIA, WebShop and ALFWorld SmolLM2-135M stands on the floor, where no gate can see a regression. Here one line
+answers one question, through the strategists, the actor and the whole runner. The actor's prompt is the quiz's own: the
+general one, which speaks of acting step by step, leaves this model saying that it is ready to help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from environments.base import (
+    Action,
+    ActionFormat,
+    BaselineEntry,
+    Event,
+    Metric,
+    Outcome,
+    ParsedAnswer,
+    Play,
+    Progress,
+    StepResult,
+    Task,
+    Unreadable,
+    View,
+)
+from environments.prompts import Prompt
+from harness.errors import BadInput
+from harness.seeds import stable_hash
+
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("What is the capital of France?", "paris"),
+    ("What is the capital of Italy?", "rome"),
+    ("What is the capital of Germany?", "berlin"),
+    ("What is the capital of Spain?", "madrid"),
+    ("What is the capital of Japan?", "tokyo"),
+    ("What is the capital of Russia?", "moscow"),
+    ("What is the capital of China?", "beijing"),
+    ("What is the capital of Egypt?", "cairo"),
+    ("What is the capital of Greece?", "athens"),
+    ("What is the capital of Portugal?", "lisbon"),
+    ("What is the capital of England?", "london"),
+    ("What is the capital of Canada?", "ottawa"),
+    ("What is the capital of India?", "delhi"),
+    ("What is the capital of Austria?", "vienna"),
+    ("Which planet is the largest in our solar system?", "jupiter"),
+    ("Which planet is known as the red planet?", "mars"),
+    ("Which planet is closest to the sun?", "mercury"),
+    ("Which star is at the centre of our solar system?", "sun"),
+    ("Who wrote Romeo and Juliet?", "shakespeare"),
+    ("Who wrote the theory of relativity?", "einstein"),
+    ("Who painted the Mona Lisa?", "vinci"),
+    ("Who was the first president of the United States?", "washington"),
+    ("On which continent is Brazil?", "south america"),
+    ("On which continent is Kenya?", "africa"),
+    ("On which continent is India?", "asia"),
+    ("On which continent is Poland?", "europe"),
+    ("Which ocean lies between Europe and America?", "atlantic"),
+    ("What is the largest ocean on Earth?", "pacific"),
+    ("What is the longest river in Africa?", "nile"),
+    ("What is the highest mountain on Earth?", "everest"),
+    ("Which gas do plants take in from the air?", "carbon dioxide"),
+    ("Which gas do people need to breathe?", "oxygen"),
+    ("What is frozen water called?", "ice"),
+    ("Which organ pumps blood through the body?", "heart"),
+    ("Which animal says meow?", "cat"),
+    ("Which animal barks?", "dog"),
+    ("What do bees make?", "honey"),
+    ("What do cows give us to drink?", "milk"),
+    ("What colour is the sky on a clear day?", "blue"),
+    ("What colour is grass?", "green"),
+)
+
+
+ACTOR = Prompt("benchmarks.quiz/actor", "$format\n\n$background")
+
+
+def parse(answer: str) -> ParsedAnswer:
+    """The whole answer."""
+    if not answer.strip():
+        raise Unreadable("expected an answer in one sentence")
+    return ParsedAnswer(Action(answer.strip()))
+
+
+@dataclass(slots=True)
+class QuizPlay:
+    """One question."""
+
+    question: str
+    wanted: str
+    said: str | None = None
+
+    names = ("agent",)
+    current_seat = 0
+
+    @property
+    def done(self) -> bool:
+        return self.said is not None
+
+    @property
+    def end_reason(self) -> str:
+        return "answered" if self.done else ""
+
+    def view(self, seat: int) -> View:
+        events = () if self.said is None else (Event(0, self.said),)
+        return View(seat, "agent", None, len(events), 1, self.question, events, ())
+
+    def step(self, seat: int, action: Action) -> StepResult:
+        if self.done:
+            raise ValueError("the question is answered")
+        self.said = action.text
+        return StepResult(action.text)
+
+    def outcome(self) -> Outcome:
+        right = self.said is not None and self.wanted in self.said.lower()
+        return Outcome(float(right), right)
+
+    def judge_background(self) -> None:
+        return None
+
+    def progress(self) -> Progress | None:
+        return None
+
+    def copy(self) -> QuizPlay:
+        return replace(self)
+
+
+def know(play: Play, seat: int, random: Random) -> Action:
+    """The right answer."""
+    assert isinstance(play, QuizPlay)
+    return Action(play.wanted)
+
+
+class Quiz:
+    name = "quiz"
+    seats = 1
+    metric = Metric("right", 0.0, 1.0, success_at=1.0)
+    protocol = "quiz-1"
+    action_format = ActionFormat(
+        instructions="Answer the question.",
+        instructions_with_thought="Think in one sentence, then answer the question in one short sentence.",
+        parse=parse,
+        schema=lambda view, with_thought: None,
+    )
+    baselines: Mapping[str, BaselineEntry] = {"know": BaselineEntry(know, "knows the answers", True)}
+
+    def splits(self) -> Mapping[str, str]:
+        return {"all": f"{len(QUESTIONS)} questions"}
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        if split != "all":
+            raise BadInput(f"quiz has no split {split!r}; known: all")
+        return [Task(f"quiz:{number}", split, f"quiz:{number}") for number in range(len(QUESTIONS))]
+
+    def reset(self, task: Task, seed: int) -> Play:
+        return QuizPlay(*QUESTIONS[int(task.id.partition(":")[2])])
+
+    def prompt(self, role: str) -> Prompt | None:
+        return ACTOR if role == "actor" else None
+
+    def data_hashes(self, split: str) -> Mapping[str, str]:
+        return {"questions": stable_hash(QUESTIONS)}
+
+
+def make(options: Mapping[str, Any]) -> Quiz:
+    """The target of the registry's line."""
+    if options:
+        raise BadInput(f"quiz has no options, got {', '.join(options)}")
+    return Quiz()
