@@ -10,10 +10,10 @@ run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
 
 test: $(VENV)/.dev
-	@tools/timed "make test" $(BIN)/python -m pytest -q
+	@tools/timed "make test" $(BIN)/python -m pytest -q --durations=10
 
 ci: $(VENV)/.dev gate
-	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow
+	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
 
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
 gate: $(VENV)/.dev
