@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import BadInput
-from harness.judging.report import Card, Finding, Report, judge_report
+from harness.judging.cards import Card, Finding
+from harness.judging.report import Report, judge_report
 from leaderboard.tables import find_runs
 
 COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")

@@ -1,9 +1,10 @@
-"""Planted copies of an episode: what should not matter to a judge is changed, everything that should stays. What a
-judge's scores do then is its bias (`harness.judging.report`).
+"""Planted copies of an episode: what should not matter to a judge is changed and everything else stays, so that what
+its scores do is its bias; or what has to matter is taken away, to see whether it notices (`harness.judging.report`).
 
 - swapped: the two seats change places in what the judge is asked (who is agent_1); dialogue and background stay.
 - padded-0, padded-1: a seat says the same with more words: every line of its speech gets a sentence that says nothing.
 - renamed: the two characters exchange their names everywhere (pronouns stay).
+- silenced-0, silenced-1: a seat did nothing at all: every act of its is "did nothing".
 """
 
 from __future__ import annotations
@@ -40,9 +41,20 @@ def swapped(episode: EpisodeRecord) -> Copy:
     return Copy("swapped", copy, swapped=True)
 
 
+def _seat(name: str, episode: EpisodeRecord) -> int:
+    """Chosen by a hash of the episode, so that over a run each seat is it about equally often."""
+    return seed_from(name, episode.episode_id) % len(episode.seats)
+
+
+def silenced(episode: EpisodeRecord) -> Copy:
+    seat = _seat("silenced", episode)
+    nothing = {"action": "", "action_kind": "none", "rendered": "did nothing"}
+    turns = [turn.model_copy(update=nothing) if turn.seat == seat else turn for turn in episode.turns]
+    return Copy(f"silenced-{seat}", episode.model_copy(update={"turns": turns}))
+
+
 def padded(episode: EpisodeRecord) -> Copy:
-    """The seat is chosen by a hash of the episode, so that over a run both are padded about equally often."""
-    seat = seed_from("padded", episode.episode_id) % len(episode.seats)
+    seat = _seat("padded", episode)
     turns = [_longer(turn) if turn.seat == seat else turn for turn in episode.turns]
     return Copy(f"padded-{seat}", episode.model_copy(update={"turns": turns}))
 
@@ -86,7 +98,12 @@ def _exchange(first: str, second: str) -> Callable[[str], str]:
     return lambda text: pattern.sub(lambda match: pairs[match[0]], text)
 
 
-COPIES: dict[str, Callable[[EpisodeRecord], Copy]] = {"swapped": swapped, "padded": padded, "renamed": renamed}
+COPIES: dict[str, Callable[[EpisodeRecord], Copy]] = {
+    "swapped": swapped,
+    "padded": padded,
+    "renamed": renamed,
+    "silenced": silenced,
+}
 """For episodes with two seats."""
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.index import Row
 from harness.judging.agreement import auroc, krippendorff_alpha
+from harness.judging.cards import Card, Finding, cost, flagged, unscored
 from harness.judging.evidence import Evidence, OutcomeEvidence, ProcessEvidence, Unit, read_evidence, shared_units
 from harness.statistics import clustered_mean, holm, sign_flip
 from harness.statistics.means import task_sums
@@ -30,47 +30,13 @@ SMALLEST = 0.025
 """A bias below this share of the goal's range (0.25 of 10 points) is seen, but not held against a judge."""
 MOST_FLIPS = 0.10
 """Share of verdicts that may change when a judge is asked again."""
-MOST_UNSCORED = 0.05
+MOST_SAME = 0.8
+"""Share of scores that may be one and the same number, given at least `FEWEST_SCORES` of them."""
+FEWEST_SCORES = 12
 GOOD_ALPHA, TENTATIVE_ALPHA = 0.8, 0.667
 """Krippendorff's customary limits (Content Analysis, 2004, p. 241)."""
 DRAWS = 1000
 """Bootstrap draws of task groups behind an AUROC's interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a card."""
-
-    name: str
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    n: int = 0
-    """Episodes (for step credit: strategies) behind it."""
-    groups: int = 0
-    verdict: str = "not measured"
-    """ok, BAD, unsure, or "not measured"."""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One judge."""
-
-    judge: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def bad(self) -> list[str]:
-        return [finding.name for finding in self.findings if finding.verdict == "BAD"]
-
-    def finding(self, name: str) -> Finding:
-        """Raises `KeyError` for a name the card does not have."""
-        for finding in self.findings:
-            if finding.name == name:
-                return finding
-        raise KeyError(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +110,45 @@ def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Ag
     return Card(
         judge.judge,
         (
-            _unscored(judge.rows),
+            unscored(judge.rows),
+            _attention(evidence, judge),
+            _sameness(judge),
             _agreement(mine),
             _flips(evidence, judge),
             _retest(evidence, judge),
             *biases,
-            _flagged(judge.rows),
-            *_cost(judge.rows),
+            flagged(judge.rows),
+            *cost(judge.rows),
         ),
     )
 
 
-def _unscored(rows: Sequence[Row]) -> Finding:
-    share = sum(row["status"] != "scored" for row in rows) / len(rows)
-    verdict = "ok" if share <= MOST_UNSCORED else "BAD"
-    return Finding("unscored", share, n=len(rows), verdict=verdict, note="share of judgements with no usable answer")
+def _attention(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
+    """What a seat loses when it did nothing at all: a judge that reads what it judges takes points off."""
+    losses = {}
+    for seat in (0, 1):
+        for unit, scores in judge.copies.get(f"silenced-{seat}", {}).items():
+            if unit in judge.scores:
+                losses[unit] = judge.scores[unit][seat] - scores[seat]
+    note = "points a character loses when all it did is replaced by doing nothing"
+    found = _bias("attention", evidence, judge, losses, note, "--copies silenced", only_above=True)
+    if found.p is None:
+        return found
+    if found.p < SEEN_AT:
+        return found
+    if found.groups < FEWEST_GROUPS:
+        return _replaced(found, found.p, "unsure", f"{note}; too few task groups ({found.groups}) to tell")
+    return _replaced(found, found.p, "BAD", f"{note}: none can be seen")
 
 
-def _agreement(pairs: Sequence[Agreement]) -> Finding:
-    known = [pair.alpha for pair in pairs if pair.alpha is not None]
-    if not known:
-        return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
-    alpha = sum(known) / len(known)
-    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA else "BAD"
-    note = "mean of Krippendorff's ordinal alpha with each other judge"
-    return Finding("agreement", alpha, n=max(pair.n for pair in pairs), verdict=verdict, note=note)
+def _sameness(judge: OutcomeEvidence) -> Finding:
+    """A judge that always says the same has no bias, never changes its mind, and is worth nothing."""
+    scores = [score for seats in judge.scores.values() for score in seats]
+    if not scores:
+        return Finding("sameness", None, note="no episode was scored")
+    share = max(scores.count(value) for value in set(scores)) / len(scores)
+    verdict = "unsure" if len(scores) < FEWEST_SCORES else "BAD" if share > MOST_SAME else "ok"
+    return Finding("sameness", share, n=len(judge.scores), verdict=verdict, note="share of its most frequent score")
 
 
 def _flips(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
@@ -295,39 +275,10 @@ def _replaced(finding: Finding, p: float, verdict: str, note: str) -> Finding:
     return Finding(finding.name, finding.value, finding.low, finding.high, p, finding.n, finding.groups, verdict, note)
 
 
-def _flagged(rows: Sequence[Row]) -> Finding:
-    count = sum(bool(row["flags"]) for row in rows)
-    note = "share of judgements whose material tries to instruct the judge"
-    return Finding("flagged", count / len(rows), n=len(rows), verdict="ok", note=note)
-
-
-def _cost(rows: Sequence[Row]) -> list[Finding]:
-    """Per judgement: calls, tokens, USD, seconds."""
-    tokens = [_plus(row["prompt_tokens"], row["completion_tokens"]) for row in rows]
-    parts: list[tuple[str, list[float | None]]] = [
-        ("calls", [row["n_calls"] for row in rows]),
-        ("tokens", tokens),
-        ("usd", [row["usd"] for row in rows]),
-        ("seconds", [row["seconds"] for row in rows]),
-    ]
-    found = []
-    for name, values in parts:
-        known = [value for value in values if value is not None]
-        mean = sum(known) / len(known) if len(known) == len(values) and values else None
-        verdict = "ok" if mean is not None else "not measured"
-        note = "per judgement" if mean is not None else "not known for every call"
-        found.append(Finding(name, mean, n=len(rows), verdict=verdict, note=note))
-    return found
-
-
-def _plus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
-
-
 def _process_card(evidence: Evidence, method: ProcessEvidence) -> Card:
     success = {unit: row["success"] for unit, row in evidence.episodes.items() if row["success"] is not None}
     findings = [
-        _unscored(method.rows),
+        unscored(method.rows),
         _credit(
             evidence,
             method,
@@ -344,7 +295,7 @@ def _process_card(evidence: Evidence, method: ProcessEvidence) -> Card:
     if mean:
         share = sum(mean) / len(mean)
         findings.append(Finding("mean credit", share, n=len(mean), verdict="ok", note="0..1, per strategy"))
-    return Card(method.label, (*findings, _flagged(method.rows), *_cost(method.rows)))
+    return Card(method.label, (*findings, flagged(method.rows), *cost(method.rows)))
 
 
 def _truth(evidence: Evidence, method: str) -> dict[tuple[Unit, int], bool]:

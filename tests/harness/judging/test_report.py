@@ -17,8 +17,9 @@ import environments
 from agents.models.base import ChatRequest
 from harness.cli import main
 from harness.errors import BadInput
-from harness.judging.copies import FILLER, padded, renamed, swapped
-from harness.judging.report import Card, judge_report
+from harness.judging.cards import Card
+from harness.judging.copies import FILLER, padded, renamed, silenced, swapped
+from harness.judging.report import judge_report
 from harness.progress import Progress
 from harness.run import Run, execute
 from tests.harness.builders import experiment
@@ -39,6 +40,7 @@ JUDGES = (
     "prefers_some_names",
     "throws_dice",
     "often_silent",
+    "always_the_same",
 )
 
 
@@ -91,6 +93,7 @@ def test_a_good_judge_has_a_clean_card(judged: Judged) -> None:
     assert card.finding("position bias").value == 0
     assert card.finding("length bias").value == 0
     assert card.finding("name bias").value == 0
+    assert (card.finding("attention").value or 0) > 2
     assert card.finding("unscored").value == 0
     agreement = card.finding("agreement").value
     assert agreement is not None
@@ -112,10 +115,17 @@ def test_a_planted_fault_is_caught_by_its_own_figure_and_by_no_other(
     judged: Judged, name: str, fault: str, at_least: float
 ) -> None:
     card = card_of(judged(name), name)
-    assert card.bad == [fault]
+    # Dice are thrown without a look at the episode.
+    assert card.bad == (["attention", fault] if name == "throws_dice" else [fault])
     value = card.finding(fault).value
     assert value is not None
     assert value >= at_least
+
+
+def test_a_judge_that_always_says_the_same_has_no_bias_and_a_bad_card(judged: Judged) -> None:
+    card = card_of(judged("always_the_same"), "always_the_same")
+    assert card.bad == ["attention", "sameness"]
+    assert card.finding("flips").value == 0
 
 
 def test_a_judge_that_throws_dice_agrees_with_nobody(judged: Judged) -> None:
@@ -135,7 +145,7 @@ def test_what_was_not_measured_says_how_to_measure_it(base: Path, tmp_path: Path
     main(["judge", str(run), "--judge", "good"])
     card = card_of(run, "good")
     assert card.bad == []
-    for name in ("flips", "position bias", "length bias", "name bias"):
+    for name in ("flips", "attention", "position bias", "length bias", "name bias"):
         assert card.finding(name).verdict == "not measured"
         assert card.finding(name).note.startswith("harness judge RUN --judge M")
 
@@ -219,6 +229,10 @@ def test_copies_change_what_they_say_and_nothing_else() -> None:
         assert (after.rendered == before.rendered) == (before.seat != seat)
         assert after.rendered.startswith(before.rendered[:-1])
         assert after.seat != seat or any(filler in after.rendered for filler in FILLER)
+    quiet = silenced(DIALOGUE)
+    mute = int(quiet.variant[-1])
+    for before, after in zip(DIALOGUE.turns, quiet.episode.turns, strict=True):
+        assert after.rendered == ("did nothing" if before.seat == mute else before.rendered)
     exchanged = renamed(DIALOGUE).episode
     first, second = (seat.name for seat in DIALOGUE.seats)
     assert [seat.name for seat in exchanged.seats] == [second, first]

@@ -1,0 +1,93 @@
+"""A report card's lines, and those that every judge's card has: answers that could not be used, attempts to instruct
+the judge, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.index import Row
+
+MOST_UNSCORED = 0.05
+"""Share of judgements that may have no usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a card."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    n: int = 0
+    """Episodes (for step credit: strategies) behind it."""
+    groups: int = 0
+    verdict: str = "not measured"
+    """ok, BAD, unsure, or "not measured"."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One judge."""
+
+    judge: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def bad(self) -> list[str]:
+        return [finding.name for finding in self.findings if finding.verdict == "BAD"]
+
+    def finding(self, name: str) -> Finding:
+        """Raises `KeyError` for a name the card does not have."""
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise KeyError(name)
+
+
+def unscored(rows: Sequence[Row]) -> Finding:
+    share = sum(row["status"] != "scored" for row in rows) / len(rows)
+    verdict = "ok" if share <= MOST_UNSCORED else "BAD"
+    return Finding("unscored", share, n=len(rows), verdict=verdict, note="share of judgements with no usable answer")
+
+
+def _agreement(pairs: Sequence[Agreement]) -> Finding:
+    known = [pair.alpha for pair in pairs if pair.alpha is not None]
+    if not known:
+        return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
+    alpha = sum(known) / len(known)
+    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA else "BAD"
+    note = "mean of Krippendorff's ordinal alpha with each other judge"
+    return Finding("agreement", alpha, n=max(pair.n for pair in pairs), verdict=verdict, note=note)
+
+
+def flagged(rows: Sequence[Row]) -> Finding:
+    count = sum(bool(row["flags"]) for row in rows)
+    note = "share of judgements whose material tries to instruct the judge"
+    return Finding("flagged", count / len(rows), n=len(rows), verdict="ok", note=note)
+
+
+def cost(rows: Sequence[Row]) -> list[Finding]:
+    """Per judgement: calls, tokens, USD, seconds."""
+    tokens = [_plus(row["prompt_tokens"], row["completion_tokens"]) for row in rows]
+    parts: list[tuple[str, list[float | None]]] = [
+        ("calls", [row["n_calls"] for row in rows]),
+        ("tokens", tokens),
+        ("usd", [row["usd"] for row in rows]),
+        ("seconds", [row["seconds"] for row in rows]),
+    ]
+    found = []
+    for name, values in parts:
+        known = [value for value in values if value is not None]
+        mean = sum(known) / len(known) if len(known) == len(values) and values else None
+        verdict = "ok" if mean is not None else "not measured"
+        note = "per judgement" if mean is not None else "not known for every call"
+        found.append(Finding(name, mean, n=len(rows), verdict=verdict, note=note))
+    return found
+
+
+def _plus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
