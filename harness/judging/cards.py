@@ -54,16 +54,6 @@ def unscored(rows: Sequence[Row]) -> Finding:
     return Finding("unscored", share, n=len(rows), verdict=verdict, note="share of judgements with no usable answer")
 
 
-def _agreement(pairs: Sequence[Agreement]) -> Finding:
-    known = [pair.alpha for pair in pairs if pair.alpha is not None]
-    if not known:
-        return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
-    alpha = sum(known) / len(known)
-    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA else "BAD"
-    note = "mean of Krippendorff's ordinal alpha with each other judge"
-    return Finding("agreement", alpha, n=max(pair.n for pair in pairs), verdict=verdict, note=note)
-
-
 def flagged(rows: Sequence[Row]) -> Finding:
     count = sum(bool(row["flags"]) for row in rows)
     note = "share of judgements whose material tries to instruct the judge"

@@ -123,6 +123,16 @@ def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Ag
     )
 
 
+def _agreement(pairs: Sequence[Agreement]) -> Finding:
+    known = [pair.alpha for pair in pairs if pair.alpha is not None]
+    if not known:
+        return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
+    alpha = sum(known) / len(known)
+    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA else "BAD"
+    note = "mean of Krippendorff's ordinal alpha with each other judge"
+    return Finding("agreement", alpha, n=max(pair.n for pair in pairs), verdict=verdict, note=note)
+
+
 def _attention(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
     """What a seat loses when it did nothing at all: a judge that reads what it judges takes points off."""
     losses = {}
