@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ import pytest
 from harness.arms import load_run
 from harness.cli import main
 from harness.comparison import compare, uplift
-from harness.conclusions import conclusions, finding
+from harness.conclusions import conclusions, finding, sentence
 from harness.errors import BadInput
-from harness.statistics import holm
+from harness.statistics import Bounds, Estimate, holm
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
 
@@ -241,3 +242,31 @@ def test_a_run_without_vanilla_has_no_uplift(tmp_path: Path) -> None:
     run = play(tmp_path / "run", strategists=["null"], environments=TWO)
     with pytest.raises(BadInput, match="vanilla"):
         uplift(str(run))
+
+
+def test_every_finding_has_its_words(tmp_path: Path) -> None:
+    (row,) = uplift(str(helped(tmp_path / "run", EPO))).rows
+    estimate = row.result.estimate
+
+    def told(p_holm: float = 0.001, **changes: object) -> str:
+        result = replace(row.result, estimate=replace(estimate, **changes))
+        return sentence(replace(row, result=result, p_holm=p_holm))
+
+    assert "is borderline" in told(p_holm=0.2)
+    assert "take it as not shown" in told(p_holm=0.2)
+    assert "epo scores lower than vanilla" in told(mean=-1.0, low=-2.0, high=-0.5)
+    assert "fewer than 2 groups of tasks: nothing can be told" in told(clusters=1)
+    assert "no finished episode in common" in told(n=0)
+    blind = replace(
+        row, p_holm=0.9, visible=float("inf"), result=replace(row.result, estimate=replace(estimate, low=-9))
+    )
+    assert "could not have shown any difference reliably" in sentence(blind)
+    bounds = replace(paired_bounds(0.5), missing=2)
+    held = replace(row, result=replace(row.result, missing=2, bounds=bounds))
+    assert "whatever the 2 missing outcomes would have been" in sentence(held)
+
+
+def paired_bounds(low: float) -> Bounds:
+    """Bounds whose lower end is `low`."""
+    estimate = Estimate(low + 1, low, low + 2, 10, 10, "student")
+    return Bounds(estimate, estimate, 0)
