@@ -100,7 +100,7 @@ def test_no_difference_is_never_called_equality(tmp_path: Path) -> None:
 
 
 def test_missing_outcomes_that_could_undo_a_difference_leave_it_not_shown(tmp_path: Path) -> None:
-    LEVERS["fail"] = gate_runs.some_tasks(2)
+    LEVERS["fail"] = gate_runs.some_tasks(4)
     family = uplift(str(helped(tmp_path / "run", EPO)))
     (row,) = family.rows
     assert row.result.missing > 10
