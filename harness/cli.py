@@ -92,7 +92,9 @@ def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     judge.add_argument("--kind", default="sotopia", help="the kind of judge (sotopia)")
     judge.add_argument("--model-config", type=Path, metavar="FILE", help="YAML with `models:` to take MODEL from")
     judge.add_argument("--again", type=int, default=0, metavar="K", help="ask K times more (test-retest)")
-    judge.add_argument("--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed,silenced or all")
+    judge.add_argument(
+        "--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed,silenced or all"
+    )
     process = judge.add_argument_group("process rewards")
     process.add_argument("--process", metavar="METHOD", help="critical, utterance, progress, replay or a plug-in's")
     process.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")

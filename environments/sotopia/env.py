@@ -39,7 +39,9 @@ def read_options(options: Mapping[str, Any]) -> SotopiaOptions:
         return SotopiaOptions.model_validate(dict(options))
     except ValidationError as error:
         problem = error.errors()[0]
-        raise BadInput(f"sotopia: option {problem['loc'][0]!r}: {problem['msg']} (given: {problem['input']!r})") from error
+        raise BadInput(
+            f"sotopia: option {problem['loc'][0]!r}: {problem['msg']} (given: {problem['input']!r})"
+        ) from error
 
 
 class SotopiaEnvironment:
@@ -103,7 +105,9 @@ def small_talk(play: Play, seat: int, random: Random) -> Action:
 
 
 BASELINES: Mapping[str, BaselineEntry] = {
-    "small-talk": BaselineEntry(small_talk, "says polite nothings and leaves after six turns", reads_hidden_state=False),
+    "small-talk": BaselineEntry(
+        small_talk, "says polite nothings and leaves after six turns", reads_hidden_state=False
+    ),
 }
 
 

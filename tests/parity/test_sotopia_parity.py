@@ -110,9 +110,7 @@ def break_off_before_the_end(row: dict[str, Any]) -> None:
         break_off_before_the_end,
     ],
 )
-def test_a_changed_episode_is_noticed(
-    damage: Callable[[dict[str, Any]], None], world: World, tmp_path: Path
-) -> None:
+def test_a_changed_episode_is_noticed(damage: Callable[[dict[str, Any]], None], world: World, tmp_path: Path) -> None:
     row = next(row for row in rows("episodes") if row["n_turns"] == 20 and all(map(all, _verbatim(row))))
     damage(row)
     tally = Tally()
@@ -125,7 +123,9 @@ def _verbatim(row: dict[str, Any]) -> list[list[bool]]:
 
 
 @pytest.mark.parametrize("key", ["seat1", "seat2", "judge"])
-def test_a_changed_background_is_noticed_and_shown(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_background_is_noticed_and_shown(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     row = rows("backgrounds")[3]
     row[key] = row[key].replace("goal", "aim", 1)
     path = write(tmp_path / "odd.jsonl", row)

@@ -7,6 +7,7 @@ By hand:   `python -m tests.servers.anthropic_server --port 8002 --fault-rate 0.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -125,7 +126,7 @@ _KNOWN = {"model", "max_tokens", "messages", "system", "temperature", "top_p", "
 def _turns_problem(turns: list[dict[str, Any]]) -> str | None:
     if not turns or turns[0]["role"] != "user":
         return "messages: first message must use the user role"
-    for before, after in zip(turns, turns[1:], strict=False):
+    for before, after in itertools.pairwise(turns):
         if before["role"] == after["role"]:
             return "messages: roles must alternate"
     if any(turn["role"] not in ("user", "assistant") for turn in turns):

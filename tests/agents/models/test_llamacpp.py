@@ -92,7 +92,7 @@ def test_models_with_the_same_settings_share_a_server_which_ends_with_the_last_o
         await two.close()
         return pid, still, alive(pid)
 
-    pid, after_one, after_two = asyncio.run(run())
+    _pid, after_one, after_two = asyncio.run(run())
     assert after_one and not after_two
     assert not _SERVERS
 

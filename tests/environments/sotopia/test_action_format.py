@@ -26,7 +26,7 @@ OBJECT = '{"action_type": "speak", "argument": "Hi!"}'
         OBJECT,
         f"```json\n{OBJECT}\n```",
         f"Sure! {OBJECT} Hope {{this}} helps.",
-        f"<think>Maybe {{\"action_type\": \"leave\"}}?</think>{OBJECT}",
+        f'<think>Maybe {{"action_type": "leave"}}?</think>{OBJECT}',
         f"[{OBJECT}]",
         OBJECT.replace("speak", " Speak "),
         OBJECT.replace("}", ', "mood": {"action_type": 3}}'),

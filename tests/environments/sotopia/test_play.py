@@ -140,8 +140,11 @@ def test_the_end_is_told_in_the_steps_result() -> None:
         (0, "Unknown"),
         (1, "Ben Birch "),
         (2, "Ben Birch is a 41-year-old male tailor. He/him pronouns. Ben sings. "),
-        (3, "Ben Birch is a 41-year-old male tailor. He/him pronouns. Ben sings. Personality and values description: "
-            "Ben is loud. "),
+        (
+            3,
+            "Ben Birch is a 41-year-old male tailor. He/him pronouns. Ben sings. Personality and values description: "
+            "Ben is loud. ",
+        ),
     ],
 )
 def test_the_relationship_decides_what_is_known_of_the_partner(relationship: int, known: str) -> None:

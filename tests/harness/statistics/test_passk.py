@@ -16,7 +16,7 @@ TASKS = list("aaaabbbbcccc")
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_both_are_the_mean_over_all_choices_of_k_repeats(k: int) -> None:
     rows = [SUCCESSES[0:4], SUCCESSES[4:8], SUCCESSES[8:12]]
-    chosen = [[c for c in itertools.combinations(row, k)] for row in rows]
+    chosen = [list(itertools.combinations(row, k)) for row in rows]
     every = np.mean([np.mean([all(c) for c in row]) for row in chosen])
     some = np.mean([np.mean([any(c) for c in row]) for row in chosen])
     assert pass_hat_k(SUCCESSES, TASKS, k).mean == pytest.approx(every)
