@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Mo
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits and refusals are per process; ports are used again, so tests must not inherit them."""
     monkeypatch.setattr(limits, "_LIMITS", {})
     monkeypatch.setattr(endpoint, "_REFUSALS", {})
