@@ -225,7 +225,7 @@ def _print_table(console: Console, names: list[str], rows: list[dict[str, str]],
         table.add_column(headings.get(name, name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
-    wide = console if console.is_terminal else Console(width=200)
+    wide = console if console.is_terminal else Console(width=280)
     wide.print(table)
 
 
