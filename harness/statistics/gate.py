@@ -74,7 +74,7 @@ def gate(
     verdict = _verdict(worst, best, max_drop, tolerance, visible)
     needed = episodes_needed(max_drop or tolerance, noise, alpha, POWER)
     result = GateResult(verdict, difference, max_drop, tolerance, visible, difference.n, needed, pairs.missing, "")
-    return replace(result, reason=_reason(result, noise))
+    return replace(result, reason=_reason(result, noise, confidence))
 
 
 def _verdict(worst: Estimate, best: Estimate, max_drop: float, tolerance: float, visible: float) -> Verdict:
@@ -105,10 +105,10 @@ def _extremes(
     return ends[0], ends[1]
 
 
-def _reason(result: GateResult, noise: Noise) -> str:
+def _reason(result: GateResult, noise: Noise, confidence: float) -> str:
     """The verdict in words."""
     d = result.difference
-    seen = f"the difference is {d.mean:+.3f} (90 % interval {d.low:+.3f} to {d.high:+.3f})"
+    seen = f"the difference is {d.mean:+.3f} ({100 * confidence:g} % interval {d.low:+.3f} to {d.high:+.3f})"
     if d.n and result.missing:
         seen += f", {result.missing} pairs have no value"
     could = f"the smallest drop visible with a chance of 80 % is {result.visible_drop:.3f}"

@@ -133,3 +133,11 @@ def test_the_order_of_rows_never_matters() -> None:
     tasks, seeds = np.repeat(np.arange(30), 2)[order], np.tile(np.arange(2), 30)[order]
     mixed = [Outcomes.of(tasks, seeds, arm.ravel()[order]) for arm in values]
     assert gate(pair(*mixed)) == plain
+
+
+def test_the_reason_names_the_confidence_that_was_asked_for() -> None:
+    tasks = [f"t{number}" for number in range(12)]
+    a = Outcomes.of(tasks, [0] * 12, [1.0, 0.0] * 6)
+    b = Outcomes.of(tasks, [0] * 12, [1.0, 1.0] * 6)
+    assert "(90 % interval" in gate(pair(a, b)).reason
+    assert "(95 % interval" in gate(pair(a, b), confidence=0.95).reason
