@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.commands import train
 from harness.errors import BadInput, HarnessError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _compare_parser(commands)
     _check_parser(commands)
     _data_parser(commands)
+    train.add_parser(commands)
     return top
 
 
@@ -112,10 +114,10 @@ REPORT = "judge report"
 
 
 def _two_words(argv: list[str]) -> list[str]:
-    """`judge report` as one word, unless a run of that name is meant."""
+    """`judge report`, `train prepare` and the like as one word, unless a run or file of that name is meant."""
     if argv[:2] == ["judge", "report"] and not Path("report", "manifest.json").exists():
         return [REPORT, *argv[2:]]
-    return argv
+    return train.two_words(argv)
 
 
 def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

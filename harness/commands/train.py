@@ -1,0 +1,58 @@
+"""`harness train`: prepare weighted sequences, fit a model on them, or run the whole self-play loop of a config."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PREPARE, FIT = "train prepare", "train fit"
+ACTIONS = {"prepare": PREPARE, "fit": FIT}
+
+
+def two_words(argv: list[str]) -> list[str]:
+    """`train prepare` and `train fit` as one word each, unless an experiment file of that name is meant."""
+    if len(argv) > 1 and argv[0] == "train" and argv[1] in ACTIONS and not Path(argv[1]).is_file():
+        return [ACTIONS[argv[1]], *argv[2:]]
+    return argv
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The family's parsers. `harness train CONFIG` itself is added by the self-play loop."""
+    _prepare_parser(commands)
+    _fit_parser(commands)
+
+
+def _prepare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prepare = commands.add_parser(
+        PREPARE,
+        description="Turn the episodes and process rewards of runs into weighted sequences to train a strategist on.",
+    )
+    prepare.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders with process rewards")
+    prepare.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the model's folder")
+    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    prepare.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="docs/training.md has all")
+    prepare.add_argument(
+        "--held-out", action="append", default=[], type=Path, metavar="RUN", help="refuse tasks that this run plays"
+    )
+    prepare.set_defaults(do=_do_prepare)
+
+
+def _fit_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(FIT, description="Train a model on what `harness train prepare` wrote.")
+    fit.add_argument("data", type=Path, metavar="DATA", help="the folder of prepared sequences, or an EPO ShareGPT file")
+    fit.add_argument("--model", type=Path, required=True, metavar="DIR", help="the model to start from")
+    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, logs and the trained model")
+    fit.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="docs/training.md has all")
+    fit.set_defaults(do=_do_fit)
+
+
+def _do_prepare(arguments: argparse.Namespace) -> int:
+    from harness.commands.train_prepare import prepare_command
+
+    return prepare_command(arguments)
+
+
+def _do_fit(arguments: argparse.Namespace) -> int:
+    from harness.commands.train_fit import fit_command
+
+    return fit_command(arguments)
