@@ -390,14 +390,14 @@ def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Exper
     if not isinstance(raw, dict):
         raise BadInput(f"{where}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override)
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
         raise BadInput(explain(error, where)) from None
 
 
-def _apply(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
     """Set one value by its dotted path; list items by number (`strategists.0.model=x`)."""
     path, equals, text = override.partition("=")
     if not equals or not path:
