@@ -1,0 +1,231 @@
+"""What a user writes about a training (YAML), checked: which weights, on which tasks they play and learn, on which others
+they are ranked, who acts, who judges, and how the weights are fitted.
+
+The identity of a training is a hash over the options that change outputs; its folder is `<name>-<hash>`, so an edited
+config becomes a new training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from harness.errors import BadInput, nearest
+from harness.experiment import (
+    ActorSpec,
+    JudgeSpecs,
+    Limits,
+    PartnerSpec,
+    ProcessSpec,
+    RoleSpec,
+    Spec,
+    StrategistSpec,
+    apply_override,
+    identity_options,
+)
+from harness.seeds import stable_hash
+from harness.training.fit import TrainOptions
+from harness.training.prepare import PrepareOptions
+
+WEIGHTS_PROVIDERS = ("transformers", "vllm")
+"""The providers that serve a folder of weights, so that a checkpoint is served as the start was."""
+BESIDE = ("vanilla", "react", "epo")
+
+
+class TasksSpec(Spec):
+    split: str
+    tasks: int | list[str] | None = None
+    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
+
+
+class EnvironmentPart(Spec):
+    """One environment: where the strategist trains in it, and where it is ranked."""
+
+    name: str
+    label: str = ""
+    """Shown in results instead of the name."""
+    options: dict[str, Any] = {}
+    train: TasksSpec
+    held_out: TasksSpec
+
+
+class StrategistPart(RoleSpec):
+    """How the strategist under training is asked when it is ranked. `play` may set another temperature for training."""
+
+    model: str
+    """A model of `models` whose provider serves a folder of weights: where the training starts."""
+
+
+class PlayPart(Spec):
+    """The play that the strategist learns from. In two-seat environments it sits in both seats."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    """The strategist's sampling temperature; the strategist's own when left out."""
+    repeats: int = Field(1, ge=1)
+    """How often each task is played in an iteration."""
+    tasks_per_iteration: int | None = Field(None, ge=1)
+    """So many of each environment's training tasks per iteration, taking turns; null = all of them every time."""
+    again: bool = False
+    """Plays the same seeds in every iteration; otherwise each iteration draws anew."""
+
+
+class HeldOutPart(Spec):
+    """How every strategist is ranked: the same held-out tasks and seeds for all."""
+
+    repeats: int = Field(1, ge=1)
+    beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in BESIDE]
+    """What stands beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
+    pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
+    every: int = Field(1, ge=1)
+    """Rank every n-th iteration; the last one always."""
+
+    @field_validator("beside", mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        items = ["null" if item is None else item for item in value] if isinstance(value, list) else value
+        return [{"kind": item} if isinstance(item, str) else item for item in items]
+
+
+class TrainConfig(Spec):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")
+    description: str = ""
+    seed: int = 0
+    iterations: int = Field(1, ge=1, le=1000)
+    environments: list[EnvironmentPart] = Field(min_length=1)
+    models: dict[str, dict[str, Any]]
+    strategist: StrategistPart
+    actor: ActorSpec
+    play: PlayPart = PlayPart()
+    judge: JudgeSpecs | None = None
+    """Scores episodes where the world can not."""
+    judge_aggregate: Literal["mean", "median"] = "mean"
+    process: list[ProcessSpec] = Field(min_length=1)
+    """What single strategies were worth. Every environment needs exactly one method that applies to it."""
+    data: PrepareOptions = PrepareOptions()
+    """How episodes become weighted sequences: layout, gamma, normalize, max_length."""
+    fit: TrainOptions = TrainOptions()
+    """How the weights are fitted: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's
+    weights, on its own episodes."""
+    held_out: HeldOutPart = HeldOutPart()
+    owed_share: float = Field(0.0, ge=0, le=1)
+    """The training goes on while at most this share of an iteration's episodes is owed (failed through an endpoint,
+    without a readable judgement or process reward); they are left out of training and counted in the curve."""
+    limits: Limits = Limits()
+
+    @field_validator("actor", mode="before")
+    @classmethod
+    def _actor_shorthand(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _judge_shorthand(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @field_validator("process", mode="before")
+    @classmethod
+    def _process_shorthand(cls, value: Any) -> Any:
+        items = value if isinstance(value, list) else [value]
+        return [{"method": item} if isinstance(item, str) else item for item in items]
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        shown = [each.label or each.name for each in self.environments]
+        for name in shown:
+            if shown.count(name) > 1:
+                raise ValueError(f"two environments are called {name!r}; give one of them a `label`")
+            methods = [spec.method for spec in self.process if spec.environments is None or name in spec.environments]
+            if len(methods) != 1:
+                raise ValueError(
+                    f"`process`: environment {name!r} has {len(methods)} methods ({', '.join(methods) or 'none'}); "
+                    "training needs exactly one, narrow them with `environments: [...]`"
+                )
+        for key in ("held_out", "rewards", "models"):
+            if getattr(self.data, key):
+                raise ValueError(f"`data.{key}` is set by the training itself; leave it out")
+        if self.fit.lora is not None and not self.fit.lora.merge:
+            raise ValueError("`fit.lora.merge: false`: self-play serves whole weights each iteration; leave it at true")
+        self._check_start()
+        return self
+
+    def _check_start(self) -> None:
+        name = self.strategist.model
+        if name not in self.models:
+            known = ", ".join(self.models) or "none"
+            raise ValueError(
+                f"`strategist.model`: no model {name!r} in `models` ({known}).{nearest(name, self.models)}"
+            )
+        provider = self.models[name].get("provider")
+        if provider not in WEIGHTS_PROVIDERS:
+            raise ValueError(
+                f"`strategist.model`: {name!r} is served by {provider!r}; weights can be trained that one of "
+                f"{', '.join(WEIGHTS_PROVIDERS)} serves from a folder (`harness models convert` makes one of a GGUF file)"
+            )
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The config of the model that is trained."""
+        return dict(self.models[self.strategist.model])
+
+    @property
+    def identity(self) -> str:
+        """Hash over everything that changes outputs: not the description, not the limits."""
+        return stable_hash("training", identity_options(self.model_dump(mode="json")))
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.name}-{self.identity[:8]}"
+
+
+def load_train_config(path: Path, overrides: list[str]) -> TrainConfig:
+    """The training in a YAML file, with `--set a.b=c` applied. Raises `BadInput`."""
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"there is no training file {path}; recipes/ has some to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
+    for override in overrides:
+        apply_override(raw, override)
+    try:
+        return TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput("\n".join(dict.fromkeys(_problems(error, str(path))))) from None
+
+
+def _problems(error: ValidationError, where: str) -> Iterator[str]:
+    """One line per problem: file, key, what was expected, the nearest right key."""
+    for item in error.errors():
+        parts = [str(part) for part in item["loc"] if str(part) not in ("one", "panel", "PartnerSpec", "self-play")]
+        place = ".".join(part for part in parts if not part.startswith("literal["))
+        if item["type"] == "extra_forbidden":
+            known = _keys_at(TrainConfig, [str(part) for part in item["loc"][:-1]])
+            hint = nearest(str(item["loc"][-1]), known)
+            yield f"{where}: unknown key `{place}`; known here: {', '.join(known)}.{hint}"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            yield f"{where}: `{place}`: {message} (got {item['input']!r:.80})" if place else f"{where}: {message}"
+
+
+def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys of the model at a place of the config."""
+    for part in location:
+        if part not in kind.model_fields:
+            continue  # a list's number, or a branch's name
+        kind = next(_models_in(kind.model_fields[part].annotation), kind)
+    return sorted(kind.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models_in(part)

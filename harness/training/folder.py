@@ -1,0 +1,107 @@
+"""A training's folder: everything of it lies here, and nothing else does.
+
+results/<name>-<hash>/
+  training.json            the config and what the training was made from
+  training.jsonl           the curve (harness.training.curve)
+  stages/<stage>.json      a marker per finished stage
+  play/iteration-K/        runs on training tasks, played by the strategist of iteration K - 1
+  data/iteration-K/        the weighted sequences made of them
+  fit/iteration-K/         trainer state, log.jsonl, TensorBoard files
+  fit/iteration-K/model/   the checkpoint: weights, model card (README.md), training_tasks.json
+  held-out/                runs on held-out tasks: `start` (vanilla, react, epo …) and `iteration-K`
+
+The runs are runs like any other: `harness show`, `harness compare` and `harness judge` work on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.comparability import differences
+from harness.errors import BadInput
+from harness.experiment import identity_options
+from harness.store import write_whole
+from harness.training.config import TrainConfig
+from harness.training.curve import TRAINING
+
+SCHEMA_VERSION = 1
+NOT_WEIGHTS = ("README.md",)
+"""Files of a checkpoint that are about it, not it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFolder:
+    path: Path
+
+    def play(self, iteration: int) -> Path:
+        return self.path / "play" / f"iteration-{iteration}"
+
+    def data(self, iteration: int) -> Path:
+        return self.path / "data" / f"iteration-{iteration}"
+
+    def fit(self, iteration: int) -> Path:
+        return self.path / "fit" / f"iteration-{iteration}"
+
+    def held_out(self, iteration: int) -> Path:
+        return self.path / "held-out" / (f"iteration-{iteration}" if iteration else "start")
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+
+def open_folder(folder: TrainingFolder, config: TrainConfig, facts: dict[str, Any]) -> None:
+    """Write `training.json` of a new training. Raises `BadInput` showing the difference when the folder was made from
+    another config."""
+    path = folder.path / TRAINING
+    dumped = config.model_dump(mode="json")
+    if not path.exists():
+        content = {"schema_version": SCHEMA_VERSION, "identity": config.identity, "config": dumped, **facts}
+        write_whole(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+        return
+    stored = read_training(folder.path)
+    if stored["identity"] != config.identity:
+        old, new = identity_options(stored["config"]), identity_options(dumped)
+        lines = "\n  ".join(list(differences(old, new, "config"))[:20])
+        raise BadInput(
+            f"the training {folder.path} was made from something else:\n  {lines}\n"
+            "Give the changed training another name (--name), or undo the change to continue this one."
+        )
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """What stands in a `training.json`. Raises `BadInput`."""
+    path = folder / TRAINING
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{folder} is no training: it has no {TRAINING}") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from None
+    if not isinstance(value, dict) or not {"identity", "config"} <= set(value):
+        raise BadInput(f"{path} can not be read: it lacks `identity` or `config`")
+    return value
+
+
+def weights_hash(checkpoint: Path) -> str:
+    """16 hex digits over every file of a checkpoint's folder but what is about it: two folders with the same hash answer
+    alike. Raises `BadInput` when there is no folder."""
+    if not checkpoint.is_dir():
+        raise BadInput(f"{checkpoint} is no folder with weights")
+    digest = hashlib.sha256()
+    for path in _weight_files(checkpoint):
+        digest.update(f"{path.relative_to(checkpoint).as_posix()} {path.stat().st_size}\n".encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _weight_files(checkpoint: Path) -> Iterator[Path]:
+    for path in sorted(checkpoint.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(checkpoint).parts)
+        if path.is_file() and not hidden and path.name not in NOT_WEIGHTS:
+            yield path
