@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import BadInput, nearest
-from harness.experiment import MODEL_EFFORT_KEYS, PartnerSpec
+from harness.experiment import MODEL_EFFORT_KEYS
+from harness.specs import PartnerSpec
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor")
 SHOWN = 12

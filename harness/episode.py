@@ -20,10 +20,10 @@ from environments.base import Action, BaselineEntry, Environment, Outcome, Play,
 from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
-from harness.experiment import ActorSpec, RoleSpec, StrategistSpec
 from harness.jsontext import with_text_limit
 from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
 from harness.seeds import call_seed, seed_from
+from harness.specs import ActorSpec, RoleSpec, StrategistSpec
 from harness.watchdog import Activity
 
 T = TypeVar("T")

@@ -12,148 +12,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
 from harness.seeds import stable_hash
-
-
-class Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EnvironmentSpec(Spec):
-    name: str
-    """sotopia, webshop, alfworld or a plug-in; `harness list` shows them."""
-    split: str
-    label: str = ""
-    """Shown in results instead of the name; needed when one split is played twice with different options."""
-    tasks: int | list[str] | None = None
-    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
-    options: dict[str, Any] = {}
-    """The environment's own options, for example `protocol` or `max_turns`."""
-
-    @field_validator("tasks")
-    @classmethod
-    def _some_tasks(cls, value: int | list[str] | None) -> int | list[str] | None:
-        if (isinstance(value, int) and value < 1) or value == []:
-            raise ValueError("must be at least 1 task (or null for all)")
-        return value
-
-    @property
-    def shown(self) -> str:
-        return self.label or self.name
-
-
-class RoleSpec(Spec):
-    """How a role asks its model."""
-
-    temperature: float = Field(0.7, ge=0, le=2)
-    max_tokens: int = Field(256, ge=1)
-    answer_chars: int | None = Field(None, ge=20)
-    """Cap on each text in a structured answer, for small models that do not stop; null = none."""
-    history: int | None = Field(None, ge=0)
-    """How many of the seat's own past turns stay in the chat; null = all."""
-
-
-class ActorSpec(RoleSpec):
-    name: str = ""
-    """Shown in results; the model's or script's name when left out."""
-    model: str | None = None
-    script: str | None = None
-    """One of the environment's scripted baselines instead of a model: random, rule, expert, oracle."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ActorSpec:
-        if (self.model is None) == (self.script is None):
-            raise ValueError("an actor needs either `model` or `script`")
-        return self
-
-    @property
-    def label(self) -> str:
-        return self.name or self.model or f"script:{self.script}"
-
-
-class StrategistSpec(RoleSpec):
-    name: str = ""
-    """Shown in results; the kind when left out."""
-    kind: str
-    """vanilla, react, epo, epo-rl, null, shuffled or a plug-in; `harness list` shows them."""
-    model: str | None = None
-
-    @property
-    def label(self) -> str:
-        return self.name or self.kind
-
-
-class PartnerSpec(Spec):
-    """Who sits opposite in a two-seat environment."""
-
-    name: str = ""
-    actor: str = "same"
-    """The name of an actor of this experiment or of `partners`, or `same`: the tested agent's own actor."""
-    strategist: str = "vanilla"
-    """The name of a strategist of this experiment, or `same`."""
-    orders: Literal["first", "second", "both"] = "both"
-    """The seat of the tested agent."""
-
-    @property
-    def label(self) -> str:
-        if self.name:
-            return self.name
-        seats = {"first": "in seat 1", "second": "in seat 2", "both": "in both orders"}[self.orders]
-        return f"vs {'own actor' if self.actor == 'same' else self.actor} + {self.strategist}, {seats}"
-
-
-class JudgingSpec(Spec):
-    """How a judge asks its model."""
-
-    temperature: float = Field(0.0, ge=0, le=2)
-    max_tokens: int = Field(1500, ge=1)
-    answer_chars: int | None = Field(None, ge=20)
-    """Cap on each written reason, for small models that do not stop; null = none."""
-    seconds: float = Field(600, gt=0)
-    """Deadline for one judgement, repair included."""
-
-
-class JudgeSpec(JudgingSpec):
-    kind: str = "sotopia"
-    """`harness list` shows the judges."""
-    model: str
-
-
-class ProcessSpec(JudgingSpec):
-    """A method that says what single strategies were worth."""
-
-    method: str
-    """critical, utterance, progress, replay or a plug-in; `harness list` shows them."""
-    model: str | None = None
-    """The judge's model, for the methods that ask one."""
-    environments: list[str] | None = None
-    """Names of environments (as shown) to apply it to; null = all."""
-    max_episodes: int | None = Field(None, ge=1)
-    """A budget: at most so many episodes per cell, the same tasks in every arm; null = all."""
-    options: dict[str, Any] = {}
-    """The method's own."""
-
-
-class Limits(Spec):
-    """Limits of effort; none of them changes what an episode that fits in them looks like."""
-
-    episodes_at_once: int = Field(16, ge=1)
-    turn_seconds: float = Field(300, gt=0)
-    episode_seconds: float = Field(3600, gt=0)
-    stuck_seconds: float = Field(180, gt=0)
-    """After how long the watchdog names what an episode is waiting for."""
+from harness.specs import (
+    ActorSpec,
+    EnvironmentSpec,
+    JudgeSpec,
+    Limits,
+    PartnerSpec,
+    ProcessSpec,
+    Spec,
+    StrategistSpec,
+)
 
 
 def _one_or_panel(value: Any) -> str:

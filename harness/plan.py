@@ -17,10 +17,11 @@ from agents.strategists import kind_of
 from environments.base import Environment, Task
 from harness.episode import EpisodePlan, Seat
 from harness.errors import BadInput, nearest
-from harness.experiment import ActorSpec, Cell, EnvironmentSpec, Experiment, StrategistSpec, cells
+from harness.experiment import Cell, Experiment, cells
 from harness.judging import judge_kind
 from harness.judging.process import check_spec
 from harness.seeds import episode_seed, stable_hash
+from harness.specs import ActorSpec, EnvironmentSpec, StrategistSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from agents.models.base import Model
 from harness.episode import EpisodePlan
 from harness.errors import BadInput, EpisodeError
-from harness.experiment import JudgeSpec, ProcessSpec
 from harness.index import Row, latest_judgements, latest_process_rewards
 from harness.judging import Judge, judge_kind, judged, judgement_id, kind_in
 from harness.judging.outcomes import Outcomes, judged_outcomes, verified
@@ -19,6 +18,7 @@ from harness.judging.panel import Aggregate, Scores, aggregated, panel_label, re
 from harness.judging.process import Context, ProcessMethod, check_spec, process_id, rewarded, within_budget
 from harness.plan import Plan
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.specs import JudgeSpec, ProcessSpec
 from harness.store import JUDGEMENTS, PROCESS_REWARDS, Appender
 
 

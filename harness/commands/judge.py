@@ -15,13 +15,14 @@ from rich.console import Console
 from agents.models import make_model
 from agents.models.base import Model
 from harness.errors import BadInput, nearest
-from harness.experiment import Experiment, JudgeSpec, explain
+from harness.experiment import Experiment, explain
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
 from harness.plan import model_config
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.runner import Stop, run_jobs
+from harness.specs import JudgeSpec
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
 
 EXIT_OK, EXIT_OWED = 0, 4

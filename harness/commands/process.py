@@ -13,13 +13,14 @@ from agents.models import make_model
 from agents.models.base import Model
 from harness.commands.judge import EXIT_OK, EXIT_OWED, judge_config, stored_experiment
 from harness.errors import BadInput
-from harness.experiment import Experiment, ProcessSpec
+from harness.experiment import Experiment
 from harness.index import latest_episodes
 from harness.judging.process import check_spec
 from harness.plan import Plan
 from harness.records import EpisodeRecord
 from harness.runner import Stop, run_jobs
 from harness.scoring import Given, Records, Scoring
+from harness.specs import ProcessSpec
 from harness.store import EPISODES, RunLock, read_manifest, read_record
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from agents.models.base import Model
-from harness.experiment import JudgeSpec
 from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.registry import Registry
 from harness.seeds import seed_from, stable_hash
+from harness.specs import JudgeSpec
 
 
 class Judge(Protocol):

@@ -13,10 +13,10 @@ from agents.models.base import CallIdentity, ChatRequest, Message, Model
 from environments.prompts import Prompt, load_prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
-from harness.experiment import JudgingSpec
 from harness.jsontext import only_object, with_text_limit
 from harness.records import EpisodeRecord, ErrorInfo
 from harness.seeds import call_seed
+from harness.specs import JudgingSpec
 
 T = TypeVar("T")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)

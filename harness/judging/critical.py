@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
 from environments.prompts import load_prompt
-from harness.experiment import ProcessSpec
 from harness.judging.asking import Question, ask, read_answer
 from harness.judging.outcomes import SeatOutcome
 from harness.judging.process import (
@@ -28,6 +27,7 @@ from harness.judging.process import (
 )
 from harness.judging.strategies import ReadingOptions, fill
 from harness.records import StrategyReward
+from harness.specs import ProcessSpec
 
 
 def answer_model(count: int) -> type[BaseModel]:

@@ -20,12 +20,13 @@ from agents.models.base import Model
 from environments.base import Environment, Task
 from harness.calls import CallLedger
 from harness.errors import BadInput, nearest
-from harness.experiment import SEPARATOR, ProcessSpec
+from harness.experiment import SEPARATOR
 from harness.judging.asking import within
 from harness.judging.outcomes import Outcomes
 from harness.records import CallRecord, EpisodeRecord, ErrorInfo, ProcessRewardRecord, StrategyReward, TurnRecord
 from harness.registry import Registry
 from harness.seeds import stable_hash
+from harness.specs import ProcessSpec
 
 if TYPE_CHECKING:
     from harness.episode import EpisodePlan

@@ -12,9 +12,9 @@ import asyncio
 
 from environments.base import Action, Environment, Play, Progress, Task
 from harness.errors import BadInput, EpisodeError
-from harness.experiment import ProcessSpec
 from harness.judging.process import Context, Options, ProcessKind, Work, read_options
 from harness.records import EpisodeRecord, StrategyReward, TurnRecord
+from harness.specs import ProcessSpec
 
 VERSION = 1
 

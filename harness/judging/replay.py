@@ -21,10 +21,10 @@ from agents.base import Situation, Strategist, Strategy
 from agents.strategists import kind_of
 from harness.episode import EpisodePlan, Prefix, play_episode
 from harness.errors import EpisodeError
-from harness.experiment import ProcessSpec
 from harness.judging.process import Context, Options, ProcessKind, Work, read_options, with_options
 from harness.records import CallRecord, EpisodeRecord, StrategyReward, TurnRecord
 from harness.seeds import seed_from, stable_hash
+from harness.specs import ProcessSpec
 
 Change = Literal["removed", "redrawn", "shuffled"]
 

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 from agents.models.base import Model
 from environments.prompts import load_prompt
 from harness.calls import CallLedger
-from harness.experiment import JudgeSpec
 from harness.judging import JudgeKind, judgement_id
 from harness.judging.asking import Question, ask, read_answer, within
 from harness.judging.frame import background_of, document, frame, parts_of, turns_of
 from harness.judging.injections import flags
 from harness.records import EpisodeRecord, JudgementRecord
+from harness.specs import JudgeSpec
 
 DIMENSIONS: tuple[tuple[str, int, int], ...] = (
     ("believability", 0, 10),

@@ -16,7 +16,6 @@ from environments.base import Task
 from harness.calls import full_messages
 from harness.episode import EpisodePlan, play_episode
 from harness.errors import BadInput, EpisodeError
-from harness.experiment import ProcessSpec
 from harness.judging.critical import critical_rewards, read_critical
 from harness.judging.outcomes import Outcomes, SeatOutcome
 from harness.judging.process import Context, process_id, process_kind, rewarded, within_budget
@@ -25,6 +24,7 @@ from harness.judging.replay import answers
 from harness.judging.utterance import read_attributions
 from harness.plan import Plan
 from harness.records import CallRecord, EpisodeRecord, ProcessRewardRecord
+from harness.specs import ProcessSpec
 from tests.harness.builders import Watched, advise, plan_with, speak
 
 SOTOPIA = [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 6}}]

@@ -9,10 +9,10 @@ from agents.models.base import CallIdentity, ChatRequest, Message, Model
 from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
-from harness.experiment import JudgeSpec
 from harness.judging import JudgeKind, judgement_id, unscored
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.seeds import call_seed
+from harness.specs import JudgeSpec
 
 PROMPT = Prompt(
     "taboo_plugin/guess", "Somebody described a word.\n$clues\nWhich word was it? Answer with that word only."
