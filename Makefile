@@ -37,7 +37,7 @@ $(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
-	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,dev,webshop,alfworld]'
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev]'
 	@touch $@ $(VENV)/.local
 
 clean:
