@@ -17,9 +17,28 @@ def two_words(argv: list[str]) -> list[str]:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The family's parsers. `harness train CONFIG` itself is added by the self-play loop."""
+    """The family's parsers."""
+    _loop_parser(commands)
     _prepare_parser(commands)
     _fit_parser(commands)
+
+
+def _loop_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a strategist by self-play; `train prepare`, `train fit`: its parts",
+        description="Iterative self-play from a config (recipes/ has some): play, judge, learn, rank, again. The same "
+        "command continues a training. `harness train prepare` and `harness train fit` are its parts.",
+        epilog="exit codes: 0 all done · 2 bad input · 4 too much is owed to go on · 130 interrupted",
+    )
+    train.add_argument("config", type=Path, metavar="CONFIG", help="the training's YAML file")
+    train.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value"
+    )
+    train.add_argument("--name", help="name of the training's folder; made from the config when left out")
+    train.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where it lies (results)")
+    train.add_argument("--dry-run", action="store_true", help="print the stages and what they will take; do nothing")
+    train.set_defaults(do=_do_loop)
 
 
 def _prepare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,11 +58,19 @@ def _prepare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _fit_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fit = commands.add_parser(FIT, description="Train a model on what `harness train prepare` wrote.")
-    fit.add_argument("data", type=Path, metavar="DATA", help="the folder of prepared sequences, or an EPO ShareGPT file")
+    fit.add_argument(
+        "data", type=Path, metavar="DATA", help="the folder of prepared sequences, or an EPO ShareGPT file"
+    )
     fit.add_argument("--model", type=Path, required=True, metavar="DIR", help="the model to start from")
     fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, logs and the trained model")
     fit.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="docs/training.md has all")
     fit.set_defaults(do=_do_fit)
+
+
+def _do_loop(arguments: argparse.Namespace) -> int:
+    from harness.commands.train_loop import train_command
+
+    return train_command(arguments)
 
 
 def _do_prepare(arguments: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from harness.experiment import identity_options
 from harness.store import write_whole
 from harness.training.config import TrainConfig
 from harness.training.curve import TRAINING
+from harness.training.fit import CHECKPOINT
 
 SCHEMA_VERSION = 1
 NOT_WEIGHTS = ("README.md",)
@@ -46,6 +47,9 @@ class TrainingFolder:
 
     def fit(self, iteration: int) -> Path:
         return self.path / "fit" / f"iteration-{iteration}"
+
+    def checkpoint(self, iteration: int) -> Path:
+        return self.fit(iteration) / CHECKPOINT
 
     def held_out(self, iteration: int) -> Path:
         return self.path / "held-out" / (f"iteration-{iteration}" if iteration else "start")

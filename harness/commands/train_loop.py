@@ -1,0 +1,157 @@
+"""`harness train CONFIG`: the self-play loop of a config, or (`--dry-run`) its stages and what they will take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.commands.forecast import range_text
+from harness.commands.run import run_folder
+from harness.errors import BadInput
+from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
+from harness.plan import Plan
+from harness.store import MANIFEST
+from harness.training.config import TrainConfig, load_train_config
+from harness.training.curve import CurveRow, find_trainings
+from harness.training.selfplay import Interrupted, SelfPlay
+
+EXIT_OK, EXIT_INTERRUPTED = 0, 130
+
+
+def train_command(arguments: argparse.Namespace) -> int:
+    config = load_train_config(arguments.config, arguments.overrides)
+    folder = run_folder(arguments.results, arguments.name or config.folder_name)
+    if (folder / MANIFEST).exists():
+        raise BadInput(f"{folder} is a run, not a training; give the training another name (--name)")
+    training = SelfPlay(config, folder, without_weights=arguments.dry_run)
+    if arguments.dry_run:
+        return show_stages(training, arguments.results)
+    try:
+        rows = training.run()
+    except Interrupted as stop:
+        Console(stderr=True).print(Text(f"harness: {stop}"), soft_wrap=True)
+        return EXIT_INTERRUPTED
+    print_curve(rows, folder)
+    return EXIT_OK
+
+
+def print_curve(rows: list[CurveRow], folder: Path) -> None:
+    """The ranking of all iterations, their curve, and where everything lies."""
+    from harness.commands.reading import print_leaderboard
+    from leaderboard.tables import find_runs
+
+    console = Console()
+    print_leaderboard(find_runs([folder]), "table", None, console)
+    wide = console if console.is_terminal else Console(width=160)
+    table = Table(box=None, pad_edge=False)
+    columns = ("iteration", "strategist", "environment", "held-out", "on training tasks", "loss", "steps", "moved by")
+    for column in columns:
+        table.add_column(column, justify="left" if column in columns[1:3] else "right")
+    for row in rows:
+        for cells in _curve_cells(row):
+            table.add_row(*map(Text, cells))
+    wide.print(table)
+    for line in (
+        f"Training: {folder}",
+        f"  harness leaderboard {folder}      # every iteration beside what was not trained",
+        f"  harness compare {folder}/held-out/start#strategist=epo {folder}/held-out/iteration-{rows[-1].iteration}",
+        f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
+    ):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _curve_cells(row: CurveRow) -> list[list[str]]:
+    """One line per environment this iteration was ranked in."""
+    fit = row.fit or {}
+    loss = fit.get("loss") or []
+    tail = [
+        f"{loss[0][1]:.4g} → {loss[-1][1]:.4g}" if loss else "–",
+        str(fit.get("steps", "–")),
+        f"{fit['changed']:.1e}" if fit else "–",
+    ]
+    played = {each["environment"]: each["goal"] for each in row.training_tasks or []}
+    own = [arm for arm in row.held_out or [] if arm["strategist"] == row.strategist]
+    head = [str(row.iteration), row.strategist]
+    return [
+        [*head, arm["environment"], _mean(arm["goal"]), _mean(played.get(arm["environment"])), *tail] for arm in own
+    ]
+
+
+def _mean(value: Any) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def show_stages(training: SelfPlay, results: Path) -> int:
+    """Print the stages in their order with episodes, calls, tokens and money; play nothing."""
+    config = training.config
+    past = past_episodes(results)
+    for folder in find_trainings(results):
+        for run in sorted([*folder.glob("play/*"), *folder.glob("held-out/*")]):
+            if (run / MANIFEST).exists():
+                add_run(run, past)
+    console = Console()
+    wide = console if console.is_terminal else Console(width=160)
+    for line in _head(training):
+        wide.print(Text(line), soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for column in ("what", "episodes", "model calls", "tokens", "USD", "from"):
+        table.add_column(column, justify="left" if column in ("what", "from") else "right", overflow="fold")
+    every: list[CellForecast] = []
+    for run in training.planned():
+        plan = Plan(run.experiment)
+        plan.open_models()
+        cells = forecast(plan, past)
+        every += cells
+        _add_rows(table, run.stage, cells, training.stages.marker(run.stage) is not None)
+        kind, _, number = run.stage.rpartition("-")
+        if kind == "play":
+            table.add_row(f"data-{number}", _sequences(config), "", "", "", "", "")
+            table.add_row(f"fit-{number}", _fitting(config), "", "", "", "", "")
+    wide.print(table)
+    sums = total(every)
+    hours = in_run_hours(sums["seconds"], config.limits.episodes_at_once)
+    wide.print(
+        Text(
+            f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
+            f"{range_text(sums['tokens'], 0)} tokens, USD {range_text(sums['usd'], 2)}, hours of play "
+            f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it"
+        ),
+        soft_wrap=True,
+    )
+    return EXIT_OK
+
+
+def _head(training: SelfPlay) -> list[str]:
+    config = training.config
+    lines = [f"training {config.name}, folder {training.folder.path}: {config.iterations} iterations"]
+    for each in training.tasks:
+        lines.append(
+            f"  {each.shown}: learns on {len(each.train)} tasks ({each.part.train.split}), is ranked on "
+            f"{len(each.held_out)} others ({each.part.held_out.split}); none is in both"
+        )
+    return [*lines, f"  not on this machine yet: {training.missing}"] if training.missing else lines
+
+
+def _add_rows(table: Table, stage: str, cells: list[CellForecast], done: bool) -> None:
+    for cell in cells:
+        numbers = [range_text(cell.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
+        basis = "done" if done else cell.basis
+        table.add_row(Text(stage), Text(cell.cell), str(cell.episodes), *numbers, basis)
+
+
+def _sequences(config: TrainConfig) -> str:
+    data = config.data
+    return f"weighted sequences: {data.layout}, gamma {data.gamma:g}, normalize {data.normalize}"
+
+
+def _fitting(config: TrainConfig) -> str:
+    fit = config.fit
+    how = "all weights" if fit.lora is None else f"LoRA r {fit.lora.r}"
+    long = f"{fit.max_steps} steps" if fit.max_steps else f"{fit.epochs:g} epochs"
+    return f"{how}, learning rate {fit.learning_rate:g}, {long}, batch {fit.batch} × {fit.accumulation}"

@@ -1,0 +1,197 @@
+"""The experiments a training plays: per iteration one on training tasks, and one on held-out tasks for the start and for
+every iteration. Tasks are named one by one, so that what was trained on and what is ranked on can be held against each
+other before anything is played."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import environments
+from agents.strategists import kind_of
+from environments.base import Task
+from harness.errors import BadInput
+from harness.experiment import EnvironmentSpec, Experiment
+from harness.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
+from harness.plan import choose_tasks
+from harness.seeds import seed_from
+from harness.training.config import EnvironmentPart, TasksSpec, TrainConfig
+
+UNTRAINED = "epo"
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """The tasks of one environment of the training."""
+
+    part: EnvironmentPart
+    train: tuple[Task, ...]
+    held_out: tuple[Task, ...]
+
+    @property
+    def shown(self) -> str:
+        return self.part.label or self.part.name
+
+
+def find_tasks(config: TrainConfig) -> list[Tasks]:
+    """Every environment's tasks. Raises `BadInput` for what is not there, and where a task is both trained on and ranked
+    on: between this training's own lists, and for tasks that the start weights were trained on before."""
+    found = []
+    for part in config.environments:
+        environment = environments.make(part.name, part.options)
+
+        def chosen(spec: TasksSpec, part: EnvironmentPart = part, source: Any = environment) -> tuple[Task, ...]:
+            return choose_tasks(source.tasks(spec.split), _spec(part, spec))
+
+        found.append(Tasks(part, chosen(part.train), chosen(part.held_out)))
+    _refuse_overlap(config, found)
+    return found
+
+
+def _spec(part: EnvironmentPart, spec: TasksSpec) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        name=part.name, split=spec.split, label=part.label, tasks=spec.tasks, options=dict(part.options)
+    )
+
+
+def training_hashes(tasks: list[Tasks]) -> frozenset[str]:
+    return frozenset(task_hash(each.part.name, task.id) for each in tasks for task in each.train)
+
+
+def held_out_hashes(tasks: list[Tasks]) -> frozenset[str]:
+    return frozenset(task_hash(each.part.name, task.id) for each in tasks for task in each.held_out)
+
+
+def learnt_before(config: TrainConfig) -> frozenset[str]:
+    """Hashes of the tasks that the start weights say they were trained on."""
+    card = card_of(config.start)
+    return frozenset() if card is None else read_training_tasks(card)
+
+
+def _refuse_overlap(config: TrainConfig, tasks: list[Tasks]) -> None:
+    held_out = [(each.part.name, task.id) for each in tasks for task in each.held_out]
+    met = overlap(training_hashes(tasks), held_out)
+    if met:
+        raise BadInput(
+            f"{len(met)} tasks are both trained on and ranked on: {_named(met)}. A strategist is never ranked on tasks "
+            "it learnt from; take them out of `train` or `held_out` (splits may share tasks)"
+        )
+    before = overlap(learnt_before(config), held_out)
+    if before:
+        raise BadInput(
+            f"the start weights {config.start['model']} were trained on {len(before)} of the held-out tasks: "
+            f"{_named(before)}. Take these tasks out of `held_out`, or start from other weights"
+        )
+
+
+def _named(tasks: list[tuple[str, str]]) -> str:
+    shown = ", ".join(f"{environment} {task}" for environment, task in tasks[:SHOWN])
+    return shown + (", …" if len(tasks) > SHOWN else "")
+
+
+def arm_name(iteration: int) -> str:
+    """How the leaderboard calls an iteration's strategist; the untrained one is 0."""
+    return f"epo-rl@{iteration}" if iteration else UNTRAINED
+
+
+def play_experiment(config: TrainConfig, tasks: list[Tasks], iteration: int, weights: Mapping[str, Any]) -> Experiment:
+    """Iteration `iteration`'s play on training tasks, by the strategist trained so far (`weights`: its model's config),
+    with the process rewards that are learnt from."""
+    play = config.play
+    own = config.strategist.model_dump(mode="json")
+    own["temperature"] = own["temperature"] if play.temperature is None else play.temperature
+    own["model"] = weights_name(config, iteration - 1)
+    strategist = {"kind": "epo-rl" if iteration > 1 else "epo", "name": arm_name(iteration - 1), **own}
+    return _experiment(
+        config,
+        f"play-{iteration}",
+        seed=config.seed if play.again else seed_from("self-play", config.seed, iteration),
+        environments=[
+            _chosen(each.part, each.part.train.split, iteration_tasks(config, each, iteration)) for each in tasks
+        ],
+        models={weights_name(config, iteration - 1): dict(weights)},
+        strategists=[strategist],
+        repeats=play.repeats,
+        process=[spec.model_dump(mode="json") for spec in config.process],
+    )
+
+
+def iteration_tasks(config: TrainConfig, tasks: Tasks, iteration: int) -> list[Task]:
+    """The training tasks of an iteration: all, or as many as `play.tasks_per_iteration` says, taking turns in an order
+    drawn once, so that every task is played before one comes again."""
+    count = config.play.tasks_per_iteration
+    if count is None or count >= len(tasks.train):
+        return list(tasks.train)
+    order = list(tasks.train)
+    Random(seed_from("training tasks", config.seed, tasks.shown)).shuffle(order)
+    first = (iteration - 1) * count
+    return [order[(first + number) % len(order)] for number in range(count)]
+
+
+def held_out_experiment(
+    config: TrainConfig, tasks: list[Tasks], iteration: int, weights: Mapping[str, Any]
+) -> Experiment:
+    """The ranking of one iteration on the held-out tasks; 0: the start, with what stands beside it."""
+    name = weights_name(config, iteration)
+    own = {**config.strategist.model_dump(mode="json"), "model": name}
+    strategists: list[dict[str, Any]] = [{"kind": "epo-rl", "name": arm_name(iteration), **own}]
+    if iteration == 0:
+        strategists = [
+            {**own, "kind": spec.kind, "name": spec.name}
+            if kind_of(spec.kind).needs_model and spec.model is None
+            else spec.model_dump(mode="json")
+            for spec in config.held_out.beside
+        ]
+    return _experiment(
+        config,
+        "start" if iteration == 0 else f"iteration-{iteration}",
+        seed=config.seed,
+        environments=[_chosen(each.part, each.part.held_out.split, list(each.held_out)) for each in tasks],
+        models={name: dict(weights)},
+        strategists=strategists,
+        pairings=[pair if isinstance(pair, str) else pair.model_dump(mode="json") for pair in config.held_out.pairings],
+        repeats=config.held_out.repeats,
+    )
+
+
+def weights_name(config: TrainConfig, iteration: int) -> str:
+    """What the weights of an iteration are called in the records; the start keeps its name."""
+    return f"{config.strategist.model}@{iteration}" if iteration else config.strategist.model
+
+
+def _chosen(part: EnvironmentPart, split: str, tasks: list[Task]) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "label": part.label,
+        "split": split,
+        "tasks": [task.id for task in tasks],
+        "options": dict(part.options),
+    }
+
+
+def _experiment(config: TrainConfig, suffix: str, models: Mapping[str, Any], **parts: Any) -> Experiment:
+    others = {name: dict(model) for name, model in config.models.items() if name != config.strategist.model}
+    if config.actor.model == config.strategist.model or config.strategist.model in _judging(config):
+        others[config.strategist.model] = config.start
+    judges = [judge.model_dump(mode="json") for judge in _judges(config)]
+    raw = {
+        "name": f"{config.name}-{suffix}",
+        "models": {**others, **models},
+        "actors": [config.actor.model_dump(mode="json")],
+        "judge": judges if len(judges) > 1 else judges[0] if judges else None,
+        "judge_aggregate": config.judge_aggregate,
+        "limits": config.limits.model_dump(mode="json"),
+        **parts,
+    }
+    return Experiment.model_validate(raw)
+
+
+def _judges(config: TrainConfig) -> list[Any]:
+    judge = config.judge
+    return [] if judge is None else judge if isinstance(judge, list) else [judge]
+
+
+def _judging(config: TrainConfig) -> set[str | None]:
+    return {*(judge.model for judge in _judges(config)), *(spec.model for spec in config.process)}

@@ -1,0 +1,309 @@
+"""Iterative self-play: play training tasks with the strategist as it is, judge its strategies, learn from them, rank the
+new strategist on held-out tasks, again. The one place in training that calls the runner.
+
+Every step is a stage (`stages`): the same command goes on where it was killed and does nothing twice. What a checkpoint
+is ranked on it never learnt from: that is checked before anything is played, written into every prepared data set, and
+checked once more by every ranking run through the checkpoint's `training_tasks.json`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInput, HarnessError
+from harness.experiment import Experiment
+from harness.leaks import find_leaks, refuse_leaks, task_hash
+from harness.plan import Plan, model_config
+from harness.progress import Progress
+from harness.run import Run, RunSummary, execute
+from harness.store import MANIFEST, RunLock
+from harness.training.card import write_card
+from harness.training.checkpoints import Weights, relative_change, start_weights, trained_weights, write_learnt
+from harness.training.config import TrainConfig
+from harness.training.curve import CurveRow, write_curve
+from harness.training.experiments import (
+    arm_name,
+    find_tasks,
+    held_out_experiment,
+    held_out_hashes,
+    iteration_tasks,
+    learnt_before,
+    play_experiment,
+    weights_name,
+)
+from harness.training.fit import FitResult, fit
+from harness.training.folder import TrainingFolder, open_folder
+from harness.training.learnt import returns_of
+from harness.training.prepare import prepare
+from harness.training.results import arm_results
+from harness.training.stages import Made, Marker, Stage, Stages
+
+
+class Interrupted(HarnessError):
+    """The user stopped the training; the same command goes on."""
+
+
+class Owed(HarnessError):
+    """A stage can not be finished now: too much is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run the training will make, for the forecast."""
+
+    stage: str
+    experiment: Experiment
+
+
+class SelfPlay:
+    """One training, from its config to its last checkpoint."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, progress: Progress | None = None, without_weights: bool = False
+    ) -> None:
+        """Raises `BadInput` for tasks that are not there, for tasks both trained on and ranked on, and for start weights
+        that can not be found (unless `without_weights`: then it can be looked at, not run); nothing is written or played
+        yet."""
+        self.config = config
+        self.folder = TrainingFolder(folder)
+        self.progress = progress or Progress()
+        self.tasks = find_tasks(config)
+        self.missing: str | None = None
+        """What is not on this machine."""
+        try:
+            self.start = start_weights(config.strategist.model, config.start)
+        except BadInput as problem:
+            if not without_weights:
+                raise
+            self.missing = str(problem)
+            self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
+        self.stages = Stages(folder)
+        self._refuse_leaks()
+
+    def planned(self) -> list[PlannedRun]:
+        """The runs of all iterations, in their order; the weights of later iterations stand for themselves."""
+        config, start = self.config, self.start.config
+        runs = [PlannedRun("held-out-0", held_out_experiment(config, self.tasks, 0, start))]
+        for k in range(1, config.iterations + 1):
+            runs.append(PlannedRun(f"play-{k}", play_experiment(config, self.tasks, k, start)))
+            if self._ranked(k):
+                runs.append(PlannedRun(f"held-out-{k}", held_out_experiment(config, self.tasks, k, start)))
+        return runs
+
+    def run(self) -> list[CurveRow]:
+        """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
+        was made from something else, `Interrupted`, `Owed` and `StoreFull`; the same command then goes on."""
+        if self.missing is not None:
+            raise BadInput(self.missing)
+        try:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"can not make the training's folder {self.folder.path}: {error.strerror}") from error
+        lock = RunLock(self.folder.path)
+        lock.acquire()
+        try:
+            open_folder(self.folder, self.config, self._facts())
+            rows = [self._start_row()]
+            self._write(rows)
+            for k in range(1, self.config.iterations + 1):
+                self._iteration(k, rows)
+            return rows
+        finally:
+            lock.release()
+
+    def _iteration(self, k: int, rows: list[CurveRow]) -> None:
+        weights = self.start if k == 1 else trained_weights(self.start, self.folder, k - 1)
+        played = self._play(k, weights)
+        rows[-1] = rows[-1].model_copy(
+            update={"training_tasks": played.numbers["results"], "seconds": _took(rows[-1], played)}
+        )
+        self._write(rows)
+        data = self._data(k, played)
+        fitted = self._fit(k, weights, data)
+        numbers = {**data.numbers, "episodes": played.numbers["episodes"]}
+        row = CurveRow(
+            training=self.folder.path.name,
+            iteration=k,
+            strategist=arm_name(k),
+            checkpoint=fitted.numbers["checkpoint"],
+            data=numbers,
+            fit={key: fitted.numbers[key] for key in ("steps", "loss", "changed", "log", "metrics")},
+        )
+        row = row.model_copy(update={"seconds": _took(row, data, fitted)})
+        rows.append(row)
+        self._write(rows)
+        if self._ranked(k):
+            ranked = self._rank(k, trained_weights(self.start, self.folder, k))
+            rows[-1] = row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
+            self._write(rows)
+        write_card(self.folder, self.config, self.start, k, rows)
+
+    def _start_row(self) -> CurveRow:
+        ranked = self._rank(0, self.start)
+        row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(0))
+        return row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
+
+    def _play(self, k: int, weights: Weights) -> Marker:
+        experiment = play_experiment(self.config, self.tasks, k, weights.config)
+        folder = self.folder.play(k)
+
+        def do() -> Made:
+            # the checkpoint has learnt from these very tasks, and may: it is not ranked here
+            summary = self._execute(f"play-{k}", experiment, folder, allow_leak=True)
+            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": _counts(summary)})
+
+        return self.stages.run(Stage(f"play-{k}", self._run_inputs(experiment, weights), do))
+
+    def _rank(self, k: int, weights: Weights) -> Marker:
+        experiment = held_out_experiment(self.config, self.tasks, k, weights.config)
+        folder = self.folder.held_out(k)
+
+        def do() -> Made:
+            summary = self._execute(f"held-out-{k}", experiment, folder, allow_leak=False)
+            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": _counts(summary)})
+
+        return self.stages.run(Stage(f"held-out-{k}", self._run_inputs(experiment, weights), do))
+
+    def _data(self, k: int, played: Marker) -> Marker:
+        options = self.config.data.model_copy(
+            update={
+                "held_out": tuple(sorted(held_out_hashes(self.tasks))),
+                "models": (weights_name(self.config, k - 1),),
+            }
+        )
+        out = self.folder.data(k)
+
+        def do() -> Made:
+            self.progress.say(f"data-{k}: weighted sequences from {self.folder.play(k)}")
+            made = prepare([self.folder.play(k)], options, self.start.folder, out)
+            counts = {key: value for key, value in made.manifest.items() if isinstance(value, int)}
+            return Made([out], {**counts, **returns_of(out)})
+
+        inputs = {"play": played.outputs_hash, "options": options.model_dump(mode="json")}
+        return self.stages.run(Stage(f"data-{k}", inputs, do))
+
+    def _fit(self, k: int, weights: Weights, data: Marker) -> Marker:
+        options, out = self.config.fit, self.folder.fit(k)
+
+        def do() -> Made:
+            self.progress.say(f"fit-{k}: from {weights.folder}")
+            result = fit(self.folder.data(k), weights.folder, options, out)
+            write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
+            return Made([result.checkpoint], self._fit_numbers(weights, result, out))
+
+        inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
+        return self.stages.run(Stage(f"fit-{k}", inputs, do))
+
+    def _fit_numbers(self, weights: Weights, result: FitResult, out: Path) -> dict[str, Any]:
+        return {
+            "checkpoint": self.folder.relative(result.checkpoint),
+            "steps": result.steps,
+            "loss": [[row["step"], row["loss"]] for row in result.curve if "loss" in row],
+            "metrics": result.metrics,
+            "changed": relative_change(weights.folder, result.checkpoint),
+            "log": self.folder.relative(out / "log.jsonl"),
+        }
+
+    def _learnt(self, k: int) -> frozenset[str]:
+        """Hashes of every task the weights of iteration k have learnt from, the start's included."""
+        own = {
+            task_hash(each.part.name, task.id)
+            for each in self.tasks
+            for iteration in range(1, k + 1)
+            for task in iteration_tasks(self.config, each, iteration)
+        }
+        return learnt_before(self.config) | own
+
+    def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
+        """Play a run to its end. Raises `Interrupted`, and `Owed` when more is owed than the config allows."""
+        with Run(experiment, folder, allow_leak=allow_leak) as run:
+            self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.jobs())} with something left to do")
+            for torn in run.torn:
+                self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
+            summary = execute(run, Progress(self.progress.console))
+        if summary.stopped == "interrupted":
+            raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
+        owed = _owed(summary)
+        if summary.stopped or owed > self.config.owed_share * summary.planned:
+            raise Owed(
+                f"stage {stage} is not done: {_said(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
+                f"`harness show {folder}` has the reasons; the same command does what is owed"
+            )
+        return summary
+
+    def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
+        """What a run's result is a function of. Where a checkpoint lies is not among it, what is in it is."""
+        plan = Plan(experiment)
+        return {"experiment": _steady(experiment), "weights": weights.hash, "data": _data_hashes(plan)}
+
+    def _ranked(self, k: int) -> bool:
+        return k % self.config.held_out.every == 0 or k == self.config.iterations
+
+    def _refuse_leaks(self) -> None:
+        """Every model that is ranked, actors included, against what its card says it was trained on."""
+        experiment = held_out_experiment(self.config, self.tasks, 0, self.start.config)
+        playing = Plan(experiment).played_by()
+        refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allowed=False)
+
+    def _facts(self) -> dict[str, Any]:
+        tasks = {
+            each.shown: {"train": [task.id for task in each.train], "held_out": [task.id for task in each.held_out]}
+            for each in self.tasks
+        }
+        return {"start": {"folder": str(self.start.folder), "hash": self.start.hash}, "tasks": tasks}
+
+    def _write(self, rows: list[CurveRow]) -> None:
+        write_curve(self.folder.path, rows)
+
+
+def _records(folder: Path) -> list[Path]:
+    """The files of a run that later stages read."""
+    names = (MANIFEST, "episodes.jsonl", "judgements.jsonl", "process_rewards.jsonl")
+    return [folder / name for name in names if (folder / name).exists()]
+
+
+def _owed(summary: RunSummary) -> int:
+    """Episodes that the same command would do something for."""
+    retried = sum(summary.failed.get(kind, 0) for kind in ("infrastructure", "budget"))
+    return summary.missing + retried + max(summary.unscored if summary.judge else 0, summary.unrewarded)
+
+
+def _counts(summary: RunSummary) -> dict[str, Any]:
+    return {
+        "planned": summary.planned,
+        "finished": summary.finished,
+        "failed": summary.failed,
+        "unscored": summary.unscored,
+        "unrewarded": summary.unrewarded,
+    }
+
+
+def _said(summary: RunSummary) -> str:
+    failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
+    return (
+        f"{summary.finished} of {summary.planned} episodes finished, failed: {failed}, not played: {summary.missing}, "
+        f"unscored: {summary.unscored}, without process rewards: {summary.unrewarded}"
+    )
+
+
+def _steady(experiment: Experiment) -> dict[str, Any]:
+    dumped = experiment.model_dump(mode="json", exclude={"limits", "description"})
+    for model in dumped["models"].values():
+        if model.get("revision", "").startswith("weights-"):
+            model.pop("model")
+    return dumped
+
+
+def _data_hashes(plan: Plan) -> dict[str, Any]:
+    found = {}
+    for cell in plan.cells.values():
+        world = plan.world(cell)
+        key = f"{cell.environment.shown} | {cell.environment.split}"
+        found[key] = dict(world.environment.data_hashes(cell.environment.split))
+    return found
+
+
+def _took(row: CurveRow, *markers: Marker) -> dict[str, float]:
+    return {**row.seconds, **{marker.stage: marker.seconds for marker in markers}}
