@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench clean install
+.PHONY: run test ci gate lint bench peers clean install
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -24,8 +24,16 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev peers
 	@tools/timed "make bench" $(BIN)/python -m benchmarks
+
+# What the benchmarks compare with, in an environment of its own: its dependencies are not ours.
+peers: .venv-peers/.done
+
+.venv-peers/.done:
+	$(PYTHON) -m venv .venv-peers
+	@tools/timed "install" .venv-peers/bin/pip install -q --disable-pip-version-check inspect_ai==0.3.285 openai==3.54.0
+	@touch $@
 
 install: $(VENV)/.dev
 

@@ -12,12 +12,14 @@ CORE: dict[str, tuple[str, list[str]]] = {
     "startup": ("benchmarks.files", ["startup"]),
     "calls": ("benchmarks.calls", []),
     "fullness": ("benchmarks.calls", ["--full", "0.1", "2"]),
+    "peers": ("benchmarks.peers", []),
+    "peers-memory": ("benchmarks.peers", ["--memory"]),
     "appends": ("benchmarks.files", ["appends"]),
     "memory": ("benchmarks.files", ["memory"]),
     "recovery": ("benchmarks.files", ["recovery"]),
 }
 """Name -> module and arguments."""
-PARTS = ("__main__", "calls", "files")
+PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues")
 
 
 def others() -> list[str]:
