@@ -17,7 +17,6 @@ from rich.text import Text
 
 from harness.metering import Meter
 from harness.plan import Unit
-from harness.records import EpisodeRecord
 from harness.scoring import Scored
 
 PLAIN_EVERY_S = 10.0
@@ -67,10 +66,10 @@ class Progress:
         ):
             self._counts(unit.cell)["unscored"] += 1
 
-    def ended(self, unit: Unit, record: EpisodeRecord) -> None:
+    def ended(self, unit: Unit, *, failed: bool) -> None:
         counts = self._counts(unit.cell)
         counts["running"] -= 1
-        counts["done" if record.status == "finished" else "failed"] += 1
+        counts["failed" if failed else "done"] += 1
         self._left -= 1
         if not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()

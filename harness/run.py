@@ -1,7 +1,7 @@
 """One execution of an experiment: open the run's folder, find what is left to do, do it, keep everything.
 
-The plan minus the file is the remaining work. An episode that failed through the endpoint or by a budget is owed and is
-played again by the same command; one that failed by the model's own answer is a result and stays.
+What is left is the plan minus the rows (`harness.jobs`); where it is played is an executor's business
+(`harness.executors`); this process alone writes.
 """
 
 from __future__ import annotations
@@ -11,26 +11,29 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, Spent, spent
-from harness.episode import WORLD_CODE, play_episode, unplayed
+from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
+from harness.executors import Executor, Json, Record
+from harness.executors.local import InProcess
+from harness.executors.playing import Player
 from harness.experiment import Experiment
-from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
-from harness.judging.panel import read_panel
+from harness.index import latest_episodes
+from harness.jobs import Job, owed_jobs, unit_of
 from harness.leaks import find_leaks, refuse_leaks
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
-from harness.plan import Plan, Unit, model_config
+from harness.plan import Plan, model_config
 from harness.progress import Progress
-from harness.records import EpisodeRecord, ErrorInfo
-from harness.runner import Stop, run_jobs
-from harness.scoring import Given, Records, Scoring
+from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
+from harness.runner import Stop
+from harness.scoring import Records, Scored, Scoring
 from harness.store import (
     CALLS,
     EPISODES,
@@ -41,60 +44,11 @@ from harness.store import (
     read_record,
     write_manifest,
 )
+from harness.summary import RunSummary, cost_rows, summarise
 from harness.watchdog import Activity, Watchdog
 
-OWED_ERRORS = ("infrastructure", "budget")
-"""Kinds of failure that the same command plays again."""
-GRACE_S = 30.0
-"""How long an episode may take to end after its deadline."""
 LAST_GRACE_S = 5.0
 """How long a run that is over waits for episodes that were abandoned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One unit to play (and then score), or, where the episode is there already, to score only."""
-
-    unit: Unit
-    attempt: int
-    offset: int | None
-    """Byte offset of the finished episode when only judgements or process rewards are owed."""
-    failed: str | None = None
-    """Kind of error of the last attempt (of the score, where only that is owed); None where there was none."""
-    given: Given = field(default_factory=Given)
-    """What the episode has got already."""
-
-    @property
-    def anew(self) -> bool:
-        """The last attempt failed by what a model said: its recorded replies would only fail again."""
-        return self.failed is not None and self.failed not in OWED_ERRORS
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    folder: Path
-    planned: int
-    finished: int
-    failed: dict[str, int]
-    """Error kind -> episodes whose last attempt failed so."""
-    missing: int
-    """Planned episodes with no record."""
-    unscored: int
-    """Finished episodes that need a judge and have no score from the run's judge (a panel: from all of its judges)."""
-    unrewarded: int
-    """Finished episodes that lack a process reward the experiment asks for."""
-    played_now: int
-    judged_now: int
-    torn: tuple[Path, ...]
-    stopped: str | None
-    """Why the run ended early; None when it went through."""
-    judge: str | None
-    """Label of the run's judge; None where the experiment has none: then no score is owed."""
-
-    @property
-    def complete(self) -> bool:
-        owed = self.unscored if self.judge is not None else 0
-        return not self.failed and not self.missing and not owed and not self.unrewarded
 
 
 class Run:
@@ -192,57 +146,32 @@ class Run:
 
     def jobs(self) -> list[Job]:
         """What is left to do, in the plan's order."""
-        return list(self._owed())
-
-    def _owed(self) -> Iterator[Job]:
-        episodes = latest_episodes(self.folder)
-        unscored = self.scoring.owed(self.folder, episodes.values())
-        for unit in self.plan.units:
-            if self.blocks is not None and unit.block >= self.blocks:
-                continue
-            row = episodes.get(unit.episode_id)
-            if row is None:
-                yield Job(unit, 1, None)
-            elif row["status"] == "failed":
-                if self.retry_failed or row["error"] in OWED_ERRORS:
-                    yield Job(unit, row["attempt"] + 1, None, row["error"])
-            elif unit.episode_id in unscored:
-                given = unscored[unit.episode_id]
-                yield Job(unit, row["attempt"], row["offset"], given.failed, given)
+        return list(owed_jobs(self.plan, self.scoring, self.folder, blocks=self.blocks, retry_failed=self.retry_failed))
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
         that can not be used at all, `StoreFull` when records can not be written."""
         jobs = self.jobs()
-        played = scored = 0
-
-        async def do(job: Job) -> None:
-            nonlocal played, scored
-            progress.started(job.unit)
-            record = await self._episode(job)
-            played += job.offset is None
-            if record.status == "finished":
-                got = await self.scoring.score(record, job.given, self.scores)
-                scored += bool(got.judgements or got.rewards)
-                progress.scored(job.unit, got)
-            if self._calls is not None:
-                self._calls.forget(job.unit.episode_id)
-            progress.ended(job.unit, record)
-
+        keeper = _Keeper(self, progress)
+        executor = self._executor(progress)
         try:
             if jobs:
                 await self._check_models()
-            limits = self.experiment.limits
-            lease = _Lease(jobs, self._budget_watch(), stop)
+            lease = _Lease(self, jobs, stop, progress)
             with progress.showing(self.meter, len(self.plan.units), jobs):
                 async with self._watchdog(progress):
-                    await run_jobs(lease, limits.episodes_at_once, do, stop)
+                    await executor.run(lease, keeper, stop)
             if lease.cut is not None:
                 await self._mark_cut(lease.rest, lease.cut)
         finally:
+            await executor.close()
             for model in self.plan.models.values():
                 await model.close()
-        return played, scored
+        return keeper.played, keeper.scored
+
+    def _executor(self, progress: Progress) -> Executor:
+        player = Player(self.plan, self.scoring, self.activity)
+        return InProcess(player, self.experiment.limits.episodes_at_once)
 
     def _watchdog(self, progress: Progress) -> Watchdog:
         limits = self.experiment.limits
@@ -260,28 +189,10 @@ class Run:
             before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
         return BudgetWatch(self.budget, self.meter, before)
 
-    async def _episode(self, job: Job) -> EpisodeRecord:
-        """The job's episode, played and durably written, or read where it is there already."""
-        if job.offset is not None:
-            return read_record(self.folder / EPISODES, job.offset, EpisodeRecord)
-        record = await self._play(job)
-        await self.episodes.append(record)
-        return record
-
-    async def _play(self, job: Job) -> EpisodeRecord:
-        """Play with a hard limit: an episode that does not even end at its deadline is abandoned."""
-        plan = self.plan.episode(job.unit)
-        task = asyncio.create_task(play_episode(plan, job.attempt, self.activity))
-        try:
-            done, _ = await asyncio.wait({task}, timeout=plan.episode_seconds + GRACE_S)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if done:
-            return task.result()
-        task.cancel()
-        message = f"did not end within {GRACE_S:g} s after its deadline of {plan.episode_seconds:g} s; abandoned"
-        return unplayed(plan, job.attempt, ErrorInfo(kind="infrastructure", message=message))
+    def forget(self, episode: str) -> None:
+        """Drop an episode's recorded calls from memory: it will not ask again."""
+        if self._calls is not None:
+            self._calls.forget(episode)
 
     async def _mark_cut(self, rest: Iterable[Job], reason: str) -> None:
         """A record for every episode that a budget left unplayed, so that the rows say so; those that say so already
@@ -311,72 +222,72 @@ class Run:
 
 
 class _Lease:
-    """Hands out jobs in order until a budget is used up. Jobs of one block differ by arm only, so arms never differ by
-    more than one block."""
+    """Hands out jobs in order, as plain JSON, until a budget is used up. Jobs of one block differ by arm only, so arms
+    never differ by more than one block."""
 
-    def __init__(self, jobs: Iterable[Job], watch: BudgetWatch, stop: Stop) -> None:
+    def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
         self.rest = deque(jobs)
         self.cut: str | None = None
         """Why no more jobs were handed out; None when that was not a budget's doing."""
-        self._watch, self._stop = watch, stop
+        self._watch = run._budget_watch()
+        self._folder, self._stop, self._progress = run.folder, stop, progress
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[Json]:
         while self.rest:
             self.cut = self._watch.exceeded()
             if self.cut is not None:
                 self._stop.drain(self.cut)
                 return
-            yield self.rest.popleft()
+            job = self.rest.popleft()
+            self._progress.started(job.unit)
+            yield job.as_json(self._stored(job))
+
+    def _stored(self, job: Job) -> EpisodeRecord | None:
+        """The episode, where it is there already."""
+        if job.offset is None:
+            return None
+        return read_record(self._folder / EPISODES, job.offset, EpisodeRecord)
 
 
-def cost_rows(folder: Path) -> list[Row]:
-    """The rows of everything in a run's folder that models were paid for."""
-    every = latest_judgements(folder, every=True).values()
-    return [*latest_episodes(folder).values(), *every, *latest_process_rewards(folder).values()]
+class _Keeper:
+    """Writes down what the executor makes of the units."""
 
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self.played = 0
+        """Episodes."""
+        self.scored = 0
+        """Episodes that got a judgement or a process reward."""
+        self._run, self._progress = run, progress
+        self._failed: set[str] = set()
+        """Ids of the episodes under way that failed."""
+        self._got: dict[str, Scored] = {}
+        """Episode id -> what it got, of those under way."""
 
-def summarise(
-    folder: Path,
-    planned: list[str],
-    judge: str | None,
-    played: int = 0,
-    judged: int = 0,
-    torn: tuple[Path, ...] = (),
-    stopped: str | None = None,
-) -> RunSummary:
-    """Count a run's planned episodes by what became of them."""
-    episodes = latest_episodes(folder)
-    scored = _scored_by(folder, judge)
-    rows = [episodes.get(episode_id) for episode_id in planned]
-    failed: dict[str, int] = {}
-    for row in rows:
-        if row is not None and row["status"] == "failed":
-            failed[row["error"]] = failed.get(row["error"], 0) + 1
-    finished = [row for row in rows if row is not None and row["status"] == "finished"]
-    return RunSummary(
-        folder=folder,
-        planned=len(planned),
-        finished=len(finished),
-        failed=failed,
-        missing=sum(row is None for row in rows),
-        unscored=sum(row["needs_judge"] and row["episode_id"] not in scored for row in finished),
-        unrewarded=0,
-        played_now=played,
-        judged_now=judged,
-        torn=torn,
-        stopped=stopped,
-        judge=judge,
-    )
+    async def keep(self, unit: Json, record: Record) -> None:
+        episode = unit["episode_id"]
+        if isinstance(record, EpisodeRecord):
+            await self._run.episodes.append(record)
+            self.played += 1
+            if record.status == "failed":
+                self._failed.add(episode)
+            return
+        got = self._got.setdefault(episode, Scored([], []))
+        if isinstance(record, JudgementRecord):
+            await self._run.scores.judgements.append(record)
+            got.judgements.append(record)
+        else:
+            await self._run.scores.rewards.append(record)
+            got.rewards.append(record)
 
-
-def _scored_by(folder: Path, judge: str | None) -> set[str]:
-    """Ids of the episodes that a judge (or every judge of a panel) scored; None: that any judge did."""
-    rows = [row for row in latest_judgements(folder).values() if row["status"] == "scored"]
-    if judge is None:
-        return {row["episode_id"] for row in rows}
-    members, _ = read_panel(judge)
-    by_judge = [{row["episode_id"] for row in rows if row["judge"] == member} for member in members]
-    return set.intersection(*by_judge)
+    def done(self, unit: Json) -> None:
+        episode, which = unit["episode_id"], unit_of(unit)
+        got = self._got.pop(episode, None)
+        if got is not None:
+            self.scored += 1
+            self._progress.scored(which, got)
+        self._run.forget(episode)
+        self._progress.ended(which, failed=episode in self._failed)
+        self._failed.discard(episode)
 
 
 def execute(run: Run, progress: Progress) -> RunSummary:

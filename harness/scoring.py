@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 from agents.models.base import Model
 from harness.episode import EpisodePlan
@@ -40,6 +41,20 @@ class Scored:
 
     judgements: list[JudgementRecord]
     rewards: list[ProcessRewardRecord]
+
+
+class Appends(Protocol):
+    async def append(self, record: Any, /) -> object: ...
+
+
+class Into(Protocol):
+    """Where scores go: `Records`, or whoever stands for it."""
+
+    @property
+    def judgements(self) -> Appends: ...
+
+    @property
+    def rewards(self) -> Appends: ...
 
 
 class Records:
@@ -183,7 +198,7 @@ class Scoring:
         finished = [row for row in rows if row["status"] == "finished"]
         return sum(self._lacks_rewards(row, self._given(row, {}, rewards)) for row in finished)
 
-    async def score(self, episode: EpisodeRecord, given: Given, records: Records) -> Scored:
+    async def score(self, episode: EpisodeRecord, given: Given, records: Into) -> Scored:
         """Give a finished episode what it lacks, and write it down. Raises `StoreFull`."""
         got = Scored([], [])
         scores = dict(given.scores)
@@ -198,7 +213,7 @@ class Scoring:
         got.rewards.extend(await self.reward(episode, replace(given, scores=scores), records))
         return got
 
-    async def reward(self, episode: EpisodeRecord, given: Given, records: Records) -> list[ProcessRewardRecord]:
+    async def reward(self, episode: EpisodeRecord, given: Given, records: Into) -> list[ProcessRewardRecord]:
         """Give a finished episode the process rewards it lacks; none to one without strategies. Raises `StoreFull`."""
         found: list[ProcessRewardRecord] = []
         if not any((turn.strategy or "").strip() for turn in episode.turns):

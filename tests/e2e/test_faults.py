@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import harness.executors.playing
 import harness.run
 from agents.models.base import ChatRequest
 from environments.sotopia.play import SotopiaPlay
@@ -172,7 +173,7 @@ def test_a_model_that_never_answers_is_named_and_ends_its_own_episode_only(tmp_p
 def test_an_episode_that_swallows_its_cancellation_is_abandoned_and_the_run_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness.run, "GRACE_S", 0.3)
+    monkeypatch.setattr(harness.executors.playing, "GRACE_S", 0.3)
     monkeypatch.setattr(harness.run, "LAST_GRACE_S", 0.3)
 
     async def stubborn() -> None:

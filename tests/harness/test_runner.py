@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import harness.executors.playing
 import harness.run
 from agents.models.base import ChatRequest
 from harness.errors import BadInput, EpisodeError
@@ -291,7 +292,7 @@ def test_a_refused_run_gives_the_folder_free_again(tmp_path: Path) -> None:
 def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: weakref.WeakSet[EpisodeRecord] = weakref.WeakSet()
     most = 0
-    real = harness.run.play_episode
+    real = harness.executors.playing.play_episode
 
     async def watched(*arguments: Any) -> EpisodeRecord:
         nonlocal most
@@ -302,7 +303,7 @@ def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch
         return record
 
     monkeypatch.setattr(EpisodeRecord, "__hash__", object.__hash__, raising=False)
-    monkeypatch.setattr(harness.run, "play_episode", watched)
+    monkeypatch.setattr(harness.executors.playing, "play_episode", watched)
     tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 1}}]
     run(tmp_path, small(environments=tiny, limits={"episodes_at_once": 2}))
     assert most <= 2 * 2, f"{most} records were alive with 2 episodes at once"

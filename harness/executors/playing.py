@@ -1,0 +1,63 @@
+"""Playing one unit, wherever that happens: the episode with a hard limit, then the scores it is owed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from harness.episode import play_episode, unplayed
+from harness.executors import Json, Record
+from harness.jobs import given_from, unit_of
+from harness.plan import Plan
+from harness.records import EpisodeRecord, ErrorInfo
+from harness.scoring import Scoring
+from harness.watchdog import Activity
+
+GRACE_S = 30.0
+"""How long an episode may take to end after its deadline."""
+
+Keep = Callable[[Record], Awaitable[None]]
+
+
+class Player:
+    """Plays units of one plan, whose models are open."""
+
+    def __init__(self, plan: Plan, scoring: Scoring, activity: Activity) -> None:
+        self.plan, self.scoring, self.activity = plan, scoring, activity
+
+    async def play(self, unit: Json, keep: Keep) -> None:
+        """Hands every record to `keep` as soon as it is made, and waits for it. Raises what `keep` raises."""
+        if unit["episode"] is None:
+            record = await self._episode(unit)
+            await keep(record)
+        else:
+            record = EpisodeRecord.model_validate(unit["episode"])
+        if record.status == "finished":
+            await self.scoring.score(record, given_from(unit["given"]), Kept(keep))
+
+    async def _episode(self, unit: Json) -> EpisodeRecord:
+        """An episode that does not even end at its deadline is abandoned."""
+        plan = self.plan.episode(unit_of(unit))
+        task = asyncio.create_task(play_episode(plan, unit["attempt"], self.activity))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=plan.episode_seconds + GRACE_S)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done:
+            return task.result()
+        task.cancel()
+        message = f"did not end within {GRACE_S:g} s after its deadline of {plan.episode_seconds:g} s; abandoned"
+        return unplayed(plan, unit["attempt"], ErrorInfo(kind="infrastructure", message=message))
+
+
+class Kept:
+    """The files of scores as `Scoring` sees them, with a keeper behind both."""
+
+    def __init__(self, keep: Keep) -> None:
+        self.judgements = self.rewards = _Appending(keep)
+
+
+class _Appending:
+    def __init__(self, keep: Keep) -> None:
+        self.append = keep

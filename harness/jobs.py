@@ -1,0 +1,85 @@
+"""What a run has left to do: its plan minus the rows on disk, as jobs in the plan's order.
+
+An episode that failed through the endpoint or by a budget is owed and is played again by the same command; one that
+failed by the model's own answer is a result and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.index import latest_episodes
+from harness.plan import Plan, Unit
+from harness.records import EpisodeRecord
+from harness.scoring import Given, Scoring
+
+OWED_ERRORS = ("infrastructure", "budget")
+"""Kinds of failure that the same command plays again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One unit to play (and then score), or, where the episode is there already, to score only."""
+
+    unit: Unit
+    attempt: int
+    offset: int | None
+    """Byte offset of the finished episode when only judgements or process rewards are owed."""
+    failed: str | None = None
+    """Kind of error of the last attempt (of the score, where only that is owed); None where there was none."""
+    given: Given = field(default_factory=Given)
+    """What the episode has got already."""
+
+    @property
+    def anew(self) -> bool:
+        """The last attempt failed by what a model said: its recorded replies would only fail again."""
+        return self.failed is not None and self.failed not in OWED_ERRORS
+
+    def as_json(self, episode: EpisodeRecord | None) -> dict[str, Any]:
+        """The job as executors take it: plain JSON. `episode`: the finished one, where only its scores are owed."""
+        return {
+            **asdict(self.unit),
+            "attempt": self.attempt,
+            "episode": None if episode is None else episode.model_dump(mode="json"),
+            "given": given_json(self.given),
+        }
+
+
+def unit_of(job: dict[str, Any]) -> Unit:
+    """The unit of a job in JSON."""
+    return Unit(**{name: job[name] for name in Unit.__dataclass_fields__})
+
+
+def given_json(given: Given) -> dict[str, Any]:
+    """`Given` as plain JSON; `given_from` reads it."""
+    scores = {label: [dict(seat) for seat in seats] for label, seats in given.scores.items()}
+    return {"scores": scores, "rewarded": sorted(given.rewarded), "failed": given.failed}
+
+
+def given_from(plain: dict[str, Any]) -> Given:
+    """What `given_json` wrote."""
+    return Given(plain["scores"], frozenset(plain["rewarded"]), plain["failed"])
+
+
+def owed_jobs(
+    plan: Plan, scoring: Scoring, folder: Path, *, blocks: int | None = None, retry_failed: bool = False
+) -> Iterator[Job]:
+    """What is left to do, in the plan's order, of the first `blocks` blocks (None = all). `retry_failed` plays every
+    failed episode again, whatever its kind."""
+    episodes = latest_episodes(folder)
+    unscored = scoring.owed(folder, episodes.values())
+    for unit in plan.units:
+        if blocks is not None and unit.block >= blocks:
+            continue
+        row = episodes.get(unit.episode_id)
+        if row is None:
+            yield Job(unit, 1, None)
+        elif row["status"] == "failed":
+            if retry_failed or row["error"] in OWED_ERRORS:
+                yield Job(unit, row["attempt"] + 1, None, row["error"])
+        elif unit.episode_id in unscored:
+            given = unscored[unit.episode_id]
+            yield Job(unit, row["attempt"], row["offset"], given.failed, given)

@@ -1,0 +1,86 @@
+"""Where a run stands, counted from its rows: what was played, what failed and how, what is still owed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.judging.panel import read_panel
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    folder: Path
+    planned: int
+    finished: int
+    failed: dict[str, int]
+    """Error kind -> episodes whose last attempt failed so."""
+    missing: int
+    """Planned episodes with no record."""
+    unscored: int
+    """Finished episodes that need a judge and have no score from the run's judge (a panel: from all of its judges)."""
+    unrewarded: int
+    """Finished episodes that lack a process reward the experiment asks for."""
+    played_now: int
+    judged_now: int
+    torn: tuple[Path, ...]
+    stopped: str | None
+    """Why the run ended early; None when it went through."""
+    judge: str | None
+    """Label of the run's judge; None where the experiment has none: then no score is owed."""
+
+    @property
+    def complete(self) -> bool:
+        owed = self.unscored if self.judge is not None else 0
+        return not self.failed and not self.missing and not owed and not self.unrewarded
+
+
+def cost_rows(folder: Path) -> list[Row]:
+    """The rows of everything in a run's folder that models were paid for."""
+    every = latest_judgements(folder, every=True).values()
+    return [*latest_episodes(folder).values(), *every, *latest_process_rewards(folder).values()]
+
+
+def summarise(
+    folder: Path,
+    planned: list[str],
+    judge: str | None,
+    played: int = 0,
+    judged: int = 0,
+    torn: tuple[Path, ...] = (),
+    stopped: str | None = None,
+) -> RunSummary:
+    """Count a run's planned episodes by what became of them."""
+    episodes = latest_episodes(folder)
+    scored = _scored_by(folder, judge)
+    rows = [episodes.get(episode_id) for episode_id in planned]
+    failed: dict[str, int] = {}
+    for row in rows:
+        if row is not None and row["status"] == "failed":
+            failed[row["error"]] = failed.get(row["error"], 0) + 1
+    finished = [row for row in rows if row is not None and row["status"] == "finished"]
+    return RunSummary(
+        folder=folder,
+        planned=len(planned),
+        finished=len(finished),
+        failed=failed,
+        missing=sum(row is None for row in rows),
+        unscored=sum(row["needs_judge"] and row["episode_id"] not in scored for row in finished),
+        unrewarded=0,
+        played_now=played,
+        judged_now=judged,
+        torn=torn,
+        stopped=stopped,
+        judge=judge,
+    )
+
+
+def _scored_by(folder: Path, judge: str | None) -> set[str]:
+    """Ids of the episodes that a judge (or every judge of a panel) scored; None: that any judge did."""
+    rows = [row for row in latest_judgements(folder).values() if row["status"] == "scored"]
+    if judge is None:
+        return {row["episode_id"] for row in rows}
+    members, _ = read_panel(judge)
+    by_judge = [{row["episode_id"] for row in rows if row["judge"] == member} for member in members]
+    return set.intersection(*by_judge)
