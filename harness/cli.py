@@ -103,6 +103,9 @@ def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     process.add_argument("--environment", action="append", default=[], metavar="NAME", help="only this environment's")
     process.add_argument("--max-episodes", type=int, metavar="N", help="at most N episodes of each cell")
     process.add_argument("--outcome", metavar="LABEL", help="whose scores are the outcome (the run's own judge)")
+    judge.add_argument(
+        "--allow-leak", action="store_true", help="ask models that were trained on the tasks; the manifest says so"
+    )
     judge.set_defaults(do=_do_judge)
     report = commands.add_parser(REPORT)
     report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or a folder of runs")

@@ -1,4 +1,4 @@
-"""Leak refusal: a model is not evaluated on tasks it was trained on, unless the user says so.
+"""Leak refusal: a model does not play tasks it was trained on, nor judge them, unless the user says so.
 
 Task ids go into manifests, training sets and checkpoints as short hashes of (environment, id), so that a checkpoint can
 say what it saw without carrying ids or data. A checkpoint says it in `training_tasks.json` beside its weights.
@@ -16,9 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import BadInput
 from harness.seeds import stable_hash
+from harness.store import read_manifest, write_manifest
 
 CARD = "training_tasks.json"
 """The file beside a checkpoint's weights."""
+LATER_LEAKS = "later_leaks"
+"""Key of a manifest: leaks that were allowed when the run was judged, beside `leaks`, those of its play."""
 SHOWN = 25
 """How many task ids a refusal names."""
 
@@ -36,13 +39,13 @@ class TrainingTasks(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A model in a seat that was trained on tasks of the experiment."""
+    """A model that was trained on tasks it is to play or to judge."""
 
     model: str
     card: Path
     environment: str
     tasks: tuple[str, ...]
-    """Ids, in the experiment's order."""
+    """Ids, in the order they came."""
 
 
 def task_hash(environment: str, task_id: str) -> str:
@@ -95,7 +98,7 @@ def find_leaks(
     playing: Mapping[str, Iterable[tuple[str, str]]], configs: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Leak]:
     """Every model with a card that meets its training tasks. `playing`: model name -> the (environment, task id) pairs it
-    is evaluated on; `configs`: model name -> its config. Raises `BadInput` for a card that can not be read."""
+    plays or judges; `configs`: model name -> its config. Raises `BadInput` for a card that can not be read."""
     for name, tasks in playing.items():
         card = card_of(configs[name])
         if card is None:
@@ -110,12 +113,27 @@ def refuse_leaks(leaks: Iterable[Leak], allowed: bool) -> list[dict[str, Any]]:
     found = list(leaks)
     if found and not allowed:
         raise BadInput("\n".join(map(_refusal, found)))
-    return [{"model": leak.model, "environment": leak.environment, "tasks": list(leak.tasks)} for leak in found]
+    return list(map(_plain, found))
+
+
+def refuse_new_leaks(leaks: Iterable[Leak], allowed: bool, folder: Path) -> None:
+    """The same for what is done to a stored run, whose folder has to be held: leaks that its manifest tells of were
+    allowed before, new ones are refused, or allowed and written into the manifest."""
+    stored = read_manifest(folder)
+    known = [*stored.get("leaks", []), *stored.get(LATER_LEAKS, [])]
+    new = refuse_leaks((leak for leak in leaks if _plain(leak) not in known), allowed)
+    if new:
+        write_manifest(folder, {**stored, LATER_LEAKS: [*stored.get(LATER_LEAKS, []), *new]})
+
+
+def _plain(leak: Leak) -> dict[str, Any]:
+    return {"model": leak.model, "environment": leak.environment, "tasks": list(leak.tasks)}
 
 
 def _refusal(leak: Leak) -> str:
     shown = ", ".join(leak.tasks[:SHOWN]) + (", …" if len(leak.tasks) > SHOWN else "")
     return (
-        f"model {leak.model!r} was trained on {len(leak.tasks)} of this experiment's {leak.environment} tasks "
-        f"({leak.card} says so): {shown}. Leave these tasks out, or add --allow-leak; the manifest will then say it."
+        f"model {leak.model!r} was trained on {len(leak.tasks)} of the {leak.environment} tasks that it is to play or to "
+        f"judge here ({leak.card} says so): {shown}. Leave these tasks out, or add --allow-leak; the manifest will then "
+        "say it."
     )

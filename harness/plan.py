@@ -92,15 +92,28 @@ class Plan:
         return list(names)
 
     def played_by(self) -> dict[str, list[tuple[str, str]]]:
-        """Model in a seat -> the (environment, task id) pairs it plays, each once; judges' models are not in it."""
+        """Model -> the (environment, task id) pairs that it plays or judges, each once."""
         found: dict[str, dict[tuple[str, str], None]] = {}
         for cell in self.cells.values():
             world = self.world(cell)
             tasks = dict.fromkeys((world.environment.name, task) for task in world.by_id)
-            for seat in self._who(cell, 0):
-                for name in filter(None, _models_of(*seat)):
-                    found.setdefault(name, {}).update(tasks)
+            for name in (*self._players(cell), *self._judging(cell)):
+                found.setdefault(name, {}).update(tasks)
         return {name: list(tasks) for name, tasks in found.items()}
+
+    def _players(self, cell: Cell) -> Iterator[str]:
+        for seat in self._who(cell, 0):
+            yield from filter(None, _models_of(*seat))
+
+    def _judging(self, cell: Cell) -> Iterator[str]:
+        """Models that judge a cell's outcomes, where its world can not, or the strategies of its episodes."""
+        world = self.world(cell)
+        judges = self.experiment.judges
+        if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
+            yield from (judge.model for judge in judges)
+        for spec in self.experiment.process:
+            if spec.model is not None and (spec.environments is None or cell.environment.shown in spec.environments):
+                yield spec.model
 
     def open_models(self) -> None:
         """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""

@@ -10,12 +10,16 @@ from rich.text import Text
 
 from harness.experiment import Experiment
 from harness.forecast import Amount, forecast, in_run_hours, past_episodes, total
-from harness.plan import Plan
+from harness.leaks import find_leaks, refuse_leaks
+from harness.plan import Plan, model_config
 
 
-def forecast_command(experiment: Experiment, name: str, results: Path) -> int:
-    """Print cells, episodes, model calls and the token, money and time forecast; play nothing."""
+def forecast_command(experiment: Experiment, name: str, results: Path, allow_leak: bool) -> int:
+    """Print cells, episodes, model calls and the token, money and time forecast; play nothing. Raises `BadInput` for
+    what the run itself would be refused for."""
     plan = Plan(experiment)
+    playing = plan.played_by()
+    refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allow_leak)
     plan.open_models()
     cells = forecast(plan, past_episodes(results))
     console = Console()

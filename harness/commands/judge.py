@@ -19,6 +19,7 @@ from harness.experiment import Experiment, explain
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
+from harness.leaks import find_leaks, refuse_new_leaks
 from harness.plan import model_config
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.runner import Stop, run_jobs
@@ -57,6 +58,8 @@ def judge_command(arguments: argparse.Namespace) -> int:
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
+        met = {arguments.judge: judged_tasks(arguments.run)}
+        refuse_new_leaks(find_leaks(met, {arguments.judge: config}), arguments.allow_leak, arguments.run)
         asked = owed(arguments.run, judge, arguments.again, copies)
         at_once = experiment.limits.episodes_at_once
         scored, unscored = asyncio.run(_judge_all(arguments.run, judge, model, at_once, asked))
@@ -102,6 +105,12 @@ def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[s
         raise BadInput(f"{file} can not be read: {error}") from error
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{file} has no model {name!r} under `models`") from None
+
+
+def judged_tasks(run: Path) -> list[tuple[str, str]]:
+    """(environment, task id) of every finished episode that a judge has to score."""
+    rows = latest_episodes(run).values()
+    return [(row["environment"], row["task_id"]) for row in rows if row["status"] == "finished" and row["needs_judge"]]
 
 
 def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]:

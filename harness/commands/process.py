@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -16,7 +17,8 @@ from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes
 from harness.judging.process import check_spec
-from harness.plan import Plan
+from harness.leaks import Leak, find_leaks, refuse_new_leaks
+from harness.plan import Plan, model_config
 from harness.records import EpisodeRecord
 from harness.runner import Stop, run_jobs
 from harness.scoring import Given, Records, Scoring
@@ -38,6 +40,7 @@ def process_command(arguments: argparse.Namespace) -> int:
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
+        refuse_new_leaks(leaks_of(plan, spec, kind.plays is not None), arguments.allow_leak, arguments.run)
         models = [*plan.models.values(), *judging.values()]
         counts = asyncio.run(_reward_all(arguments, scoring, models, experiment.limits.episodes_at_once))
     finally:
@@ -45,6 +48,12 @@ def process_command(arguments: argparse.Namespace) -> int:
     line = f"process reward {scoring.methods[0].label}: {_said(counts)} harness show {arguments.run} EPISODE"
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
     return EXIT_OK if counts["unscored"] == 0 else EXIT_OWED
+
+
+def leaks_of(plan: Plan, spec: ProcessSpec, plays: bool) -> Iterator[Leak]:
+    """What the models that will be asked were trained on: the method's judge, and everybody where it plays again."""
+    met = {name: tasks for name, tasks in plan.played_by().items() if plays or name == spec.model}
+    return find_leaks(met, {name: model_config(plan.experiment, name) for name in met})
 
 
 def read_spec(arguments: argparse.Namespace, experiment: Experiment) -> ProcessSpec:

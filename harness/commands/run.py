@@ -25,7 +25,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
     name = arguments.name or experiment.run_name
     if arguments.dry_run:
-        return show_forecast(experiment, name, arguments.results)
+        return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     folder = run_folder(arguments.results, name)
     budget = read_budget(arguments, experiment)
     if arguments.probe is not None and arguments.probe < 1:
@@ -51,17 +51,17 @@ def run_command(arguments: argparse.Namespace) -> int:
         if arguments.probe is not None:
             keep_forecast(run, arguments.results, arguments.probe)
     if arguments.probe is not None:
-        return show_forecast(experiment, name, arguments.results)
+        return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     print_summary(summary, arguments, forecast_lines(run))
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
 
 
-def show_forecast(experiment: Experiment, name: str, results: Path) -> int:
+def show_forecast(experiment: Experiment, name: str, results: Path, allow_leak: bool) -> int:
     from harness.commands.forecast import forecast_command
 
-    return forecast_command(experiment, name, results)
+    return forecast_command(experiment, name, results, allow_leak)
 
 
 def keep_forecast(run: Run, results: Path, probed_blocks: int = 0) -> None:

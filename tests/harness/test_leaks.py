@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import environments
 from environments.base import Task
 from environments.webshop.env import WebShopEnvironment, WebShopOptions
 from environments.webshop.splits import EPO_LISTS, epo_indices
+from harness.cli import main
 from harness.errors import BadInput
 from harness.leaks import CARD, card_of, overlap, read_training_tasks, task_hash, write_training_tasks
 from harness.plan import Plan
 from harness.run import Run
 from harness.store import read_manifest
-from tests.harness.builders import experiment
+from tests.harness.builders import config, experiment
 from tests.shared_data import shared_data
 
 
@@ -62,7 +64,7 @@ def test_a_checkpoint_trained_on_epos_list_is_refused_on_its_test_split_naming_t
     with pytest.raises(BadInput) as refused:
         Run(epo_test("epo-test", {"trained_on": str(card)}), tmp_path / "run").__enter__()
     shared = sorted(set(epo_indices("train_indices")) & set(epo_indices("test_indices")))
-    assert "trained on 21 of this experiment's webshop tasks" in str(refused.value)
+    assert "trained on 21 of the webshop tasks" in str(refused.value)
     assert all(f"goal {index}" in str(refused.value) for index in shared)
     assert "--allow-leak" in str(refused.value)
     assert not (tmp_path / "run").exists()
@@ -115,3 +117,106 @@ def test_a_card_that_can_not_be_read_is_refused_not_taken_for_clean(tmp_path: Pa
         read_training_tasks(tmp_path / CARD)
     with pytest.raises(BadInput):
         read_training_tasks(tmp_path / "absent.json")
+
+
+# --- models that judge, forecasts, and what is done to a run that is there
+
+
+def leaking(card: Path, role: str) -> dict[str, Any]:
+    """A run as it would be written, whose model in that role was trained on what the card says."""
+    play = {"provider": "scripted", "function": "tests.harness.builders:play_or_judge"}
+    changes: dict[str, Any] = {"models": {"m": play, "other": {**play, "trained_on": str(card)}}}
+    if role == "judge":
+        return changes | {"judge": "other"}
+    if role == "panel":
+        return changes | {"judge": ["m", "other"]}
+    return changes | {
+        "strategists": [{"kind": "epo", "model": "m"}],
+        "judge": "m",
+        "process": [{"method": role, "model": "other"}],
+    }
+
+
+def first_task() -> tuple[str, str]:
+    return Plan(experiment()).played_by()["m"][0]
+
+
+@pytest.mark.parametrize("role", ["judge", "panel", "critical", "utterance"])
+def test_a_model_does_not_judge_what_it_was_trained_on(tmp_path: Path, role: str) -> None:
+    card = write_training_tasks(tmp_path, [first_task()])
+    with pytest.raises(BadInput, match="model 'other' was trained on 1 of the sotopia tasks"):
+        Run(experiment(**leaking(card, role)), tmp_path / "run").__enter__()
+    with Run(experiment(**leaking(card, role)), tmp_path / "run", allow_leak=True):
+        pass
+    assert [leak["model"] for leak in read_manifest(tmp_path / "run")["leaks"]] == ["other"]
+
+
+def test_a_judge_has_nothing_to_do_with_tasks_whose_outcome_the_world_tells(tmp_path: Path) -> None:
+    household = {"name": "alfworld", "split": "builtin-test-mini", "tasks": 2}
+    plan = Plan(experiment(environments=[household]))
+    card = write_training_tasks(tmp_path, plan.played_by()["m"])
+    assert "other" not in Plan(experiment(environments=[household], **leaking(card, "judge"))).played_by()
+    rewarded = experiment(environments=[household], **(leaking(card, "critical") | {"judge": None}))
+    assert len(Plan(rewarded).played_by()["other"]) == 2
+
+
+def written(tmp_path: Path, **changes: Any) -> Path:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(config(**changes)))
+    return path
+
+
+def test_the_dry_run_is_refused_what_the_run_would_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment, task = first_task()
+    file = str(written(tmp_path, **leaking(write_training_tasks(tmp_path, [(environment, task)]), "judge")))
+    command = ["run", file, "--results", str(tmp_path / "results"), "--dry-run"]
+    assert main(command) == 2
+    assert task in capsys.readouterr().err
+    assert main([*command, "--allow-leak"]) == 0
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Path:
+    """A run whose second model is not asked by it, and whose card comes later."""
+    card = tmp_path / CARD
+    file = str(written(tmp_path, **(leaking(card, "critical") | {"process": []})))
+    write_training_tasks(tmp_path, [])
+    assert main(["run", file, "--results", str(tmp_path / "results"), "--name", "run"]) == 0
+    return tmp_path / "results" / "run"
+
+
+JUDGED_BY_OTHER = [["--judge", "other"], ["--process", "critical", "--judge", "other"]]
+
+
+@pytest.mark.parametrize("how", JUDGED_BY_OTHER)
+def test_a_stored_run_is_not_judged_by_a_model_that_was_trained_on_it(
+    played: Path, tmp_path: Path, how: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment, task = first_task()
+    write_training_tasks(tmp_path, [(environment, task)])
+    assert main(["judge", str(played), *how]) == 2
+    assert task in capsys.readouterr().err
+    assert "later_leaks" not in read_manifest(played)
+    assert main(["judge", str(played), *how, "--allow-leak"]) != 2
+    told = [{"model": "other", "environment": environment, "tasks": [task]}]
+    assert read_manifest(played)["later_leaks"] == told
+    assert main(["judge", str(played), *how]) != 2, "it was allowed once"
+    assert read_manifest(played)["later_leaks"] == told
+
+
+def test_replay_is_refused_when_a_player_was_trained_on_the_tasks_since(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = write_training_tasks(tmp_path, [])
+    play = {"provider": "scripted", "function": "tests.harness.builders:play_or_judge", "trained_on": str(card)}
+    changes = {"models": {"m": play}, "strategists": [{"kind": "epo", "model": "m"}], "judge": "m"}
+    assert main(["run", str(written(tmp_path, **changes)), "--results", str(tmp_path), "--name", "run"]) == 0
+    environment, task = first_task()
+    write_training_tasks(tmp_path, [(environment, task)])
+    command = ["judge", str(tmp_path / "run"), "--process", "replay", "--option", "n=1", "--option", "turns=1"]
+    assert main(command) == 2
+    assert "--allow-leak" in capsys.readouterr().err
+    assert main([*command, "--allow-leak"]) == 0
+    assert read_manifest(tmp_path / "run")["later_leaks"][0]["tasks"] == [task]
+    assert main(["judge", str(tmp_path / "run"), "--process", "progress"]) == 2, "refused for another reason"
+    assert "--allow-leak" not in capsys.readouterr().err
