@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.models.weights import weights_of
 from harness.errors import BadInput
 from harness.leaks import CARD, TrainingTasks
 from harness.store import write_whole
@@ -27,14 +28,30 @@ class Weights:
 
 
 def start_weights(name: str, config: dict[str, Any]) -> Weights:
-    """The weights a training starts from. Raises `BadInput` when there is no such folder."""
-    folder = Path(str(config.get("model", ""))).expanduser()
-    if not (folder / "config.json").is_file():
+    """The weights a training starts from: a folder, the packaged model (converted on first use), or a model of the Hugging
+    Face hub (downloaded on first use). Raises `BadInput` when there is no such thing."""
+    found = weights_of(str(config.get("model", "")), name)
+    folder = Path(found)
+    return _served(folder if folder.is_dir() else _downloaded(found, config.get("revision"), name), config)
+
+
+def is_here(config: dict[str, Any]) -> bool:
+    """Whether the weights lie on this machine as a folder."""
+    return (Path(str(config.get("model", ""))).expanduser() / "config.json").is_file()
+
+
+def _downloaded(hub_name: str, revision: str | None, name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(hub_name, revision=revision))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        problem = " ".join(str(error).split())[:200]
         raise BadInput(
-            f"model {name!r}: {folder} is no folder with a Hugging Face model (config.json and weights). "
-            "`harness models convert` makes one of a GGUF file; a hub's model has to be downloaded first"
-        )
-    return _served(folder, config)
+            f"model {name!r}: {hub_name!r} can not be downloaded from the Hugging Face hub ({problem}); download it, "
+            "accepting its licence where it has one, and give its folder as `model`"
+        ) from None
 
 
 def trained_weights(start: Weights, folder: TrainingFolder, iteration: int) -> Weights:

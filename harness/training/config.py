@@ -15,19 +15,9 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
-from harness.experiment import (
-    ActorSpec,
-    JudgeSpecs,
-    Limits,
-    PartnerSpec,
-    ProcessSpec,
-    RoleSpec,
-    Spec,
-    StrategistSpec,
-    apply_override,
-    identity_options,
-)
+from harness.experiment import JudgeSpecs, apply_override, identity_options
 from harness.seeds import stable_hash
+from harness.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
 from harness.training.fit import TrainOptions
 from harness.training.prepare import PrepareOptions
 

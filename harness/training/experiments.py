@@ -13,10 +13,11 @@ import environments
 from agents.strategists import kind_of
 from environments.base import Task
 from harness.errors import BadInput
-from harness.experiment import EnvironmentSpec, Experiment
+from harness.experiment import Experiment
 from harness.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
 from harness.plan import choose_tasks
 from harness.seeds import seed_from
+from harness.specs import EnvironmentSpec
 from harness.training.config import EnvironmentPart, TasksSpec, TrainConfig
 
 UNTRAINED = "epo"

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.store import scan
+from harness.training.dataset import DATASET, Row
+
 BINS = 20
 
 
 def returns_of(data: Path) -> dict[str, Any]:
-    """`returns` (mean, lowest, highest, share of zeros) and `weights` (a histogram) of a data set's strategies."""
-    values = np.array([weight for line in open(data / "dataset.jsonl") for weight in json.loads(line)["weights"]])
-    if not values.size:
+    """`returns` (discounted, not normalised: mean, lowest, highest, share of zeros) and `weights` (a histogram of what the
+    strategies' log-probabilities are multiplied with) of a data set; None where it holds no strategy."""
+    rows = [Row.model_validate_json(line) for _, line in scan(data / DATASET)]
+    spans = [span for row in rows for span in row.spans]
+    if not spans:
         return {"returns": None, "weights": None}
-    low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, bins=BINS, range=(min(low, 0.0), max(high, 1.0)))
+    values, weights = np.array([span.value for span in spans]), np.array([span.weight for span in spans])
+    counts, edges = np.histogram(weights, bins=BINS, range=(min(weights.min(), 0.0), max(weights.max(), 1.0)))
     return {
-        "returns": {"mean": float(values.mean()), "low": low, "high": high, "zero_share": float((values == 0).mean())},
+        "returns": {
+            "mean": float(values.mean()),
+            "low": float(values.min()),
+            "high": float(values.max()),
+            "zero_share": float((values == 0).mean()),
+        },
         "weights": {"edges": [round(float(edge), 6) for edge in edges], "counts": [int(count) for count in counts]},
     }

@@ -20,7 +20,7 @@ from harness.progress import Progress
 from harness.run import Run, RunSummary, execute
 from harness.store import MANIFEST, RunLock
 from harness.training.card import write_card
-from harness.training.checkpoints import Weights, relative_change, start_weights, trained_weights, write_learnt
+from harness.training.checkpoints import Weights, is_here, relative_change, start_weights, trained_weights, write_learnt
 from harness.training.config import TrainConfig
 from harness.training.curve import CurveRow, write_curve
 from harness.training.experiments import (
@@ -72,13 +72,11 @@ class SelfPlay:
         self.tasks = find_tasks(config)
         self.missing: str | None = None
         """What is not on this machine."""
-        try:
-            self.start = start_weights(config.strategist.model, config.start)
-        except BadInput as problem:
-            if not without_weights:
-                raise
-            self.missing = str(problem)
+        if without_weights and not is_here(config.start):
+            self.missing = f"the start weights {config.start.get('model')}"
             self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
+        else:
+            self.start = start_weights(config.strategist.model, config.start)
         self.stages = Stages(folder)
         self._refuse_leaks()
 
@@ -96,7 +94,7 @@ class SelfPlay:
         """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
         was made from something else, `Interrupted`, `Owed` and `StoreFull`; the same command then goes on."""
         if self.missing is not None:
-            raise BadInput(self.missing)
+            raise BadInput(f"not on this machine: {self.missing}")
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

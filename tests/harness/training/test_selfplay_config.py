@@ -1,0 +1,153 @@
+"""What a training's config says, and what is refused before anything is played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadInput
+from harness.leaks import write_training_tasks
+from harness.training.config import TrainConfig, load_train_config
+from harness.training.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
+from harness.training.selfplay import SelfPlay
+from tests.harness.training.configs import empty_weights, training, write_training
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    return empty_weights(tmp_path / "start")
+
+
+def config(start: Path, **changes: Any) -> TrainConfig:
+    return TrainConfig.model_validate(training(start, **changes))
+
+
+def alfworld(train: dict[str, Any], held_out: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "alfworld", "train": train, "held_out": held_out, **more}
+
+
+PROGRESS = [{"method": "progress"}]
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown key": ({"iteration": 3}, r"unknown key `iteration`; known here: .*Did you mean 'iterations'"),
+    "an unknown key of a part": (
+        {"play": {"temperatur": 1.0}},
+        r"unknown key `play.temperatur`; known here: .*Did you mean 'temperature'",
+    ),
+    "an unknown training option": (
+        {"fit": {"learning_rat": 1e-3}},
+        r"unknown key `fit.learning_rat`; known here: .*Did you mean 'learning_rate'",
+    ),
+    "an option's value": ({"fit": {"learning_rate": -1}}, r"`fit.learning_rate`: .*greater than 0"),
+    "a missing model": ({"strategist": {"model": "stat"}}, r"no model 'stat' in `models`.*Did you mean 'start'"),
+    "weights behind an endpoint": (
+        {"strategist": {"model": "actor"}},
+        r"'actor' is served by 'scripted'; weights can be trained that one of transformers, vllm serves",
+    ),
+    "an environment without rewards": (
+        {"process": [{"method": "progress", "environments": ["alfworld"]}]},
+        r"environment 'sotopia' has 0 methods \(none\); training needs exactly one",
+    ),
+    "an environment with two": ({"process": ["progress", "progress"]}, r"'alfworld' has 2 methods"),
+    "what the training sets itself": ({"data": {"held_out": ["x"]}}, r"`data.held_out` is set by the training itself"),
+    "an adapter that can not be served": ({"fit": {"lora": {"merge": False}}}, r"`fit.lora.merge: false`"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG, ids=list(WRONG))
+def test_wrong_input_names_file_key_and_what_was_expected(tmp_path: Path, start: Path, case: str) -> None:
+    changes, said = WRONG[case]
+    path = write_training(tmp_path / "t.yaml", start, **changes)
+    with pytest.raises(BadInput, match=said) as refused:
+        load_train_config(path, [])
+    assert str(path) in str(refused.value)
+
+
+def test_set_changes_one_value_and_the_identity_with_it(tmp_path: Path, start: Path) -> None:
+    path = write_training(tmp_path / "t.yaml", start)
+    plain, changed = load_train_config(path, []), load_train_config(path, ["fit.learning_rate=0.5"])
+    assert changed.fit.learning_rate == 0.5
+    assert changed.folder_name != plain.folder_name
+    assert load_train_config(path, ["limits.episodes_at_once=2"]).folder_name == plain.folder_name
+    assert load_train_config(path, ["description=other"]).folder_name == plain.folder_name
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no training file"):
+        load_train_config(tmp_path / "none.yaml", [])
+
+
+def test_a_task_both_trained_on_and_ranked_on_is_refused_by_name_before_anything_is_written(
+    tmp_path: Path, start: Path
+) -> None:
+    split = {"split": "builtin-train-mini", "tasks": 4}
+    shared = alfworld(split, {**split, "tasks": 2})
+    folder = tmp_path / "results" / "t"
+    with pytest.raises(
+        BadInput, match=r"2 tasks are both trained on and ranked on: alfworld builtin-train/mini/"
+    ) as no:
+        SelfPlay(config(start, environments=[shared], process=PROGRESS), folder)
+    names = [task.id for task in find_tasks(config(start, process=training(start)["process"]))[0].train[:2]]
+    assert all(name in str(no.value) for name in names)
+    assert not folder.exists()
+
+
+def test_two_entries_of_one_environment_do_not_hide_a_shared_task(tmp_path: Path, start: Path) -> None:
+    one, two = {"split": "builtin-train-mini", "tasks": 2}, {"split": "builtin-test-mini", "tasks": 2}
+    crossed = [
+        alfworld(one, two, label="a"),
+        alfworld({**two, "tasks": 1}, {"split": "builtin-test-small", "tasks": 1}),
+    ]
+    with pytest.raises(BadInput, match=r"1 tasks are both trained on and ranked on: alfworld builtin-test/mini/"):
+        SelfPlay(config(start, environments=crossed, process=PROGRESS), tmp_path / "t")
+
+
+def test_start_weights_that_learnt_from_a_held_out_task_are_refused_by_name(tmp_path: Path, start: Path) -> None:
+    task = find_tasks(config(start))[0].held_out[1].id
+    write_training_tasks(start, [("alfworld", task), ("alfworld", "another")])
+    with pytest.raises(BadInput, match=rf"were trained on 1 of the held-out tasks: alfworld {task}\."):
+        SelfPlay(config(start), tmp_path / "t")
+
+
+def test_start_weights_that_are_not_there_say_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"model 'start': .*nowhere"):
+        SelfPlay(config(tmp_path / "nowhere"), tmp_path / "t")
+
+
+def test_every_strategist_is_ranked_on_the_same_tasks_and_seeds(start: Path) -> None:
+    checked = config(start)
+    tasks = find_tasks(checked)
+    start_run, last_run = (held_out_experiment(checked, tasks, k, checked.start) for k in (0, 2))
+    assert start_run.environments == last_run.environments
+    assert start_run.seed == last_run.seed
+    assert start_run.actors == last_run.actors
+    assert [each.label for each in start_run.strategists] == ["vanilla", "react", "epo"]
+    assert [each.label for each in last_run.strategists] == ["epo-rl@2"]
+    untrained, trained = start_run.strategists[2], last_run.strategists[0]
+    alike = {"temperature", "max_tokens", "history", "answer_chars"}
+    assert untrained.model_dump(include=alike) == trained.model_dump(include=alike)
+
+
+def test_the_strategist_sits_in_both_seats_and_draws_anew_in_every_iteration(start: Path) -> None:
+    checked = config(start, play={"temperature": 1.0, "repeats": 3})
+    tasks = find_tasks(checked)
+    first, second = (play_experiment(checked, tasks, k, checked.start) for k in (1, 2))
+    assert first.pairings == ["self-play"]
+    assert first.repeats == 3
+    assert first.strategists[0].temperature == 1.0
+    assert (first.strategists[0].label, second.strategists[0].label) == ("epo", "epo-rl@1")
+    assert first.seed != second.seed
+    again = config(start, play={"again": True})
+    assert play_experiment(again, tasks, 1, again.start).seed == play_experiment(again, tasks, 2, again.start).seed
+
+
+def test_tasks_take_turns_over_iterations(start: Path) -> None:
+    train = {"split": "builtin-train-mini", "tasks": 5}
+    part = alfworld(train, {"split": "builtin-test-mini", "tasks": 2})
+    checked = config(start, environments=[part], process=PROGRESS, play={"tasks_per_iteration": 2})
+    tasks = find_tasks(checked)[0]
+    played = [[task.id for task in iteration_tasks(checked, tasks, k)] for k in (1, 2, 3)]
+    assert [len(each) for each in played] == [2, 2, 2]
+    assert len({name for each in played for name in each}) == 5
+    assert played[0] != played[1]
