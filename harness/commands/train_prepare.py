@@ -3,7 +3,77 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import BadInput, nearest
+from harness.experiment import Experiment, apply_override, load_experiment
+from harness.leaks import task_hash
+from harness.plan import Plan
+from harness.store import read_manifest
+from harness.training.prepare import PreparedData, PrepareOptions, prepare
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
 def prepare_command(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    """Prepare, and say what was made of what."""
+    options = read_options(PrepareOptions, arguments.option)
+    held_out = {*options.held_out, *(each for path in arguments.held_out for each in _played_tasks(path))}
+    options = options.model_copy(update={"held_out": tuple(sorted(held_out))})
+    print_prepared(prepare(arguments.runs, options, arguments.tokenizer, arguments.out))
+    return 0
+
+
+def read_options(kind: type[OptionsT], texts: list[str]) -> OptionsT:
+    """Options from `KEY=VALUE` texts (YAML values, dotted keys). Raises `BadInput` naming the key, and the nearest right
+    one."""
+    raw: dict[str, Any] = {}
+    for text in texts:
+        apply_override(raw, text)
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = list(kind.model_fields)
+            raise BadInput(f"unknown option {place!r}; known: {', '.join(known)}.{nearest(place, known)}") from None
+        raise BadInput(f"option {place!r}: {first['msg']} (got {first['input']!r:.80})") from None
+
+
+def _played_tasks(path: Path) -> list[str]:
+    """Hashes of all tasks of a run or an experiment file."""
+    if path.is_dir():
+        experiment = Experiment.model_validate(read_manifest(path)["config"])
+    elif path.is_file():
+        experiment = load_experiment(path, path.read_text("utf-8"), [])
+    else:
+        raise BadInput(f"--held-out {path}: there is no such run or experiment file")
+    worlds = Plan(experiment).worlds.values()
+    return [task_hash(world.environment.name, task) for world in worlds for task in world.by_id]
+
+
+def print_prepared(made: PreparedData) -> None:
+    """What a person wants to know before training on it."""
+    counts = made.manifest
+    print(
+        f"{made.folder}: {counts['strategies']:,} strategies in {counts['rows']:,} rows (episodes' seats), "
+        f"{counts['sequences']:,} sequences, {counts['tokens']:,} tokens, {counts['target_tokens']:,} of them trained on"
+    )
+    notes = {
+        "episodes_without_rewards": "episodes without process rewards (left out)",
+        "episodes_without_strategist": "episodes in which no such strategist spoke (left out)",
+        "without_reward": "strategies without a reward (context only)",
+        "dropped_too_long": "strategies dropped with their returns: longer than max_length",
+        "split": "sequences begun because a chat did not go on where it was",
+        "drifted": "answers whose text is not encoded to the tokens that were sampled",
+        "zero_rows": "rows whose weights are all 0 (they teach nothing)",
+        "rows_without_task": "rows whose task is not known: they can not be checked against held-out tasks",
+    }
+    for key, words in notes.items():
+        if counts[key]:
+            print(f"  {counts[key]:,} {words}")
+    print(f"  {len(counts['train_tasks'])} training tasks, {len(counts['test_tasks'])} held out, none in both")

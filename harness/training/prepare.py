@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.judging.returns import GAMMA, Normalisation
+from harness.errors import BadInput
+from harness.index import latest_episodes, latest_process_rewards
+from harness.judging.returns import GAMMA, Normalisation, discounted, returns
+from harness.leaks import overlap, task_hash
+from harness.records import EpisodeRecord, ProcessRewardRecord
+from harness.seeds import stable_hash
+from harness.store import EPISODES, PROCESS_REWARDS, read_record
+from harness.store import read_manifest as read_run
+from harness.training.advantages import Baseline, subtract_baseline
+from harness.training.dataset import MANIFEST, Row, write_dataset
+from harness.training.played import PlayedStrategy, played_strategies, trained_seats
+from harness.training.sequences import Layouter
+from harness.training.sharegpt import is_sharegpt, sharegpt_rows
+from harness.training.tokens import ChatTokens, load_tokenizer
 
+FORMAT = 1
 Layout = Literal["chat", "per-turn"]
 Target = Literal["chat", "sampled"]
-Baseline = Literal["none", "mean", "group", "leave-one-out"]
 
 
 class PrepareOptions(BaseModel):
@@ -31,9 +45,9 @@ class PrepareOptions(BaseModel):
     """Label or method of the process rewards; needed where a run has several."""
     gamma: float = Field(GAMMA, ge=0, le=1)
     normalize: Normalisation = "epo"
+    """See `harness.judging.returns.returns`."""
     baseline: Baseline = "none"
-    """What is taken off the normalised return: nothing; the mean over all strategies; over the same task's; over the same
-    task's other sequences."""
+    """What is taken off the normalised return; see `harness.training.advantages`."""
     models: tuple[str, ...] | None = None
     """Only strategies of these models (names in the runs' configs); None = of every strategist."""
     max_length: int = Field(4096, ge=16)
@@ -48,12 +62,190 @@ class PreparedData:
 
     folder: Path
     manifest: dict[str, Any]
-    """Counts (`episodes`, `sequences`, `strategies`, …), `options`, hashes of the inputs, `train_tasks`, `test_tasks`."""
+    """Counts (`episodes`, `rows`, `sequences`, `strategies`, `dropped_too_long`, `drifted`, …; `Counts` and `_shares` say what
+    each means), `zero_share` of the strategies' weights, `options`, `inputs` with hashes, `train_tasks` and `test_tasks` as
+    hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """One seat of an episode, before weights."""
+
+    run: str
+    episode: EpisodeRecord
+    seat: int
+    played: list[PlayedStrategy]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [each.reward for each in self.played if each.reward is not None]
+
+    @property
+    def group(self) -> str:
+        """Whose returns are compared under `group`: the same seat of the same task."""
+        return f"{self.episode.environment}/{self.episode.task_id}/{self.seat}"
 
 
 def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path, out: Path) -> PreparedData:
-    """Write `out/dataset.jsonl` and `out/manifest.json`, whole or not at all. The same inputs give the same bytes.
+    """Write `out/dataset.jsonl` and `out/manifest.json`, whole or not at all; what an earlier call left there is
+    replaced. The same inputs give the same bytes. `runs`: run folders, or files in EPO's ShareGPT format.
 
     Raises `BadInput` where a run has no process rewards (or several and `options.rewards` does not say which), where a
     task is held out, where nothing is left to train on, and where `out` holds something else."""
-    raise NotImplementedError
+    _check_out(out)
+    tokens = ChatTokens(load_tokenizer(tokenizer_path))
+    sampled = (options.target or ("chat" if options.layout == "chat" else "sampled")) == "sampled"
+    layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length)
+    seats, inputs, passed = _read_runs([run for run in runs if not is_sharegpt(run)], options)
+    tasks = sorted({(seat.episode.environment, seat.episode.task_id) for seat in seats})
+    _refuse_held_out(tasks, options.held_out)
+    rows = _rows(seats, options, layouter)
+    for path in (run for run in runs if is_sharegpt(run)):
+        rows += sharegpt_rows(path, layouter)
+        inputs.append({"path": path.name, "sha256": _sha256(path)})
+    if not rows:
+        raise BadInput(f"nothing is left to train on in {', '.join(map(str, runs))}: {_why(passed, layouter)}")
+    manifest = {
+        "kind": "prepared sequences",
+        "format": FORMAT,
+        "options": options.model_dump(mode="json", exclude={"held_out"}),
+        "tokenizer": _tokenizer_hash(tokenizer_path),
+        "inputs": inputs,
+        **passed,
+        **asdict(layouter.counts),
+        **_shares(rows),
+        "train_tasks": sorted({_hash(row) for row in rows if row.task_id is not None}),
+        "test_tasks": sorted(options.held_out),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+    write_dataset(out, rows, manifest)
+    return PreparedData(out, manifest)
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists() and not (out / "dataset.jsonl").exists():
+        raise BadInput(f"{out} holds something else; name a new folder, or one that `harness train prepare` wrote")
+
+
+def _read_runs(
+    runs: Sequence[Path], options: PrepareOptions
+) -> tuple[list[_Seat], list[dict[str, Any]], dict[str, int]]:
+    """The seats to be trained on, in a fixed order; the inputs with hashes; what was passed over."""
+    seats: list[_Seat] = []
+    inputs: list[dict[str, Any]] = []
+    passed = {"episodes": 0, "episodes_without_rewards": 0, "episodes_without_strategist": 0}
+    for run in runs:
+        manifest = read_run(run)
+        label = _label(run, options.rewards)
+        episodes = latest_episodes(run)
+        rewarded = {
+            row["episode_id"]: row
+            for row in latest_process_rewards(run).values()
+            if row["label"] == label and row["status"] == "scored"
+            and row["episode_attempt"] == episodes.get(row["episode_id"], {}).get("attempt")
+        }  # fmt: skip
+        for name in sorted(episodes):
+            if name not in rewarded:
+                passed["episodes_without_rewards"] += 1
+                continue
+            found = _seats(run, manifest["run"], episodes[name], rewarded[name], options)
+            passed["episodes" if found else "episodes_without_strategist"] += 1
+            seats += found
+        used = stable_hash(
+            [[episodes[name]["attempt"], name, rewarded[name]["process_id"]] for name in sorted(rewarded)]
+        )
+        hashes = {file: _sha256(run / file) for file in (EPISODES, PROCESS_REWARDS)}
+        inputs.append({"run": manifest["run"], "rewards": label, "used": used, **hashes})
+    return seats, inputs, passed
+
+
+def _label(run: Path, wanted: str | None) -> str:
+    rows = latest_process_rewards(run).values()
+    labels = sorted({row["label"] for row in rows if wanted in (None, row["label"], row["method"])})
+    if len(labels) == 1:
+        return labels[0]
+    known = ", ".join(sorted({row["label"] for row in rows}))
+    if not known:
+        raise BadInput(f"{run} has no process rewards. Give it some: harness judge {run} --process METHOD")
+    if not labels:
+        raise BadInput(f"{run} has no process rewards {wanted!r}; it has: {known}")
+    raise BadInput(
+        f"{run} has process rewards of {len(labels)} labels; say which with rewards=LABEL: {', '.join(labels)}"
+    )
+
+
+def _seats(run: Path, name: str, row: dict[str, Any], rewards: dict[str, Any], options: PrepareOptions) -> list[_Seat]:
+    episode = read_record(run / EPISODES, row["offset"], EpisodeRecord)
+    record = read_record(run / PROCESS_REWARDS, rewards["offset"], ProcessRewardRecord)
+    seats = [
+        _Seat(name, episode, seat, played_strategies(episode, seat, record))
+        for seat in trained_seats(episode, options.models)
+    ]
+    return [seat for seat in seats if seat.rewards]
+
+
+def _rows(seats: Sequence[_Seat], options: PrepareOptions, layouter: Layouter) -> list[Row]:
+    """Weights are made over all strategies, before any is dropped for its length (as in EPO's code)."""
+    rewards = [seat.rewards for seat in seats]
+    groups = [seat.group for seat in seats]
+    weights = returns(rewards, options.gamma, options.normalize, groups)
+    weights = subtract_baseline(weights, options.baseline, groups)
+    rows = []
+    for seat, raw, weight in zip(seats, rewards, weights, strict=True):
+        values = discounted(raw, options.gamma)
+        sequences = layouter.sequences(seat.played, list(zip(values, weight, strict=True)))
+        if sequences:
+            episode = seat.episode
+            rows.append(
+                Row(
+                    id=f"{episode.episode_id}/{seat.seat}",
+                    source=seat.run,
+                    environment=episode.environment,
+                    task_id=episode.task_id,
+                    sequences=sequences,
+                )
+            )
+    return rows
+
+
+def _refuse_held_out(tasks: Sequence[tuple[str, str]], held_out: Sequence[str]) -> None:
+    met = overlap(held_out, tasks)
+    if met:
+        shown = ", ".join(f"{environment}/{task}" for environment, task in met[:25])
+        raise BadInput(
+            f"{len(met)} of the {len(tasks)} training tasks are held out for evaluation: {shown}"
+            f"{', …' if len(met) > 25 else ''}. Play other tasks for training, or evaluate on others."
+        )
+
+
+def _why(passed: dict[str, int], layouter: Layouter) -> str:
+    counts = {**passed, "strategies too long": layouter.counts.dropped_too_long}
+    return ", ".join(f"{key.replace('_', ' ')}: {count}" for key, count in counts.items())
+
+
+def _shares(rows: Sequence[Row]) -> dict[str, float | int]:
+    zero = [row for row in rows if all(span.weight == 0 for span in row.spans)]
+    spans = [span for row in rows for span in row.spans]
+    return {
+        "rows": len(rows),
+        "sequences": sum(len(row.sequences) for row in rows),
+        "zero_rows": len(zero),
+        "zero_share": round(sum(span.weight == 0 for span in spans) / len(spans), 6),
+        "rows_without_task": sum(row.task_id is None for row in rows),
+    }
+
+
+def _hash(row: Row) -> str:
+    return task_hash(row.environment or "", row.task_id or "")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tokenizer_hash(path: Path) -> str:
+    """Over what decides on tokens: the tokenizer and the chat template."""
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+    return stable_hash({name: _sha256(path / name) for name in names if (path / name).is_file()})
