@@ -1,5 +1,5 @@
-"""Another package adds an environment, a strategist, a provider and a judge without an edit in the core: the example in
-`tests/plugin_example` is really installed and played, and is what CONTRIBUTING.md shows."""
+"""Another package adds an environment, a strategist, a provider, a judge and a process reward without an edit in the
+core: the example in `tests/plugin_example` is really installed and played, and is what CONTRIBUTING.md shows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def can_build() -> bool:
     return int(setuptools.__version__.split(".")[0]) >= 77
 
 
-def test_an_installed_plug_in_brings_all_four_kinds_of_part(installed: tuple[Path, Path]) -> None:
+def test_an_installed_plug_in_brings_all_five_kinds_of_part(installed: tuple[Path, Path]) -> None:
     python, work = installed
     listed = call(python, "-m", "harness.cli", "list", cwd=work)
     for words in (
@@ -72,6 +72,7 @@ def test_an_installed_plug_in_brings_all_four_kinds_of_part(installed: tuple[Pat
         "strategist rotate: three ways to give a clue, in turn",
         "provider canned",
         "judge guess: guesses the word from the clues",
+        "process reward new-words: no judge: the share of new words in each clue",
     ):
         assert words in listed
 
@@ -99,6 +100,23 @@ def test_an_experiment_of_nothing_but_plugged_in_parts_is_played_judged_and_rank
     assert (work / "results" / "taboo" / "episodes.jsonl").read_bytes() == before
 
 
+def test_a_process_reward_of_a_plug_in_is_given_shown_and_ranked(installed: tuple[Path, Path]) -> None:
+    python, work = installed
+    harness = ("-m", "harness.cli")
+    call(python, *harness, "run", str(EXAMPLE / "experiment.yaml"), "--name", "rewarded", cwd=work)
+    run = work / "results" / "rewarded"
+    records = [json.loads(line) for line in (run / "process_rewards.jsonl").read_text().splitlines()]
+    assert [[reward["reward"] for reward in record["rewards"]] for record in records] == [[1.0, 1.0, 1.0]] * 4
+    again = ("judge", str(run), "--process", "new-words", "--option", "letters=2")
+    assert "4 episodes rewarded now, 0 unscored, 4 passed over" in call(python, *harness, *again, cwd=work)
+    records = [json.loads(line) for line in (run / "process_rewards.jsonl").read_text().splitlines()]
+    assert [reward["reward"] for reward in records[-1]["rewards"]] == [1.0, 5 / 6, 4 / 5], "`it` was said"
+    shown = call(python, *harness, "show", str(run), records[0]["episode_id"], cwd=work)
+    assert "new-words/1" in shown
+    rows = json.loads(call(python, *harness, "leaderboard", str(run), "--format", "json", cwd=work))
+    assert "new-words/1" in json.dumps(rows)
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -107,6 +125,9 @@ def test_an_experiment_of_nothing_but_plugged_in_parts_is_played_judged_and_rank
         ("strategists=[rotat]", "Did you mean 'rotate'?"),
         ("actors=['script:silnt']", "Did you mean 'silent'?"),
         ("judge.kind=gues", "Did you mean 'guess'?"),
+        ("process=[new-word]", "Did you mean 'new-words'?"),
+        ("process=[{method: new-words, options: {leters: 2}}]", "Did you mean 'letters'?"),
+        ("process=[{method: new-words, model: canned}]", "asks no judge; leave `model` out"),
     ],
 )
 def test_bad_input_for_a_plug_in_is_named_like_any_other(
@@ -126,7 +147,7 @@ def test_a_scripted_agent_of_a_plug_in_can_sit_in_its_seat(installed: tuple[Path
     assert "4 of 4 planned episodes finished" in said
 
 
-MODULES = [f"taboo_plugin/{name}.py" for name in ("environment", "strategist", "provider", "judge")]
+MODULES = [f"taboo_plugin/{name}.py" for name in ("environment", "strategist", "provider", "judge", "reward")]
 SHOWN = ["pyproject.toml", "experiment.yaml", *MODULES]
 
 
@@ -139,4 +160,4 @@ def test_contributing_shows_the_very_files_of_the_example(name: str) -> None:
 
 def test_contributing_shows_no_other_code_of_the_example() -> None:
     blocks = (ROOT / "CONTRIBUTING.md").read_text().count("\n```python\n")
-    assert blocks == 4, "a python block in CONTRIBUTING.md is no file of the example, so nothing tests it"
+    assert blocks == 5, "a python block in CONTRIBUTING.md is no file of the example, so nothing tests it"
