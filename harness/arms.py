@@ -26,6 +26,7 @@ from harness.store import EPISODES, MANIFEST, read_manifest
 from leaderboard.tables import episodes
 
 ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
+EPISODE = "episode_id"
 METRICS = ("goal", "success", "overall")
 KEY = ["task_id", "order", "repeat"]
 
@@ -45,7 +46,7 @@ class Arm:
     tested: Mapping[str, Any]
     """What may differ: strategist, prompts, code."""
     rows: pd.DataFrame
-    """One row per episode with the columns of `ROW`; a score that is owed is NaN."""
+    """One row per episode with the columns of `ROW`, of a run also `EPISODE`; a score that is owed is NaN."""
 
     @property
     def axes(self) -> dict[str, str]:
@@ -81,8 +82,12 @@ class Arms:
 
 def load_run(folder: Path, judge: str | None = None) -> Arms:
     """The arms of a run's folder. `judge`: label of the judge whose scores are taken; the run's own when left out."""
+    return arms_of(folder, episodes(folder, judge), judge)
+
+
+def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None) -> Arms:
+    """The arms of a run whose `leaderboard.tables.episodes` are `table`."""
     manifest = read_manifest(folder)
-    table = episodes(folder, judge)
     arms = {}
     for cell, entry in manifest["cells"].items():
         here = table[table["cell"] == cell] if not table.empty else table
@@ -123,13 +128,13 @@ def refuse_copies(runs: list[Path]) -> None:
 
 def _rows(table: pd.DataFrame, success_at: float) -> pd.DataFrame:
     if table.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in ROW})
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, EPISODE)})
     rows = table.assign(tokens=_number(table, "prompt_tokens") + _number(table, "completion_tokens"))
     goal = _number(rows, "goal")
     verified = _number(rows, "success")
     success = verified.where(verified.notna(), (goal >= success_at).astype(float)).where(goal.notna())
     kept = rows.assign(goal=goal, success=success, overall=_number(rows, "overall"), usd=_number(rows, "usd"))
-    return kept[list(ROW)].reset_index(drop=True)
+    return kept[[*ROW, EPISODE]].reset_index(drop=True)
 
 
 def _number(table: pd.DataFrame, column: str) -> pd.Series:

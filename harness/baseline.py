@@ -70,7 +70,10 @@ def make_baseline(arms: Arms) -> Baseline:
                 metric=dict(arm.metric),
                 facts=dict(arm.facts),
                 strategist=arm.tested["strategist"],
-                rows=[[_plain(value) for value in row] for row in arm.rows.sort_values(list(ROW[:5])).to_numpy()],
+                rows=[
+                    [_plain(value) for value in row]
+                    for row in arm.rows[list(ROW)].sort_values(list(ROW[:5])).to_numpy()
+                ],
             )
             for arm in arms.arms.values()
         ],

@@ -18,7 +18,7 @@ from typing import Any
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
 Row = dict[str, Any]
-FORMAT = 2
+FORMAT = 3
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -39,6 +39,7 @@ def episode_scalars(record: Row) -> Row:
         "prompt_tokens": _total(calls, "prompt_tokens"),
         "completion_tokens": _total(calls, "completion_tokens"),
         "usd": _total(calls, "usd"),
+        "latency_s": sum((call["obtained"] or {}).get("latency_s", 0.0) for call in calls),
     }
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.arms import KEY, Arm, load_run, refuse_copies
+from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies
 from harness.errors import BadInput
 from harness.statistics import Rank, rank_arms
-from leaderboard.tables import cell_rows, sorted_cells
+from leaderboard.tables import cells_of, episodes, sorted_cells
 
 MIN_COVERAGE = 0.8
 COLUMNS = ("coverage", "rank", "rank_low", "rank_high", "ranked", "tied_with")
@@ -46,25 +46,53 @@ def ranked_table(runs: Sequence[Path], judge: str | None = None, min_coverage: f
     """`leaderboard.tables.cell_table` with `coverage` (the share of the plan that has an outcome), `rank`, the best and
     worst rank that an arm could have, how many arms are `ranked` together, and `tied_with`. No rank: missing values.
 
-    Raises `BadInput` for a run that is given twice, as a copy, too, and for a coverage outside 0..1.
+    `scripted`: no model plays; `arm`: the arm's number. Raises `BadInput` for a run that is given twice, as a copy,
+    too, and for a coverage outside 0..1.
     """
+    return ranked(load_runs(runs, judge), min_coverage)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A run that was read."""
+
+    arms: Arms
+    cells: Sequence[Mapping[str, Any]]
+    """One row per arm, in their order (`leaderboard.tables.cells_of`)."""
+    episodes: pd.DataFrame
+    """`leaderboard.tables.episodes`."""
+
+
+def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
+    """The runs' arms and cells. Raises `BadInput` for a run that is given twice, as a copy, too."""
+    refuse_copies(list(runs))
+    found = []
+    for run in runs:
+        table = episodes(run, judge)
+        found.append(Loaded(arms_of(run, table, judge), cells_of(run, table), table))
+    return found
+
+
+def ranked(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:
+    """`ranked_table` of runs that were read; the column `arm` numbers their arms, run after run."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
-    refuse_copies(list(runs))
-    arms = [arm for run in runs for arm in load_run(run, judge).arms.values()]
-    names = _names(arms, several=len(runs) > 1)
+    arms = [arm for run in loaded for arm in run.arms.arms.values()]
+    names = _names(arms, several=len(loaded) > 1)
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
         places |= _places(family, arms, names)
     found = [places.get(number) for number in range(len(arms))]
-    # one row per cell and run, in the runs' and manifests' order: that of `arms`
-    return sorted_cells(cell_rows(runs, judge)).pipe(_with, arms, found)
+    table = pd.DataFrame([row for run in loaded for row in run.cells])
+    return sorted_cells(table).pipe(_with, arms, found)
 
 
 def _with(table: pd.DataFrame, arms: Sequence[Arm], places: Sequence[Place | None]) -> pd.DataFrame:
     """The table with the places of its rows; the index numbers the arms."""
     found = [places[number] for number in table.index]
     whole = table.assign(
+        arm=list(table.index),
+        scripted=[arms[number].scripted for number in table.index],
         coverage=[coverage(arms[number]) for number in table.index],
         rank=pd.array([place.rank if place else None for place in found], dtype="Int64"),
         rank_low=pd.array([place.low if place else None for place in found], dtype="Int64"),

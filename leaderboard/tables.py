@@ -10,14 +10,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.errors import BadInput
-from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.experiment import SEPARATOR
 from harness.judging import judge_kind
-from harness.judging.panel import Aggregate, aggregated, read_panel
+from harness.judging.panel import read_panel
 from harness.statistics import clustered_mean
 from harness.store import MANIFEST, read_manifest
+from leaderboard.frames import (
+    COSTS,
+    SCORE,
+    SEATS,
+    episode_frame,
+    judged_frame,
+    judgement_frame,
+    over_tested,
+    process_frame,
+)
+
+Row = dict[str, Any]
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
@@ -37,86 +50,84 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
 
 def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
-    own range; missing where failed or unscored), `overall` where a judge gives one, and `missing` = why there is none."""
+    own range; missing where failed or unscored), `overall` and `score NAME` where a judge gives them, `missing` = why
+    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost."""
     manifest = read_manifest(run)
-    judged = judgements_by(run, judge or manifest["judge"])
-    rows = [_episode_row(row, judged.get(row["episode_id"])) for row in latest_episodes(run).values()]
-    table = pd.DataFrame(rows)
-    if not table.empty:
-        table.insert(0, "run", manifest["run"])
-    return table
+    table = episode_frame(run)
+    if table.empty:
+        return table
+    judged = judged_frame(run, judge or manifest["judge"]).reindex(table["episode_id"]).reset_index(drop=True)
+    scores = over_tested(table["tested"], judged)
+    asked = (table["status"] == "finished").to_numpy() & table["needs_judge"].to_numpy(dtype=bool)
+    scored = asked & (judged["status"] == "scored").to_numpy(dtype=bool)
+    new: dict[str, Any] = {
+        "goal": np.where(scored, scores.pop("goal", np.nan), table["score"].to_numpy(dtype=float)),
+        "overall": np.where(scored, scores.pop("overall", np.nan), np.nan),
+        "missing": _missing(table, asked & ~scored),
+        **{f"{SCORE}{name}": np.where(scored, values, np.nan) for name, values in scores.items()},
+        **_costs("judge_", judged),
+        **_costs("process_", _process_costs(run, table)),
+    }
+    table.insert(0, "run", manifest["run"])
+    return table.assign(**new)
+
+
+def _missing(table: pd.DataFrame, unscored: np.ndarray) -> pd.Series:
+    why: pd.Series = table["error"].astype(object).where(table["status"] == "failed", None)
+    why[unscored] = "unscored"
+    return why
+
+
+def _costs(prefix: str, costs: pd.DataFrame) -> dict[str, Any]:
+    """The costs' columns; 0 in a row that has none at all, NaN where a part is not known."""
+    absent = costs["status"].isna().to_numpy(dtype=bool)
+    return {f"{prefix}{name}": np.where(absent, 0.0, costs[name].to_numpy(dtype=float)) for name in COSTS}
+
+
+def _process_costs(run: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Per episode what its process rewards cost, all methods together."""
+    rewards = process_frame(run)
+    by_episode = rewards.groupby("episode_id", sort=False, observed=True)
+    sums = by_episode[list(COSTS)].sum()
+    known = by_episode[list(COSTS)].count().eq(by_episode.size(), axis=0)
+    return sums.where(known).assign(status="there").reindex(table["episode_id"]).reset_index(drop=True)
+
+
+def known_judges(runs: Sequence[Path]) -> tuple[str, ...]:
+    """Labels of the judges that judged something in the runs, sorted."""
+    return tuple(sorted({str(judge) for run in runs for judge in judgement_frame(run)["judge"].unique()}))
 
 
 def check_judge(runs: Sequence[Path], judge: str) -> None:
     """Raise `BadInput` for a judge that scored nothing in any of the runs, naming those that did."""
-    known = sorted({row["judge"] for run in runs for row in latest_judgements(run).values()})
+    known = known_judges(runs)
     for member in read_panel(judge)[0]:
         if member not in known:
             raise BadInput(f"no judgement of {member!r} in these runs; they have: {', '.join(known) or 'none'}")
 
 
-def judgements_by(run: Path, judge: str | None) -> dict[str, Row]:
-    """Episode id -> its judgement by a judge, or by a panel (`mean(a, b)`): scored when all its judges scored it, their
-    scores as one, their costs summed."""
-    members, how = read_panel(judge or "")
-    by_judge = [
-        {row["episode_id"]: row for row in latest_judgements(run).values() if row["judge"] == member}
-        for member in members
-    ]
-    if len(by_judge) == 1:
-        return by_judge[0]
-    return {
-        episode: _as_one([rows.get(episode) for rows in by_judge], how)
-        for episode in {episode: None for rows in by_judge for episode in rows}
-    }
-
-
-def _as_one(rows: Sequence[Row | None], how: Aggregate) -> Row:
-    given = [row for row in rows if row is not None]
-    costs = ("n_calls", "prompt_tokens", "completion_tokens", "usd")
-    whole = len(given) == len(rows) and all(row["status"] == "scored" for row in given)
-    return {
-        "status": "scored" if whole else "unscored",
-        "scores": aggregated([row["scores"] for row in given], how) if whole else None,
-        **{key: _sum(*(row[key] for row in given)) for key in costs},
-    }
-
-
-def process_means(run: Path) -> dict[str, dict[str, float]]:
-    """Cell -> label of a process-reward method -> mean reward per strategy of the tested seats."""
-    played = latest_episodes(run)
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in latest_process_rewards(run).values():
-        episode = played.get(row["episode_id"])
-        if episode is None or row["rewards"] is None or row["episode_attempt"] != episode["attempt"]:
-            continue
-        rewards = [reward for _, seat, reward, _ in row["rewards"] if seat in episode["tested"]]
-        found.setdefault(episode["cell"], {}).setdefault(row["label"], []).extend(rewards)
-    return {
-        cell: {label: sum(values) / len(values) for label, values in by_label.items() if values}
-        for cell, by_label in found.items()
-    }
+def process_means(run: Path, played: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Cell -> label of a process-reward method -> mean reward per strategy of the tested seats of `played` episodes."""
+    rewards = process_frame(run)
+    if rewards.empty or played.empty:
+        return {}
+    here = rewards.merge(played[["episode_id", "attempt", "cell", "tested"]], on="episode_id")
+    here = here[here["episode_attempt"] == here["attempt"]]
+    total, count = np.zeros(len(here)), np.zeros(len(here))
+    for seat in range(SEATS):
+        mask = here["tested"].str.contains(str(seat), regex=False).to_numpy(dtype=bool)
+        total += np.where(mask, here[f"sum {seat}"], 0.0)
+        count += np.where(mask, here[f"n {seat}"], 0)
+    sums = here.assign(total=total, count=count).groupby(["cell", "label"], observed=True)[["total", "count"]].sum()
+    found: dict[str, dict[str, float]] = {}
+    known = sums[sums["count"] > 0].reset_index()
+    for cell, label, total_, count_ in known.itertuples(index=False):
+        found.setdefault(str(cell), {})[str(label)] = float(total_ / count_)
+    return found
 
 
 PROCESS = "process "
 """Begins the name of a column with the mean process reward per strategy; the method's label follows."""
-
-
-def _episode_row(row: Row, judgement: Row | None) -> Row:
-    scores: dict[str, float | None] = {"goal": row["score"], "overall": None}
-    missing = row["error"] if row["status"] == "failed" else None
-    if row["status"] == "finished" and row["needs_judge"]:
-        if judgement and judgement["status"] == "scored":
-            seats = [judgement["scores"][seat] for seat in row["tested"]]
-            scores = {name: sum(seat[name] for seat in seats) / len(seats) for name in seats[0]}
-        else:
-            missing = "unscored"
-    return {**row, **scores, "missing": missing, **_judge_cost(judgement)}
-
-
-def _judge_cost(judgement: Row | None) -> Row:
-    keys = ("n_calls", "prompt_tokens", "completion_tokens", "usd")
-    return {f"judge_{key}": judgement[key] if judgement else 0 for key in keys}
 
 
 def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
@@ -127,7 +138,7 @@ def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
 
 def cell_rows(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
     """The rows of `cell_table` in the runs' and their manifests' order."""
-    return pd.DataFrame([row for run in runs for row in _cells_of(run, judge)])
+    return pd.DataFrame([row for run in runs for row in cells_of(run, episodes(run, judge))])
 
 
 def sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,20 +146,20 @@ def sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable")
 
 
-def _cells_of(run: Path, judge: str | None) -> list[Row]:
+def cells_of(run: Path, played: pd.DataFrame) -> list[Row]:
+    """One row per cell of a run whose episodes are `played`, in the manifest's order."""
     manifest = read_manifest(run)
-    table = episodes(run, judge)
-    process = process_means(run)
+    process = process_means(run, played)
+    by_cell = dict(list(played.groupby("cell", observed=True, sort=False))) if len(played) else {}
     rows = []
     for cell, entry in manifest["cells"].items():
-        shown, split, pairing, actor, strategist = cell.split(" | ")
-        here = table[table["cell"] == cell] if not table.empty else table
+        shown, split, pairing, actor, strategist = cell.split(SEPARATOR)
         head = {"run": manifest["run"], "environment": shown, "split": split, "pairing": pairing}
         metric = manifest["environments"][shown]["metric"]
         head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
-        numbers = cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))
+        numbers = cell_numbers(by_cell.get(cell, played[:0]), entry["planned"], (metric["low"], metric["high"]))
         means = {f"{PROCESS}{label}": value for label, value in process.get(cell, {}).items()}
-        rows.append({**head, **numbers, **means})
+        rows.append({**head, **numbers, **means, "cell": cell})
     return rows
 
 
@@ -158,7 +169,8 @@ def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float])
         table = pd.DataFrame(columns=EMPTY_COLUMNS)
     scored = table[table["goal"].notna()]
     failed = int((table["status"] == "failed").sum())
-    goal = clustered_mean(scored["goal"].astype(float).to_numpy(), list(scored["group"]), *metric)
+    goal = clustered_mean(scored["goal"].astype(float).to_numpy(), _codes(scored["group"]), *metric)
+    dimensions = [str(name) for name in table if str(name).startswith(SCORE)]
     return {
         "planned": planned,
         "finished": len(table) - failed,
@@ -171,15 +183,21 @@ def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float])
         "groups": goal.clusters,
         "overall": _mean(scored["overall"]),
         "success": _mean(scored["success"]),
-        "calls": _total(table, "n_calls"),
-        "tokens": _sum(_total(table, "prompt_tokens"), _total(table, "completion_tokens")),
-        "usd": _total(table, "usd"),
+        **_sums(table),
+        "latency_s": _mean(table.loc[table["status"] == "finished", "latency_s"]),
+        **{name: _mean(scored[name]) for name in dimensions},
     }
 
 
-EMPTY_COLUMNS = ["goal", "overall", "success", "status", "missing", "group", "task_id"] + [
-    f"{who}{key}" for who in ("", "judge_") for key in ("n_calls", "prompt_tokens", "completion_tokens", "usd")
+WHO = ("", "judge_", "process_")
+EMPTY_COLUMNS = ["goal", "overall", "success", "status", "missing", "group", "task_id", "latency_s"] + [
+    f"{who}{key}" for who in WHO for key in COSTS
 ]
+
+
+def _codes(labels: pd.Series) -> np.ndarray:
+    """The labels as numbers, which sort faster than texts."""
+    return np.asarray(pd.factorize(labels)[0])
 
 
 def _mean(column: pd.Series) -> float | None:
@@ -187,13 +205,30 @@ def _mean(column: pd.Series) -> float | None:
     return float(known.astype(float).mean()) if len(known) else None
 
 
+def _sums(table: pd.DataFrame) -> dict[str, float | None]:
+    """Calls, tokens and money of playing, of judging, of process rewards, and of all three; None when not known."""
+    parts: dict[str, list[float | None]] = {"calls": [], "tokens": [], "usd": []}
+    found: dict[str, float | None] = {}
+    for who, name in zip(WHO, ("play_", "judge_", "process_"), strict=True):
+        prompt, completion = _total(table, f"{who}prompt_tokens"), _total(table, f"{who}completion_tokens")
+        values = {
+            "calls": _total(table, f"{who}n_calls"),
+            "tokens": None if prompt is None or completion is None else prompt + completion,
+            "usd": _total(table, f"{who}usd"),
+        }
+        for key, value in values.items():
+            parts[key].append(value)
+            found[f"{name}{key}"] = value
+    return {key: _sum(values) for key, values in parts.items()} | found
+
+
 def _total(table: pd.DataFrame, column: str) -> float | None:
-    """Episodes and their judgements together; None when one of them is not known."""
-    values = [*table[column], *table[f"judge_{column}"]]
-    return None if any(pd.isna(value) for value in values) else sum(values)
+    """The column's sum; None when one value is not known."""
+    values = table[column].to_numpy(dtype=float)
+    return None if np.isnan(values).any() else float(values.sum())
 
 
-def _sum(*values: float | None) -> float | None:
+def _sum(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 

@@ -1,0 +1,189 @@
+"""One opened set of runs: everything the viewer, the exports and the terminal draw is derived from a `Board`.
+
+Open it once (`open_board`), keep it while `stamp` stays the same, and derive tables from it; nothing here reads a
+transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.arms import Arm, arm_differences
+from harness.comparison import compare_arms
+from harness.judging import judge_kind, kind_in
+from harness.judging.panel import read_panel
+from harness.statistics import holm
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
+from leaderboard.frames import SCORE
+from leaderboard.ranks import MIN_COVERAGE, Loaded, load_runs, ranked
+from leaderboard.tables import find_runs, known_judges
+
+FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
+UPLIFT = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Values to keep, by axis; an empty axis keeps everything."""
+
+    run: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    split: tuple[str, ...] = ()
+    pairing: tuple[str, ...] = ()
+    partner: tuple[str, ...] = ()
+    actor: tuple[str, ...] = ()
+    strategist: tuple[str, ...] = ()
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows that fit; the table has a column for every axis that is filtered."""
+        for axis in AXES:
+            wanted = getattr(self, axis)
+            if wanted:
+                table = table[table[axis].astype(object).isin(wanted)]
+        return table
+
+
+AXES = tuple(each.name for each in fields(Filters))
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Runs, read. Derive tables from it with this package's functions."""
+
+    runs: tuple[Path, ...]
+    names: Mapping[str, Path]
+    """Name of a run as the tables show it -> its folder."""
+    judge: str | None
+    """The judge whose scores are shown; None: each run's own."""
+    judges: tuple[str, ...]
+    """Every judge that scored something in the runs; each may be given to `open_board`."""
+    arms: tuple[Arm, ...]
+    """One per cell and run, in the order of the runs and their manifests."""
+    table: pd.DataFrame
+    """`leaderboard.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`."""
+    dimensions: tuple[str, ...]
+    """The table's columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
+    episodes: pd.DataFrame
+    """`leaderboard.tables.episodes` of all runs, with `partner` and `tokens`."""
+
+
+def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> Board:
+    """Read the runs among the paths. Raises `BadInput` where there is none, for a damaged one, and for a copy."""
+    runs = find_runs(paths)
+    loaded = load_runs(runs, judge)
+    arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
+    table = ranked(loaded, min_coverage)
+    table = table.assign(partner=[_partner(arms[int(number)]) for number in table["arm"]])
+    table = pd.concat([table, _uplifts(arms, table["arm"])], axis=1)
+    known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
+    dimensions = _dimensions(table, judge, runs)
+    return Board(tuple(runs), known, judge, known_judges(runs), arms, table, dimensions, _episodes(loaded, table))
+
+
+def _episodes(loaded: Sequence[Loaded], table: pd.DataFrame) -> pd.DataFrame:
+    whole = pd.concat(
+        [each.episodes for each in loaded if not each.episodes.empty] or [pd.DataFrame()], ignore_index=True
+    )
+    if whole.empty:
+        return whole
+    partners = dict(zip(zip(table["run"], table["cell"], strict=True), table["partner"], strict=True))
+    return whole.assign(
+        partner=[partners.get(key, "") for key in zip(whole["run"], whole["cell"], strict=True)],
+        tokens=whole["prompt_tokens"] + whole["completion_tokens"],
+    )
+
+
+def stamp(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """File, size and time of every file that a board is read from: a board is stale when this has changed."""
+    found = []
+    for run in find_runs(paths):
+        for name in FILES:
+            path = run / name
+            if path.exists():
+                status = path.stat()
+                found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def choices(board: Board) -> dict[str, list[str]]:
+    """Axis -> the values there are, sorted: what a filter offers. `judge` lists the judges."""
+    found = {axis: sorted(board.table[axis].dropna().astype(str).unique()) for axis in AXES}
+    return found | {"judge": list(board.judges)}
+
+
+def leaderboard(board: Board, filters: Filters | None = None, scripted: bool = True) -> pd.DataFrame:
+    """The ranking's rows that fit the filters, in the ranking's order (environment, split, goal).
+
+    A rank counts all arms that were ranked together, also those a filter hides. Columns: run, environment, split,
+    pairing, partner, assisted, actor, strategist, scripted, rank, rank_low, rank_high, ranked, tied_with, coverage, goal,
+    low, high, uplift, uplift_low, uplift_high, uplift_p, uplift_p_holm (over the environment's vanilla; missing where there is
+    none), overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks,
+    groups, calls, tokens, usd (playing, judging and process rewards together), play_*, judge_*, process_* of each,
+    latency_s (mean model seconds per finished episode), `process LABEL` (mean process reward per strategy), cell, arm.
+    """
+    table = (filters or Filters()).keep(board.table)
+    if not scripted:
+        table = table[~table["scripted"]]
+    return table.reset_index(drop=True)
+
+
+def _partner(arm: Arm) -> str:
+    """Who sits opposite, in words."""
+    axes = arm.axes
+    spec = arm.facts["protocol"].get("partner")
+    if spec is None:
+        return "itself" if int(arm.facts["protocol"]["seats"]) > 1 else "nobody"
+    actor = axes["actor"] if spec["actor"] == "same" else spec["actor"]
+    strategist = axes["strategist"] if spec["strategist"] == "same" else spec["strategist"]
+    return f"{actor} + {strategist}"
+
+
+def _uplifts(arms: Sequence[Arm], order: pd.Series) -> pd.DataFrame:
+    """Every arm against the vanilla of its place: of its own run, or of another run that differs in nothing that has to
+    be the same. p values are corrected (Holm) over all of them."""
+    rows: dict[int, dict[str, float]] = {}
+    for number, arm in enumerate(arms):
+        plain = _vanilla(arm, arms)
+        if plain is not None:
+            result = compare_arms(plain, arm, "goal").result
+            estimate = result.estimate
+            rows[number] = dict(zip(UPLIFT, (estimate.mean, estimate.low, estimate.high, result.p), strict=False))
+    for row, p in zip(rows.values(), holm([row["uplift_p"] for row in rows.values()]), strict=True):
+        row["uplift_p_holm"] = float(p)
+    missing = dict.fromkeys(UPLIFT, float("nan"))
+    return pd.DataFrame([rows.get(int(number), missing) for number in order], index=order.index, columns=list(UPLIFT))
+
+
+def _vanilla(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
+    if arm.kind == "vanilla" or arm.scripted:
+        return None
+    axes = list(arm.axes.values())[:4]
+    plain = [each for each in arms if each.kind == "vanilla" and list(each.axes.values())[:4] == axes]
+    own = [each for each in plain if each.source == arm.source]
+    if len(own) == 1:
+        return own[0]
+    alike = [each for each in plain if each.source != arm.source and not arm_differences(each, arm)]
+    return alike[0] if not own and len(alike) == 1 else None
+
+
+def _dimensions(table: pd.DataFrame, judge: str | None, runs: Sequence[Path]) -> tuple[str, ...]:
+    """The dimensions of the judges that were asked, in their kind's order, as far as the table has them."""
+    labels = [judge] if judge else known_judges(runs)
+    names: dict[str, None] = {}
+    for label in labels:
+        for member in read_panel(label)[0]:
+            names |= dict.fromkeys(name for name, _, _ in judge_kind(kind_in(member)).dimensions)
+    return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in table.columns)
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The table as JSON-like rows: None for what is missing."""
+    return [
+        {str(key): None if not isinstance(value, list) and pd.isna(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]

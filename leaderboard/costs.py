@@ -1,0 +1,46 @@
+"""What a goal costs: money, tokens, calls and model seconds per episode beside the goal, and which arms nobody beats."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from leaderboard.board import Board, Filters
+
+COSTS = ("usd", "tokens", "calls", "latency_s")
+
+
+def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
+    """One row per arm with a goal: run, environment, split, pairing, partner, actor, strategist, goal, low, high, and per
+    finished episode usd, tokens, calls and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto`
+    (no arm of the same environment, split and pairing has a goal at least as high for less, or a higher one for as
+    much; missing where the cost is not known), arm. Sorted by cost."""
+    if cost not in COSTS:
+        raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
+    kept = (filters or Filters()).keep(board.table)
+    kept = kept[kept["goal"].notna()]
+    played = (kept["finished"] + kept["failed"]).astype(float)
+    each = {name: kept[f"play_{name}"].astype(float) / played for name in COSTS[:3]}
+    head = [
+        "run",
+        "environment",
+        "split",
+        "pairing",
+        "partner",
+        "actor",
+        "strategist",
+        "scripted",
+        "goal",
+        "low",
+        "high",
+        "arm",
+    ]
+    table = kept[head].assign(**each, latency_s=kept["latency_s"].astype(float))
+    table["cost"] = table[cost]
+    table["pareto"] = pd.array([None] * len(table), dtype="boolean")
+    for _, group in table.groupby(["environment", "split", "pairing"], observed=True, sort=False):
+        known = group[group["cost"].notna()]
+        for index, row in known.iterrows():
+            better = (known["cost"] <= row["cost"]) & (known["goal"] >= row["goal"])
+            strictly = (known["cost"] < row["cost"]) | (known["goal"] > row["goal"])
+            table.loc[index, "pareto"] = not bool((better & strictly).any())
+    return table.sort_values("cost", kind="stable", na_position="last").reset_index(drop=True)

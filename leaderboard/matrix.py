@@ -1,0 +1,198 @@
+"""Strategist × actor × environment: every arm's paired difference to a reference, and the paper's Figure 4 as a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from harness.arms import KEY, Arm, arm_differences
+from harness.comparison import Comparison, compare_arms
+from harness.conclusions import finding
+from harness.statistics import holm
+from leaderboard.board import Board, Filters
+
+COLUMNS = (
+    "run", "environment", "split", "pairing", "partner", "actor", "strategist", "is_reference", "mean", "reference_mean",
+    "difference", "low", "high", "p", "p_holm", "finding", "pairs", "groups", "missing", "wins", "ties", "losses",
+    "metric_low", "metric_high", "arm", "reference_arm",
+)  # fmt: skip
+
+
+def references(board: Board) -> list[str]:
+    """Strategists that an arm may be held against, `vanilla` first where it was played."""
+    names = sorted(board.table.loc[~board.table["scripted"], "strategist"].unique())
+    return sorted(names, key=lambda name: name != "vanilla")
+
+
+def matrix(
+    board: Board,
+    reference: str = "vanilla",
+    metric: str = "goal",
+    filters: Filters | None = None,
+    reference_actor: str | None = None,
+) -> pd.DataFrame:
+    """One row per arm that fits the filters (scripted ones left out) with its paired difference to the arm of the
+    strategist `reference` on the same environment, split, pairing and actor (or on `reference_actor`'s), of its own run
+    or of another that differs in nothing that has to be the same.
+
+    Columns: `COLUMNS`. `p_holm` is corrected over all rows of this table; `finding` says what is shown: higher, lower,
+    open (no difference shown), hinges (on missing outcomes), borderline, nothing (too little); missing for the reference
+    itself and where there is none to hold it against. `low`/`high` bound the difference, `metric_low`/`metric_high` are
+    the metric's own range.
+    """
+    kept = (filters or Filters()).keep(board.table)
+    kept = kept[~kept["scripted"]]
+    found: dict[int, Comparison] = {}
+    against: dict[int, int] = {}
+    for number in kept["arm"]:
+        other = _reference(board, int(number), reference, reference_actor)
+        if other is not None and other != number:
+            found[int(number)] = compare_arms(board.arms[other], board.arms[int(number)], metric)
+            against[int(number)] = other
+    rows = corrected(list(found.values()))
+    by_arm = dict(zip(found, rows, strict=True))
+    lines = [_line(row, board, by_arm.get(int(row["arm"])), against, metric) for row in kept.to_dict("records")]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with Holm's correction over all of them."""
+    return [replace(row, p_holm=float(p)) for row, p in zip(rows, holm([row.result.p for row in rows]), strict=True)]
+
+
+def _reference(board: Board, number: int, strategist: str, actor: str | None) -> int | None:
+    """The number of the arm that this one is held against."""
+    arm = board.arms[number]
+    wanted = arm.axes | {"strategist": strategist} | ({"actor": actor} if actor else {})
+    fits = [place for place, each in enumerate(board.arms) if each.axes == wanted and not each.scripted]
+    own = [place for place in fits if board.arms[place].source == arm.source]
+    if own:
+        return own[0]
+    may_differ = {"actor"} if actor else set()
+    alike = [place for place in fits if set(arm_differences(board.arms[place], arm)) <= may_differ]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _line(
+    row: dict[Any, Any], board: Board, comparison: Comparison | None, against: dict[int, int], metric: str
+) -> dict[str, Any]:
+    arm = board.arms[int(row["arm"])]
+    low, high = arm.bounds(metric)
+    line: dict[str, Any] = {key: row[key] for key in COLUMNS[:7]}
+    line |= {"arm": int(row["arm"]), "metric_low": low, "metric_high": high}
+    line["is_reference"] = int(row["arm"]) in against.values()
+    line["mean"] = float(arm.rows[metric].astype(float).mean()) if len(arm.rows) else float("nan")
+    if comparison is not None:
+        line |= numbers(comparison)
+        line |= {"mean": comparison.mean_b, "reference_arm": against[int(row["arm"])]}
+    return line
+
+
+def numbers(row: Comparison) -> dict[str, Any]:
+    """A comparison's figures under the names of `COLUMNS`."""
+    result = row.result
+    return {
+        "reference_mean": row.mean_a,
+        "difference": result.estimate.mean,
+        "low": result.estimate.low,
+        "high": result.estimate.high,
+        "p": result.p,
+        "p_holm": row.p_holm,
+        "finding": finding(row),
+        "pairs": result.estimate.n,
+        "groups": result.estimate.clusters,
+        "missing": result.missing,
+        "wins": result.wins,
+        "ties": result.ties,
+        "losses": result.losses,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One bar of Figure 4: which kinds of strategist sit in the two seats."""
+
+    name: str
+    tested: str
+    opposite: str
+
+
+FIGURE_4 = (
+    Configuration("ReAct both", "react", "react"),
+    Configuration("EPO-RL vs ReAct", "epo-rl", "react"),
+    Configuration("EPO-RL vs EPO-untrained", "epo-rl", "epo"),
+    Configuration("EPO-RL both", "epo-rl", "epo-rl"),
+)
+"""The configurations of the paper's Figure 4. What the figure shows is not in our reference, so ours is a
+reconstruction: the goal of the tested agents (of both, where both are alike)."""
+
+
+def figure_4(board: Board, metric: str = "goal", filters: Filters | None = None) -> pd.DataFrame:
+    """The paper's Figure 4: one row per configuration, environment, split and actor that was played.
+
+    Columns: configuration, place (environment, split), actor, run, mean, and `COLUMNS`' figures of the difference to
+    the first configuration (ReAct both), paired by task and repeat with a task's seat orders averaged; arm,
+    reference_arm. Empty where none of the configurations was played."""
+    kept = (filters or Filters()).keep(board.table)
+    rows: list[dict[str, Any]] = []
+    pairs: list[tuple[dict[str, Any], Comparison]] = []
+    for place, group in kept.groupby(["run", "environment", "split", "actor"], sort=False, observed=True):
+        base: Arm | None = None
+        for configuration in FIGURE_4:
+            number = _playing(board, group["arm"], configuration)
+            if number is None:
+                continue
+            arm = over_orders(board.arms[number])
+            run, environment, split, actor = place
+            row = {"configuration": configuration.name, "place": f"{environment} {split}", "actor": actor, "run": run}
+            row |= {"mean": float(arm.rows[metric].astype(float).mean()), "arm": number}
+            rows.append(row)
+            if configuration is FIGURE_4[0]:
+                base, base_number = arm, number
+            elif base is not None:
+                row["reference_arm"] = base_number
+                pairs.append((row, compare_arms(base, arm, metric)))
+    for (row, _), comparison in zip(pairs, corrected([each for _, each in pairs]), strict=True):
+        row |= numbers(comparison)
+    names = ["configuration", "place", "actor", "run", "mean", "arm", "reference_arm", *COLUMNS[9:22]]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _playing(board: Board, numbers_: pd.Series, wanted: Configuration) -> int | None:
+    """The arm that plays a configuration; self-play where there are several."""
+    fits: Callable[[Arm], bool] = lambda arm: (arm.kind, opposite_kind(arm)) == (wanted.tested, wanted.opposite)  # noqa: E731
+    found = [int(number) for number in numbers_ if fits(board.arms[int(number)])]
+    return min(found, key=lambda number: board.arms[number].axes["pairing"] != "self-play") if found else None
+
+
+def opposite_kind(arm: Arm) -> str | None:
+    """The kind of the strategist that sits opposite; None in environments with one seat."""
+    partner = arm.facts["protocol"].get("partner")
+    if partner is None:
+        return arm.kind if int(arm.facts["protocol"]["seats"]) > 1 else None
+    if partner["strategist"] == "same":
+        return arm.kind
+    spec = partner["strategist_config"]
+    return str(spec["kind"]) if spec else str(partner["strategist"])
+
+
+def over_orders(arm: Arm) -> Arm:
+    """The arm with its seat orders averaged: one row per task and repeat, missing unless all orders were scored."""
+    if arm.rows.empty:
+        return arm
+    keys = [key for key in KEY if key != "order"]
+    groups = arm.rows.groupby(keys, sort=False, observed=True)
+    first = groups.first().reset_index()
+    for name in ("goal", "success", "overall", "tokens", "usd"):
+        values = arm.rows[name].astype(float)
+        sums = values.groupby([arm.rows[key] for key in keys], sort=False, observed=True).agg(
+            lambda column: column.mean(skipna=False)
+        )
+        first[name] = sums.to_numpy()
+    orders = max(1, int(arm.rows["order"].nunique()))
+    first["order"] = 0
+    first["missing"] = first["missing"].where(first["goal"].isna(), None)
+    return replace(arm, rows=first[list(arm.rows.columns)], planned=arm.planned // orders)
