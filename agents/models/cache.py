@@ -122,12 +122,12 @@ class CallLog:
         if offset is None:
             return None
         record = self._read(offset)
-        return None if record["key"] != key else _reply(record["reply"])
+        return None if record["key"] != key else reply_from(record["reply"])
 
     def append(self, parts: Parts, key: str, reply: ChatReply) -> None:
         """Record a call. Raises `EpisodeError` (infrastructure) when it can not be written; what was written of
         it is taken back."""
-        record = {"key": key, "parts": parts, "reply": _plain(reply)}
+        record = {"key": key, "parts": parts, "reply": reply_json(reply)}
         line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         try:
             written = os.write(self._fd, line)
@@ -140,6 +140,14 @@ class CallLog:
         self._index.setdefault(parts["episode"], {})[bytes.fromhex(key)[:16]] = self.size
         self.size += len(line)
 
+    def lend(self, episode: str, *, or_first: bool = False) -> list[dict[str, Any]]:
+        """The recorded calls of an episode as plain JSON, for `LentCalls` in another process. `or_first`: where it has
+        none, those of the log's first episode, to say what a call is most like."""
+        calls = self._index.get(episode) or {}
+        if not calls and or_first:
+            calls = next(iter(self._index.values()), {})
+        return [self._read(offset) for offset in calls.values()]
+
     def forget(self, episode: str) -> None:
         """Drop an episode from the index (not from the file): it is finished and will not ask again."""
         self._index.pop(episode, None)
@@ -147,8 +155,7 @@ class CallLog:
     def nearest(self, parts: Parts) -> Parts | None:
         """The recorded call most like this one: of the same episode when it has any, else of the whole log's
         first episode; the more parts agree, the nearer."""
-        calls = self._index.get(parts["episode"]) or next(iter(self._index.values()), {})
-        recorded = [self._read(offset)["parts"] for offset in calls.values()]
+        recorded = (record["parts"] for record in self.lend(parts["episode"], or_first=True))
         return max(recorded, key=lambda other: _likeness(parts, other), default=None)
 
     def _read(self, offset: int) -> dict[str, Any]:
@@ -190,15 +197,16 @@ _LEFT_OUT = {
 }
 
 
-def _plain(reply: ChatReply) -> dict[str, Any]:
-    """The reply without the fields that have their default, to keep lines short."""
+def reply_json(reply: ChatReply) -> dict[str, Any]:
+    """The reply without the fields that have their default, to keep lines short; nor does it say how it was obtained."""
     values = ((name, getattr(reply, name)) for name in _NAMES)
     return {name: value for name, value in values if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
 
 
-def _reply(plain: Mapping[str, Any]) -> ChatReply:
+def reply_from(plain: Mapping[str, Any], *, cache_hit: bool = True) -> ChatReply:
+    """What `reply_json` wrote, marked as coming from a record."""
     lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped") if name in plain}
-    return ChatReply(**{**plain, **lists}, cache_hit=True)
+    return ChatReply(**{**plain, **lists}, cache_hit=cache_hit)
 
 
 _IDENTITY = ("role", "seat", "ordinal")
@@ -263,10 +271,38 @@ class RecordingModel:
         await self.inner.close()
 
 
+class LentCalls:
+    """Recorded calls in the memory of a process that has not the log: those of the episodes it plays."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` only names the log in messages."""
+        self.path = path
+        self._calls: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, episode: str, calls: list[dict[str, Any]]) -> None:
+        """`calls` as `CallLog.lend` gave them."""
+        self._calls[episode] = calls
+
+    def find(self, episode: str, key: str) -> ChatReply | None:
+        """See `CallLog.find`."""
+        for record in self._calls.get(episode, ()):
+            if record["key"] == key:
+                return reply_from(record["reply"])
+        return None
+
+    def nearest(self, parts: Parts) -> Parts | None:
+        """See `CallLog.nearest`."""
+        recorded = (record["parts"] for record in self._calls.get(parts["episode"], ()))
+        return max(recorded, key=lambda other: _likeness(parts, other), default=None)
+
+    def forget(self, episode: str) -> None:
+        self._calls.pop(episode, None)
+
+
 class ReplayModel:
     """A model that answers from the record alone. The real one is never asked: it only says what it is."""
 
-    def __init__(self, model: Model, log: CallLog) -> None:
+    def __init__(self, model: Model, log: CallLog | LentCalls) -> None:
         self.name = model.name
         self.provider = model.provider
         self.model = model.model

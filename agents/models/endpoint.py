@@ -9,14 +9,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import EndpointConfig
 from agents.models.failures import Backoff, CallFailed
-from agents.models.limits import AdaptiveLimit, Outcome
+from agents.models.limits import Limit, Outcome
 from agents.models.prices import price_of
 from agents.models.structured import json_in, with_schema_in_prompt
 from harness.errors import BadInput, EpisodeError
@@ -39,6 +39,16 @@ class Refusals:
     """Request parameters it does not take for this model; replies name those that were left out."""
     max_tokens: bool = False
     """It wants `max_completion_tokens` instead."""
+    on_change: Callable[[Refusals], None] = field(default=lambda refusals: None, repr=False)
+
+    def merge(self, other: Mapping[str, Any]) -> None:
+        """Take over what another process learnt (`plain`)."""
+        self.schema |= other["schema"]
+        self.max_tokens |= other["max_tokens"]
+        self.parameters |= set(other["parameters"])
+
+    def plain(self) -> dict[str, Any]:
+        return {"schema": self.schema, "max_tokens": self.max_tokens, "parameters": sorted(self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,16 @@ class Client(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Hosting(Protocol):
+    """A client whose server is started by us. Several processes can share one: the first has its address, the others
+    attach to it."""
+
+    async def address(self) -> str: ...
+
+    def attach(self, ask: Callable[[], Awaitable[str]]) -> None: ...
+
+
 class EndpointModel:
     """A `Model` (see `base`) on top of a client."""
 
@@ -90,7 +110,7 @@ class EndpointModel:
         name: str,
         config: EndpointConfig,
         client: Client,
-        limit: AdaptiveLimit,
+        limit: Limit,
         *,
         base_url: str | None,
         refusals: Refusals,
@@ -207,6 +227,12 @@ class EndpointModel:
 
     def _learn(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
         """True when the failure was a refusal that the next try can go around."""
+        learnt = self._learnt(failure, request, how)
+        if learnt:
+            self._refusals.on_change(self._refusals)
+        return learnt
+
+    def _learnt(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
         if failure.status not in (400, 404, 415, 422, 501):
             return False
         said = failure.reason.lower()
@@ -258,6 +284,17 @@ class EndpointModel:
             failure = CallFailed(f"no answer within {seconds:g} s", retry=True)
         raise failure
 
+    async def address(self) -> str | None:
+        """Where the server listens that this process runs for the model, started if it is not; None for an endpoint
+        that is nobody's child. Raises `CallFailed`."""
+        found: str | None = await self._client.address() if isinstance(self._client, Hosting) else None
+        return found
+
+    def attach(self, ask: Callable[[], Awaitable[str]]) -> None:
+        """Use the server of another process, whose address `ask` gives, instead of starting one."""
+        if isinstance(self._client, Hosting):
+            self._client.attach(ask)
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -304,8 +341,31 @@ def _advice(failure: CallFailed) -> str:
 
 
 _REFUSALS: dict[tuple[str, str], Refusals] = {}
+Learnt = dict[str, Any]
+"""What was learnt about a model at an endpoint, as plain JSON: `base_url`, `model`, and the fields of `Refusals`."""
+_told: list[Callable[[Learnt], None]] = []
 
 
 def shared_refusals(base_url: str, model: str) -> Refusals:
     """What the process has learnt about a model at an endpoint."""
-    return _REFUSALS.setdefault((base_url, model), Refusals())
+
+    def tell(refusals: Refusals) -> None:
+        for told in _told:
+            told({"base_url": base_url, "model": model, **refusals.plain()})
+
+    return _REFUSALS.setdefault((base_url, model), Refusals(on_change=tell))
+
+
+def tell_refusals(told: Callable[[Learnt], None]) -> None:
+    """Call `told` whenever this process learns of a refusal."""
+    _told.append(told)
+
+
+def known_refusals() -> list[Learnt]:
+    """All that the process has learnt."""
+    return [{"base_url": url, "model": model, **known.plain()} for (url, model), known in _REFUSALS.items()]
+
+
+def learn_refusals(learnt: Learnt) -> None:
+    """Take over what another process learnt."""
+    shared_refusals(learnt["base_url"], learnt["model"]).merge(learnt)

@@ -4,7 +4,8 @@ Each "too many" (429) takes one slot away, a burst of them at most half within o
 call is held back for as long as the endpoint asks. A server error stops growth for one round (as many good
 calls as the limit). It grows only while nearly full: doubling per round until the first 429, by one per
 round after it. The habit is that of inspect_ai's adaptive concurrency. All models of a process that share
-an endpoint and a key share one limit.
+an endpoint and a key share one limit; a worker process gets its permits from the process it works for
+(`take_permits_from`), so that workers do not multiply a limit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 Outcome = Literal["ok", "throttled", "server_error", "lost"]
 """What became of a call, as far as the limit is concerned; "lost": it says nothing about the endpoint."""
@@ -23,6 +24,16 @@ COOLDOWN_S = 1.0
 """How long a burst of 429s counts as one, and how long growth waits after it."""
 MAX_PAUSE_S = 60.0
 """Longest that one Retry-After may hold back every call."""
+
+
+class Limit(Protocol):
+    """Who may call now."""
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+
+    def release(self, outcome: Outcome, retry_after: float | None = None) -> None:
+        """Hand the slot back, saying what became of the call; `retry_after` in seconds, of a 429."""
 
 
 class AdaptiveLimit:
@@ -112,10 +123,23 @@ class AdaptiveLimit:
 
 
 _LIMITS: dict[tuple[str, str], AdaptiveLimit] = {}
+LimitMaker = Callable[[str, str, int, int], Limit]
+_elsewhere: LimitMaker | None = None
 
 
-def shared_limit(endpoint: str, key: str, most: int, start: int) -> AdaptiveLimit:
-    """The process's limit for an endpoint and a key's fingerprint; the lowest `most` asked for holds."""
+def take_permits_from(make: LimitMaker | None) -> None:
+    """From now on the process's limits are those that `make(endpoint, key, most, start)` gives."""
+    global _elsewhere
+    _elsewhere = make
+
+
+def shared_limit(endpoint: str, key: str, most: int, start: int) -> Limit:
+    """The limit for an endpoint and a key's fingerprint: this process's, or another's that hands out permits to it."""
+    return _elsewhere(endpoint, key, most, start) if _elsewhere else own_limit(endpoint, key, most, start)
+
+
+def own_limit(endpoint: str, key: str, most: int, start: int) -> AdaptiveLimit:
+    """This process's limit for an endpoint and a key's fingerprint; the lowest `most` asked for holds."""
     limit = _LIMITS.get((endpoint, key))
     if limit is None:
         limit = _LIMITS[(endpoint, key)] = AdaptiveLimit(most, start)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from agents.models.failures import CallFailed
 from agents.models.gguf import gguf_path, revision_of
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
-from harness.errors import BadInput
+from harness.errors import BadInput, HarnessError
 
 CACHE_MIB = 1024
 """Memory for the prompts of conversations that have no slot at the moment."""
@@ -180,8 +180,23 @@ class LlamaCppClient:
         self.server: ManagedServer | None = None
         self._http: OpenAIClient | None = None
         self._starting = threading.Lock()
+        self._ask: Callable[[], Awaitable[str]] | None = None
+        self._lost = False
+        """The server of another process did not answer: it may have been started anew, at another address."""
+
+    def attach(self, ask: Callable[[], Awaitable[str]]) -> None:
+        """See `Hosting`."""
+        self._ask = ask
+
+    async def address(self) -> str:
+        """See `Hosting`."""
+        await self.ready()
+        return self._client().base_url
 
     async def ready(self) -> None:
+        if self._ask is not None:
+            await self._attached(self._ask)
+            return
         if self._http is not None and self.server is not None and self.server.running:
             return
         try:
@@ -195,8 +210,27 @@ class LlamaCppClient:
             return
         raise problem
 
+    async def _attached(self, ask: Callable[[], Awaitable[str]]) -> None:
+        if self._http is not None and not self._lost:
+            return
+        try:
+            url = await ask()
+        except HarnessError as error:
+            problem = CallFailed(str(error), retry=False)
+        else:
+            self._lost = False
+            if self._http is None or self._http.base_url != url:
+                self._http = OpenAIClient(self.config, url, "", needs_key=False)
+            await self._http.ready()
+            return
+        raise problem
+
     async def send(self, request: ChatRequest, how: How) -> Answer:
-        return await self._client().send(request, how)
+        try:
+            return await self._client().send(request, how)
+        except CallFailed as failure:
+            self._lost = failure.outcome == "server_error"
+            raise
 
     async def probe(self) -> None:
         await self._client().probe()
