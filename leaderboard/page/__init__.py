@@ -1,0 +1,129 @@
+"""The leaderboard as one self-contained HTML page: no server, no script that it needs, nothing fetched.
+
+`harness leaderboard RUNS --html DIR` writes `DIR/index.html`. The page's policy (a `Content-Security-Policy` of hashes)
+forbids a browser everything but the page's own style and its one optional script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from harness.errors import BadInput
+from leaderboard.board import Board, leaderboard
+from leaderboard.costs import cost_table
+from leaderboard.matrix import matrix
+from leaderboard.page.markup import Content, document, node
+from leaderboard.page.provenance import provenance
+from leaderboard.page.sections import Place, cost, dimensions, grid, places_of, ranking, uplift
+
+TITLE = "Strategist leaderboard"
+QUESTION = (
+    "Does a separate strategist model make an LLM agent reach its goal more often? Measured with strategist-harness; "
+    "the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
+)
+READING = (
+    "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that are "
+    "“tied with” each other can not be told apart.",
+    "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
+    "tasks make wide intervals.",
+    "A difference to vanilla is paired: the same tasks with the same seeds. Its p value is corrected for all the "
+    "differences on this page (Holm). “No difference shown” does not mean that there is none.",
+    "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
+    "Rows in italics with an open square are scripted agents, floor and ceiling: they take no place.",
+    "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
+    "Goals of different judges, partners, splits or protocols are not comparable.",
+)
+
+
+def write_page(board: Board, folder: Path) -> Path:
+    """Write `folder/index.html`, whole or not at all; returns its path. Raises `BadInput` where that can not be."""
+    target = folder / "index.html"
+    temporary = folder / f".index.html.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(render(board), encoding="utf-8")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise BadInput(f"--html {folder}: {error.strerror or error}; give a folder that can be written") from error
+    return target
+
+
+def render(board: Board) -> str:
+    """The page. The same records give the same bytes."""
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    head = node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", http_equiv="Content-Security-Policy", content=policy),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="referrer", content="no-referrer"),
+        node("title", TITLE),
+        _verbatim("style", style),
+    )
+    body = node("body", *_body(board), _verbatim("script", script))
+    return document(node("html", head, body, lang="en"))
+
+
+def _body(board: Board) -> list[Content]:
+    sections = _sections(board)
+    links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
+    top = node(
+        "header",
+        node("h1", TITLE),
+        node("p", QUESTION),
+        node("nav", node("ul", *links), aria_label="Parts of this page"),
+    )
+    main = node("main")
+    for name, heading, parts in sections:
+        main.append(node("section", node("h2", heading), *parts, id=name))
+    return [top, main, node("footer", "Made by `harness leaderboard --html`. This page fetches nothing.")]
+
+
+def _sections(board: Board) -> list[tuple[str, str, list[Content]]]:
+    """Anchor, heading and content; parts for which the runs have nothing are left out."""
+    places = places_of(board, leaderboard(board))
+    found: list[tuple[str, str, list[Content]]] = [
+        ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
+        ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),
+        ("matrix", "Matrix", grid(places, board)),
+        ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
+        ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
+        ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),
+        ("provenance", "Where the numbers come from", provenance(board.names)),
+    ]
+    return [each for each in found if each[2]]
+
+
+def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place], board: Board) -> list[Content]:
+    return [content for place in places for content in part(place, board)]
+
+
+def _scope(board: Board) -> Element:
+    judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
+    runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
+    return node("p", f"{runs}, {len(board.arms)} arms.{judge}", class_="note")
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _verbatim(tag: str, text: str) -> Element:
+    """Our own style or script, whose text HTML does not escape."""
+    element = Element(tag)
+    element.text = text
+    return element

@@ -1,0 +1,154 @@
+"""Charts as inline SVG. Positions are percentages of the width, so that a chart fits any screen while its text keeps its
+size; every chart has a title and a description for those who do not see it, and nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from leaderboard.page.markup import node
+
+ROW, TOP, AXIS = 40, 6, 26
+"""Pixels: height of a row, space above the first, height of the axis."""
+LABEL = 26
+"""Characters of a label that are drawn."""
+MARGIN = 2.0
+"""Percent left free on either side, so that marks at the ends are whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One row of a dot-and-whisker chart; a value that is not known is None."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    hollow: bool = False
+    """Drawn as an open square: a reference, not a competitor."""
+
+
+def dots(title: str, rows: Sequence[Dot], low: float, high: float, zero: float | None = None) -> Element:
+    """Means with their intervals on an axis from `low` to `high`; `zero`: where a line of reference stands."""
+    height = TOP + ROW * len(rows) + AXIS
+    said = "; ".join(f"{row.label}: {_said(row)}" for row in rows)
+    chart = node(
+        "svg", node("title", title), node("desc", said), role="img", class_="chart", width="100%", height=height
+    )
+    bottom = height - AXIS
+    for tick in ticks(low, high):
+        x = _x(tick, low, high)
+        chart.append(node("line", x1=x, x2=x, y1=0, y2=bottom, class_="grid"))
+        chart.append(node("text", number(tick), x=x, y=height - 8, class_="tick", text_anchor=_anchor(tick, low, high)))
+    if zero is not None:
+        chart.append(node("line", x1=_x(zero, low, high), x2=_x(zero, low, high), y1=0, y2=bottom, class_="zero"))
+    for index, row in enumerate(rows):
+        chart.extend(_row(row, TOP + index * ROW, low, high))
+    return chart
+
+
+def _row(row: Dot, y: int, low: float, high: float) -> list[Element]:
+    parts = [node("text", _short(row.label), x=f"{MARGIN}%", y=y + 12, class_="label")]
+    parts.append(node("text", _said(row), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
+    middle = y + 26
+    if row.value is None:
+        return parts
+    if row.low is not None and row.high is not None:
+        left, right = _x(row.low, low, high), _x(row.high, low, high)
+        parts.append(node("line", x1=left, x2=right, y1=middle, y2=middle, class_="whisker"))
+        parts += [node("line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_="whisker") for x in (left, right)]
+    parts.append(_mark(row, _x(row.value, low, high), middle))
+    return parts
+
+
+def _mark(row: Dot, x: str, y: int) -> Element:
+    if not row.hollow:
+        return node("circle", cx=x, cy=y, r=5, class_="dot")
+    square = node("svg", node("rect", x=-5, y=-5, width=10, height=10, class_="open"), x=x, y=y, overflow="visible")
+    return square
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One mark of a scatter chart."""
+
+    label: str
+    x: float
+    y: float
+    best: bool
+    """On the frontier: nothing is better and cheaper."""
+
+
+def scatter(title: str, points: Sequence[Point], x_name: str, y_range: tuple[float, float]) -> Element:
+    """Goal (upwards) against cost; the frontier's points are filled and numbered like the others. Labels stand in a
+    list below the chart, by number, so that they never cover each other."""
+    height, plot = 240, 200
+    most = max((point.x for point in points), default=0.0) or 1.0
+    said = "; ".join(f"{n}: {p.label}, {number(p.y)} at {number(p.x)} {x_name}" for n, p in enumerate(points, 1))
+    chart = node(
+        "svg", node("title", title), node("desc", said), role="img", class_="chart", width="100%", height=height
+    )
+    low, high = y_range
+    for tick in ticks(low, high):
+        y = _y(tick, low, high, plot)
+        chart.append(node("line", x1=f"{MARGIN}%", x2="100%", y1=y, y2=y, class_="grid"))
+        chart.append(node("text", number(tick), x="0", y=y - 3, class_="tick"))
+    for tick in ticks(0.0, most):
+        anchor = _anchor(tick, 0.0, most)
+        chart.append(
+            node("text", number(tick), x=_x(tick, 0.0, most), y=height - 22, class_="tick", text_anchor=anchor)
+        )
+    chart.append(node("text", x_name, x="100%", y=height - 4, class_="tick", text_anchor="end"))
+    for index, point in enumerate(points, 1):
+        x, y = _x(point.x, 0.0, most), _y(point.y, low, high, plot)
+        chart.append(node("circle", cx=x, cy=y, r=9, class_="dot" if point.best else "open"))
+        chart.append(node("text", index, x=x, y=y + 4, class_="inside" if point.best else "inside-open"))
+    return chart
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Four to seven round numbers from `low` to `high`, both within."""
+    span = high - low
+    if not (math.isfinite(span) and span > 0):
+        return [low]
+    raw = span / 5
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    found = [round(index * step, 10) + 0.0 for index in range(first, first + 12) if index * step <= high + step * 1e-9]
+    return found
+
+
+def number(value: float) -> str:
+    """Short, without needless zeros: 0.25, 10, 1,200."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _short(label: str) -> str:
+    """A label that leaves room for the figures on a narrow screen; the table beside the chart has the whole of it."""
+    return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
+
+
+def _said(row: Dot) -> str:
+    if row.value is None:
+        return "no outcome"
+    text = f"{row.value:.2f}"
+    return text if row.low is None or row.high is None else f"{text}  [{row.low:.2f}, {row.high:.2f}]"
+
+
+def _x(value: float, low: float, high: float) -> str:
+    share = min(1.0, max(0.0, (value - low) / (high - low) if high > low else 0.0))
+    return f"{MARGIN + share * (100 - 2 * MARGIN):.2f}%"
+
+
+def _y(value: float, low: float, high: float, plot: int) -> float:
+    share = min(1.0, max(0.0, (value - low) / (high - low) if high > low else 0.0))
+    return round(12 + (1 - share) * (plot - 24), 1)
+
+
+def _anchor(value: float, low: float, high: float) -> str:
+    share = (value - low) / (high - low) if high > low else 0.0
+    return "start" if share < 0.03 else "end" if share > 0.97 else "middle"
