@@ -133,7 +133,9 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     show.add_argument("episode", nargs="?", help="episode id, or the beginning of one")
     show.set_defaults(do=_do_show)
     board = commands.add_parser("leaderboard", help="the ranking over runs")
-    board.add_argument("runs", nargs="+", type=Path, metavar="PATH", help="run folders, or a folder of runs")
+    where = "run folders, or folders of runs (results/)"
+    board.add_argument("runs", nargs="*", type=Path, default=[Path("results")], metavar="PATH", help=where)
+    board.add_argument("--html", type=Path, metavar="DIR", help="also write one self-contained page, DIR/index.html")
     board.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
     board.add_argument(
         "--min-coverage", type=float, default=0.8, metavar="SHARE", help="no rank with fewer outcomes than this (0.8)"
@@ -259,7 +261,7 @@ def _do_show(arguments: argparse.Namespace) -> int:
 def _do_leaderboard(arguments: argparse.Namespace) -> int:
     from harness.commands.reading import leaderboard_command
 
-    return leaderboard_command(arguments.runs, arguments.format, arguments.judge, arguments.min_coverage)
+    return leaderboard_command(arguments)
 
 
 def _do_compare(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@ text: no console markup, no control characters."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -147,13 +148,20 @@ def _say_flags(console: Console, flags: Sequence[str]) -> None:
         _say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")
 
 
-def leaderboard_command(paths: Sequence[Path], form: str, judge: str | None, min_coverage: float = MIN_COVERAGE) -> int:
+def leaderboard_command(arguments: argparse.Namespace) -> int:
     from leaderboard.tables import check_judge
 
-    runs = find_runs(paths)
-    if judge is not None:
-        check_judge(runs, judge)
-    print_leaderboard(runs, form, judge, Console(), min_coverage)
+    runs = find_runs(arguments.runs)
+    if arguments.judge is not None:
+        check_judge(runs, arguments.judge)
+    print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
+    if arguments.html is not None:
+        from leaderboard.board import open_board
+        from leaderboard.page import write_page
+
+        page = write_page(open_board(runs, arguments.judge, arguments.min_coverage), arguments.html)
+        # standard output is the table's alone
+        _say(Console(stderr=True), f"page: {page}")
     return 0
 
 
