@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
@@ -26,6 +25,7 @@ from harness.specs import (
     Spec,
     StrategistSpec,
 )
+from harness.yamltext import read_yaml
 
 
 def _one_or_panel(value: Any) -> str:
@@ -255,10 +255,7 @@ def _wanted(cell: Cell, experiment: Experiment) -> bool:
 def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Experiment:
     """The experiment in a YAML text, with `--set a.b=c` applied. `path` only names the file in messages."""
     where = str(path) if path else "the built-in quick-start"
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    raw = read_yaml(text, where)
     if not isinstance(raw, dict):
         raise BadInput(f"{where}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:
@@ -275,8 +272,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not path:
         raise BadInput(f"--set {override!r}: expected KEY.KEY=VALUE, for example --set repeats=3")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = read_yaml(text, f"--set {path}")
+    except BadInput:
         value = text
     node: Any = raw
     keys = path.split(".")

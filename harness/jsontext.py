@@ -7,16 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 
+MAX_STARTS = 200
+"""Braces an answer may open in vain: reading on from each one costs time that grows with the answer's length."""
+
+
 def only_object(text: str) -> dict[str, Any]:
     """The one JSON object in a text that may carry prose or code fences around it. Raises `ValueError` when there is
-    none, when it is cut off, or when there are several different ones."""
+    none, when it is cut off, when there are several different ones, or after `MAX_STARTS` braces that open none."""
     found: list[dict[str, Any]] = []
     decoder = json.JSONDecoder()
-    position = text.find("{")
+    position, failed = text.find("{"), 0
     while position >= 0:
+        if failed >= MAX_STARTS:
+            raise ValueError(f"{failed} braces open no JSON object in the answer")
         try:
             value, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
+            failed += 1
             position = text.find("{", position + 1)
             if not found and position < 0:
                 raise ValueError("no whole JSON object in the answer") from None

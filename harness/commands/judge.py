@@ -8,12 +8,12 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import Model
+from harness.commands.asking import Tally, ask_all
 from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, explain
 from harness.index import Row, latest_episodes, latest_judgements
@@ -22,11 +22,11 @@ from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
 from harness.plan import model_config
 from harness.records import EpisodeRecord, JudgementRecord
-from harness.runner import Stop, run_jobs
 from harness.specs import JudgeSpec
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
+from harness.yamltext import read_yaml
 
-EXIT_OK, EXIT_OWED = 0, 4
+EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,22 @@ def judge_command(arguments: argparse.Namespace) -> int:
         refuse_new_leaks(find_leaks(met, {arguments.judge: config}), arguments.allow_leak, arguments.run)
         asked = owed(arguments.run, judge, arguments.again, copies)
         at_once = experiment.limits.episodes_at_once
-        scored, unscored = asyncio.run(_judge_all(arguments.run, judge, model, at_once, asked))
+        tally = asyncio.run(_judge_all(arguments.run, judge, model, at_once, asked))
     finally:
         lock.release()
     console = Console()
-    line = f"judge {judge.label}: {scored} scored now, {unscored} unscored."
+    line = f"judge {judge.label}: {tally.scored} scored now, {tally.unscored} unscored."
     more = f" harness leaderboard {arguments.run} --judge {judge.label}"
     if arguments.again or copies:
         more = f" harness judge report {arguments.run}"
     console.print(line + more, markup=False, highlight=False, soft_wrap=True)
-    return EXIT_OK if unscored == 0 else EXIT_OWED
+    return exit_code(tally)
+
+
+def exit_code(tally: Tally) -> int:
+    if tally.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if tally.unscored == 0 else EXIT_OWED
 
 
 def read_copies(text: str | None) -> list[str]:
@@ -99,9 +105,9 @@ def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[s
     if file is None:
         return model_config(experiment, name)
     try:
-        models = yaml.safe_load(file.read_text("utf-8"))["models"]
+        models = read_yaml(file.read_text("utf-8"), str(file))["models"]
         return dict(models[name])
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} can not be read: {error}") from error
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{file} has no model {name!r} under `models`") from None
@@ -126,24 +132,22 @@ def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]
     return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
 
 
-async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked: list[Asking]) -> tuple[int, int]:
-    """Make the judgements. Returns (scored, unscored) of this call."""
+async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked: list[Asking]) -> Tally:
+    """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
-    counts = {"scored": 0, "unscored": 0}
 
-    async def do(asking: Asking) -> None:
+    async def do(asking: Asking) -> list[str]:
         judgement = await _judgement(run, judge, asking)
         await appender.append(judgement)
-        counts[judgement.status] += 1
+        return [judgement.status]
 
     try:
         if asked:
             await model.check()
-        await run_jobs(asked, at_once, do, Stop())
+        return await ask_all(asked, at_once, do, "judgements")
     finally:
         appender.close()
         await model.close()
-    return counts["scored"], counts["unscored"]
 
 
 async def _judgement(run: Path, judge: Judge, asking: Asking) -> JudgementRecord:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import Model
-from harness.commands.judge import EXIT_OK, EXIT_OWED, judge_config, stored_experiment
+from harness.commands.asking import Tally, ask_all
+from harness.commands.judge import exit_code, judge_config, stored_experiment
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes
@@ -20,10 +21,10 @@ from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
 from harness.plan import Plan, model_config
 from harness.records import EpisodeRecord
-from harness.runner import Stop, run_jobs
 from harness.scoring import Given, Records, Scoring
 from harness.specs import ProcessSpec
 from harness.store import EPISODES, RunLock, read_manifest, read_record
+from harness.yamltext import read_yaml
 
 
 def process_command(arguments: argparse.Namespace) -> int:
@@ -42,12 +43,14 @@ def process_command(arguments: argparse.Namespace) -> int:
     try:
         refuse_new_leaks(leaks_of(plan, spec, kind.plays is not None), arguments.allow_leak, arguments.run)
         models = [*plan.models.values(), *judging.values()]
-        counts = asyncio.run(_reward_all(arguments, scoring, models, experiment.limits.episodes_at_once))
+        tally = asyncio.run(_reward_all(arguments, scoring, models, experiment.limits.episodes_at_once))
     finally:
         lock.release()
-    line = f"process reward {scoring.methods[0].label}: {_said(counts)} harness show {arguments.run} EPISODE"
+    line = (
+        f"process reward {scoring.methods[0].label}: {_said(tally, arguments.run)} harness show {arguments.run} EPISODE"
+    )
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
-    return EXIT_OK if counts["unscored"] == 0 else EXIT_OWED
+    return exit_code(tally)
 
 
 def leaks_of(plan: Plan, spec: ProcessSpec, plays: bool) -> Iterator[Leak]:
@@ -77,7 +80,7 @@ def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise BadInput(f"--option {text!r}: expected KEY=VALUE, for example --option n=4")
-    return key, yaml.safe_load(value)
+    return key, read_yaml(value, f"--option {key}")
 
 
 def _models(arguments: argparse.Namespace, experiment: Experiment) -> dict[str, dict[str, Any]]:
@@ -87,36 +90,32 @@ def _models(arguments: argparse.Namespace, experiment: Experiment) -> dict[str, 
     return models
 
 
-async def _reward_all(
-    arguments: argparse.Namespace, scoring: Scoring, models: list[Model], at_once: int
-) -> dict[str, int]:
-    """Reward what is owed. Returns counts: scored and unscored of this call, and finished episodes without strategies."""
+async def _reward_all(arguments: argparse.Namespace, scoring: Scoring, models: list[Model], at_once: int) -> Tally:
+    """Reward what is owed."""
     rows = latest_episodes(arguments.run)
     owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
-    finished = [row for row in rows.values() if row["status"] == "finished"]
-    counts = {"scored": 0, "unscored": 0, "without": sum(row["n_strategies"] == 0 for row in finished)}
     records = Records(arguments.run)
 
-    async def do(job: tuple[str, Given]) -> None:
+    async def do(job: tuple[str, Given]) -> list[str]:
         name, given = job
         episode = read_record(arguments.run / EPISODES, rows[name]["offset"], EpisodeRecord)
-        for record in await scoring.reward(episode, given, records):
-            counts[record.status] += 1
+        return [record.status for record in await scoring.reward(episode, given, records)]
 
     try:
         if owed:
             for model in models:
                 await model.check()
-        await run_jobs(owed.items(), at_once, do, Stop())
+        return await ask_all(owed.items(), at_once, do, "episodes")
     finally:
         records.close()
         for model in models:
             await model.close()
-    return counts
 
 
-def _said(counts: dict[str, int]) -> str:
-    text = f"{counts['scored']} episodes rewarded now, {counts['unscored']} unscored"
-    if counts["without"]:
-        text += f", {counts['without']} passed over (no strategies)"
+def _said(tally: Tally, run: Path) -> str:
+    text = f"{tally.scored} episodes rewarded now, {tally.unscored} unscored"
+    finished = [row for row in latest_episodes(run).values() if row["status"] == "finished"]
+    without = sum(row["n_strategies"] == 0 for row in finished)
+    if without:
+        text += f", {without} passed over (no strategies)"
     return text + "."
