@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.commands.forecast import range_text
 from harness.commands.run import run_folder
 from harness.errors import BadInput
+from harness.experiment import Experiment
 from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
 from harness.plan import Plan
 from harness.store import MANIFEST
@@ -28,7 +29,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     folder = run_folder(arguments.results, arguments.name or config.folder_name)
     if (folder / MANIFEST).exists():
         raise BadInput(f"{folder} is a run, not a training; give the training another name (--name)")
-    training = SelfPlay(config, folder, without_weights=arguments.dry_run)
+    training = SelfPlay(config, folder, look_only=arguments.dry_run)
     if arguments.dry_run:
         return show_stages(training, arguments.results)
     try:
@@ -91,7 +92,7 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     config = training.config
     past = past_episodes(results)
     for folder in find_trainings(results):
-        for run in sorted([*folder.glob("play/*"), *folder.glob("held-out/*")]):
+        for run in sorted([*folder.glob("play/*/*"), *folder.glob("held-out/*")]):
             if (run / MANIFEST).exists():
                 add_run(run, past)
     console = Console()
@@ -103,14 +104,12 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     for column in ("what", "episodes", "model calls", "tokens", "USD", "from"):
         table.add_column(column, justify="left" if column in ("what", "from") else "right", overflow="fold")
     every: list[CellForecast] = []
-    for run in training.planned():
-        plan = Plan(run.experiment)
-        plan.open_models()
-        cells = forecast(plan, past)
+    for planned in training.planned():
+        cells = forecast(_plan(planned.experiment), past) if planned.experiment is not None else []
         every += cells
-        _add_rows(table, run.stage, cells, training.stages.marker(run.stage) is not None)
-        kind, _, number = run.stage.rpartition("-")
-        if kind == "play":
+        _add_rows(table, planned.stage, cells, training.stages.marker(planned.stage) is not None)
+        number = planned.iteration_after_play
+        if number is not None:
             table.add_row(f"data-{number}", _sequences(config), "", "", "", "", "")
             table.add_row(f"fit-{number}", _fitting(config), "", "", "", "", "")
     wide.print(table)
@@ -127,18 +126,27 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     return EXIT_OK
 
 
+def _plan(experiment: Experiment) -> Plan:
+    """The plan, its models' configs checked."""
+    plan = Plan(experiment)
+    plan.open_models()
+    return plan
+
+
 def _head(training: SelfPlay) -> list[str]:
     config = training.config
     lines = [f"training {config.name}, folder {training.folder.path}: {config.iterations} iterations"]
     for each in training.tasks:
-        lines.append(
-            f"  {each.shown}: learns on {len(each.train)} tasks ({each.part.train.split}), is ranked on "
-            f"{len(each.held_out)} others ({each.part.held_out.split}); none is in both"
-        )
-    return [*lines, f"  not on this machine yet: {training.missing}"] if training.missing else lines
+        learns, ranked = each.part.train, each.part.held_out
+        parts = [f"learns on {len(each.train)} tasks ({learns.split})"] if learns else []
+        parts += [f"is ranked on {len(each.held_out)} others ({ranked.split})"] if ranked else []
+        lines.append(f"  {each.part.shown}: " + ("tasks not counted" if each.missing else ", ".join(parts)))
+    return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 
 
 def _add_rows(table: Table, stage: str, cells: list[CellForecast], done: bool) -> None:
+    if not cells:
+        table.add_row(Text(stage), Text("tasks are not on this machine"), "?", "?", "?", "?", "")
     for cell in cells:
         numbers = [range_text(cell.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
         basis = "done" if done else cell.basis

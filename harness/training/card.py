@@ -25,7 +25,7 @@ def write_card(
         f"# {config.name}, iteration {iteration}",
         f"A strategist for `epo-rl`, trained by iterative self-play; arm `{rows[-1].strategist}` of the ranking.",
         _base(start),
-        _data(folder, iteration),
+        _data(folder, config, iteration),
         _curve(rows),
         "## Config\n\n```yaml\n" + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False) + "```",
     ]
@@ -40,13 +40,14 @@ def _base(start: Weights) -> str:
     )
 
 
-def _data(folder: TrainingFolder, iteration: int) -> str:
+def _data(folder: TrainingFolder, config: TrainConfig, iteration: int) -> str:
     """Hashes of what every iteration up to this one was made from and made."""
     stages = Stages(folder.path)
     lines = ["## Data", "", "| iteration | played | sequences | checkpoint |", "|---|---|---|---|"]
     for k in range(1, iteration + 1):
-        marks = [stages.marker(f"{stage}-{k}") for stage in ("play", "data", "fit")]
-        hashes = [f"`{mark.outputs_hash[:16]}`" if mark else "–" for mark in marks]
+        played = [stages.marker(f"play-{k}-{part.shown}") for part in config.environments if part.train]
+        marks = [played, [stages.marker(f"data-{k}")], [stages.marker(f"fit-{k}")]]
+        hashes = [", ".join(f"`{mark.outputs_hash[:16]}`" for mark in group if mark) for group in marks]
         lines.append(f"| {k} | {' | '.join(hashes)} |")
     return "\n".join(
         [*lines, "", "Hashes of the stages' files; `stages/` of the training's folder has them one by one."]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
@@ -20,6 +19,7 @@ from harness.seeds import stable_hash
 from harness.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
 from harness.training.fit import TrainOptions
 from harness.training.prepare import PrepareOptions
+from harness.yamltext import read_yaml
 
 WEIGHTS_PROVIDERS = ("transformers", "vllm")
 """The providers that serve a folder of weights, so that a checkpoint is served as the start was."""
@@ -36,11 +36,17 @@ class EnvironmentPart(Spec):
     """One environment: where the strategist trains in it, and where it is ranked."""
 
     name: str
-    label: str = ""
+    label: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,40})?$")
     """Shown in results instead of the name."""
     options: dict[str, Any] = {}
-    train: TasksSpec
-    held_out: TasksSpec
+    train: TasksSpec | None = None
+    """null: it is ranked here and does not learn here."""
+    held_out: TasksSpec | None = None
+    """null: it learns here and is not ranked here."""
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.name
 
 
 class StrategistPart(RoleSpec):
@@ -100,6 +106,9 @@ class TrainConfig(Spec):
     fit: TrainOptions = TrainOptions()
     """How the weights are fitted: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's
     weights, on its own episodes."""
+    launch: list[str] = []
+    """The command that starts the fitting as processes of its own, for example `[accelerate, launch, --config_file,
+    FILE]`; empty = in this process."""
     held_out: HeldOutPart = HeldOutPart()
     owed_share: float = Field(0.0, ge=0, le=1)
     """The training goes on while at most this share of an iteration's episodes is owed (failed through an endpoint,
@@ -124,10 +133,14 @@ class TrainConfig(Spec):
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:
-        shown = [each.label or each.name for each in self.environments]
+        shown = [each.shown for each in self.environments]
         for name in shown:
             if shown.count(name) > 1:
                 raise ValueError(f"two environments are called {name!r}; give one of them a `label`")
+        for key in ("train", "held_out"):
+            if all(getattr(each, key) is None for each in self.environments):
+                raise ValueError(f"no environment has `{key}`: there is nothing to {key.replace('_', ' ')}")
+        for name in (each.shown for each in self.environments if each.train is not None):
             methods = [spec.method for spec in self.process if spec.environments is None or name in spec.environments]
             if len(methods) != 1:
                 raise ValueError(
@@ -174,13 +187,11 @@ class TrainConfig(Spec):
 def load_train_config(path: Path, overrides: list[str]) -> TrainConfig:
     """The training in a YAML file, with `--set a.b=c` applied. Raises `BadInput`."""
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        raw = read_yaml(path.read_text("utf-8"), str(path))
     except FileNotFoundError:
         raise BadInput(f"there is no training file {path}; recipes/ has some to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} can not be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:

@@ -17,7 +17,7 @@ from harness.experiment import Experiment
 from harness.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
 from harness.plan import choose_tasks
 from harness.seeds import seed_from
-from harness.specs import EnvironmentSpec
+from harness.specs import EnvironmentSpec, ProcessSpec
 from harness.training.config import EnvironmentPart, TasksSpec, TrainConfig
 
 UNTRAINED = "epo"
@@ -31,30 +31,35 @@ class Tasks:
     train: tuple[Task, ...]
     held_out: tuple[Task, ...]
 
-    @property
-    def shown(self) -> str:
-        return self.part.label or self.part.name
+    missing: str | None = None
+    """Why there are none: data that is not on this machine."""
 
 
-def find_tasks(config: TrainConfig) -> list[Tasks]:
-    """Every environment's tasks. Raises `BadInput` for what is not there, and where a task is both trained on and ranked
-    on: between this training's own lists, and for tasks that the start weights were trained on before."""
+def find_tasks(config: TrainConfig, without_data: bool = False) -> list[Tasks]:
+    """Every environment's tasks. Raises `BadInput` for what is not there (`without_data`: data that is not on this machine
+    is noted instead), and where a task is both trained on and ranked on: between this training's own lists, and for tasks
+    that the start weights were trained on before."""
     found = []
     for part in config.environments:
-        environment = environments.make(part.name, part.options)
-
-        def chosen(spec: TasksSpec, part: EnvironmentPart = part, source: Any = environment) -> tuple[Task, ...]:
-            return choose_tasks(source.tasks(spec.split), _spec(part, spec))
-
-        found.append(Tasks(part, chosen(part.train), chosen(part.held_out)))
+        try:
+            found.append(Tasks(part, _tasks(part, part.train), _tasks(part, part.held_out)))
+        except BadInput as problem:
+            known = environments.make(part.name, part.options).splits()
+            splits = [spec.split for spec in (part.train, part.held_out) if spec is not None]
+            if not without_data or any(split not in known for split in splits):
+                raise
+            found.append(Tasks(part, (), (), missing=str(problem)))
     _refuse_overlap(config, found)
     return found
 
 
-def _spec(part: EnvironmentPart, spec: TasksSpec) -> EnvironmentSpec:
-    return EnvironmentSpec(
+def _tasks(part: EnvironmentPart, spec: TasksSpec | None) -> tuple[Task, ...]:
+    if spec is None:
+        return ()
+    wanted = EnvironmentSpec(
         name=part.name, split=spec.split, label=part.label, tasks=spec.tasks, options=dict(part.options)
     )
+    return choose_tasks(environments.make(part.name, part.options).tasks(spec.split), wanted)
 
 
 def training_hashes(tasks: list[Tasks]) -> frozenset[str]:
@@ -97,9 +102,10 @@ def arm_name(iteration: int) -> str:
     return f"epo-rl@{iteration}" if iteration else UNTRAINED
 
 
-def play_experiment(config: TrainConfig, tasks: list[Tasks], iteration: int, weights: Mapping[str, Any]) -> Experiment:
-    """Iteration `iteration`'s play on training tasks, by the strategist trained so far (`weights`: its model's config),
-    with the process rewards that are learnt from."""
+def play_experiment(config: TrainConfig, tasks: Tasks, iteration: int, weights: Mapping[str, Any]) -> Experiment:
+    """Iteration `iteration`'s play on the training tasks of one environment, by the strategist trained so far (`weights`:
+    its model's config), with the process rewards that are learnt from."""
+    assert tasks.part.train is not None
     play = config.play
     own = config.strategist.model_dump(mode="json")
     own["temperature"] = own["temperature"] if play.temperature is None else play.temperature
@@ -107,16 +113,20 @@ def play_experiment(config: TrainConfig, tasks: list[Tasks], iteration: int, wei
     strategist = {"kind": "epo-rl" if iteration > 1 else "epo", "name": arm_name(iteration - 1), **own}
     return _experiment(
         config,
-        f"play-{iteration}",
+        f"play-{iteration}-{tasks.part.shown}",
         seed=config.seed if play.again else seed_from("self-play", config.seed, iteration),
-        environments=[
-            _chosen(each.part, each.part.train.split, iteration_tasks(config, each, iteration)) for each in tasks
-        ],
+        environments=[_chosen(tasks.part, tasks.part.train.split, iteration_tasks(config, tasks, iteration))],
         models={weights_name(config, iteration - 1): dict(weights)},
         strategists=[strategist],
         repeats=play.repeats,
-        process=[spec.model_dump(mode="json") for spec in config.process],
+        process=[_process(config, tasks.part.shown).model_dump(mode="json")],
     )
+
+
+def _process(config: TrainConfig, environment: str) -> ProcessSpec:
+    """The one method that applies to an environment."""
+    found = next(spec for spec in config.process if spec.environments is None or environment in spec.environments)
+    return found.model_copy(update={"environments": None})
 
 
 def iteration_tasks(config: TrainConfig, tasks: Tasks, iteration: int) -> list[Task]:
@@ -126,7 +136,7 @@ def iteration_tasks(config: TrainConfig, tasks: Tasks, iteration: int) -> list[T
     if count is None or count >= len(tasks.train):
         return list(tasks.train)
     order = list(tasks.train)
-    Random(seed_from("training tasks", config.seed, tasks.shown)).shuffle(order)
+    Random(seed_from("training tasks", config.seed, tasks.part.shown)).shuffle(order)
     first = (iteration - 1) * count
     return [order[(first + number) % len(order)] for number in range(count)]
 
@@ -149,7 +159,11 @@ def held_out_experiment(
         config,
         "start" if iteration == 0 else f"iteration-{iteration}",
         seed=config.seed,
-        environments=[_chosen(each.part, each.part.held_out.split, list(each.held_out)) for each in tasks],
+        environments=[
+            _chosen(each.part, each.part.held_out.split, list(each.held_out))
+            for each in tasks
+            if each.part.held_out is not None and each.held_out
+        ],
         models={name: dict(weights)},
         strategists=strategists,
         pairings=[pair if isinstance(pair, str) else pair.model_dump(mode="json") for pair in config.held_out.pairings],

@@ -4,7 +4,7 @@ results/<name>-<hash>/
   training.json            the config and what the training was made from
   training.jsonl           the curve (harness.training.curve)
   stages/<stage>.json      a marker per finished stage
-  play/iteration-K/        runs on training tasks, played by the strategist of iteration K - 1
+  play/iteration-K/ENV/    a run on training tasks, played by the strategist of iteration K - 1
   data/iteration-K/        the weighted sequences made of them
   fit/iteration-K/         trainer state, log.jsonl, TensorBoard files
   fit/iteration-K/model/   the checkpoint: weights, model card (README.md), training_tasks.json
@@ -39,8 +39,8 @@ NOT_WEIGHTS = ("README.md",)
 class TrainingFolder:
     path: Path
 
-    def play(self, iteration: int) -> Path:
-        return self.path / "play" / f"iteration-{iteration}"
+    def play(self, iteration: int, environment: str) -> Path:
+        return self.path / "play" / f"iteration-{iteration}" / environment
 
     def data(self, iteration: int) -> Path:
         return self.path / "data" / f"iteration-{iteration}"

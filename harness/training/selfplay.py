@@ -17,13 +17,15 @@ from harness.experiment import Experiment
 from harness.leaks import find_leaks, refuse_leaks, task_hash
 from harness.plan import Plan, model_config
 from harness.progress import Progress
-from harness.run import Run, RunSummary, execute
+from harness.run import Run, execute
 from harness.store import MANIFEST, RunLock
+from harness.summary import RunSummary
 from harness.training.card import write_card
 from harness.training.checkpoints import Weights, is_here, relative_change, start_weights, trained_weights, write_learnt
 from harness.training.config import TrainConfig
 from harness.training.curve import CurveRow, write_curve
 from harness.training.experiments import (
+    Tasks,
     arm_name,
     find_tasks,
     held_out_experiment,
@@ -54,26 +56,28 @@ class PlannedRun:
     """A run the training will make, for the forecast."""
 
     stage: str
-    experiment: Experiment
+    experiment: Experiment | None
+    """None where none of its tasks are on this machine."""
+    iteration_after_play: int | None = None
+    """The iteration that is learnt once this run is there."""
 
 
 class SelfPlay:
     """One training, from its config to its last checkpoint."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, progress: Progress | None = None, without_weights: bool = False
+        self, config: TrainConfig, folder: Path, progress: Progress | None = None, look_only: bool = False
     ) -> None:
-        """Raises `BadInput` for tasks that are not there, for tasks both trained on and ranked on, and for start weights
-        that can not be found (unless `without_weights`: then it can be looked at, not run); nothing is written or played
-        yet."""
+        """Raises `BadInput` for tasks both trained on and ranked on, and for tasks and start weights that can not be found
+        (`look_only`: those are noted in `missing`); nothing is written or played yet."""
         self.config = config
         self.folder = TrainingFolder(folder)
         self.progress = progress or Progress()
-        self.tasks = find_tasks(config)
-        self.missing: str | None = None
+        self.tasks = find_tasks(config, without_data=look_only)
+        self.missing = [each.missing for each in self.tasks if each.missing]
         """What is not on this machine."""
-        if without_weights and not is_here(config.start):
-            self.missing = f"the start weights {config.start.get('model')}"
+        if look_only and not is_here(config.start):
+            self.missing.append(f"the start weights {config.start.get('model')}")
             self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
         else:
             self.start = start_weights(config.strategist.model, config.start)
@@ -81,20 +85,27 @@ class SelfPlay:
         self._refuse_leaks()
 
     def planned(self) -> list[PlannedRun]:
-        """The runs of all iterations, in their order; the weights of later iterations stand for themselves."""
-        config, start = self.config, self.start.config
-        runs = [PlannedRun("held-out-0", held_out_experiment(config, self.tasks, 0, start))]
-        for k in range(1, config.iterations + 1):
-            runs.append(PlannedRun(f"play-{k}", play_experiment(config, self.tasks, k, start)))
+        """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
+        rank = any(each.held_out for each in self.tasks)
+        runs = [self._planned_ranking(0, rank)]
+        for k in range(1, self.config.iterations + 1):
+            learning = self._learning()
+            for each in learning:
+                played = play_experiment(self.config, each, k, self.start.config) if each.train else None
+                runs.append(PlannedRun(_play_stage(k, each), played, k if each is learning[-1] else None))
             if self._ranked(k):
-                runs.append(PlannedRun(f"held-out-{k}", held_out_experiment(config, self.tasks, k, start)))
+                runs.append(self._planned_ranking(k, rank))
         return runs
+
+    def _planned_ranking(self, k: int, rank: bool) -> PlannedRun:
+        ranked = held_out_experiment(self.config, self.tasks, k, self.start.config) if rank else None
+        return PlannedRun(f"held-out-{k}", ranked)
 
     def run(self) -> list[CurveRow]:
         """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
         was made from something else, `Interrupted`, `Owed` and `StoreFull`; the same command then goes on."""
-        if self.missing is not None:
-            raise BadInput(f"not on this machine: {self.missing}")
+        if self.missing:
+            raise BadInput(f"not on this machine: {'; '.join(self.missing)}")
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -113,14 +124,14 @@ class SelfPlay:
 
     def _iteration(self, k: int, rows: list[CurveRow]) -> None:
         weights = self.start if k == 1 else trained_weights(self.start, self.folder, k - 1)
-        played = self._play(k, weights)
-        rows[-1] = rows[-1].model_copy(
-            update={"training_tasks": played.numbers["results"], "seconds": _took(rows[-1], played)}
-        )
+        played = [self._play(k, each, weights) for each in self._learning()]
+        results = [result for marker in played for result in marker.numbers["results"]]
+        rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
         self._write(rows)
         data = self._data(k, played)
         fitted = self._fit(k, weights, data)
-        numbers = {**data.numbers, "episodes": played.numbers["episodes"]}
+        counts = {marker.stage: marker.numbers["episodes"] for marker in played}
+        numbers = {**data.numbers, "episodes": counts}
         row = CurveRow(
             training=self.folder.path.name,
             iteration=k,
@@ -143,28 +154,27 @@ class SelfPlay:
         row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(0))
         return row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
 
-    def _play(self, k: int, weights: Weights) -> Marker:
-        experiment = play_experiment(self.config, self.tasks, k, weights.config)
-        folder = self.folder.play(k)
+    def _learning(self) -> list[Tasks]:
+        return [each for each in self.tasks if each.part.train is not None]
 
-        def do() -> Made:
-            # the checkpoint has learnt from these very tasks, and may: it is not ranked here
-            summary = self._execute(f"play-{k}", experiment, folder, allow_leak=True)
-            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": _counts(summary)})
-
-        return self.stages.run(Stage(f"play-{k}", self._run_inputs(experiment, weights), do))
+    def _play(self, k: int, tasks: Tasks, weights: Weights) -> Marker:
+        experiment = play_experiment(self.config, tasks, k, weights.config)
+        folder = self.folder.play(k, tasks.part.shown)
+        # a checkpoint has learnt from these very tasks, and may have: it is not ranked here
+        return self._run_stage(_play_stage(k, tasks), experiment, folder, weights, allow_leak=True)
 
     def _rank(self, k: int, weights: Weights) -> Marker:
         experiment = held_out_experiment(self.config, self.tasks, k, weights.config)
-        folder = self.folder.held_out(k)
+        return self._run_stage(f"held-out-{k}", experiment, self.folder.held_out(k), weights, allow_leak=False)
 
+    def _run_stage(self, name: str, experiment: Experiment, folder: Path, weights: Weights, allow_leak: bool) -> Marker:
         def do() -> Made:
-            summary = self._execute(f"held-out-{k}", experiment, folder, allow_leak=False)
+            summary = self._execute(name, experiment, folder, allow_leak)
             return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": _counts(summary)})
 
-        return self.stages.run(Stage(f"held-out-{k}", self._run_inputs(experiment, weights), do))
+        return self.stages.run(Stage(name, self._run_inputs(experiment, weights), do))
 
-    def _data(self, k: int, played: Marker) -> Marker:
+    def _data(self, k: int, played: list[Marker]) -> Marker:
         options = self.config.data.model_copy(
             update={
                 "held_out": tuple(sorted(held_out_hashes(self.tasks))),
@@ -174,12 +184,14 @@ class SelfPlay:
         out = self.folder.data(k)
 
         def do() -> Made:
-            self.progress.say(f"data-{k}: weighted sequences from {self.folder.play(k)}")
-            made = prepare([self.folder.play(k)], options, self.start.folder, out)
-            counts = {key: value for key, value in made.manifest.items() if isinstance(value, int)}
+            runs = [self.folder.play(k, each.part.shown) for each in self._learning()]
+            self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
+            made = prepare(runs, options, self.start.folder, out)
+            counts = {key: value for key, value in made.manifest.items() if isinstance(value, (int, float))}
             return Made([out], {**counts, **returns_of(out)})
 
-        inputs = {"play": played.outputs_hash, "options": options.model_dump(mode="json")}
+        hashes = {marker.stage: marker.outputs_hash for marker in played}
+        inputs = {"played": hashes, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"data-{k}", inputs, do))
 
     def _fit(self, k: int, weights: Weights, data: Marker) -> Marker:
@@ -241,19 +253,28 @@ class SelfPlay:
 
     def _refuse_leaks(self) -> None:
         """Every model that is ranked, actors included, against what its card says it was trained on."""
+        if not any(each.held_out for each in self.tasks):
+            return
         experiment = held_out_experiment(self.config, self.tasks, 0, self.start.config)
         playing = Plan(experiment).played_by()
         refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allowed=False)
 
     def _facts(self) -> dict[str, Any]:
         tasks = {
-            each.shown: {"train": [task.id for task in each.train], "held_out": [task.id for task in each.held_out]}
+            each.part.shown: {
+                "train": [task.id for task in each.train],
+                "held_out": [task.id for task in each.held_out],
+            }
             for each in self.tasks
         }
         return {"start": {"folder": str(self.start.folder), "hash": self.start.hash}, "tasks": tasks}
 
     def _write(self, rows: list[CurveRow]) -> None:
         write_curve(self.folder.path, rows)
+
+
+def _play_stage(k: int, tasks: Tasks) -> str:
+    return f"play-{k}-{tasks.part.shown}"
 
 
 def _records(folder: Path) -> list[Path]:

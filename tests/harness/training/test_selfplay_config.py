@@ -132,14 +132,16 @@ def test_every_strategist_is_ranked_on_the_same_tasks_and_seeds(start: Path) -> 
 def test_the_strategist_sits_in_both_seats_and_draws_anew_in_every_iteration(start: Path) -> None:
     checked = config(start, play={"temperature": 1.0, "repeats": 3})
     tasks = find_tasks(checked)
-    first, second = (play_experiment(checked, tasks, k, checked.start) for k in (1, 2))
+    first, second = (play_experiment(checked, tasks[1], k, checked.start) for k in (1, 2))
     assert first.pairings == ["self-play"]
     assert first.repeats == 3
     assert first.strategists[0].temperature == 1.0
     assert (first.strategists[0].label, second.strategists[0].label) == ("epo", "epo-rl@1")
     assert first.seed != second.seed
     again = config(start, play={"again": True})
-    assert play_experiment(again, tasks, 1, again.start).seed == play_experiment(again, tasks, 2, again.start).seed
+    assert (
+        play_experiment(again, tasks[1], 1, again.start).seed == play_experiment(again, tasks[1], 2, again.start).seed
+    )
 
 
 def test_tasks_take_turns_over_iterations(start: Path) -> None:
