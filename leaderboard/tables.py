@@ -19,6 +19,7 @@ from harness.judging import judge_kind
 from harness.judging.panel import read_panel
 from harness.statistics import clustered_mean
 from harness.store import MANIFEST, read_manifest
+from harness.training.curve import find_trainings, held_out_runs
 from leaderboard.frames import (
     COSTS,
     SCORE,
@@ -34,13 +35,15 @@ Row = dict[str, Any]
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """Run folders among the paths: each is a run, or a folder with runs in it. Raises `BadInput` when there is none."""
+    """Run folders among the paths: each is a run, a training (then its held-out runs: every iteration, beside what was
+    not trained), or a folder with some of either in it. Raises `BadInput` when there is none."""
     found: list[Path] = []
     for path in paths:
         if (path / MANIFEST).exists():
             found.append(path)
         elif path.is_dir():
             found += sorted(child for child in path.iterdir() if (child / MANIFEST).exists())
+            found += [run for training in find_trainings(path) for run in held_out_runs(training)]
         else:
             raise BadInput(f"{path} does not exist; give a run's folder or a folder of runs, for example results/")
     if not found:

@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.store import decode, scan, unreadable, write_whole
+from harness.store import MANIFEST, decode, scan, unreadable, write_whole
 
 CURVE = "training.jsonl"
 SCHEMA_VERSION = 1
@@ -79,3 +79,9 @@ def find_trainings(path: Path) -> list[Path]:
 
 TRAINING = "training.json"
 """The file that makes a folder a training: its config and what it was made from."""
+
+
+def held_out_runs(training: Path) -> list[Path]:
+    """The runs a training was ranked with, the start first, then by iteration."""
+    found = [path for path in (training / "held-out").glob("*") if (path / MANIFEST).exists()]
+    return sorted(found, key=lambda path: (path.name != "start", len(path.name), path.name))
