@@ -106,9 +106,6 @@ class TrainConfig(Spec):
     fit: TrainOptions = TrainOptions()
     """How the weights are fitted: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's
     weights, on its own episodes."""
-    launch: list[str] = []
-    """The command that starts the fitting as processes of its own, for example `[accelerate, launch, --config_file,
-    FILE]`; empty = in this process."""
     held_out: HeldOutPart = HeldOutPart()
     owed_share: float = Field(0.0, ge=0, le=1)
     """The training goes on while at most this share of an iteration's episodes is owed (failed through an endpoint,
