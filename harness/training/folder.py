@@ -31,8 +31,8 @@ from harness.training.curve import TRAINING
 from harness.training.fit import CHECKPOINT
 
 SCHEMA_VERSION = 1
-NOT_WEIGHTS = ("README.md",)
-"""Files of a checkpoint that are about it, not it."""
+NOT_WEIGHTS = ("README.md", "converted.json")
+"""Files of a model's folder that are about it, not it."""
 
 
 @dataclass(frozen=True, slots=True)
