@@ -10,9 +10,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Literal
 
-ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget"]
+ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker"]
 """Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or
-machine, or a limit that the user set."""
+machine, a limit that the user set, or an episode at which worker processes die."""
 
 
 class HarnessError(Exception):

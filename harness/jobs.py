@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.index import latest_episodes
 from harness.plan import Plan, Unit
-from harness.records import EpisodeRecord
+from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.scoring import Given, Scoring
 
 OWED_ERRORS = ("infrastructure", "budget")
@@ -62,6 +62,17 @@ def given_json(given: Given) -> dict[str, Any]:
 def given_from(plain: dict[str, Any]) -> Given:
     """What `given_json` wrote."""
     return Given(plain["scores"], frozenset(plain["rewarded"]), plain["failed"])
+
+
+def after(unit: dict[str, Any], record: EpisodeRecord | JudgementRecord | ProcessRewardRecord) -> None:
+    """Note in a unit what it has got by now, so that only the rest is done should it be played again."""
+    if isinstance(record, EpisodeRecord):
+        unit["episode"] = record.model_dump(mode="json")
+    elif isinstance(record, JudgementRecord):
+        if record.scores is not None:
+            unit["given"]["scores"][record.judge] = record.scores
+    elif record.status == "scored":
+        unit["given"]["rewarded"].append(record.label)
 
 
 def owed_jobs(

@@ -20,7 +20,8 @@ from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, Spent, spent
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
-from harness.executors import Executor, Json, Record
+from harness.executors import Executor, Json, Record, Workforce
+from harness.executors.desk import Desk
 from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
@@ -65,10 +66,11 @@ class Run:
         record_calls: bool = True,
         replay: Path | None = None,
         allow_leak: bool = False,
+        workforce: Workforce | None = None,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
         unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
-        `allow_leak` lets a model play tasks that it was trained on."""
+        `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here)."""
         self.experiment = experiment
         self.folder = folder
         self.plan = Plan(experiment)
@@ -79,6 +81,7 @@ class Run:
         self.record_calls = record_calls
         self.replay = replay
         self.allow_leak = allow_leak
+        self.workforce = workforce or Workforce()
         self._calls: CallLog | None = None
         self.activity = Activity()
         self._lock = RunLock(folder)
@@ -106,6 +109,7 @@ class Run:
             self.episodes = Appender(self.folder / EPISODES)
             self.scores = Records(self.folder)
             self._calls = self._open_calls()
+            self._plain_models = dict(self.plan.models)
             self.plan.models = {name: self._wrapped(model) for name, model in self.plan.models.items()}
             self.scoring = self._scoring()
         except BaseException:
@@ -170,8 +174,14 @@ class Run:
         return keeper.played, keeper.scored
 
     def _executor(self, progress: Progress) -> Executor:
+        force, at_once = self.workforce, self.experiment.limits.episodes_at_once
         player = Player(self.plan, self.scoring, self.activity)
-        return InProcess(player, self.experiment.limits.episodes_at_once)
+        if force.kind == "local" and not force.workers:
+            return InProcess(player, at_once)
+        desk = Desk(self.experiment, self._plain_models, self.meter, self._calls, self.replay is not None)
+        from harness.executors.workers import Workers
+
+        return Workers(force.workers, at_once, player, desk, progress.say, recycle=force.recycle)
 
     def _watchdog(self, progress: Progress) -> Watchdog:
         limits = self.experiment.limits

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from harness.episode import play_episode, unplayed
 from harness.executors import Json, Record
 from harness.jobs import given_from, unit_of
+from harness.judging import unscored
 from harness.plan import Plan
 from harness.records import EpisodeRecord, ErrorInfo
 from harness.scoring import Scoring
@@ -35,6 +37,18 @@ class Player:
         if record.status == "finished":
             await self.scoring.score(record, given_from(unit["given"]), Kept(keep))
 
+    def lost(self, unit: Json, error: ErrorInfo) -> Iterator[Record]:
+        """The records of a unit that can not be played: a failed episode, or, where the episode is there, the judgements
+        that nobody could give it."""
+        if unit["episode"] is None:
+            yield unplayed(self.plan.episode(unit_of(unit)), unit["attempt"], error)
+            return
+        episode, given = EpisodeRecord.model_validate(unit["episode"]), given_from(unit["given"])
+        if episode.status == "finished" and episode.judge_background is not None:
+            for judge in self.scoring.judges:
+                if judge.label not in given.scores:
+                    yield unscored(episode, judge.label, error, [])
+
     async def _episode(self, unit: Json) -> EpisodeRecord:
         """An episode that does not even end at its deadline is abandoned."""
         plan = self.plan.episode(unit_of(unit))
@@ -55,9 +69,13 @@ class Kept:
     """The files of scores as `Scoring` sees them, with a keeper behind both."""
 
     def __init__(self, keep: Keep) -> None:
-        self.judgements = self.rewards = _Appending(keep)
+        self.judgements = _Appending(keep)
+        self.rewards = _Appending(keep)
 
 
 class _Appending:
     def __init__(self, keep: Keep) -> None:
-        self.append = keep
+        self._keep = keep
+
+    async def append(self, record: Any, /) -> None:
+        await self._keep(record)

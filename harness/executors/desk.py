@@ -1,0 +1,96 @@
+"""What a run keeps for all who play its units elsewhere: permits for the endpoints, the record of replies, the meter, what
+endpoints refuse, and the addresses of the model servers it runs.
+
+Worker processes ask for these over their pipes, tasks on a Ray cluster through an actor; either way there is one of each,
+so N workers neither multiply a rate limit nor spend a budget N times.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+
+from agents.models.base import Model
+from agents.models.cache import CallLog, reply_from
+from agents.models.endpoint import known_refusals, learn_refusals
+from agents.models.failures import CallFailed
+from agents.models.limits import AdaptiveLimit, Outcome, own_limit
+from harness.errors import BadInput
+from harness.executors import Json
+from harness.experiment import Experiment
+from harness.metering import Meter
+
+
+class Desk:
+    """Belongs to the run's own process."""
+
+    def __init__(
+        self, experiment: Experiment, models: Mapping[str, Model], meter: Meter, calls: CallLog | None, replay: bool
+    ) -> None:
+        """`models`: the plain ones, by name. `calls`: the record of replies, which `replay` answers everything from."""
+        self._experiment, self._models, self._meter, self._calls = experiment, models, meter, calls
+        self._replay = replay
+
+    def setup(self) -> Json:
+        """What a player elsewhere is made from. No secret is in it: keys travel by the environment alone."""
+        return {
+            "experiment": self._experiment.model_dump(mode="json"),
+            "replay": self._replay,
+            "calls": self._calls.path.name if self._calls else "",
+            "refusals": known_refusals(),
+            "path": sys.path,
+        }
+
+    def lend(self, episode: str) -> list[Json]:
+        """The recorded calls of an episode; in a replay, where it has none, some others to compare with."""
+        return self._calls.lend(episode, or_first=self._replay) if self._calls else []
+
+    def said(self, reply: Json, key: str, parts: Json | None, cache_hit: bool) -> None:
+        """A model replied (`reply_json`); counted, and recorded where it is fresh, before the reply is used. Raises
+        `EpisodeError` when it can not be recorded."""
+        got = reply_from(reply, cache_hit=cache_hit)
+        if parts is not None and self._calls is not None and not self._replay:
+            self._calls.append(parts, key, got)
+        self._meter.count(got)
+
+    def learnt(self, learnt: Json) -> None:
+        """What somebody was refused; handed on with the next `setup`."""
+        learn_refusals(learnt)
+
+    async def address(self, model: str) -> str:
+        """Of the server that this process runs for a model. Raises `BadInput` when it has none or it does not start."""
+        find = getattr(self._models.get(model), "address", None)
+        try:
+            found = await find() if find else None
+        except CallFailed as failure:
+            raise BadInput(failure.reason) from None
+        if found is None:
+            raise BadInput(f"model {model!r} has no server of its own")
+        return str(found)
+
+
+class Permits:
+    """The permits that one worker holds, per (endpoint, fingerprint of the key)."""
+
+    def __init__(self) -> None:
+        self._held: Counter[tuple[str, str]] = Counter()
+        self._limits: dict[tuple[str, str], AdaptiveLimit] = {}
+
+    async def take(self, endpoint: str, key: str, most: int, start: int) -> None:
+        """Wait for a permit, first come, first served among all workers."""
+        limit = own_limit(endpoint, key, most, start)
+        await limit.acquire()
+        self._limits[endpoint, key] = limit
+        self._held[endpoint, key] += 1
+
+    def give(self, endpoint: str, key: str, outcome: Outcome, retry_after: float | None) -> None:
+        if self._held[endpoint, key] > 0:
+            self._held[endpoint, key] -= 1
+            self._limits[endpoint, key].release(outcome, retry_after)
+
+    def give_all(self) -> None:
+        """The worker is gone: nobody else will hand back what it held."""
+        for (endpoint, key), count in list(self._held.items()):
+            for _ in range(count):
+                self.give(endpoint, key, "lost", None)

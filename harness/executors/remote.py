@@ -1,0 +1,117 @@
+"""Models and limits of a process that plays for a run elsewhere: they ask the run's desk for permits and recorded replies,
+and tell it every reply before it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from agents.models import endpoint, limits
+from agents.models.base import ChatReply, ChatRequest, Model
+from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
+from agents.models.limits import Outcome
+from harness.executors import Json
+from harness.executors.playing import Keep, Player
+from harness.experiment import Experiment
+from harness.plan import Plan
+from harness.scoring import Scoring
+from harness.watchdog import Activity
+
+
+class DeskLine(Protocol):
+    """The line to the run's desk (`harness.executors.desk`)."""
+
+    async def said(self, call: Json) -> None:
+        """Raises `EpisodeError` when the reply can not be recorded."""
+
+    async def address(self, model: str) -> str: ...
+
+    def learnt(self, learnt: Json) -> None: ...
+
+    def take_permit(self, limit: Json) -> asyncio.Future[Any]:
+        """A permit to come; `drop_permit` when nobody wants it any more, whether it has come or not."""
+
+    def drop_permit(self, permit: asyncio.Future[Any], limit: Json) -> None: ...
+
+    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None) -> None: ...
+
+
+class DeskLimit:
+    """A limit whose permits the desk hands out."""
+
+    def __init__(self, line: DeskLine, endpoint: str, key: str, most: int, start: int) -> None:
+        self._line = line
+        self._limit: Json = {"endpoint": endpoint, "key": key, "most": most, "start": start}
+
+    async def acquire(self) -> None:
+        permit = self._line.take_permit(self._limit)
+        try:
+            await asyncio.shield(permit)
+        except asyncio.CancelledError:
+            self._line.drop_permit(permit, self._limit)
+            raise
+
+    def release(self, outcome: Outcome, retry_after: float | None = None) -> None:
+        self._line.give_permit(self._limit, outcome, retry_after)
+
+
+class DeskModel:
+    """A model whose replies the desk hears of, and which answers from what the desk lent where it can."""
+
+    def __init__(self, model: Model, lent: LentCalls, line: DeskLine, replay: bool) -> None:
+        self.name, self.provider, self.model = model.name, model.provider, model.model
+        self.revision, self.base_url = model.revision, model.base_url
+        self.inner: Model = ReplayModel(model, lent) if replay else model
+        self._plain, self._lent, self._line, self._replay = model, lent, line, replay
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """See `Model.complete`."""
+        parts = call_parts(self._plain, request)
+        key = key_of(parts)
+        found = None if self._replay else self._lent.find(request.identity.episode, key)
+        reply = found or await self.inner.complete(request)
+        fresh = None if reply.cache_hit else parts
+        await self._line.said({"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit})
+        return reply
+
+    async def check(self) -> None:
+        """The run has done it."""
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class RemotePlayer:
+    """A `Player` in a process that is not the run's."""
+
+    def __init__(self, setup: Json, line: DeskLine) -> None:
+        """`setup` as `Desk.setup` made it. Raises `BadInput` where this process lacks what the run's has."""
+        limits.take_permits_from(partial(DeskLimit, line))
+        for learnt in setup["refusals"]:
+            endpoint.learn_refusals(learnt)
+        endpoint.tell_refusals(line.learnt)
+        self._lent = LentCalls(Path(setup["calls"]))
+        experiment = Experiment.model_validate(setup["experiment"])
+        self.limits = experiment.limits
+        plan = Plan(experiment)
+        plan.open_models()
+        for name, model in plan.models.items():
+            attach: Callable[[Callable[[], Awaitable[str]]], None] | None = getattr(model, "attach", None)
+            if attach is not None:
+                attach(partial(line.address, name))
+            plan.models[name] = DeskModel(model, self._lent, line, setup["replay"])
+        scoring = Scoring(plan, experiment.judges, experiment.judge_aggregate, experiment.process)
+        self.activity = Activity()
+        self._player = Player(plan, scoring, self.activity)
+
+    async def play(self, unit: Json, calls: list[Json], keep: Keep) -> None:
+        """`calls`: what the desk lends for the episode."""
+        self._lent.add(unit["episode_id"], calls)
+        try:
+            await self._player.play(unit, keep)
+        finally:
+            self._lent.forget(unit["episode_id"])
