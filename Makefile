@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers clean install
+.PHONY: run test ci gate lint bench peers audit clean install
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -47,6 +47,12 @@ $(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev]'
 	@touch $@ $(VENV)/.local
+
+# Known vulnerabilities of the pinned versions; asks the public advisory service.
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install -q --disable-pip-version-check pip-audit
+	.venv-audit/bin/pip-audit -r $(CONSTRAINTS) --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -5,6 +5,7 @@ continued begins to play at once.
 from __future__ import annotations
 
 import argparse
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,7 +24,7 @@ EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
-    name = arguments.name or experiment.run_name
+    name = experiment.run_name if arguments.name is None else arguments.name
     if arguments.dry_run:
         return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     folder = run_folder(arguments.results, name)
@@ -103,9 +104,12 @@ def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
 
 
 def run_folder(results: Path, name: str) -> Path:
-    """The run's folder. Raises `BadInput` for a name that would leave `results`."""
-    if not name or name.startswith(".") or any(char in name for char in "/\\\0"):
-        raise BadInput(f"--name {name!r}: a run's name is one folder name under {results}, without slashes")
+    """The run's folder. Raises `BadInput` for a name that is none: it would leave `results`, or mislead who reads it."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise BadInput(
+            f"--name {name!r}: a run's name is one folder name under {results}, without slashes: letters, digits, `.`, "
+            "`_` and `-`, at most 100, beginning with a letter or digit"
+        )
     return results / name
 
 
