@@ -37,8 +37,8 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "environments": _environments(plan),
         "judge": scoring.label,
         "process": [method.label for method in scoring.methods],
-        "prompts": dict(sorted(_prompts(plan))),
-        "data": _data(plan),
+        "prompts": dict(sorted(prompt_versions(plan))),
+        "data": data_hashes(plan),
         "tasks": _tasks(plan),
         "packages": _packages(),
         "python": platform.python_version(),
@@ -46,7 +46,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
     }
 
 
-def _prompts(plan: Plan) -> Iterator[tuple[str, str]]:
+def prompt_versions(plan: Plan) -> Iterator[tuple[str, str]]:
     """Prompt name -> its content's version."""
     for world in plan.worlds.values():
         for role in ("actor", "strategist"):
@@ -72,7 +72,8 @@ def _environments(plan: Plan) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _data(plan: Plan) -> dict[str, dict[str, str]]:
+def data_hashes(plan: Plan) -> dict[str, dict[str, str]]:
+    """Per environment and split the hashes of the data behind its tasks."""
     found = {}
     for cell in plan.cells.values():
         world = plan.world(cell)

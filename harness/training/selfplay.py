@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import BadInput, HarnessError
 from harness.experiment import Experiment
 from harness.leaks import find_leaks, refuse_leaks, task_hash
+from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, execute
@@ -246,7 +247,13 @@ class SelfPlay:
     def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
         """What a run's result is a function of. Where a checkpoint lies is not among it, what is in it is."""
         plan = Plan(experiment)
-        return {"experiment": _steady(experiment), "weights": weights.hash, "data": _data_hashes(plan)}
+        prompts = dict(sorted(prompt_versions(plan)))
+        return {
+            "experiment": _steady(experiment),
+            "weights": weights.hash,
+            "data": data_hashes(plan),
+            "prompts": prompts,
+        }
 
     def _ranked(self, k: int) -> bool:
         return k % self.config.held_out.every == 0 or k == self.config.iterations
@@ -313,15 +320,6 @@ def _steady(experiment: Experiment) -> dict[str, Any]:
         if model.get("revision", "").startswith("weights-"):
             model.pop("model")
     return dumped
-
-
-def _data_hashes(plan: Plan) -> dict[str, Any]:
-    found = {}
-    for cell in plan.cells.values():
-        world = plan.world(cell)
-        key = f"{cell.environment.shown} | {cell.environment.split}"
-        found[key] = dict(world.environment.data_hashes(cell.environment.split))
-    return found
 
 
 def _took(row: CurveRow, *markers: Marker) -> dict[str, float]:
