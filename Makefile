@@ -12,7 +12,7 @@ run: $(VENV)/.local
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q --durations=10
 
-ci: $(VENV)/.dev gate
+ci: $(VENV)/.dev browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
 
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
@@ -34,6 +34,18 @@ peers: .venv-peers/.done
 	$(PYTHON) -m venv .venv-peers
 	@tools/timed "install" .venv-peers/bin/pip install -q --disable-pip-version-check inspect_ai==0.3.285 openai==3.54.0
 	@touch $@
+
+# Debian's Chromium, where there is none: for the browser tests and the pictures.
+browser:
+	@tools/browser
+
+# The small run under results/sample, played anew: the README's ranking and the viewer's example.
+sample: $(VENV)/.dev
+	@PATH="$(abspath $(BIN)):$$PATH" tools/sample
+
+# docs/images and the README's ranking, from results/sample.
+pictures: $(VENV)/.dev browser
+	$(BIN)/python -m tools.pictures
 
 install: $(VENV)/.dev
 
