@@ -96,6 +96,8 @@ class ManagedServer:
                 stderr=complaints,
                 env=environment,
                 text=True,
+                # Ctrl-C goes to the whole group of a terminal; the run wants to end its episodes first.
+                process_group=0,
             )
             line = self._first_line(self._process)
             if line:

@@ -127,6 +127,27 @@ asyncio.run(main())
 """
 
 
+INTERRUPTED = """
+import asyncio, os, signal
+from agents.models import make_model
+from tests.agents.models.conftest import ask
+async def main():
+    signal.signal(signal.SIGINT, lambda *_: None)  # a run lets its episodes end
+    model = make_model("m", {"provider": "llamacpp", "context": 512, "slots": 1})
+    await model.check()
+    os.killpg(0, signal.SIGINT)
+    print((await model.complete(ask("Say hello.", max_tokens=4))).finish_reason)
+    await model.close()
+asyncio.run(main())
+"""
+
+
+def test_ctrl_c_at_a_terminal_which_goes_to_the_whole_group_does_not_stop_the_server() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, process_group=0, check=False)
+    assert done.stdout.split() in (["length"], ["stop"]), done.stderr
+
+
 @pytest.mark.parametrize("end", ["kill", "busy", "exit"])
 def test_the_server_is_gone_when_its_parent_is_killed_or_forgets_to_close_it(end: str) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, end], stdout=subprocess.PIPE, text=True)
