@@ -41,7 +41,9 @@ browser:
 
 # The small run under results/sample, played anew: the README's ranking and the viewer's example.
 sample: $(VENV)/.dev
-	@PATH="$(abspath $(BIN)):$$PATH" tools/sample
+	@$(BIN)/harness run experiments/sample.yaml --name sample --results build; status=$$?; test $$status -eq 0 -o $$status -eq 4
+	mkdir -p results/sample
+	cd build/sample && cp manifest.json episodes.jsonl judgements.jsonl process_rewards.jsonl ../../results/sample/
 
 # docs/images and the README's ranking, from results/sample.
 pictures: $(VENV)/.dev browser

@@ -1,0 +1,102 @@
+"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/sample.
+
+Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from leaderboard.board import Board, leaderboard, open_board, plain_rows
+from leaderboard.page import write_page
+from leaderboard.page.sections import amount, interval, rank_text
+from tests.browser.browsing import open_browser
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "results" / "sample"
+IMAGES = ROOT / "docs" / "images"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- ranking of results/sample, written by `make pictures` -->", "<!-- end of ranking -->"
+MOST_BYTES = 200_000
+
+
+def readme_table(board: Board) -> str:
+    """The ranking as a Markdown table."""
+    heads = ("environment", "strategist", "actor", "rank", "tied with", "goal", "95 % interval", "scored", "tokens")
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|---|--:|--:|--:|--:|"]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in plain_rows(leaderboard(board))]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    return (
+        row["environment"],
+        row["strategist"],
+        row["actor"],
+        rank_text(row),
+        row["tied_with"] or "–",
+        amount(row["goal"]),
+        interval(row["low"], row["high"]),
+        f"{row['finished'] - row['unscored']}/{row['planned']}",
+        f"{row['tokens']:,.0f}",
+    )
+
+
+def with_table(readme: str, table: str) -> str:
+    """The README with the table between its two marks."""
+    before, mark, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (mark and end):
+        raise SystemExit(f"README.md has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+def save(picture: bytes, name: str) -> None:
+    """Write docs/images/NAME.png with 256 colours. Raises `SystemExit` for one that is too large."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    path = IMAGES / f"{name}.png"
+    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.relative_to(ROOT)}: {image.width} × {image.height}, {size / 1000:.0f} kB")
+    if size > MOST_BYTES:
+        raise SystemExit(f"{path} has {size} bytes; at most {MOST_BYTES} are wanted")
+
+
+def new_page(browser: Browser, width: int, height: int, scheme: str = "light") -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, device_scale_factor=1.5, color_scheme=scheme
+    )
+    return context.new_page()
+
+
+def static_page(browser: Browser, board: Board) -> None:
+    """The page of `harness leaderboard --html`."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = write_page(board, Path(folder)).as_uri()
+        page = new_page(browser, 1100, 1000)
+        page.goto(address)
+        save(page.screenshot(), "page")
+        page = new_page(browser, 375, 740, "dark")
+        page.goto(address + "#uplift")
+        save(page.screenshot(), "page-phone")
+
+
+def main() -> int:
+    board = open_board([SAMPLE])
+    README.write_text(with_table(README.read_text(), readme_table(board)))
+    with open_browser() as browser:
+        static_page(browser, board)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
