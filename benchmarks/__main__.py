@@ -10,6 +10,7 @@ from pathlib import Path
 
 CORE: dict[str, tuple[str, list[str]]] = {
     "startup": ("benchmarks.files", ["startup"]),
+    "first-call": ("benchmarks.files", ["first_call"]),
     "calls": ("benchmarks.calls", []),
     "fullness": ("benchmarks.calls", ["--full", "0.1", "2"]),
     "peers": ("benchmarks.peers", []),

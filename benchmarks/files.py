@@ -1,7 +1,7 @@
 """What is kept, and what keeping it costs: records appended per second with the durability promised, opening a run of a
 gigabyte, memory by the number of episodes, and the start of the command line. Each beside a named alternative.
 
-    python -m benchmarks.files [appends] [recovery] [memory] [startup]      all of them when none is named
+    python -m benchmarks.files [appends] [recovery] [memory] [startup] [first_call]    all of them when none is named
     python -m benchmarks.files recovery --gigabytes 0.1
 """
 
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -29,6 +30,7 @@ from harness.progress import Progress
 from harness.records import EpisodeRecord
 from harness.run import Run, execute
 from harness.store import EPISODES, Appender, encode, read_record
+from tests.servers.openai_server import OpenAIServer, default_handler
 
 SCRIPTED = {"provider": "scripted", "function": "tests.harness.builders:speak"}
 
@@ -173,8 +175,55 @@ def startup(_: argparse.Namespace, rounds: int = 9) -> None:
         print(f"  {name:20s} {statistics.median(values):6.3f} s ({min(values):.3f})  {ratio:.2f} ×")
 
 
+BARE_CALL = """
+import sys
+from openai import OpenAI
+OpenAI(base_url=sys.argv[1], api_key="none").chat.completions.create(
+    model="local", messages=[dict(role="user", content="Hello.")])
+"""
+
+
+def first_call(_: argparse.Namespace, rounds: int = 5) -> None:
+    """Seconds from the start of the process to the arrival of its first request at a server that is up."""
+
+    def until_first(*command: str) -> float:
+        arrived: list[float] = []
+
+        def handler(body: dict[str, Any]) -> str:
+            arrived.append(time.perf_counter())
+            return default_handler(body)
+
+        with OpenAIServer(handler) as server, tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "e.yaml").write_text(FIRST_CALL.format(url=server.url, environment=command[-1]))
+            words = [word.replace("{url}", server.url).replace("{folder}", folder) for word in command[:-1]]
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            return arrived[0] - began
+
+    run = ("-m", "harness.cli", "run", "{folder}/e.yaml", "--results", "{folder}/results")
+    ways = {"one call of the openai library": ("-c", BARE_CALL, "{url}", "")}
+    ways |= {f"harness run, {name}": (*run, name) for name in ("sotopia", "webshop", "alfworld")}
+    got: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, command in ways.items():
+            got[name].append(until_first(*command))
+    print(f"first call: median (best) of {rounds} rounds in turn; the goal is below 2 s")
+    for name, values in got.items():
+        ratio = statistics.median(values) / statistics.median(got["one call of the openai library"])
+        print(f"  {name:31s} {statistics.median(values):6.3f} s ({min(values):.3f})  {ratio:.2f} ×")
+
+
+FIRST_CALL = """
+name: first
+environments: [{{name: {environment}, split: builtin-test, tasks: 1}}]
+models: {{m: {{provider: openai, model: local, base_url: "{url}"}}}}
+actors: [m]
+strategists: [vanilla]
+"""
+
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "startup": startup,
+    "first_call": first_call,
     "appends": appends,
     "recovery": recovery,
     "memory": memory,
