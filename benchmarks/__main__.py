@@ -15,12 +15,13 @@ CORE: dict[str, tuple[str, list[str]]] = {
     "fullness": ("benchmarks.calls", ["--full", "0.1", "2"]),
     "peers": ("benchmarks.peers", []),
     "peers-memory": ("benchmarks.peers", ["--memory"]),
+    "steps": ("benchmarks.steps", []),
     "appends": ("benchmarks.files", ["appends"]),
     "memory": ("benchmarks.files", ["memory"]),
     "recovery": ("benchmarks.files", ["recovery"]),
 }
 """Name -> module and arguments."""
-PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues")
+PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues", "steps")
 
 
 def others() -> list[str]:
