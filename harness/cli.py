@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.commands import train
+from harness.commands import models, train
 from harness.errors import BadInput, HarnessError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     _check_parser(commands)
     _data_parser(commands)
     train.add_parser(commands)
+    models.add_parser(commands)
     return top
 
 
@@ -79,6 +80,13 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument(
         "--allow-leak", action="store_true", help="play tasks that a model was trained on; the manifest says so"
     )
+    where = run.add_argument_group("where episodes are played (in this process, when nothing is said)")
+    where.add_argument("--workers", type=int, default=0, metavar="N", help="in N worker processes")
+    where.add_argument(
+        "--recycle", type=int, default=1000, metavar="N", help="a fresh worker after so many episodes (1000)"
+    )
+    where.add_argument("--executor", choices=["local", "ray"], default="local", help="local, or a Ray cluster")
+    where.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster; one on this machine when left out")
     run.set_defaults(do=_do_run)
 
 
@@ -93,6 +101,13 @@ def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     judge.add_argument("--judge", metavar="MODEL", help="a model of the run's config, or provider:model")
     judge.add_argument("--kind", default="sotopia", help="the kind of judge (sotopia)")
     judge.add_argument("--model-config", type=Path, metavar="FILE", help="YAML with `models:` to take MODEL from")
+    judge.add_argument("--max-tokens", type=int, metavar="N", help="longest answer (as in the run's config, else 1500)")
+    judge.add_argument(
+        "--answer-chars",
+        type=int,
+        metavar="N",
+        help="cap on each reason in an answer, for small models that do not stop",
+    )
     judge.add_argument("--again", type=int, default=0, metavar="K", help="ask K times more (test-retest)")
     judge.add_argument(
         "--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed,silenced or all"

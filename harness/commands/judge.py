@@ -7,6 +7,7 @@ import argparse
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -22,9 +23,11 @@ from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
 from harness.plan import model_config
 from harness.records import EpisodeRecord, JudgementRecord
-from harness.specs import JudgeSpec
+from harness.specs import JudgeSpec, JudgingSpec
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
 from harness.yamltext import read_yaml
+
+SpecT = TypeVar("SpecT", bound=JudgingSpec)
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -48,8 +51,7 @@ def judge_command(arguments: argparse.Namespace) -> int:
         raise BadInput("harness judge needs --judge MODEL, --process METHOD, or `report` before the runs")
     experiment = stored_experiment(arguments.run)
     config = judge_config(experiment, arguments.judge, arguments.model_config)
-    base = next(iter(experiment.judges), JudgeSpec(model=""))
-    spec = base.model_copy(update={"model": arguments.judge, "kind": arguments.kind})
+    spec = judge_spec(arguments, experiment)
     copies = read_copies(arguments.copies)
     if arguments.again < 0:
         raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
@@ -72,6 +74,24 @@ def judge_command(arguments: argparse.Namespace) -> int:
         more = f" harness judge report {arguments.run}"
     console.print(line + more, markup=False, highlight=False, soft_wrap=True)
     return exit_code(tally)
+
+
+def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSpec:
+    """How the judge is asked: as the run's config asks this model, else as it asks its first judge, but for what the
+    command line says. Raises `BadInput`."""
+    known = sorted(experiment.judges, key=lambda spec: spec.model != arguments.judge)
+    base = known[0] if known else JudgeSpec(model="")
+    return with_settings(base.model_copy(update={"model": arguments.judge, "kind": arguments.kind}), arguments)
+
+
+def with_settings(spec: SpecT, arguments: argparse.Namespace) -> SpecT:
+    """The spec with --max-tokens and --answer-chars, where given. Raises `BadInput` for a value out of range."""
+    given = {"max_tokens": arguments.max_tokens, "answer_chars": arguments.answer_chars}
+    changes = {key: value for key, value in given.items() if value is not None}
+    try:
+        return type(spec).model_validate({**spec.model_dump(), **changes})
+    except ValidationError as error:
+        raise BadInput(explain(error, "--max-tokens, --answer-chars")) from None
 
 
 def exit_code(tally: Tally) -> int:

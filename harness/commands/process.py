@@ -13,7 +13,7 @@ from rich.console import Console
 from agents.models import make_model
 from agents.models.base import Model
 from harness.commands.asking import Tally, ask_all
-from harness.commands.judge import exit_code, judge_config, stored_experiment
+from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes
@@ -63,6 +63,7 @@ def read_spec(arguments: argparse.Namespace, experiment: Experiment) -> ProcessS
     """The method of the command line; where the run's config has the same method, its settings are the base. Raises
     `BadInput`."""
     known = [spec for spec in experiment.process if spec.method == arguments.process]
+    known.sort(key=lambda spec: spec.model != arguments.judge)
     base = known[0] if known else ProcessSpec(method=arguments.process)
     changes: dict[str, Any] = {"options": {**base.options, **dict(map(_option, arguments.option))}}
     if arguments.judge is not None:
@@ -73,7 +74,7 @@ def read_spec(arguments: argparse.Namespace, experiment: Experiment) -> ProcessS
         if arguments.max_episodes < 1:
             raise BadInput(f"--max-episodes {arguments.max_episodes}: expected at least 1")
         changes["max_episodes"] = arguments.max_episodes
-    return base.model_copy(update=changes)
+    return with_settings(base.model_copy(update=changes), arguments)
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -7,25 +7,24 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 import environments
-from agents.models.base import ChatRequest
 from harness.cli import main
 from harness.errors import BadInput
 from harness.judging.cards import Card
 from harness.judging.copies import FILLER, padded, renamed, silenced, swapped
+from harness.judging.planted import SPLIT
 from harness.judging.report import judge_report
 from harness.progress import Progress
 from harness.run import Run, execute
 from tests.harness.builders import experiment
 from tests.harness.judging.test_process import DIALOGUE
 
-PLANTED = "tests.harness.judging.planted"
+PLANTED = "harness.judging.planted"
 
 
 def models(*names: str) -> dict[str, dict[str, str]]:
@@ -59,8 +58,8 @@ def play(folder: Path, **changes: Any) -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eighteen dialogues, in eighteen scenarios, without a judge."""
     world = {"name": "sotopia", "split": "builtin", "tasks": one_task_per_scenario(18), "options": {"max_turns": 4}}
-    made = models("actor", *JUDGES)
-    return play(tmp_path_factory.mktemp("runs") / "base", environments=[world], models=made, actors=["actor"])
+    made = models("teller", *JUDGES)
+    return play(tmp_path_factory.mktemp("runs") / "base", environments=[world], models=made, actors=["teller"])
 
 
 Judged = Callable[..., Path]
@@ -152,7 +151,7 @@ def test_what_was_not_measured_says_how_to_measure_it(base: Path, tmp_path: Path
 
 def test_few_scenarios_give_no_verdict_on_bias(tmp_path: Path) -> None:
     world = {"name": "sotopia", "split": "builtin", "tasks": one_task_per_scenario(3), "options": {"max_turns": 4}}
-    run = play(tmp_path / "run", environments=[world], models=models("actor", "good"), actors=["actor"])
+    run = play(tmp_path / "run", environments=[world], models=models("teller", "good"), actors=["teller"])
     main(["judge", str(run), "--judge", "good", "--again", "1", "--copies", "all"])
     finding = card_of(run, "good").finding("position bias")
     assert finding.verdict == "unsure"
@@ -244,55 +243,21 @@ def test_copies_change_what_they_say_and_nothing_else() -> None:
 # --- judges of strategies, against the real advance and the verified outcome
 
 
-def household(count: int) -> dict[str, Any]:
-    tasks = environments.make("alfworld").tasks("builtin-test")
-    ids = list({task.group: task.id for task in tasks if "/mini/" in task.id}.values())[:count]
-    return {"name": "alfworld", "split": "builtin-test", "tasks": ids}
-
-
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten games; the advisor's way is the shortest with a useless step between any two, and in every other game it gives
-    up half way."""
+    """Ten games in ten scenes; the advisor's way is the shortest with a useless step between any two, and in some games
+    it gives up half way."""
+    tasks = environments.make("alfworld").tasks(SPLIT)
+    ids = list({task.group: task.id for task in tasks}.values())[:10]
     names = ("good_critic", "contrary_critic", "dice_critic")
-    made = models(*names) | {
-        name: {"provider": "scripted", "function": f"tests.harness.judging.{module}:{name}"}
-        for name, module in (("obey", "test_process"), ("half_useful", "test_report"))
-    }
     return play(
         tmp_path_factory.mktemp("runs") / "houses",
-        environments=[household(10)],
-        models=made,
-        actors=["obey"],
-        strategists=[{"kind": "epo", "model": "half_useful"}],
+        environments=[{"name": "alfworld", "split": SPLIT, "tasks": ids}],
+        models=models("obedient", "advisor", *names),
+        actors=["obedient"],
+        strategists=[{"kind": "epo", "model": "advisor"}],
         process=["progress", *({"method": "critical", "model": name} for name in names)],
     )
-
-
-def ways() -> dict[str, list[str]]:
-    """Opening of each game -> the advisor's strategies."""
-    environment = environments.make("alfworld")
-    wanted = household(10)["tasks"]
-    found = {}
-    for number, task in enumerate(task for task in environment.tasks("builtin-test") if task.id in wanted):
-        game, commands = environment.reset(task, 0), []
-        while not game.done:
-            commands.append(environment.baselines["expert"].act(game, 0, Random(0)))
-            game.step(0, commands[-1])
-        texts = [text for command in commands for text in (command.text, "look")]
-        found[environment.reset(task, 0).view(0).background.strip()] = texts[: len(texts) // 2 if number % 2 else None]
-    return found
-
-
-WAYS: dict[str, list[str]] = {}
-
-
-def half_useful(request: ChatRequest) -> str:
-    if not WAYS:
-        WAYS.update(ways())
-    way = next(way for opening, way in WAYS.items() if opening in request.messages[0].content)
-    past = sum(message.role == "assistant" for message in request.messages)
-    return f"Strategy: {way[past] if past < len(way) else 'look'}"
 
 
 def test_step_credit_is_measured_against_the_real_advance_and_the_verified_outcome(houses: Path) -> None:
