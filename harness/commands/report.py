@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import BadInput
-from harness.judging.cards import Card, Finding
+from harness.judging.cards import Card, Finding, said
 from harness.judging.report import Report, judge_report
 from leaderboard.tables import find_runs
 
@@ -36,9 +36,10 @@ def report_command(paths: Sequence[Path], form: str) -> int:
 
 def summary(card: Card) -> str:
     """One sentence per judge."""
+    bad = [said(finding) for finding in card.findings if finding.verdict == "BAD"]
     missing = [finding.name for finding in card.findings if finding.verdict == "not measured"]
-    said = f"not to be relied on: {', '.join(card.bad)}" if card.bad else "nothing bad was seen"
-    return said + (f"; not measured: {', '.join(missing)}" if missing else "")
+    told = f"not to be relied on: {', '.join(bad)}" if bad else "nothing bad was seen"
+    return told + (f"; not measured: {', '.join(missing)}" if missing else "")
 
 
 def cells(finding: Finding) -> tuple[str, ...]:

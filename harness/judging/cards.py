@@ -29,6 +29,28 @@ class Finding:
     note: str = ""
 
 
+SAID = {
+    "unscored": "{:.0%} of its answers can not be used",
+    "attention": "a character loses {:.1f} points when all it did is taken away",
+    "sameness": "{:.0%} of its scores are the same number",
+    "agreement": "alpha {:.2f} at best",
+    "flips": "{:.0%} of its verdicts change when it is asked again",
+    "position bias": "{:+.1f} points for being asked about first",
+    "length bias": "{:+.1f} points for empty words",
+    "name bias": "scores move {:.1f} points when names are exchanged",
+    "AUROC outcome": "{:.2f} against the true outcome; 0.5 is a coin",
+    "AUROC progress": "{:.2f} against the real advance; 0.5 is a coin",
+    "AUROC replay": "{:.2f} against replayed credit; 0.5 is a coin",
+}
+"""What a figure's value means, in words."""
+
+
+def said(finding: Finding) -> str:
+    """The figure's name, and its value in words."""
+    known = SAID.get(finding.name)
+    return finding.name if known is None or finding.value is None else f"{finding.name} ({known.format(finding.value)})"
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One judge."""

@@ -124,12 +124,16 @@ def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Ag
 
 
 def _agreement(pairs: Sequence[Agreement]) -> Finding:
+    """With the judge it agrees with most: beside bad judges a good one must not look bad. Of two that disagree it can not
+    be said which is wrong."""
     known = [pair.alpha for pair in pairs if pair.alpha is not None]
     if not known:
         return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
-    alpha = sum(known) / len(known)
-    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA else "BAD"
-    note = "mean of Krippendorff's ordinal alpha with each other judge"
+    alpha = max(known)
+    verdict = "ok" if alpha >= GOOD_ALPHA else "unsure" if alpha >= TENTATIVE_ALPHA or len(known) == 1 else "BAD"
+    note = "Krippendorff's ordinal alpha with the judge it agrees with most"
+    if len(known) == 1 and alpha < TENTATIVE_ALPHA:
+        note += "; two judges disagree, a third one would tell which is wrong"
     return Finding("agreement", alpha, n=max(pair.n for pair in pairs), verdict=verdict, note=note)
 
 

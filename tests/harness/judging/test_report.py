@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -138,6 +139,16 @@ def test_a_judge_that_throws_dice_agrees_with_nobody(judged: Judged) -> None:
     assert report.alpha_interval is not None
 
 
+def test_a_good_judge_is_not_blamed_for_those_beside_it(judged: Judged) -> None:
+    three = {
+        card.judge.split("/")[1]: card for card in judge_report([judged("good", "nearly_good", "throws_dice")]).outcome
+    }
+    assert three["good"].bad == three["nearly_good"].bad == []
+    one_of_two = card_of(judged("good", "throws_dice"), "good").finding("agreement")
+    assert one_of_two.verdict == "unsure"
+    assert "which is wrong" in one_of_two.note
+
+
 def test_what_was_not_measured_says_how_to_measure_it(base: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(base, run)
@@ -195,7 +206,7 @@ def test_the_card_is_printed_in_every_form(judged: Judged, capsys: pytest.Captur
         assert [card["judge"].split("/")[1] for card in read["outcome"]] == ["good", "prefers_the_first"]
         assert read["pairs"][0]["n"] == 36
     else:
-        assert "not to be relied on: position bias" in out
+        assert re.search(r"not to be relied on: position bias \(\+2\.\d points for being asked about first\)", out)
         assert "Krippendorff's alpha" in out
 
 
