@@ -13,6 +13,7 @@ from rich.console import Console
 
 from harness.budget import Budget, refuse_unpriced
 from harness.errors import BadInput
+from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
 from harness.plan import Plan, model_config
 from harness.progress import Progress
@@ -40,6 +41,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         record_calls=not arguments.no_cache,
         replay=arguments.replay,
         allow_leak=arguments.allow_leak,
+        workforce=read_workforce(arguments),
     )
     first = not (folder / MANIFEST).exists()
     with run:
@@ -89,6 +91,19 @@ def read_budget(arguments: argparse.Namespace, experiment: Experiment) -> Budget
     if budget.usd is not None:
         refuse_unpriced({name: model_config(experiment, name) for name in Plan(experiment).model_names()})
     return budget
+
+
+def read_workforce(arguments: argparse.Namespace) -> Workforce:
+    """Raises `BadInput` for options that do not go together."""
+    if arguments.workers < 0:
+        raise BadInput(f"--workers {arguments.workers}: expected a number of processes, or 0 to play in this one")
+    if arguments.recycle < 1:
+        raise BadInput(f"--recycle {arguments.recycle}: expected at least 1 episode")
+    if arguments.executor == "ray" and arguments.workers:
+        raise BadInput("--workers is for the local executor; on Ray the cluster says how many processes there are")
+    if arguments.executor != "ray" and arguments.address is not None:
+        raise BadInput("--address is a Ray cluster's: add --executor ray")
+    return Workforce(arguments.executor, arguments.workers, arguments.recycle, arguments.address)
 
 
 def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:

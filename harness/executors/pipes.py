@@ -13,7 +13,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import BadInput, EpisodeError, HarnessError
 
@@ -70,6 +70,14 @@ def _message(body: bytes) -> dict[str, Any]:
     return message
 
 
+async def streams(incoming: IO[bytes], outgoing: IO[bytes]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Two pipes as streams of the running loop."""
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), incoming)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, outgoing)
+    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+
+
 class Peer:
     """One end. `handlers` answer what the other end calls and tells."""
 
@@ -108,6 +116,10 @@ class Peer:
         self._pending[self._count] = future
         self._send({"call": self._count, "method": method, "with": given})
         return self._count, future
+
+    def close(self) -> None:
+        """Close our side: the other end hears that nothing more will come."""
+        self._writer.close()
 
     def cancel(self, number: int) -> None:
         self._send({"cancel": number})

@@ -89,10 +89,10 @@ class PipeLine:
 async def serve(pipes: tuple[int, int]) -> None:
     """Play what the parent asks for, until it closes the pipe."""
     from harness.errors import HarnessError
-    from harness.executors.pipes import Peer
+    from harness.executors.pipes import Peer, streams
 
     handlers: dict[str, Any] = {}
-    peer = Peer(*await _streams(*pipes), handlers)
+    peer = Peer(*await streams(os.fdopen(pipes[0], "rb", 0), os.fdopen(pipes[1], "wb", 0)), handlers)
     listening = asyncio.create_task(peer.listen())
     listening.add_done_callback(lambda _: os._exit(0))
     setup = await peer.call("setup")
@@ -125,13 +125,6 @@ async def _play(peer: Peer, handlers: dict[str, Any], setup: Json) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
             peer.tell("beat")
-
-
-async def _streams(incoming: int, outgoing: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(incoming, "rb", 0))
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(outgoing, "wb", 0))
-    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def main() -> NoReturn:

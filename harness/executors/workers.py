@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput, HarnessError
 from harness.executors import Json, Keeper, Record
 from harness.executors.desk import Desk, Permits
-from harness.executors.pipes import Peer, PeerLost
+from harness.executors.pipes import Peer, PeerLost, streams
 from harness.executors.playing import Player
 from harness.jobs import after
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord, ProcessRewardRecord
@@ -66,7 +66,7 @@ class Worker:
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
         """Episode id -> what the keeper raised."""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._peer: Peer | None = None
         self._life: asyncio.Task[None] | None = None
 
@@ -77,19 +77,18 @@ class Worker:
     async def start(self) -> None:
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(path for path in (root, os.environ.get("PYTHONPATH")) if path)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "harness.executors.worker",
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        # Not asyncio's own subprocesses: their `kill` can take the exit code away from whoever waits for it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.executors.worker", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
             env=os.environ | {"PYTHONPATH": paths},
             # Ctrl-C goes to a terminal's whole process group; what becomes of the workers is the run's to decide.
             process_group=0,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._peer = Peer(self._process.stdout, self._process.stdin, self._handlers())
+        self._peer = Peer(*await streams(self._process.stdout, self._process.stdin), self._handlers())
         self._life = asyncio.create_task(self._live(self._process, self._peer))
 
     def _handlers(self) -> dict[str, Any]:
@@ -107,12 +106,11 @@ class Worker:
             "keep": self._keep,
         }
 
-    async def _live(self, process: asyncio.subprocess.Process, peer: Peer) -> None:
+    async def _live(self, process: subprocess.Popen[bytes], peer: Peer) -> None:
         """Until the process is gone and everything it sent is dealt with."""
         await peer.listen(heard=self._hear, finishes=("keep",))
-        with suppress(ProcessLookupError):
-            process.kill()  # it may have closed its pipes and live on
-        await process.wait()
+        process.kill()  # it may have closed its pipes and live on
+        await asyncio.to_thread(process.wait)
         self._permits.give_all()
         if not self.ready.done():
             self.ready.set_exception(WorkerDied(self.how()))
@@ -165,15 +163,14 @@ class Worker:
         after(unit, made)
 
     def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
             self._process.kill()
 
     async def end(self) -> None:
         """Let it end, or make it."""
-        if self._process is None or self._life is None:
+        if self._peer is None or self._life is None:
             return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._peer.close()
         try:
             await asyncio.wait_for(self.gone.wait(), END_S)
         except TimeoutError:
@@ -193,16 +190,15 @@ class Workers:
         say: Callable[[str], None],
         *,
         recycle: int,
-        hung_s: float = HUNG_S,
     ) -> None:
         """`player` plays nothing: it knows the records of units that can not be played. `recycle`: units after which a
-        worker's place is taken by a fresh one. `hung_s`: see `HUNG_S`."""
+        worker's place is taken by a fresh one."""
         self._count, self._at_once = min(count, at_once), at_once
         self._slots = -(-at_once // self._count)
         """Per worker."""
         self._player, self._desk, self._say = player, desk, say
         self._recycle = recycle
-        self._hung_s = hung_s + player.plan.experiment.limits.turn_seconds
+        self._hung_s = HUNG_S + player.plan.experiment.limits.turn_seconds
         self._workers: list[Worker] = []
         """Those that can be given units."""
         self._started: set[Worker] = set()
@@ -249,12 +245,13 @@ class Workers:
         try:
             await worker.start()
             try:
-                await worker.ready
+                await asyncio.shield(worker.ready)
             except WorkerDied as death:
                 self._bad_starts += 1
                 if self._bad_starts >= MOST_BAD_STARTS:
                     message = f"{self._bad_starts} worker processes in a row ended before they could play: {death}"
                     raise HarnessError(message) from None
+                self._say(f"worker {worker.number} died ({death}) before it could play")
                 return
             self._bad_starts = 0
             self._workers.append(worker)
