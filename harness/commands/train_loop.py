@@ -19,6 +19,8 @@ from harness.plan import Plan
 from harness.store import MANIFEST
 from harness.training.config import TrainConfig, load_train_config
 from harness.training.curve import CurveRow, find_trainings
+from harness.training.experiments import arm_name
+from harness.training.folder import TrainingFolder
 from harness.training.selfplay import Interrupted, SelfPlay
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
@@ -57,10 +59,11 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
         for cells in _curve_cells(row):
             table.add_row(*map(Text, cells))
     wide.print(table)
+    ranked = TrainingFolder(folder).held_out
     for line in (
         f"Training: {folder}",
         f"  harness leaderboard {folder}      # every iteration beside what was not trained",
-        f"  harness compare {folder}/held-out/start#strategist=epo {folder}/held-out/iteration-{rows[-1].iteration}",
+        f"  harness compare '{ranked(0)}#strategist={arm_name(0)}' {ranked(rows[-1].iteration)}",
         f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
     ):
         console.print(Text(line), soft_wrap=True)

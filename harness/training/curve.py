@@ -84,4 +84,4 @@ TRAINING = "training.json"
 def held_out_runs(training: Path) -> list[Path]:
     """The runs a training was ranked with, the start first, then by iteration."""
     found = [path for path in (training / "held-out").glob("*") if (path / MANIFEST).exists()]
-    return sorted(found, key=lambda path: (path.name != "start", len(path.name), path.name))
+    return sorted(found, key=lambda path: (len(path.name), path.name))

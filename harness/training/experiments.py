@@ -157,7 +157,7 @@ def held_out_experiment(
         ]
     return _experiment(
         config,
-        "start" if iteration == 0 else f"iteration-{iteration}",
+        f"held-out-{iteration}",
         seed=config.seed,
         environments=[
             _chosen(each.part, each.part.held_out.split, list(each.held_out))

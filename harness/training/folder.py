@@ -8,7 +8,7 @@ results/<name>-<hash>/
   data/iteration-K/        the weighted sequences made of them
   fit/iteration-K/         trainer state, log.jsonl, TensorBoard files
   fit/iteration-K/model/   the checkpoint: weights, model card (README.md), training_tasks.json
-  held-out/                runs on held-out tasks: `start` (vanilla, react, epo …) and `iteration-K`
+  held-out/NAME@K/         runs on held-out tasks: 0 (vanilla, react, epo …) and every iteration
 
 The runs are runs like any other: `harness show`, `harness compare` and `harness judge` work on them.
 """
@@ -52,7 +52,8 @@ class TrainingFolder:
         return self.fit(iteration) / CHECKPOINT
 
     def held_out(self, iteration: int) -> Path:
-        return self.path / "held-out" / (f"iteration-{iteration}" if iteration else "start")
+        """A run is called by its folder's name, in leaderboards over several trainings, too: the training's stands in it."""
+        return self.path / "held-out" / f"{self.path.name}@{iteration}"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()

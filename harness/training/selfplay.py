@@ -200,6 +200,7 @@ class SelfPlay:
 
         def do() -> Made:
             self.progress.say(f"fit-{k}: from {weights.folder}")
+            _quiet(self.progress.console.is_terminal)
             result = fit(self.folder.data(k), weights.folder, options, out)
             write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
             return Made([result.checkpoint], self._fit_numbers(weights, result, out))
@@ -278,6 +279,14 @@ class SelfPlay:
 
     def _write(self, rows: list[CurveRow]) -> None:
         write_curve(self.folder.path, rows)
+
+
+def _quiet(terminal: bool) -> None:
+    """The library's bars for loading and saving are lines upon lines where nobody watches a terminal."""
+    if not terminal:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
 
 
 def _play_stage(k: int, tasks: Tasks) -> str:
