@@ -3,7 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from harness.commands.train_prepare import read_options
+from harness.errors import BadInput
+from harness.training.fit import FitResult, TrainOptions, fit
+from harness.training.prepare import PrepareOptions, prepare
+from harness.training.sharegpt import is_sharegpt
 
 
 def fit_command(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    """Train, and say what came out."""
+    options = read_options(TrainOptions, arguments.option)
+    data: Path = arguments.data
+    if is_sharegpt(data):
+        if not data.is_file():
+            raise BadInput(f"there is no file {data}")
+        data = prepare([data], PrepareOptions(), arguments.model, arguments.out / "data").folder
+    print_fitted(fit(data, arguments.model, options, arguments.out))
+    return 0
+
+
+def print_fitted(result: FitResult) -> None:
+    first, last = (result.curve[0], result.curve[-1]) if result.curve else ({}, {})
+    print(f"{result.checkpoint}: {result.steps} steps")
+    for key in ("loss", "logprob", "kl"):
+        if last.get(key) is not None:
+            print(f"  {key}: {first[key]:.6g} at the first logged step, {last[key]:.6g} at the last")
+    if "tokens_per_second" in last:
+        rates = sorted(line["tokens_per_second"] for line in result.curve)
+        print(f"  {rates[len(rates) // 2]:,.0f} tokens/s (median of the logged steps)")

@@ -135,7 +135,8 @@ def sharegpt_rows(path: Path, layouter: Layouter) -> list[Row]:
 
 
 def _played(item: ShareGptItem) -> list[PlayedStrategy]:
-    messages, found = item.messages, []
+    messages = item.messages
+    found: list[PlayedStrategy] = []
     for number, message in enumerate(messages):
         if message["role"] == "assistant":
             text = message["content"]

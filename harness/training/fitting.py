@@ -1,0 +1,213 @@
+"""One training from start to checkpoint: data and model into the trainer, its last whole state back in, the result out."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.integrations import TensorBoardCallback
+from trl import SFTConfig
+
+from harness.errors import BadInput
+from harness.leaks import CARD, TrainingTasks, read_training_tasks
+from harness.store import write_whole
+from harness.training.batches import Collator, columns
+from harness.training.dataset import read_dataset, read_manifest
+from harness.training.fit import CHECKPOINT, LoraOptions, TrainOptions
+from harness.training.journal import WHOLE, Journal
+from harness.training.loss import LossOptions
+from harness.training.reference import reference_logprobs
+from harness.training.tokens import load_tokenizer
+from harness.training.trainer import StrategistTrainer
+
+STATES, ADAPTER = "checkpoints", "adapter"
+WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf", ".index.json")
+NOT_COPIED = ("config.json", CARD, "README.md")
+
+
+def train(data: Path, base_model: Path, options: TrainOptions, out: Path, identity: dict[str, Any]) -> None:
+    """Train, or go on training, until `out/model` is there."""
+    with _random_state():
+        tokenizer = load_tokenizer(base_model)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        collator = Collator(tokenizer.pad_token_id)
+        rows = _rows(data, base_model, options, collator, out)
+        journal = Journal(out, has_reference="reference" in rows[0])
+        trainer = StrategistTrainer(
+            model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
+            args=_arguments(options, out),
+            data_collator=collator,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=[journal, *_tensorboard(options, out)],
+            peft_config=_lora(options.lora),
+            loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
+        )
+        journal.trainer = trainer
+        last = _last_state(out / STATES)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        _finish(trainer, data, base_model, options, out)
+
+
+def _rows(data: Path, base_model: Path, options: TrainOptions, collator: Collator, out: Path) -> list[dict[str, Any]]:
+    """The data set as a table, with the log-probabilities that the options need."""
+    rows = [columns(row) for row in read_dataset(data)]
+    _check_tokens(rows, base_model)
+    wanted: dict[str, Path] = {}
+    if options.kl > 0 or options.track_kl:
+        wanted["reference"] = options.kl_reference or base_model
+    if options.clip is not None:
+        wanted["old"] = base_model
+    for name, folder in wanted.items():
+        same = "old" if folder == base_model else name
+        kept = out / f"{same}.safetensors"
+        for row, values in zip(rows, reference_logprobs(folder, rows, collator, options.bf16, kept), strict=True):
+            row[name] = values
+    return rows
+
+
+def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
+    size = AutoConfig.from_pretrained(base_model).get_text_config().vocab_size
+    largest = max(max(tokens) for row in rows for tokens in row["tokens"])
+    if largest >= size:
+        raise BadInput(
+            f"the data has token {largest}, the model in {base_model} only {size}: it was prepared with another tokenizer. "
+            f"Prepare it again with --tokenizer {base_model}"
+        )
+
+
+def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
+    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return SFTConfig(
+        output_dir=str(out / STATES),
+        learning_rate=options.learning_rate,
+        num_train_epochs=options.epochs,
+        max_steps=options.max_steps or -1,
+        per_device_train_batch_size=options.batch,
+        gradient_accumulation_steps=options.accumulation,
+        lr_scheduler_type=options.schedule,
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.max_grad_norm,
+        bf16=options.bf16,
+        gradient_checkpointing=options.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if options.gradient_checkpointing else None,
+        seed=options.seed,
+        data_seed=options.seed,
+        save_steps=options.save_steps,
+        save_total_limit=2,
+        logging_steps=options.log_steps,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        use_cpu=not accelerated,
+        dataloader_pin_memory=accelerated,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+    )
+
+
+def _tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:
+    if not options.tensorboard or not PartialState().is_main_process:
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+
+    return [TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))]
+
+
+def _lora(options: LoraOptions | None) -> LoraConfig | None:
+    if options is None:
+        return None
+    modules = options.target_modules
+    return LoraConfig(
+        r=options.r,
+        lora_alpha=options.alpha,  # type: ignore[arg-type]  # peft takes floats, too
+        lora_dropout=options.dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _last_state(folder: Path) -> Path | None:
+    """The last whole state; torn ones (the process was killed while it saved) are deleted."""
+    whole = {}
+    for state in folder.glob("checkpoint-*") if folder.exists() else ():
+        if (state / WHOLE).exists():
+            whole[int(state.name.rpartition("-")[2])] = state
+        elif PartialState().is_main_process:
+            shutil.rmtree(state)
+    PartialState().wait_for_everyone()
+    return whole[max(whole)] if whole else None
+
+
+def _finish(trainer: StrategistTrainer, data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+    """Write the checkpoint beside its place, then put it there in one step."""
+    made, raw = out / f".{CHECKPOINT}.tmp", out / ".weights.tmp"
+    if PartialState().is_main_process:
+        for folder in (made, raw):
+            shutil.rmtree(folder, ignore_errors=True)
+    PartialState().wait_for_everyone()
+    trainer.save_model(str(raw))
+    PartialState().wait_for_everyone()
+    if PartialState().is_main_process:
+        _write_model(raw, made, base_model, options)
+        _copy_texts(base_model, made)
+        _write_tasks(made, data, base_model)
+        os.replace(made, out / CHECKPOINT)
+        shutil.rmtree(raw)
+        shutil.rmtree(out / STATES, ignore_errors=True)
+    PartialState().wait_for_everyone()
+
+
+def _write_model(raw: Path, made: Path, base_model: Path, options: TrainOptions) -> None:
+    start = AutoConfig.from_pretrained(base_model).dtype or torch.float32
+    dtype = {"start": start, "float32": torch.float32, "bfloat16": torch.bfloat16}[options.save_dtype]
+    if options.lora is None:
+        AutoModelForCausalLM.from_pretrained(raw, dtype=dtype).save_pretrained(made)
+        return
+    shutil.copytree(raw, made / ADAPTER if options.lora.merge else made)
+    if options.lora.merge:
+        # Merged in float32 and rounded once.
+        whole = PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32), str(raw)
+        )
+        whole.merge_and_unload().to(dtype).save_pretrained(made)
+
+
+def _copy_texts(base_model: Path, made: Path) -> None:
+    """Tokenizer, chat template and generation settings stay byte for byte those of the start: both are asked alike."""
+    for path in sorted(base_model.iterdir()):
+        if path.is_file() and path.name not in NOT_COPIED and not path.name.endswith(WEIGHTS):
+            shutil.copyfile(path, made / path.name)
+
+
+def _write_tasks(made: Path, data: Path, base_model: Path) -> None:
+    """What the weights have learnt from: this data and whatever the start had."""
+    before = read_training_tasks(base_model / CARD) if (base_model / CARD).exists() else frozenset()
+    tasks = sorted(before | set(read_manifest(data)["train_tasks"]))
+    card = TrainingTasks(format=1, description=f"harness train fit on {data.name}", tasks=tasks)
+    write_whole(made / CARD, card.model_dump_json(indent=1) + "\n")
+
+
+@contextmanager
+def _random_state() -> Iterator[None]:
+    """The trainer seeds the process's global generators; whoever called gets his own back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

@@ -1,0 +1,51 @@
+"""Log-probabilities of the trained tokens under another model: the one that played (for clipping), the one not to stray from
+(for KL). One pass before training, kept in a file, so that no second model has to stay in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from safetensors.torch import load_file, save_file
+
+from harness.training.batches import Collator, target_logprobs
+
+
+def reference_logprobs(
+    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, kept: Path
+) -> list[list[float]]:
+    """For every row the log-probabilities of its trained tokens under the model in `model_folder`, in training's precision.
+    `kept`: the file they are read from, or written to. Every process computes its share; the model has to fit one
+    device."""
+    state = PartialState()
+    if not kept.exists():
+        shares = _computed(model_folder, rows, collator, bf16, state)
+        if state.is_main_process:
+            temporary = kept.with_name(f".{kept.name}.tmp")
+            save_file({str(number): torch.tensor(values) for number, values in shares}, temporary)
+            temporary.replace(kept)
+        state.wait_for_everyone()
+    stored = load_file(kept)
+    return [stored[str(number)].tolist() for number in range(len(rows))]
+
+
+@torch.no_grad()
+def _computed(
+    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, state: PartialState
+) -> list[tuple[int, list[float]]]:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).to(state.device).eval()
+    precision = torch.autocast(state.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+    mine = []
+    for number in range(state.process_index, len(rows), state.num_processes):
+        batch = {name: value.to(state.device) for name, value in collator([rows[number]]).items()}
+        with precision:
+            mine.append((number, target_logprobs(model, batch).tolist()))
+    every: list[tuple[int, list[float]]] = gather_object(mine)
+    return every
