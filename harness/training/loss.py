@@ -59,8 +59,8 @@ class Loss:
 
 
 def selected_logprobs(logits: Tensor, targets: Tensor) -> Tensor:
-    """Log-probability of each target: (T, V) logits of any float type, (T,) int64 -> (T,) float32."""
-    wide = logits.float()
+    """Log-probability of each target: (T, V) logits of any float type, (T,) int64 -> (T,) float32 (or float64)."""
+    wide = logits if logits.dtype == torch.float64 else logits.float()
     return wide.gather(-1, targets[:, None]).squeeze(-1) - wide.logsumexp(-1)
 
 
