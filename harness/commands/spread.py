@@ -1,0 +1,137 @@
+"""`harness spread`: bounds for missing outcomes, pass^k and pass@k, and where the variance comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.spread import Reliability, Split
+    from harness.statistics import Estimate
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    spread = commands.add_parser(
+        "spread",
+        help="what missing outcomes could change, pass^k and pass@k, where the variance comes from",
+        description="For each arm: its mean, its interval if all missing outcomes were the worst or the best, and how "
+        "reliably it succeeds when tried again. For each environment: the variance of the goal by actor, strategist, "
+        "partner, judge and scenario, over all runs given and all judges whose scores are stored.",
+    )
+    spread.add_argument("runs", nargs="+", type=Path, metavar="PATH", help="run folders, or a folder of runs")
+    spread.add_argument("--judge", help="use this judge's scores (its label) in the table of arms")
+    spread.add_argument("--format", choices=["table", "json"], default="table")
+    spread.set_defaults(do=spread_command)
+
+
+def spread_command(arguments: argparse.Namespace) -> int:
+    from harness.spread import reliabilities, splits
+    from leaderboard.tables import check_judge, find_runs
+
+    runs = find_runs(arguments.runs)
+    if arguments.judge is not None:
+        check_judge(runs, arguments.judge)
+    arms, parts = reliabilities(runs, arguments.judge), splits(runs)
+    if arguments.format == "json":
+        print(json.dumps(as_json(arms, parts), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(arms, parts)
+    return 0
+
+
+def as_json(arms: list[Reliability], parts: list[Split]) -> dict[str, Any]:
+    """Everything, with null for what is not known."""
+    return {
+        "arms": [
+            {
+                "run": arm.run,
+                "cell": arm.cell,
+                "planned": arm.planned,
+                "missing": arm.bounds.missing if arm.bounds else arm.planned,
+                "worst": _estimate(arm.bounds.worst) if arm.bounds else None,
+                "best": _estimate(arm.bounds.best) if arm.bounds else None,
+                "again": [
+                    {"k": k, "pass_hat_k": _estimate(every), "pass_at_k": _estimate(any_)}
+                    for k, every, any_ in arm.again
+                ],
+                "note": arm.note,
+            }
+            for arm in arms
+        ],
+        "variance": [
+            {
+                "environment": split.environment,
+                "scores": split.scores,
+                "parts": {
+                    name: {"variance": part.variance, "share": _known(part.share), "levels": part.levels}
+                    for name, part in split.parts.items()
+                },
+                "constant": list(split.constant),
+                "note": split.note,
+            }
+            for split in parts
+        ],
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, float | None]:
+    return {"mean": _known(estimate.mean), "low": _known(estimate.low), "high": _known(estimate.high)}
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _print(arms: list[Reliability], parts: list[Split]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    wide = console if console.is_terminal else Console(width=180)
+    table = Table(box=None, pad_edge=False)
+    columns = (
+        "arm",
+        "planned",
+        "missing",
+        "mean if missing = worst … best",
+        "95 % whatever they were",
+        "all of k, any of k",
+    )
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="left" if number in (0, 5) else "right", overflow="fold")
+    several = len({arm.run for arm in arms}) > 1
+    for arm in arms:
+        name = f"{arm.run}: {arm.cell}" if several else arm.cell
+        table.add_row(*(Text(text) for text in (name, str(arm.planned), *_bounds(arm), _again(arm))))
+    wide.print(table)
+    for split in parts:
+        wide.print(Text(f"\nvariance of the goal in {split.environment} ({split.scores} scores)"), soft_wrap=True)
+        for name, part in split.parts.items():
+            few = " (2 or 3 levels: hardly an estimate)" if name != "residual" and part.levels < 4 else ""
+            levels = "" if name == "residual" else f", {part.levels} levels{few}"
+            share = "–" if math.isnan(part.share) else f"{part.share:.0%}"
+            wide.print(Text(f"  {name:<11}{share:>5}  {part.variance:.4g}{levels}"), soft_wrap=True)
+        if split.note:
+            wide.print(Text(f"  {split.note}"), soft_wrap=True)
+        if split.constant:
+            wide.print(
+                Text(f"  of one level only, so nothing is known of them: {', '.join(split.constant)}"), soft_wrap=True
+            )
+
+
+def _bounds(arm: Reliability) -> tuple[str, str, str]:
+    if arm.bounds is None:
+        return str(arm.planned), "–", "–"
+    worst, best = arm.bounds.worst, arm.bounds.best
+    means = f"{worst.mean:.3f}" if not arm.bounds.missing else f"{worst.mean:.3f} … {best.mean:.3f}"
+    return str(arm.bounds.missing), means, f"{arm.bounds.low:.3f} … {arm.bounds.high:.3f}"
+
+
+def _again(arm: Reliability) -> str:
+    if not arm.again:
+        return f"– ({arm.note})"
+    return "; ".join(f"k={k}: {every.mean:.2f}, {any_.mean:.2f}" for k, every, any_ in arm.again)
