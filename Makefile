@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit clean install
+.PHONY: run test ci gate lint bench peers audit clean install train-demo
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -18,6 +18,10 @@ ci: $(VENV)/.dev browser gate
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
 gate: $(VENV)/.dev
 	@tools/timed "make gate" $(BIN)/python -m benchmarks.gate
+
+# A real strategist through two iterations of self-play on two cores, and its ranking (recipes/README.md).
+train-demo: $(VENV)/.train
+	@tools/timed "make train-demo" $(BIN)/harness train recipes/cpu-mini.yaml
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -58,9 +62,13 @@ $(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local]'
 	@touch $@
 
+$(VENV)/.train: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,train]'
+	@touch $@ $(VENV)/.local
+
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev]'
-	@touch $@ $(VENV)/.local
+	@touch $@ $(VENV)/.local $(VENV)/.train
 
 # Known vulnerabilities of the pinned versions; asks the public advisory service.
 audit:
