@@ -121,7 +121,8 @@ class Plan:
             self.models[name] = make_model(name, model_config(self.experiment, name))
 
     def episode(self, unit: Unit) -> EpisodePlan:
-        """What `play_episode` needs for a unit."""
+        """What `play_episode` needs for a unit. Models that are not open are None in it: it can then be looked at, not
+        played."""
         cell = self.cells[unit.cell]
         world = self.world(cell)
         task = world.by_id[unit.task_id]
@@ -250,9 +251,9 @@ class Plan:
         return Seat(
             strategist=kind_of(strategist.kind).make(),
             strategist_spec=strategist,
-            strategist_model=self.models[strategist.model] if strategist.model else None,
+            strategist_model=self.models.get(strategist.model or ""),
             actor_spec=actor,
-            actor_model=self.models[actor.model] if actor.model else None,
+            actor_model=self.models.get(actor.model or ""),
             baseline=world.environment.baselines[actor.script] if actor.script else None,
             tested=tested,
         )

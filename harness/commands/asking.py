@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
@@ -14,9 +15,11 @@ from rich.status import Status
 from rich.text import Text
 
 from harness.progress import PLAIN_EVERY_S, clock
+from harness.records import JudgementRecord, ProcessRewardRecord
 from harness.runner import Stop, run_jobs
 
 Job = TypeVar("Job")
+Answered = JudgementRecord | ProcessRewardRecord
 
 
 class Tally:
@@ -30,6 +33,7 @@ class Tally:
         self._console = console or Console(stderr=True)
         self._status: Status | None = None
         self._begun = self._last_line = time.monotonic()
+        self._reasons: Counter[str] = Counter()
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -39,19 +43,27 @@ class Tally:
         else:
             yield
 
-    def add(self, statuses: Iterable[str]) -> None:
-        """One question was answered, by records of these statuses."""
+    def add(self, records: Iterable[Answered]) -> None:
+        """One question was answered, by these records."""
         self._done += 1
-        for status in statuses:
-            if status == "scored":
+        for record in records:
+            if record.status == "scored":
                 self.scored += 1
             else:
                 self.unscored += 1
+                self._reasons[record.error.message if record.error else "no reason given"] += 1
         if self._status is not None:
             self._status.update(Text(self.line()))
         elif time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.say(self.line())
+
+    def why(self) -> str:
+        """The most frequent reason of what is unscored, in our words; empty where nothing is."""
+        if not self._reasons:
+            return ""
+        reason, count = self._reasons.most_common(1)[0]
+        return f"{'Why' if count == self.unscored else f'Why, {count} times'}: {' '.join(reason.split())[:200]}"
 
     def line(self) -> str:
         spent = time.monotonic() - self._begun
@@ -63,9 +75,9 @@ class Tally:
 
 
 async def ask_all(
-    jobs: Collection[Job], at_once: int, do: Callable[[Job], Awaitable[Iterable[str]]], what: str
+    jobs: Collection[Job], at_once: int, do: Callable[[Job], Awaitable[Iterable[Answered]]], what: str
 ) -> Tally:
-    """Do every job, `at_once` at a time; `do` gives the statuses of the records it wrote. The first Ctrl-C (or SIGTERM)
+    """Do every job, `at_once` at a time; `do` gives the records it wrote. The first Ctrl-C (or SIGTERM)
     lets running questions end, the second ends them; what was not asked is owed."""
     stop, tally = Stop(), Tally(what, len(jobs))
 

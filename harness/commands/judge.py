@@ -73,6 +73,8 @@ def judge_command(arguments: argparse.Namespace) -> int:
     if arguments.again or copies:
         more = f" harness judge report {arguments.run}"
     console.print(line + more, markup=False, highlight=False, soft_wrap=True)
+    if tally.unscored:
+        console.print(tally.why(), markup=False, highlight=False, soft_wrap=True)
     return exit_code(tally)
 
 
@@ -156,10 +158,10 @@ async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked:
     """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
 
-    async def do(asking: Asking) -> list[str]:
+    async def do(asking: Asking) -> list[JudgementRecord]:
         judgement = await _judgement(run, judge, asking)
         await appender.append(judgement)
-        return [judgement.status]
+        return [judgement]
 
     try:
         if asked:

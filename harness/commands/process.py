@@ -20,7 +20,7 @@ from harness.index import latest_episodes
 from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
 from harness.plan import Plan, model_config
-from harness.records import EpisodeRecord
+from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.scoring import Given, Records, Scoring
 from harness.specs import ProcessSpec
 from harness.store import EPISODES, RunLock, read_manifest, read_record
@@ -49,7 +49,10 @@ def process_command(arguments: argparse.Namespace) -> int:
     line = (
         f"process reward {scoring.methods[0].label}: {_said(tally, arguments.run)} harness show {arguments.run} EPISODE"
     )
-    Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    console = Console()
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if tally.unscored:
+        console.print(tally.why(), markup=False, highlight=False, soft_wrap=True)
     return exit_code(tally)
 
 
@@ -97,10 +100,10 @@ async def _reward_all(arguments: argparse.Namespace, scoring: Scoring, models: l
     owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
     records = Records(arguments.run)
 
-    async def do(job: tuple[str, Given]) -> list[str]:
+    async def do(job: tuple[str, Given]) -> list[ProcessRewardRecord]:
         name, given = job
         episode = read_record(arguments.run / EPISODES, rows[name]["offset"], EpisodeRecord)
-        return [record.status for record in await scoring.reward(episode, given, records)]
+        return await scoring.reward(episode, given, records)
 
     try:
         if owed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from agents.models.base import ChatRequest
@@ -282,3 +283,37 @@ def test_rewards_by_the_scores_of_another_judge(tmp_path: Path, capsys: pytest.C
     code, _, _ = shell(capsys, "judge", str(run), "--process", "critical", "--judge", "m", "--outcome", label)
     assert code == 0
     assert all(row["outcomes"] == [0.8, 0.8] for row in latest_process_rewards(run).values())
+
+
+PLANTED = {
+    name: {"provider": "scripted", "function": f"harness.judging.planted:{name}"}
+    for name in ("obedient", "advisor", "good_critic", "throws_dice")
+}
+
+
+@pytest.mark.parametrize(("method", "judge"), [("progress", None), ("critical", "good_critic")])
+def test_a_run_whose_players_are_models_gets_process_rewards_afterwards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str, judge: str | None
+) -> None:
+    world = {"name": "alfworld", "split": "builtin-test-mini", "tasks": 2, "options": {"max_steps": 12}}
+    strategists = ["vanilla", {"kind": "epo", "model": "advisor"}]
+    raw = config(environments=[world], models=PLANTED, actors=["obedient"], strategists=strategists)
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    run = tmp_path / "results" / "run"
+    assert shell(capsys, "run", str(file), "--results", str(run.parent), "--name", "run")[0] == 0
+    asked = ["--judge", judge] if judge else []
+    code, out, _ = shell(capsys, "judge", str(run), "--process", method, *asked)
+    assert code == 0
+    assert "2 episodes rewarded now, 0 unscored, 2 passed over" in out
+
+
+def test_what_is_unscored_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(config(models={**config()["models"], "other": PLANTED["good_critic"]})))
+    run = tmp_path / "results" / "run"
+    assert shell(capsys, "run", str(file), "--results", str(run.parent), "--name", "run")[0] == 0
+    code, out, _ = shell(capsys, "judge", str(run), "--judge", "other")
+    assert code == 4
+    assert "0 scored now, 2 unscored" in out
+    assert "the judge's answer could not be read, twice" in out
