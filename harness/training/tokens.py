@@ -55,10 +55,14 @@ class ChatTokens:
         return self.encode(text + ending)
 
     def rendered(self, chat: Chat, text: str) -> str:
-        """An answer as the template writes it into the chat: some cut blanks off."""
+        """An answer as the template writes it into the chat: some cut blanks off, some put one before it (Mistral's)."""
         before, after = self.render(chat, True), self.render([*chat, {"role": "assistant", "content": text}], False)
-        rest = after[len(before) :] if after.startswith(before) else after
-        return text if text in rest else text.strip()
+        rest = after[len(before) :] if after.startswith(before) else ""
+        for form in filter(None, (text, text.strip())):
+            blanks, found, _ = rest.partition(form)
+            if found and not blanks.strip():
+                return blanks + form
+        return text.strip()
 
     @cached_property
     def ending_text(self) -> str:

@@ -1,0 +1,122 @@
+"""EPO's training file: theirs trains here, ours trains there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadInput
+from harness.training.dataset import read_dataset, read_manifest
+from harness.training.prepare import PrepareOptions, prepare
+from harness.training.sharegpt import read_sharegpt, write_sharegpt
+from tests.extras import required
+
+required("torch")
+
+from tests.harness.training import played, tiny  # noqa: E402
+
+THEIRS: list[dict[str, Any]] = [
+    {
+        "conversations": [
+            {"from": "human", "value": "You advise Ann."},
+            {"from": "gpt", "value": "ask him", "score": "0.99"},
+            {"from": "human", "value": "Bob said: no"},
+            {"from": "gpt", "value": "offer apples", "score": "1.0"},
+        ],
+        "id": 7,
+    },
+    {
+        "conversations": [
+            {"from": "system", "value": "Be brief."},
+            {"from": "human", "value": "?"},
+            {"from": "gpt", "value": "go"},
+        ]
+    },
+]
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Path:
+    tiny.tokenizer("chatml").save_pretrained(tmp_path / "tokenizer")
+    return tmp_path / "tokenizer"
+
+
+def written(path: Path, items: Any) -> Path:
+    path.write_text(json.dumps(items))
+    return path
+
+
+def test_their_file_becomes_sequences_with_its_scores_as_weights(tokenizer: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "rl.json", THEIRS)
+    prepare([path], PrepareOptions(), tokenizer, tmp_path / "data")
+    first, second = read_dataset(tmp_path / "data")
+    assert [span.weight for span in first.spans] == [0.99, 1.0]
+    decode = tiny.tokenizer("chatml").decode
+    (sequence,) = first.sequences
+    texts = [decode(sequence.tokens[span.start : span.end]) for span in sequence.spans]
+    assert texts == ["ask him<|im_end|>", "offer apples<|im_end|>"]
+    assert [span.weight for span in second.spans] == [0.0]  # no score counts as 0, as in EPO's loader
+    assert decode(second.sequences[0].tokens).startswith("<|im_start|>system\nBe brief.")
+    manifest = read_manifest(tmp_path / "data")
+    assert (manifest["rows_without_task"], manifest["train_tasks"]) == (2, [])
+
+
+def test_ours_is_theirs_after_a_round_trip(tokenizer: Path, tmp_path: Path) -> None:
+    run, _ = played.play(tmp_path / "run")
+    prepare([run], PrepareOptions(), tokenizer, tmp_path / "data")
+    done = write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    assert (done.conversations, done.left_out) == (4, 0)
+    prepare([tmp_path / "rl.json"], PrepareOptions(), tokenizer, tmp_path / "again")
+    ours, again = read_dataset(tmp_path / "data"), read_dataset(tmp_path / "again")
+    for row, same in zip(ours, again, strict=True):
+        assert [s.tokens for s in row.sequences] == [s.tokens for s in same.sequences]
+        assert [(p.start, p.end, p.weight) for p in row.spans] == [(p.start, p.end, p.weight) for p in same.spans]
+
+
+def test_what_we_write_passes_the_checks_of_their_loader(tokenizer: Path, tmp_path: Path) -> None:
+    """LLaMA-Factory's rules for this layout: human at even places, gpt at odd ones, an even number, a score that `float`
+    reads at every gpt."""
+    run, _ = played.play(tmp_path / "run")
+    prepare([run], PrepareOptions(), tokenizer, tmp_path / "data")
+    write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    for item in json.loads((tmp_path / "rl.json").read_text()):
+        turns = item["conversations"]
+        assert len(turns) % 2 == 0
+        assert [turn["from"] for turn in turns] == ["human", "gpt"] * (len(turns) // 2)
+        assert all(isinstance(turn["score"], str) and 0 <= float(turn["score"]) <= 1 for turn in turns[1::2])
+
+
+def test_chats_the_format_can_not_hold_are_left_out_and_counted(tokenizer: Path, tmp_path: Path) -> None:
+    run, _ = played.play(tmp_path / "run")
+    prepare([run], PrepareOptions(layout="per-turn"), tokenizer, tmp_path / "data")
+    done = write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    assert (done.conversations, done.left_out) == (
+        4,
+        8,
+    )  # a first turn is a whole chat, a later one holds unweighed answers
+    assert all(len(item.conversations) == 2 for item in read_sharegpt(tmp_path / "rl.json"))
+
+
+def test_json_lines_are_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "rl.jsonl"
+    path.write_text("\n".join(json.dumps(item) for item in THEIRS))
+    assert [item.scores for item in read_sharegpt(path)] == [[0.99, 1.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([{"conversations": [{"from": "gpt", "value": "x"}]}], "item 0: .*have to alternate"),
+        ([THEIRS[0], {"conversation": []}], "item 1: conversations"),
+        ([{"conversations": [{"from": "bot", "value": "x"}]}], "item 0: conversations.0.from"),
+        ([{**THEIRS[0], "location": [1], "score": 7}], "item 0: it still has `location`"),
+        ({"a": 1}, "expected a list"),
+        ([], "no conversations"),
+    ],
+)
+def test_a_file_that_can_not_be_used_is_refused_naming_the_place(tmp_path: Path, items: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        read_sharegpt(written(tmp_path / "rl.json", items))
