@@ -106,6 +106,12 @@ def check(
     )
 
 
+FLOOR = (
+    " Its baseline lies on the floor, from where nothing can drop: this cell guards nothing, leave it out of the gate's "
+    "matrix."
+)
+
+
 def _overall(verdicts: Iterable[Verdict]) -> Verdict:
     found = set(verdicts)
     return "regressed" if "regressed" in found else "too few" if "too few" in found else "pass"
@@ -116,7 +122,8 @@ def _cell(a: Arm, b: Arm, metric: str, max_drop: float, tolerance: float, family
     result, confidence = check_pairs(pairs, max_drop, tolerance, family)
     whole = pairs.complete
     means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
-    return CellCheck(a.cell, result.verdict, means[0], means[1], result, confidence, _reason(result, confidence))
+    reason = _reason(result, confidence) + (FLOOR if means[0] == 0 and result.verdict == "too few" else "")
+    return CellCheck(a.cell, result.verdict, means[0], means[1], result, confidence, reason)
 
 
 def check_pairs(pairs: Pairs, max_drop: float, tolerance: float, family: int = 1) -> tuple[GateResult, float]:

@@ -103,7 +103,7 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-HEADINGS = ("A", "B", "mean A", "mean B", "B − A", "95 %", "p", "p Holm", "win/tie/loss", "missing", "only A/B succeeds",
+HEADINGS = ("A", "B", "mean A", "mean B", "B − A", "95 %", "p", "p Holm", "win/tie/loss (groups)", "missing", "only A/B succeeds",
             "McNemar p", "tokens/ep.", "tokens/point", "USD/point")  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from harness.errors import BadInput
 from harness.regression import check, check_pairs
 from harness.statistics import Outcomes, pair
 from tests.harness import gate_runs
-from tests.harness.gate_runs import LEVERS, play
+from tests.harness.gate_runs import KNOWS, LEVERS, play
 
 EPO = {"kind": "epo", "model": "m"}
 
@@ -89,6 +89,15 @@ def test_noise_alone_stays_green(tmp_path: Path, baseline: Path, salt: int) -> N
     assert cell.baseline != cell.candidate
     assert result.verdict == "pass"
     assert cell.result.visible_drop <= 0.3
+
+
+def test_a_cell_on_the_floor_is_said_to_guard_nothing(tmp_path: Path) -> None:
+    LEVERS.update(bonus={"mumble": -9, KNOWS: -9})
+    first, second = (load_run(play(tmp_path / name)) for name in ("a", "b"))
+    (cell,) = check(first, second).cells
+    assert cell.baseline == 0
+    assert cell.verdict == "too few"
+    assert "guards nothing" in cell.reason
 
 
 def test_a_narrow_tolerance_says_too_few_and_how_many_would_do(
