@@ -1,0 +1,95 @@
+"""`harness viewer`: the leaderboard as a web page on this machine (Streamlit)."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.errors import BadInput
+
+FIRST_PORT, TRIES = 8501, 100
+OPTIONS = {
+    "server.address": "127.0.0.1",
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "server.enableXsrfProtection": "true",
+    "server.enableStaticServing": "false",
+    "server.enableAgentApi": "false",
+    "browser.serverAddress": "127.0.0.1",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "type",
+    "client.showErrorLinks": "false",
+    "theme.light.primaryColor": "#0060a8",
+    "theme.dark.primaryColor": "#6cb6f5",
+}
+"""Streamlit's settings: this machine only, nothing sent anywhere, no file of the user's settings needed."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    viewer = commands.add_parser(
+        "viewer",
+        help="look at runs in a browser",
+        description="Serve the leaderboard, the matrix, comparisons and dialogues on 127.0.0.1 until Ctrl-C. "
+        "Without PATHS: results/demo if there is one, else results/.",
+    )
+    viewer.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="run folders, or folders of runs")
+    viewer.add_argument("--port", type=int, help=f"the port; the first free one from {FIRST_PORT} when left out")
+    viewer.set_defaults(do=viewer_command)
+
+
+def viewer_command(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted. Raises `BadInput` for a path that does not exist, a taken port, a missing Streamlit."""
+    paths = list(arguments.paths) or default_paths()
+    for path in arguments.paths:
+        if not path.is_dir():
+            raise BadInput(f"{path} is no folder; give a run's folder or a folder of runs, for example results/")
+    for package in ("streamlit", "plotly"):
+        if find_spec(package) is None:
+            raise BadInput(f"the viewer needs {package}: pip install 'strategist-harness[viewer]'")
+    port = free_port(FIRST_PORT, TRIES) if arguments.port is None else free_port(arguments.port, 1)
+    print(f"harness viewer: {', '.join(map(str, paths))} on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    return _serve(streamlit_arguments(paths, port))
+
+
+def default_paths() -> list[Path]:
+    """What is shown when nothing is named."""
+    demo = Path("results/demo")
+    return [demo if demo.is_dir() else Path("results")]
+
+
+def streamlit_arguments(paths: Sequence[Path], port: int) -> list[str]:
+    """`streamlit`'s command line for these paths."""
+    import leaderboard.app
+
+    script = Path(leaderboard.app.__file__).with_name("main.py")
+    settings = {**OPTIONS, "server.port": str(port)}
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return ["run", str(script), *flags, "--", *(str(path.resolve()) for path in paths)]
+
+
+def free_port(first: int, tries: int) -> int:
+    """The first of so many ports on which nobody listens. Raises `BadInput` when there is none."""
+    if not 0 < first < 65536:
+        raise BadInput(f"--port {first}: expected a number from 1 to 65535")
+    for port in range(first, min(first + tries, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    taken = f"port {first} is" if tries == 1 else f"the ports {first} to {first + tries - 1} are"
+    raise BadInput(f"{taken} taken or not allowed; give another with --port")
+
+
+def _serve(arguments: list[str]) -> int:
+    from streamlit.web import cli
+
+    sys.argv = ["streamlit", *arguments]
+    return int(cli.main(args=arguments, prog_name="streamlit", standalone_mode=False) or 0)
