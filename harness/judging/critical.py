@@ -13,19 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
-from environments.prompts import load_prompt
-from harness.judging.asking import Question, ask, read_answer
-from harness.judging.outcomes import SeatOutcome
-from harness.judging.process import (
-    Context,
-    ProcessKind,
-    Work,
-    read_options,
-    seats_with_strategies,
-    strategies_of,
-    with_options,
-)
-from harness.judging.strategies import ReadingOptions, fill
+from harness.judging.asking import read_answer
+from harness.judging.process import Context, ProcessKind, Work, strategies_of
+from harness.judging.strategies import StrategyJudge, by_seat
 from harness.records import StrategyReward
 from harness.specs import ProcessSpec
 
@@ -51,33 +41,21 @@ def read_critical(text: str, count: int) -> dict[int, str]:
 
 class Critical:
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        assert context.model is not None
-        self._spec, self._model = spec, context.model
-        self._options = read_options(ReadingOptions, spec)
-        self._prompt = load_prompt("harness.judging", "critical")
-        self.label = with_options(f"critical/{self._model.name}/{self._prompt.version}", self._options)
+        self._judge = StrategyJudge("critical", spec, context)
+        self.label = self._judge.label
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
         """One call per seat that has strategies."""
-        assert work.outcomes is not None
-        found = []
-        for seat in seats_with_strategies(work.episode):
-            found += await self._of_seat(work, seat, work.outcomes.seats[seat])
-        return sorted(found, key=lambda reward: reward.turn)
+        return await by_seat(work, self._of_seat)
 
-    async def _of_seat(self, work: Work, seat: int, outcome: SeatOutcome) -> list[StrategyReward]:
+    async def _of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
+        assert work.outcomes is not None
         turns = strategies_of(work.episode, seat)
-        text = fill(self._prompt, work, seat, outcome, self._options, count=len(turns))
-        schema = answer_model(len(turns)).model_json_schema()
-        critical = await ask(
-            self._model,
-            self._spec,
-            work.episode,
-            Question(self._prompt, text, schema, seat, "critical"),
-            lambda answer: read_critical(answer, len(turns)),
-            work.ledger,
+        count = len(turns)
+        critical = await self._judge.ask(
+            work, seat, answer_model(count), lambda answer: read_critical(answer, count), count=count
         )
-        values = critical_rewards(len(turns), set(critical), outcome.value)
+        values = critical_rewards(count, set(critical), work.outcomes.seats[seat].value)
         return [
             StrategyReward(
                 turn=turn.index,

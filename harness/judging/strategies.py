@@ -1,23 +1,65 @@
-"""What a judge of strategies reads: the episode with one seat's strategies numbered from 1, framed as data."""
+"""A judge of strategies: what it reads (the episode with one seat's strategies numbered from 1, framed as data), and how
+it is asked, once per seat that has strategies."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from environments.prompts import Prompt
+from environments.prompts import Prompt, load_prompt
+from harness.judging.asking import Question, ask
 from harness.judging.frame import background_of, document, frame, parts_of
 from harness.judging.injections import flags
 from harness.judging.outcomes import SeatOutcome
-from harness.judging.process import Options, Work, strategies_of
-from harness.records import EpisodeRecord, TurnRecord
+from harness.judging.process import (
+    Context,
+    Options,
+    Work,
+    read_options,
+    seats_with_strategies,
+    strategies_of,
+    with_options,
+)
+from harness.records import EpisodeRecord, StrategyReward, TurnRecord
+from harness.specs import ProcessSpec
+
+T = TypeVar("T")
 
 
 class ReadingOptions(Options):
     observation_chars: int | None = Field(2000, ge=50)
     """Observations (pages, rooms) longer than this are cut in the judge's prompt, marked […]; null = never. What agents
     wrote is never cut."""
+
+
+class StrategyJudge:
+    """A judge's model with the prompt of one method."""
+
+    def __init__(self, method: str, spec: ProcessSpec, context: Context) -> None:
+        """`method` names the prompt and the role. Raises `BadInput` for an unknown option."""
+        assert context.model is not None
+        self._method, self._spec, self._model = method, spec, context.model
+        self._options = read_options(ReadingOptions, spec)
+        self._prompt = load_prompt("harness.judging", method)
+        self.label = with_options(f"{method}/{self._model.name}/{self._prompt.version}", self._options)
+
+    async def ask(
+        self, work: Work, seat: int, answer: type[BaseModel], read: Callable[[str], T], **fields: object
+    ) -> T:
+        """What was answered about one seat, of the form `answer`, read by `read`; `fields` go into the prompt. Raises
+        `EpisodeError`."""
+        assert work.outcomes is not None
+        text = fill(self._prompt, work, seat, work.outcomes.seats[seat], self._options, **fields)
+        question = Question(self._prompt, text, answer.model_json_schema(), seat, self._method)
+        return await ask(self._model, self._spec, work.episode, question, read, work.ledger)
+
+
+async def by_seat(work: Work, of_seat: Callable[[Work, int], Awaitable[list[StrategyReward]]]) -> list[StrategyReward]:
+    """The rewards of every seat that has strategies, in turn order."""
+    found = [reward for seat in seats_with_strategies(work.episode) for reward in await of_seat(work, seat)]
+    return sorted(found, key=lambda reward: reward.turn)
 
 
 def strategies_document(episode: EpisodeRecord, seat: int, outcome: SeatOutcome, options: ReadingOptions) -> str:

@@ -14,19 +14,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
-from environments.prompts import load_prompt
-from harness.judging.asking import Question, ask, read_answer
+from harness.judging.asking import read_answer
 from harness.judging.outcomes import SeatOutcome
-from harness.judging.process import (
-    Context,
-    ProcessKind,
-    Work,
-    read_options,
-    seats_with_strategies,
-    strategies_of,
-    with_options,
-)
-from harness.judging.strategies import ReadingOptions, fill
+from harness.judging.process import Context, ProcessKind, Work, strategies_of
+from harness.judging.strategies import StrategyJudge, by_seat
 from harness.records import StrategyReward
 from harness.specs import ProcessSpec
 
@@ -62,33 +53,25 @@ def read_attributions(text: str, count: int, dimensions: Sequence[str]) -> list[
 
 class Utterance:
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        assert context.model is not None
-        self._spec, self._model = spec, context.model
-        self._options = read_options(ReadingOptions, spec)
-        self._prompt = load_prompt("harness.judging", "utterance")
-        self.label = with_options(f"utterance/{self._model.name}/{self._prompt.version}", self._options)
+        self._judge = StrategyJudge("utterance", spec, context)
+        self.label = self._judge.label
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
         """One call per seat that has strategies."""
-        assert work.outcomes is not None
-        found = []
-        for seat in seats_with_strategies(work.episode):
-            found += await self._of_seat(work, seat, work.outcomes.seats[seat])
-        return sorted(found, key=lambda reward: reward.turn)
+        return await by_seat(work, self._of_seat)
 
-    async def _of_seat(self, work: Work, seat: int, outcome: SeatOutcome) -> list[StrategyReward]:
-        turns = strategies_of(work.episode, seat)
+    async def _of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
+        assert work.outcomes is not None
+        turns, outcome = strategies_of(work.episode, seat), work.outcomes.seats[seat]
         names = [name for name in DIMENSIONS if name in outcome.dimensions]
-        asked = "\n".join(f"- {name}: {DIMENSIONS[name]}" for name in names)
-        form = ", ".join(f'"{name}": 0' for name in names)
-        text = fill(self._prompt, work, seat, outcome, self._options, count=len(turns), dimensions=asked, form=form)
-        entries = await ask(
-            self._model,
-            self._spec,
-            work.episode,
-            Question(self._prompt, text, answer_model(len(turns), names).model_json_schema(), seat, "utterance"),
+        entries = await self._judge.ask(
+            work,
+            seat,
+            answer_model(len(turns), names),
             lambda answer: read_attributions(answer, len(turns), names),
-            work.ledger,
+            count=len(turns),
+            dimensions="\n".join(f"- {name}: {DIMENSIONS[name]}" for name in names),
+            form=", ".join(f'"{name}": 0' for name in names),
         )
         return [
             _reward(turn.index, seat, entry, {name: entry[name] for name in names}, outcome)
