@@ -13,12 +13,14 @@ from harness.errors import BadInput
 
 FIRST_PORT, TRIES = 8501, 100
 OPTIONS = {
+    "runner.magicEnabled": "false",
     "server.address": "127.0.0.1",
     "server.headless": "true",
     "server.fileWatcherType": "none",
     "server.enableXsrfProtection": "true",
     "server.enableStaticServing": "false",
     "server.enableAgentApi": "false",
+    "runner.magicEnabled": "false",
     "browser.serverAddress": "127.0.0.1",
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
