@@ -25,6 +25,7 @@ from harness.scoring import Given, Records, Scoring
 from harness.specs import ProcessSpec
 from harness.store import EPISODES, RunLock, read_manifest, read_record
 from harness.yamltext import read_yaml
+from leaderboard.tables import check_judge
 
 
 def process_command(arguments: argparse.Namespace) -> int:
@@ -35,6 +36,8 @@ def process_command(arguments: argparse.Namespace) -> int:
     judging = {name: make_model(name, plan.experiment.models[name]) for name in filter(None, [spec.model])}
     if kind.plays is not None:
         plan.open_models()
+    if arguments.outcome is not None:
+        check_judge([arguments.run], arguments.outcome)
     outcome = arguments.outcome or read_manifest(arguments.run)["judge"]
     judges = experiment.judges if kind.plays is not None else []
     scoring = Scoring(plan, judges, experiment.judge_aggregate, [spec], {**plan.models, **judging}, outcome)

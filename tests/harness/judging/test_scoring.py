@@ -258,7 +258,10 @@ def test_replay_from_the_command_line_plays_on_and_judges_what_it_played(
         (["--process", "critical", "--judge", "nobody"], "unknown model 'nobody'"),
         (["--process", "critical", "--judge", "m", "--environment", "webshop"], "no environment 'webshop'"),
         (["--process", "critical", "--judge", "m", "--max-episodes", "0"], "--max-episodes 0"),
+        (["--process", "critical", "--judge", "m", "--outcome", "sotopia/k/1"], "no judgement of 'sotopia/k/1'"),
         (["--judge", "m", "--again", "-1"], "--again -1"),
+        (["--judge", "m", "--max-tokens", "0"], "`max_tokens`: Input should be greater than or equal to 1"),
+        (["--judge", "m", "--answer-chars", "3"], "`answer_chars`: Input should be greater than or equal to 20"),
     ],
 )
 def test_bad_input_of_the_command_exits_2_and_says_what_is_wrong(
