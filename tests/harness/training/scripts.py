@@ -32,6 +32,11 @@ def judge(request: ChatRequest) -> str:
     return json.dumps({"critical": [{"reason": "it opened the way", "strategy": number}]})
 
 
+def mumble(request: ChatRequest) -> str:
+    """A judge that can not be read."""
+    return "hm"
+
+
 def _count(schema: Any) -> int:
     """How many strategies the schema of `critical` allows to be named."""
     return int(schema["properties"]["critical"]["maxItems"])

@@ -11,8 +11,8 @@ from harness.errors import BadInput
 from harness.leaks import write_training_tasks
 from harness.training.config import TrainConfig, load_train_config
 from harness.training.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
-from harness.training.selfplay import SelfPlay
-from tests.harness.training.configs import empty_weights, training, write_training
+from harness.training.selfplay import Owed, SelfPlay
+from tests.harness.training.configs import SCRIPTS, empty_weights, training, write_training
 
 
 @pytest.fixture
@@ -153,3 +153,20 @@ def test_tasks_take_turns_over_iterations(start: Path) -> None:
     assert [len(each) for each in played] == [2, 2, 2]
     assert len({name for each in played for name in each}) == 5
     assert played[0] != played[1]
+
+
+def test_what_is_owed_stops_the_stage_and_is_kept_for_the_same_command(tmp_path: Path, start: Path) -> None:
+    sotopia = training(start)["environments"][1]
+    models = training(start)["models"] | {"judge": {"provider": "scripted", "function": f"{SCRIPTS}:mumble"}}
+    owing = config(
+        start,
+        environments=[sotopia],
+        models=models,
+        process=[{"method": "critical", "model": "actor"}],
+        held_out={"beside": ["vanilla"]},
+    )
+    training_ = SelfPlay(owing, tmp_path / "t")
+    with pytest.raises(Owed, match=r"held-out-0 is not done: 2 of 2 episodes finished, .*unscored: 2.*`owed_share`"):
+        training_.run()
+    assert training_.stages.marker("held-out-0") is None
+    assert len((tmp_path / "t/held-out/t@0/episodes.jsonl").read_text().splitlines()) == 2

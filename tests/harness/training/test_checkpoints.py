@@ -1,0 +1,66 @@
+"""Weights are known by what is in them, served as the start is, and how far they moved is measured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BadInput
+from harness.leaks import read_training_tasks
+from harness.training.checkpoints import relative_change, start_weights, trained_weights, write_learnt
+from harness.training.folder import TrainingFolder, weights_hash
+from tests.extras import required
+
+torch = required("torch")
+safetensors = required("safetensors.torch")
+
+
+def model(folder: Path, **tensors: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    safetensors.save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def test_the_relative_change_is_that_of_all_parameters_together(tmp_path: Path) -> None:
+    old = model(tmp_path / "old", a=torch.tensor([3.0, 0.0]), b=torch.tensor([[4.0]]), tied=torch.ones(5))
+    new = model(tmp_path / "new", a=torch.tensor([3.0, 1.0]), b=torch.tensor([[4.0]]))
+    assert relative_change(old, new) == pytest.approx(math.sqrt(1 / 25))
+    assert relative_change(old, old) == 0
+
+
+def test_small_changes_of_half_precision_weights_are_not_lost(tmp_path: Path) -> None:
+    old = model(tmp_path / "old", a=torch.ones(4096, dtype=torch.bfloat16))
+    new = model(tmp_path / "new", a=torch.ones(4096, dtype=torch.bfloat16) * 1.0078125)
+    assert relative_change(old, new) == pytest.approx(0.0078125)
+
+
+def test_the_hash_is_of_the_weights_and_not_of_what_is_written_about_them(tmp_path: Path) -> None:
+    folder = model(tmp_path / "m", a=torch.ones(2))
+    before = weights_hash(folder)
+    (folder / "README.md").write_text("a card")
+    assert weights_hash(folder) == before
+    assert weights_hash(model(tmp_path / "copy", a=torch.ones(2))) == before
+    model(folder, a=torch.zeros(2))
+    assert weights_hash(folder) != before
+
+
+def test_a_checkpoint_is_served_as_the_start_is_but_for_its_folder(tmp_path: Path) -> None:
+    config = {"provider": "transformers", "args": {"dtype": "float32"}, "tokens": True}
+    start = start_weights("start", {**config, "model": str(model(tmp_path / "start", a=torch.ones(2)))})
+    folder = TrainingFolder(tmp_path / "t")
+    made = trained_weights(start, folder, 1) if model(folder.checkpoint(1), a=torch.zeros(2)) else start
+    assert made.config == {**start.config, "model": str(folder.checkpoint(1)), "revision": f"weights-{made.hash}"}
+    assert made.hash != start.hash
+
+
+def test_a_start_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="model 'start'"):
+        start_weights("start", {"provider": "transformers", "model": str(tmp_path / "none")})
+
+
+def test_what_weights_learnt_from_is_written_beside_them(tmp_path: Path) -> None:
+    write_learnt(tmp_path, ["b", "a", "b"], "t")
+    assert read_training_tasks(tmp_path / "training_tasks.json") == {"a", "b"}
