@@ -10,6 +10,7 @@ from tests.extras import required
 torch = required("torch")
 transformers = required("transformers")
 tokenizers = required("tokenizers")
+torch.set_num_threads(1)  # two threads on models this small wait for each other more than they compute
 
 # Short forms of the public chat formats: what stands where is theirs, the extras of the full templates (tools, dates) are left
 # out.
