@@ -13,7 +13,6 @@ from harness.errors import BadInput
 
 FIRST_PORT, TRIES = 8501, 100
 OPTIONS = {
-    "runner.magicEnabled": "false",
     "server.address": "127.0.0.1",
     "server.headless": "true",
     "server.fileWatcherType": "none",

@@ -1,0 +1,274 @@
+"""One episode as a conversation, and two beside each other: elements made from records, every text of theirs escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from harness.records import ProcessRewardRecord, TurnRecord
+from leaderboard.app.pieces import Column, table
+from leaderboard.duel import Divergence, Step
+from leaderboard.episodes import Call, Conversation, Judgement, Reward, Seat, Turn
+from leaderboard.page.markup import Content, node
+from leaderboard.page.sections import NOTHING, amount, count, money
+
+SOURCES = {
+    "strategist": "Strategy",
+    "actor": "Thought before the act",
+    "donor": "Strategy for another task (control)",
+    "empty": "Empty strategy (control)",
+}
+PARSES = {"reasked": "asked twice", "unreadable": "unreadable answer"}
+CALLS = [
+    Column("Role", lambda row: row["role"]),
+    Column("Model", lambda row: row["model"]),
+    Column("Prompt", lambda row: row["prompt"]),
+    Column("Tokens in", lambda row: count(row["prompt_tokens"]), number=True),
+    Column("Tokens out", lambda row: count(row["completion_tokens"]), number=True),
+    Column("Seconds", lambda row: amount(row["latency_s"]), number=True),
+    Column("USD", lambda row: money(row["usd"]), number=True),
+    Column("Attempts", lambda row: count(row["attempts"]), number=True),
+    Column("Finished", lambda row: row["finish"], wide=True),
+    Column("Answer", lambda row: row["text"], wide=True),
+]
+
+
+def conversation_elements(shown: Conversation) -> list[Content]:
+    """Facts, seats, turns, judgements and what is left."""
+    turns = node("ol", class_="turns", aria_label="Turns")
+    for turn in shown.turns:
+        turns.append(turn_element(turn, len(shown.seats)))
+    parts: list[Content] = [_facts(shown), _seats(shown.seats), node("h2", "Conversation"), turns, _end(shown)]
+    if shown.judgements or shown.process:
+        parts.append(node("h2", "Judges"))
+    parts += [_judgement(each) for each in shown.judgements]
+    parts += [_unrewarded(each) for each in shown.process if each.error or each.flags]
+    if shown.loose_calls:
+        parts.append(_calls(shown.loose_calls, "calls outside the turns"))
+    return [node("div", *parts, class_="conv")]
+
+
+def _facts(shown: Conversation) -> Element:
+    head = shown.head
+    facts: dict[str, Any] = {
+        "task": head["task_id"] + (f" ({head['task_label']})" if head["task_label"] else ""),
+        "arm": head["cell"],
+        "episode": f"{shown.record.episode_id} of run {shown.run}; seed {head['seed']}, order {head['order']}, "
+        f"repeat {head['repeat']}, attempt {head['attempt']}",
+        "outcome": _outcome(head),
+        "cost": f"{head['calls']} model calls, {count(head['prompt_tokens'])} + {count(head['completion_tokens'])} tokens, "
+        f"{money(head['usd'])} USD, {amount(head['latency_s'])} s in models, {amount(head['duration_s'])} s in all",
+    }
+    found = node("dl")
+    for name, value in facts.items():
+        found.append(node("dt", name))
+        found.append(node("dd", str(value)))
+    return found
+
+
+def _outcome(head: dict[str, Any]) -> str:
+    if head["error"]:
+        return f"failed, {head['error']}"
+    parts = [f"{head['status']}: {head['end_reason']}"]
+    if head["score"] is not None:
+        parts.append(f"score {head['score']:g}, {'success' if head['success'] else 'no success'}")
+    return "; ".join(parts)
+
+
+def _seats(seats: Sequence[Seat]) -> Element:
+    frame = node("div", class_="seats")
+    for seat in seats:
+        models = " · ".join(filter(None, (seat.actor_model, seat.strategist_model)))
+        frame.append(
+            node(
+                "div",
+                node("b", seat.name),
+                " ",
+                node("span", "under test", class_="chip") if seat.tested else None,
+                node("span", f"{seat.strategist} + {seat.actor}" + (f" ({models})" if models else ""), class_="under"),
+                node(
+                    "details", node("summary", "What it was told"), node("div", seat.background.strip(), class_="pre")
+                ),
+                class_="seat",
+            )
+        )
+    return frame
+
+
+def turn_element(turn: Turn, seats: int) -> Element:
+    """One turn: what was seen, the strategy set apart, its rewards, the act, the model calls."""
+    side = "turn right" if turn.seat % 2 else "turn"
+    item = node("li", class_=side, id=f"turn-{turn.index}", data_turn=turn.index, data_seat=turn.seat)
+    item.append(node("div", f"{turn.index} · ", node("b", turn.name), class_="who"))
+    item.extend(part for part in _seen(turn.observation, seats) if isinstance(part, Element))
+    if turn.strategy is not None and turn.strategy.strip():
+        tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
+        item.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
+    for reward in turn.rewards:
+        item.append(reward_element(reward))
+    item.append(node("div", turn.rendered, class_="act"))
+    item.extend(_marks(turn))
+    if turn.calls:
+        item.append(_calls(turn.calls, "model call" if len(turn.calls) == 1 else "model calls"))
+    return item
+
+
+def _seen(observation: Sequence[str], seats: int) -> Iterator[Content]:
+    """What the seat saw. Opposite another seat it mostly repeats the turns above, and is folded."""
+    if not observation:
+        return
+    text = node("div", "\n".join(observation), class_="seen", tabindex=0, role="region", aria_label="What was seen")
+    yield text if seats == 1 else node("details", node("summary", "what was seen"), text)
+
+
+def _marks(turn: Turn) -> list[Element]:
+    found = []
+    if turn.parse != "ok":
+        found.append(node("span", PARSES.get(turn.parse, turn.parse), class_="chip warn"))
+    if turn.reward is not None:
+        found.append(node("span", f"reward of the environment {turn.reward:+.2f}", class_="chip"))
+    return found
+
+
+def reward_element(reward: Reward) -> Element:
+    """A bar from -1 to 1 around its middle: blue to the right, orange and hatched to the left."""
+    share = max(-1.0, min(1.0, reward.reward))
+    bar = node("div", class_="bar", role="img", aria_label=f"process reward {reward.reward:+.2f}")
+    left = 50 if share >= 0 else 50 + 50 * share
+    bar.append(
+        node("i", class_="plus" if share >= 0 else "minus", style=f"left:{left:.1f}%;width:{50 * abs(share):.1f}%")
+    )
+    bar.append(node("i", class_="mid"))
+    method = reward.label.split("/")[0]
+    said = node(
+        "span", method, node("span", f": {reward.reason}") if reward.reason else None, class_="why", title=reward.label
+    )
+    return node("div", bar, node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
+
+
+def _calls(calls: Sequence[Call], name: str) -> Element:
+    asked = sum(call.prompt_tokens or 0 for call in calls)
+    answered = sum(call.completion_tokens or 0 for call in calls)
+    seconds = sum(call.latency_s or 0.0 for call in calls)
+    summary = f"{len(calls)} {name} · {asked:,} + {answered:,} tokens · {seconds:.2f} s"
+    rows = [_call_row(call) for call in calls]
+    return node("details", node("summary", summary), table(rows, CALLS, "Model calls"), class_="calls")
+
+
+def _call_row(call: Call) -> dict[str, Any]:
+    served = f" (as {call.served_model})" if call.served_model and call.served_model != call.model else ""
+    finish = call.error or call.finish_reason or NOTHING
+    return {
+        "role": call.role,
+        "model": call.model + served,
+        "prompt": call.prompt,
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "latency_s": call.latency_s,
+        "usd": call.usd,
+        "attempts": call.attempts,
+        "finish": finish + (", from the cache" if call.cache_hit else ""),
+        "text": call.text or NOTHING,
+    }
+
+
+def _end(shown: Conversation) -> Element:
+    head = shown.head
+    text = f"Failed: {head['error']}" if head["error"] else f"Ended: {head['end_reason']}"
+    closing = [
+        node(
+            "details",
+            node("summary", f"what {seat.name} saw last"),
+            node("div", "\n".join(seat.closing), class_="seen"),
+        )
+        for seat in shown.seats
+        if seat.closing
+    ]
+    return node("div", node("p", node("b", text)), *closing, class_="end")
+
+
+def _judgement(judgement: Judgement) -> Element:
+    parts: list[Content] = [node("h3", f"{judgement.judge}: {judgement.status}")]
+    if judgement.error:
+        parts.append(node("div", judgement.error, class_="notice warning"))
+    if judgement.flags:
+        flags = f"Texts that try to instruct the judge: {'; '.join(judgement.flags)}"
+        parts.append(node("div", flags, class_="notice warning"))
+    for seat in judgement.seats:
+        rows = [
+            {"dimension": name.replace("_", " "), "score": value, "reason": seat.reasons.get(name, "")}
+            for name, value in seat.scores.items()
+        ]
+        title = f"{seat.name}{', under test' if seat.tested else ''}"
+        parts.append(table(rows, SCORES, title, "scores", cards=False))
+    if judgement.calls:
+        parts.append(_calls(judgement.calls, "calls of the judge"))
+    return node("section", *parts)
+
+
+SCORES = [
+    Column("Dimension", lambda row: row["dimension"]),
+    Column("Score", lambda row: f"{row['score']:.2f}".removesuffix(".00"), number=True),
+    Column("Reason", lambda row: row["reason"], wide=True),
+]
+
+
+def _unrewarded(record: ProcessRewardRecord) -> Element:
+    texts = [f"{record.error.kind}: {record.error.message}"] if record.error else []
+    texts += [f"texts that try to instruct the judge: {'; '.join(record.flags)}"] if record.flags else []
+    return node("div", f"Process reward {record.label}: {'; '.join(texts)}", class_="notice warning")
+
+
+def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str]) -> list[Content]:
+    """Two episodes turn by turn, with a mark where their actions part for the first time."""
+    grid = node("div", class_="duel conv")
+    for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
+        score = shown.head["score"]
+        said = "" if score is None else f" Score {score:g}."
+        grid.append(
+            node(
+                "div",
+                node("b", f"{letter}: {name}"),
+                node(
+                    "span", f"{shown.record.episode_id} of {shown.run}. {_outcome(shown.head)}.{said}", class_="under"
+                ),
+            )
+        )
+    for number, step in enumerate(parts.steps):
+        if number == parts.first:
+            grid.append(
+                node("div", "First divergence: from here on the actions differ", class_="parting", id="divergence")
+            )
+        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first))
+    if parts.first is None:
+        grid.append(node("div", "No action differs", class_="parting", id="divergence"))
+    return [grid]
+
+
+def _sides(step: Step, a: Conversation, b: Conversation, same: bool) -> list[Element]:
+    return [_side(turn, step, shown, same) for turn, shown in ((step.a, a), (step.b, b))]
+
+
+def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) -> Element:
+    if turn is None:
+        return node("div", "ended before", class_="gone")
+    seat = shown.record.seats[turn.seat]
+    differs = [part for part in ("observation", "strategy", "action") if part in step.differs]
+    frame = node("div", class_="same" if same and not differs else None)
+    who = node("div", f"{turn.index} · ", node("b", seat.name), class_="who")
+    if differs:
+        who.append(node("span", f"differs: {', '.join(differs)}", class_="chip"))
+    frame.append(who)
+    if len(shown.record.seats) == 1 and turn.observation:
+        frame.append(
+            node("details", node("summary", "what was seen"), node("div", "\n".join(turn.observation), class_="seen"))
+        )
+    if turn.strategy and turn.strategy.strip():
+        tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
+        frame.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
+    rewards = next((each.rewards for each in shown.turns if each.index == turn.index), ())
+    for reward in rewards:
+        frame.append(reward_element(reward))
+    frame.append(node("div", turn.rendered, class_="act"))
+    return frame

@@ -1,0 +1,126 @@
+"""What every page begins with: its title, what could not be read, how far a running run is, and the filters.
+
+The state of a page stands in its address: every filter is bound to a query parameter of its name, so that an address can
+be shared, and a value that nothing here has is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from leaderboard.app.loading import Opened, being_played, opened, runs_in, shown_paths
+from leaderboard.app.pieces import empty, note, notice, show, style
+from leaderboard.board import Board, Filters, choices, stamp
+from leaderboard.page.markup import node
+
+EVERY = 5.0
+"""Seconds between looks at a run that is being played."""
+OWN = "each run's own"
+LABELS = {
+    "run": "Run",
+    "environment": "Environment",
+    "split": "Split",
+    "pairing": "Pairing",
+    "partner": "Partner",
+    "actor": "Actor",
+    "strategist": "Strategist",
+}
+
+
+def begin(title: str, what: str) -> Board | None:
+    """Title, messages and the board; None where there is nothing to show (then the page says what to run)."""
+    style()
+    st.title(title)
+    note(what)
+    first = opened()
+    for problem in first.problems:
+        notice(problem, "warning")
+    if first.board is None:
+        paths = ", ".join(map(str, shown_paths()))
+        empty(
+            f"No run in {paths} yet. Play the quick-start (a small local model, no key), or an experiment of your own; "
+            "then reload this page.",
+            "harness run",
+            "harness run my.yaml",
+        )
+        return None
+    chosen = _judge(first)
+    board = opened(chosen).board if chosen else first.board
+    if board is None:
+        return None
+    _live(board)
+    if board.episodes.empty:
+        empty("The run has no episode yet. This command goes on with it:", "harness run")
+    return board
+
+
+def _judge(first: Opened) -> str | None:
+    """The judge whose scores are shown, where there is a choice."""
+    assert first.board is not None
+    if len(first.board.judges) < 2:
+        return None
+    with st.sidebar:
+        found = st.selectbox(
+            "Judge",
+            [OWN, *first.board.judges],
+            key="judge",
+            bind="query-params",
+            help="Whose scores count. They are never mixed.",
+        )
+    return None if found in (None, OWN) else str(found)
+
+
+def filters(board: Board, axes: Sequence[str]) -> Filters:
+    """The filters among the axes for which there is a choice, in the sidebar; nothing chosen keeps everything."""
+    offered = choices(board)
+    chosen: dict[str, tuple[str, ...]] = {}
+    with st.sidebar:
+        for axis in axes:
+            if len(offered[axis]) > 1:
+                found = st.multiselect(LABELS[axis], offered[axis], key=axis, bind="query-params", placeholder="all")
+                chosen[axis] = tuple(found)
+    return Filters(**chosen)
+
+
+def _live(board: Board) -> None:
+    """Where a run is being played: how far it is, and the page anew as soon as there is something new."""
+    playing = [name for name, folder in board.names.items() if being_played(folder)]
+    if playing:
+        seen = stamp(board.runs)
+        st.fragment(_watch, run_every=EVERY)(board, tuple(playing), seen)
+
+
+def _watch(board: Board, playing: tuple[str, ...], seen: tuple[tuple[str, int, int], ...]) -> None:
+    runs, _ = runs_in(shown_paths())
+    if not runs or stamp(runs) != seen or not any(being_played(board.names[name]) for name in playing):
+        st.rerun(scope="app")
+    here = board.table[board.table["run"].isin(playing)]
+    done, planned = int((here["finished"] + here["failed"]).sum()), int(here["planned"].sum())
+    text = f"{', '.join(playing)}: being played, {done} of {planned} episodes. This page follows it."
+    show(node("div", text, class_="notice", role="status"))
+
+
+def running_note(folder: Path, files: Sequence[Path]) -> None:
+    """The page anew when one of the files changes, as long as a process is working on the folder."""
+    if being_played(folder):
+        st.fragment(_watch_files, run_every=EVERY)(folder, tuple(files), _marks(files))
+
+
+def _watch_files(folder: Path, files: Sequence[Path], seen: Sequence[tuple[int, int]]) -> None:
+    if _marks(files) != seen or not being_played(folder):
+        st.rerun(scope="app")
+    show(node("div", f"{folder.name}: is going on. This page follows it.", class_="notice", role="status"))
+
+
+def _marks(files: Sequence[Path]) -> list[tuple[int, int]]:
+    return [(path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (0, 0) for path in files]
+
+
+def progress_note(board: Board) -> str:
+    """How much was read, in words."""
+    count = len(board.episodes)
+    runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
+    return f"{runs}, {len(board.arms)} arms, {count:,} episodes."

@@ -1,0 +1,139 @@
+"""What the viewer shows: the runs among the paths it was started with, read once and kept until a file changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from harness.arms import fingerprint
+from harness.errors import BadInput
+from harness.store import EPISODES, read_manifest
+from leaderboard.board import Board, open_board, stamp
+from leaderboard.tables import find_runs
+
+FRESH = 120.0
+"""Seconds after which the records of a run on another machine no longer count as being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What could be read."""
+
+    board: Board | None
+    problems: tuple[str, ...]
+    """Per run that is left out: why, and what to do."""
+
+
+def shown_paths() -> list[Path]:
+    """The folders the viewer was started with."""
+    return [Path(argument) for argument in sys.argv[1:]] or [Path("results")]
+
+
+def runs_in(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The run folders among the paths, and what is wrong with the others. No run is no error here."""
+    found: list[Path] = []
+    problems = []
+    for path in paths:
+        if not path.is_dir():
+            problems.append(f"{path} does not exist any more.")
+            continue
+        try:
+            found += find_runs([path])
+        except BadInput as error:
+            if any(path.iterdir()) and not str(error).startswith("no run in"):
+                problems.append(str(error))
+    return list(dict.fromkeys(found)), problems
+
+
+def opened(judge: str | None = None) -> Opened:
+    """The board of all runs that can be read. The same object until a file changes: nobody may change it."""
+    runs, problems = runs_in(shown_paths())
+    if not runs:
+        return Opened(None, tuple(problems))
+    board = _open(tuple(map(str, runs)), stamp(runs), judge)
+    return Opened(board.board, (*problems, *board.problems))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the runs …")
+def _open(runs: tuple[str, ...], when: tuple[tuple[str, int, int], ...], judge: str | None) -> Opened:
+    folders = [Path(run) for run in runs]
+    try:
+        if len({read_manifest(folder)["run"] for folder in folders}) == len(folders):
+            return Opened(open_board(folders, judge), ())
+    except BadInput:
+        pass  # one of them can not be read: find out which
+    good, problems = readable(folders, judge)
+    return Opened(open_board(good, judge) if good else None, tuple(problems))
+
+
+def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], list[str]]:
+    """The runs that can be shown together, and why the others can not: damaged, a copy, or of a name already taken."""
+    good: list[Path] = []
+    problems = []
+    marks: dict[str, Path] = {}
+    names: dict[str, Path] = {}
+    for folder in folders:
+        try:
+            mark, name = fingerprint(folder), str(read_manifest(folder)["run"])
+            if mark in marks:
+                problems.append(f"{folder} is a copy of {marks[mark]} and is left out; every run counts once.")
+            elif name in names:
+                problems.append(
+                    f"{folder} is left out: it has the same name ({name}) as {names[name]}. Show them one at a time."
+                )
+            else:
+                open_board([folder], judge)
+                good.append(folder)
+                marks[mark], names[name] = folder, folder
+        except (BadInput, OSError) as error:
+            problems.append(f"{folder} is left out: {error}")
+    return good, problems
+
+
+def being_played(folder: Path) -> bool:
+    """Whether a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
+    run` that starts just then. The holder's name in it and whether that process lives say as much."""
+    try:
+        text = (folder / ".lock").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    holder = re.match(r"pid (\d+) on (\S+)", text)
+    if holder is None:
+        return False
+    if holder.group(2) != socket.gethostname():
+        return _grew_lately(folder / EPISODES)
+    return _lives(int(holder.group(1))) and _holds(folder / ".lock")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _holds(lock: Path) -> bool:
+    """Whether Linux lists a lock on the file; True where there is no such list."""
+    try:
+        inode = lock.stat().st_ino
+        return any(line.split()[5].endswith(f":{inode}") for line in Path("/proc/locks").read_text().splitlines())
+    except (OSError, IndexError):
+        return True
+
+
+def _grew_lately(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < FRESH
+    except OSError:
+        return False

@@ -1,0 +1,76 @@
+"""Page 6: what a goal costs, and which arms nobody beats at their price."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from leaderboard.app.frame import begin, filters
+from leaderboard.app.pieces import Column, downloads, draw, empty, heading, note, show, table, texts
+from leaderboard.board import plain_rows
+from leaderboard.charts import cost_frontier, names_of
+from leaderboard.costs import COSTS, cost_table
+from leaderboard.page.sections import NOTHING, amount, count, interval, money
+
+AXES = ("environment", "split", "partner", "actor", "run")
+NAMES = {"usd": "USD", "tokens": "tokens", "calls": "model calls", "latency_s": "model seconds"}
+WHAT = "Goal against what playing one episode costs; judging is left out."
+
+
+def render() -> None:
+    board = begin("Cost", WHAT)
+    if board is None:
+        return
+    chosen = filters(board, AXES)
+    cost = st.segmented_control(
+        "Cost",
+        list(COSTS),
+        default="tokens",
+        required=True,
+        key="cost",
+        bind="query-params",
+        format_func=lambda name: NAMES[name],
+    )
+    whole = cost_table(board, str(cost), chosen)
+    whole = whole[~whole["scripted"]]
+    if whole.empty:
+        empty("No arm with a goal fits these filters.")
+        return
+    note(
+        "Filled marks are on the frontier: nothing is better for less. An arm whose price is not known is in the table only."
+    )
+    unit = f"{NAMES[str(cost)]} per episode"
+    several = len(board.runs) > 1
+    for number, (place, group) in enumerate(
+        whole.groupby(["environment", "split", "pairing"], sort=False, observed=True)
+    ):
+        metric = board.arms[int(group["arm"].iloc[0])].metric
+        bounds = (float(metric["low"]), float(metric["high"]))
+        rows = plain_rows(group)
+        title = " · ".join(map(str, place))
+        show(heading(title))
+        if group["cost"].notna().any():
+            draw(cost_frontier(group, unit, str(metric["name"]), bounds, names_of(rows, several)), f"cost-{number}")
+        else:
+            note(f"Not known here: {unit}. Prices of models are set with price: in an experiment.")
+        show(table(rows, _columns(several), f"{title}: cost per episode", "cost"))
+    head = [
+        Column("Environment", lambda row: str(row["environment"])),
+        Column("Split", lambda row: str(row["split"])),
+        Column("Pairing", lambda row: str(row["pairing"])),
+    ]
+    downloads(texts(plain_rows(whole), [*head, *_columns(several)]), "cost", "cost")
+
+
+def _columns(several: bool) -> list[Column]:
+    return [
+        Column("Strategist", lambda row: str(row["strategist"])),
+        Column("Actor", lambda row: str(row["actor"])),
+        *([Column("Run", lambda row: str(row["run"]))] if several else []),
+        Column("Goal", lambda row: amount(row["goal"]), number=True),
+        Column("95 % interval", lambda row: interval(row["low"], row["high"]), number=True),
+        Column("USD", lambda row: money(row["usd"]), number=True),
+        Column("Tokens", lambda row: count(row["tokens"]), number=True),
+        Column("Model calls", lambda row: count(row["calls"]), number=True),
+        Column("Model seconds", lambda row: amount(row["latency_s"]), number=True),
+        Column("On the frontier", lambda row: {True: "yes", False: "no"}.get(row["pareto"], NOTHING)),
+    ]

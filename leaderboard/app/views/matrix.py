@@ -1,0 +1,211 @@
+"""Page 2: strategist × actor per environment, each cell's paired difference to a reference; Figure 4 as a preset."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import pandas as pd
+import streamlit as st
+
+from harness.arms import METRICS
+from leaderboard.app.arms import arm_labels
+from leaderboard.app.frame import begin, filters
+from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts
+from leaderboard.board import Board, Filters, plain_rows
+from leaderboard.matrix import FIGURE_4, figure_4, matrix, references
+from leaderboard.page.markup import Content, node
+from leaderboard.page.sections import FINDINGS, NOTHING, amount, interval, p_text
+
+AXES = ("environment", "split", "partner", "actor", "run")
+PLAIN, PRESET = "Strategist × actor", "Figure 4 of the paper"
+WHAT = "Where a strategist helps: each cell's difference to a reference on the same tasks with the same seeds."
+STEPS = (0.02, 0.06, 0.12, 0.2)
+"""Shares of the metric's range at which a shade gets darker."""
+
+
+def render() -> None:
+    board = begin("Matrix", WHAT)
+    if board is None:
+        return
+    chosen = filters(board, AXES)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view = st.segmented_control(
+            "Show", [PLAIN, PRESET], default=PLAIN, required=True, key="show", bind="query-params"
+        )
+        offered = references(board)
+        reference = None
+        if view == PLAIN and offered:
+            reference = st.selectbox("Reference", offered, key="reference", bind="query-params", width=220)
+        metric = st.selectbox("Metric", METRICS, key="metric", bind="query-params", width=150)
+    if view == PRESET:
+        _preset(board, str(metric), chosen)
+    elif reference is None:
+        empty("Only scripted agents were played: there is no strategist to hold another against.")
+    else:
+        _whole(board, str(reference), str(metric), chosen)
+
+
+def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
+    rows = plain_rows(matrix(board, reference, metric, chosen))
+    if not rows:
+        empty("No arm fits these filters. Take one away in the sidebar.")
+        return
+    places: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        places.setdefault((row["environment"], row["split"], row["pairing"]), []).append(row)
+    labels = {number: name for name, number in arm_labels(board).items()}
+    note(
+        f"Blue is above {reference}, orange below. ▲ and ▼ mark differences that are shown: p < 0.05 after Holm's correction "
+        f"over the {sum(row['finding'] is not None for row in rows)} comparisons of this page, and an interval without 0. "
+        "A cell opens its comparison."
+    )
+    for place, here in places.items():
+        title = " · ".join(place)
+        show(heading(title), _grid(here, reference, board, labels, title, metric))
+    shown = texts(rows, COLUMNS)
+    with st.expander("The same as a table"):
+        show(table(rows, COLUMNS, f"Differences to {reference}", "matrix"))
+    downloads(shown, "matrix", "matrix")
+
+
+def _grid(rows: list[Row], reference: str, board: Board, labels: dict[int, str], title: str, metric: str) -> Element:
+    several = len(board.runs) > 1
+    heads = list(dict.fromkeys((str(row["actor"]), str(row["run"])) for row in rows))
+    names = list(dict.fromkeys(str(row["strategist"]) for row in rows))
+    names.sort(key=lambda name: name != reference)
+    cells = {(str(row["strategist"]), (str(row["actor"]), str(row["run"]))): row for row in rows}
+    head = node("tr", node("th", "Strategist", scope="col"))
+    for actor, run in heads:
+        head.append(node("th", actor, node("span", run, class_="under") if several else None, scope="col"))
+    body = node("tbody")
+    for name in names:
+        cols = (_cell(cells.get((name, each)), labels, metric) for each in heads)
+        body.append(node("tr", node("th", name, scope="row"), *cols))
+    caption = f"{title}: mean, and difference to {reference} with its corrected p"
+    whole = node("table", node("caption", caption), node("thead", head), body, class_="grid")
+    return node("div", whole, class_="scroll matrix", tabindex=0, role="region", aria_label=caption)
+
+
+def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
+    if row is None or row["mean"] is None:
+        return node("td", NOTHING, class_="k0")
+    if row["finding"] is None:
+        said = "reference" if row["is_reference"] else "no reference"
+        return node("td", node("b", amount(row["mean"])), node("span", said, class_="under"), class_="k0 ref")
+    span = (row["metric_high"] - row["metric_low"]) if row["metric_high"] is not None else 10.0
+    inside = node(
+        "a",
+        node("b", f"{mark(row)}{row['difference']:+.2f}"),
+        node("br"),
+        f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
+        href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
+        title=f"{interval(row['low'], row['high'])}; {FINDINGS[row['finding']]}",
+    )
+    return node("td", inside, class_=shade(row["difference"] / span if span else 0.0))
+
+
+def shade(share: float) -> str:
+    """Class of a cell by its difference as a share of the range: k-4 (far below) to k4 (far above)."""
+    step = sum(abs(share) >= edge for edge in STEPS)
+    return f"k{step if share > 0 else -step}"
+
+
+def mark(row: Row) -> str:
+    """A sign before differences that are shown."""
+    return {"higher": "▲ ", "lower": "▼ "}.get(str(row["finding"]), "")
+
+
+def _place(row: Row) -> str:
+    return f"{row['environment']} {row['split']}, {row['pairing']}"
+
+
+def _difference(row: Row) -> str:
+    return NOTHING if row["difference"] is None else f"{mark(row)}{row['difference']:+.2f}"
+
+
+def _signed(row: Row) -> str:
+    return NOTHING if row["low"] is None else f"{row['low']:+.2f} … {row['high']:+.2f}"
+
+
+def _finding(row: Row) -> str:
+    return NOTHING if row["finding"] is None else FINDINGS[row["finding"]]
+
+
+def _counts(row: Row) -> str:
+    return NOTHING if row["wins"] is None else f"{row['wins']:.0f} / {row['ties']:.0f} / {row['losses']:.0f}"
+
+
+def _pairs(row: Row) -> str:
+    return NOTHING if row["pairs"] is None else f"{row['pairs']:.0f}"
+
+
+FIGURES = [
+    Column("Mean", lambda row: amount(row["mean"]), number=True),
+    Column("Difference", _difference, number=True),
+    Column("95 % interval", _signed, number=True),
+    Column("p, corrected", lambda row: p_text(row["p_holm"]), number=True),
+    Column("Pairs", _pairs, number=True),
+    Column("Higher / same / lower", _counts, number=True),
+    Column("Finding", _finding),
+]
+COLUMNS = [
+    Column("Where", _place, wide=True),
+    Column("Actor", lambda row: str(row["actor"])),
+    Column("Strategist", lambda row: str(row["strategist"])),
+    Column("Run", lambda row: str(row["run"])),
+    *FIGURES,
+]
+PRESET_COLUMNS = [Column("Configuration", lambda row: str(row["configuration"]), wide=True), *FIGURES]
+
+
+def _preset(board: Board, metric: str, chosen: Filters) -> None:
+    note(
+        "Who uses which strategist in the two seats, as in the paper's Figure 4; differences are to ReAct in both seats. What "
+        "exactly the figure shows is not known to us: this is a reconstruction, and its numbers are measured here."
+    )
+    found = figure_4(board, metric, chosen)
+    if found.empty:
+        names = ", ".join(each.name for each in FIGURE_4)
+        empty(
+            f"None of the configurations ({names}) was played. They take react, epo and epo-rl and:",
+            "pairings:\n  - self-play\n  - {actor: same, strategist: react}\n  - {actor: same, strategist: epo}",
+        )
+        return
+    for (place, actor, run), group in found.groupby(["place", "actor", "run"], sort=False):
+        rows = plain_rows(group)
+        show(
+            heading(f"{place} · {actor}" + (f" · {run}" if len(board.runs) > 1 else "")),
+            _bars(rows, board, metric),
+            table(rows, PRESET_COLUMNS, f"Figure 4: {place}, {actor}", "figure4"),
+        )
+    downloads(_preset_table(found), "figure-4", "figure4")
+
+
+def _preset_table(found: pd.DataFrame) -> pd.DataFrame:
+    head = [
+        Column("Where", lambda row: str(row["place"])),
+        Column("Actor", lambda row: str(row["actor"])),
+        Column("Run", lambda row: str(row["run"])),
+    ]
+    return texts(plain_rows(found), [*head, *PRESET_COLUMNS])
+
+
+def _bars(rows: list[dict[str, Any]], board: Board, metric: str) -> Content:
+    """The means as bars over the metric's range."""
+    low, high = board.arms[int(rows[0]["arm"])].bounds(metric)
+    known = [row["mean"] for row in rows if row["mean"] is not None]
+    if low is None or high is None:
+        low, high = min([0.0, *known]), max([1.0, *known])
+    frame = node(
+        "div",
+        class_="bars",
+        role="img",
+        aria_label="; ".join(f"{row['configuration']}: {amount(row['mean'])}" for row in rows),
+    )
+    for row in rows:
+        share = 0.0 if row["mean"] is None else 100 * (row["mean"] - low) / (high - low)
+        frame.append(node("span", str(row["configuration"])))
+        frame.append(node("span", node("i", style=f"width:{share:.1f}%"), class_="track"))
+        frame.append(node("span", amount(row["mean"]), class_="n"))
+    return frame

@@ -1,0 +1,224 @@
+"""Charts as plotly figures made from the tables of this package, each with its description in words.
+
+Colours are Okabe and Ito's (2008), told apart by every kind of colour vision; marks differ in shape, too. Texts come from
+records: plotly reads a few HTML tags and entities in labels, and `plain` takes their meaning away.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from leaderboard.page.markup import plain as visible
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#6B6B6B")
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#8A8F98"
+LABEL = 60
+"""Characters of a name that are drawn; the table beside a chart has the whole of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    figure: go.Figure
+    text: str
+    """What it shows, in words."""
+
+
+def plain(text: object) -> str:
+    """A text that plotly shows as it is: no tag, no entity, no formula, no template."""
+    shown = visible(" ".join(str(text).splitlines()))
+    shown = shown if len(shown) <= LABEL else shown[: LABEL - 1] + "…"
+    return html.escape(shown, quote=False).replace("$", "&#36;").replace("%{", "%&#123;")
+
+
+def difference_histogram(bins: pd.DataFrame, a: str, b: str, metric: str) -> Chart:
+    """`leaderboard.duel.distribution`: how many tasks lie where; right of 0, b is better."""
+    middle = (bins["low"] + bins["high"]) / 2
+    colours = [_side(low, high) for low, high in zip(bins["low"], bins["high"], strict=True)]
+    width = float((bins["high"] - bins["low"]).iloc[0]) if len(bins) else 1.0
+    figure = go.Figure(
+        go.Bar(
+            x=middle,
+            y=bins["tasks"],
+            width=width * 0.92,
+            marker={"color": colours, "pattern": {"shape": [_hatch(colour) for colour in colours]}},
+            hovertemplate="%{y} pairs around %{x:.2f}<extra></extra>",
+        )
+    )
+    figure.add_vline(x=0, line={"width": 1.5, "color": NEUTRAL, "dash": "dash"})
+    _layout(figure, f"{plain(metric)}: B − A", "pairs of episodes", height=260)
+    figure.update_layout(showlegend=False)
+    better = int(bins.loc[bins["low"] >= 0, "tasks"].sum())
+    worse = int(bins.loc[bins["high"] <= 0, "tasks"].sum())
+    between = int(bins["tasks"].sum()) - better - worse
+    text = (
+        f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {better} pairs clearly above 0, "
+        f"{worse} clearly below, {between} around 0."
+    )
+    return Chart(figure, text)
+
+
+def _side(low: float, high: float) -> str:
+    return NEUTRAL if low < 0 < high else BETTER if low >= 0 else WORSE
+
+
+def _hatch(colour: str) -> str:
+    return {WORSE: "/", BETTER: "", NEUTRAL: "."}[colour]
+
+
+def cost_frontier(
+    table: pd.DataFrame, cost: str, metric: str, bounds: tuple[float, float], names: Sequence[str]
+) -> Chart:
+    """`leaderboard.costs.cost_table` of one place: goal against the chosen cost; the frontier is a stepped line. `names`:
+    one per row."""
+    figure = go.Figure()
+    rows: list[dict[str, Any]] = [
+        {str(key): value for key, value in row.items()} | {"name": name}
+        for row, name in zip(table.to_dict("records"), names, strict=True)
+        if _known(row["cost"])
+    ]
+    front = [row for row in rows if row["pareto"] is True]
+    if len(front) > 1:
+        figure.add_scatter(
+            x=[row["cost"] for row in front],
+            y=[row["goal"] for row in front],
+            mode="lines",
+            line={"shape": "hv", "dash": "dot", "color": NEUTRAL, "width": 1.5},
+            name="nobody is better and cheaper",
+            hoverinfo="skip",
+        )
+    for number, row in enumerate(rows):
+        figure.add_scatter(
+            x=[row["cost"]],
+            y=[row["goal"]],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [_reach(row["high"], row["goal"])],
+                "arrayminus": [_reach(row["goal"], row["low"])],
+                "thickness": 1.2,
+                "width": 3,
+            },
+            mode="markers",
+            name=plain(row["name"]),
+            marker={
+                "size": 12,
+                "color": PALETTE[number % len(PALETTE)],
+                "symbol": _symbol(number) + ("" if row["pareto"] is True else "-open"),
+                "line": {"width": 2},
+            },
+            hovertemplate="%{y:.2f} at %{x:,.4~g}",
+        )
+    _layout(figure, plain(cost), plain(metric), height=380)
+    edge = (bounds[1] - bounds[0]) * 0.04
+    figure.update_yaxes(range=[bounds[0] - edge, bounds[1] + edge])
+    figure.update_xaxes(rangemode="tozero")
+    best = ", ".join(f"{row['name']} ({row['goal']:.2f} at {row['cost']:,.4g})" for row in front)
+    return Chart(figure, f"{metric} against {cost}, {len(rows)} arms. On the frontier: {best or 'none'}.")
+
+
+def _symbol(number: int) -> str:
+    """No two of the first forty-nine arms share colour and mark."""
+    return SYMBOLS[(number + number // len(PALETTE)) % len(SYMBOLS)]
+
+
+def _reach(high: Any, low: Any) -> float:
+    value = float(high) - float(low)
+    return 0.0 if math.isnan(value) else value
+
+
+def lines(
+    series: Mapping[str, pd.DataFrame],
+    x: str,
+    y: str,
+    x_title: str,
+    y_title: str,
+    bounds: tuple[float, float] | None = None,
+) -> Chart:
+    """One line per name over a table with the columns `x`, `y` and, where there is an interval, low and high."""
+    figure = go.Figure()
+    said = []
+    for number, (name, table) in enumerate(series.items()):
+        colour = PALETTE[number % len(PALETTE)]
+        figure.add_scatter(
+            x=table[x],
+            y=table[y],
+            error_y=_whiskers(table, y, colour),
+            mode="lines+markers",
+            name=plain(name),
+            line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2},
+            marker={"symbol": _symbol(number), "size": 8},
+            hovertemplate="%{x}: %{y:.3f}",
+        )
+        known = table[table[y].notna()]
+        if len(known):
+            said.append(
+                f"{name}: {known[y].iloc[0]:.3g} at {known[x].iloc[0]} to {known[y].iloc[-1]:.3g} at {known[x].iloc[-1]}"
+            )
+    _layout(figure, x_title, y_title, height=320)
+    if bounds is not None:
+        figure.update_yaxes(range=list(bounds))
+    return Chart(figure, f"{y_title} by {x_title}. " + "; ".join(said) + ("." if said else ""))
+
+
+def _whiskers(table: pd.DataFrame, y: str, colour: str) -> dict[str, Any] | None:
+    if "low" not in table or table["low"].isna().all():
+        return None
+    above = [_reach(high, value) for high, value in zip(table["high"], table[y], strict=True)]
+    below = [_reach(value, low) for low, value in zip(table["low"], table[y], strict=True)]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1, "color": colour}
+
+
+def histograms(series: Mapping[str, pd.DataFrame], x_title: str) -> Chart:
+    """Counts per bin (columns low, high, count), one outline per name."""
+    figure = go.Figure()
+    said = []
+    for number, (name, table) in enumerate(series.items()):
+        figure.add_scatter(
+            x=[*table["low"], *table["high"].tail(1)],
+            y=[*table["count"], *table["count"].tail(1)],
+            mode="lines",
+            line={
+                "shape": "hv",
+                "color": PALETTE[number % len(PALETTE)],
+                "dash": DASHES[number % len(DASHES)],
+                "width": 2,
+            },
+            name=plain(name),
+            hovertemplate="%{y} from %{x:.2f}",
+        )
+        said.append(f"{name}: {int(table['count'].sum())} strategies")
+    _layout(figure, x_title, "strategies", height=280)
+    return Chart(figure, f"Histogram of {x_title}. " + "; ".join(said) + ".")
+
+
+def _layout(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        xaxis_title=x_title,
+        yaxis_title=y_title,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        hoverlabel={"namelength": LABEL},
+    )
+
+
+def _known(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
+def names_of(rows: Iterable[Mapping[str, Any]], several_runs: bool) -> list[str]:
+    """What arms are called in a chart: strategist and actor, and the run where there are several."""
+    return [
+        (str(row["actor"]) if row.get("scripted") else f"{row['strategist']} + {row['actor']}")
+        + (f" ({row['run']})" if several_runs else "")
+        for row in rows
+    ]
