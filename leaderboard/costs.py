@@ -13,7 +13,7 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
     """One row per arm with a goal: run, environment, split, pairing, partner, actor, strategist, goal, low, high, and per
     finished episode usd, tokens, calls and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto`
     (no arm of the same environment, split and pairing has a goal at least as high for less, or a higher one for as
-    much; missing where the cost is not known), arm. Sorted by cost."""
+    much; missing where the cost is not known and for scripted arms, which are left out), arm. Sorted by cost."""
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
     kept = (filters or Filters()).keep(board.table)
@@ -38,7 +38,8 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
     table["cost"] = table[cost]
     table["pareto"] = pd.array([None] * len(table), dtype="boolean")
     for _, group in table.groupby(["environment", "split", "pairing"], observed=True, sort=False):
-        known = group[group["cost"].notna()]
+        # a script that costs nothing would leave no model on the frontier
+        known = group[group["cost"].notna() & ~group["scripted"].astype(bool)]
         for index, row in known.iterrows():
             better = (known["cost"] <= row["cost"]) & (known["goal"] >= row["goal"])
             strictly = (known["cost"] < row["cost"]) | (known["goal"] > row["goal"])
