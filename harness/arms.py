@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.comparability import CATEGORIES, differences, facts_of, under_test
@@ -129,16 +130,37 @@ def refuse_copies(runs: list[Path]) -> None:
 def _rows(table: pd.DataFrame, success_at: float) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, EPISODE)})
-    rows = table.assign(tokens=_number(table, "prompt_tokens") + _number(table, "completion_tokens"))
-    goal = _number(rows, "goal")
-    verified = _number(rows, "success")
+    table = table.iloc[_in_order(table)]
+    goal, verified = _number(table, "goal"), _number(table, "success")
     success = verified.where(verified.notna(), (goal >= success_at).astype(float)).where(goal.notna())
-    kept = rows.assign(goal=goal, success=success, overall=_number(rows, "overall"), usd=_number(rows, "usd"))
-    return kept[[*ROW, EPISODE]].reset_index(drop=True)
+    found: dict[str, Any] = {
+        name: table[name].astype(object).to_numpy() for name in ("task_id", "group", "missing", EPISODE)
+    }
+    found |= {name: table[name].to_numpy() for name in ("order", "repeat", "seed")}
+    found |= {"goal": goal, "success": success, "overall": _number(table, "overall"), "usd": _number(table, "usd")}
+    found["tokens"] = _number(table, "prompt_tokens") + _number(table, "completion_tokens")
+    # texts as plain objects: they are looked at one by one
+    columns = {
+        name: pd.Series(np.asarray(found[name]), dtype=object if name in TEXTS else None) for name in (*ROW, EPISODE)
+    }
+    return pd.DataFrame(columns)
+
+
+TEXTS = ("task_id", "group", "missing", EPISODE)
+
+
+def _in_order(table: pd.DataFrame) -> Any:
+    """The rows by task, order and repeat: arms on the same tasks then lie side by side."""
+    tasks = table["task_id"].astype("category")
+    names = np.argsort(np.argsort(np.array(tasks.cat.categories, dtype=object)))
+    return np.lexsort((table["repeat"], table["order"], names[tasks.cat.codes]))
 
 
 def _number(table: pd.DataFrame, column: str) -> pd.Series:
-    return pd.to_numeric(table[column].astype(object).where(table[column].notna()), errors="coerce").astype(float)
+    values = table[column]
+    if values.dtype == np.float64:
+        return values
+    return pd.to_numeric(values.astype(object).where(values.notna()), errors="coerce").astype(float)
 
 
 def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
@@ -243,8 +265,13 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
 
 def _keyed(arm: Arm) -> pd.DataFrame:
     """The rows under a key of task, order and repeat. Raises `BadInput` when one comes twice."""
-    keys = [json.dumps([row.task_id, row.order, row.repeat]) for row in arm.rows.itertuples()]
-    keyed = arm.rows.set_index(pd.Index(keys, dtype=object))
+    rows = arm.rows
+    tasks, names = pd.factorize(rows["task_id"])
+    ends, turns = pd.factorize(pd.MultiIndex.from_arrays([rows["order"], rows["repeat"]]))
+    heads = np.array([json.dumps([name])[:-1] for name in names], dtype=object)
+    tails = np.array([f", {order}, {repeat}]" for order, repeat in turns], dtype=object)
+    keys = heads[tasks] + tails[ends] if len(rows) else np.zeros(0, object)
+    keyed = rows.set_index(pd.Index(keys, dtype=object))
     if keyed.index.has_duplicates:
         twice = keyed.index[keyed.index.duplicated()][0]
         raise BadInput(f"{arm.source}, {arm.cell}: {twice} (task, order, repeat) comes more than once")
@@ -253,5 +280,7 @@ def _keyed(arm: Arm) -> pd.DataFrame:
 
 def _outcomes(keyed: pd.DataFrame, metric: str, unknown: int) -> Outcomes:
     extra = [f"not played {number}" for number in range(unknown)]
-    values = [*keyed[metric].astype(float), *[float("nan")] * unknown]
-    return Outcomes.of([*keyed["group"].astype(str), *extra], [*keyed.index, *extra], values)
+    more = np.array(extra, dtype=object)
+    groups = np.concatenate([keyed["group"].to_numpy(dtype=object), more])
+    values = np.concatenate([keyed[metric].to_numpy(dtype=float), np.full(unknown, np.nan)])
+    return Outcomes(groups, np.concatenate([keyed.index.to_numpy(dtype=object), more]), values)

@@ -215,6 +215,11 @@ def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False) -> Compariso
     )
 
 
+def difference_of(a: Arm, b: Arm, metric: str) -> PairedDifference:
+    """Arm b against arm a in one metric alone: less than `compare_arms` tells, and quicker."""
+    return paired_difference(align(a, b, metric), *a.bounds(metric))
+
+
 def _power(pairs: Pairs, low: float | None, high: float | None) -> tuple[float, int | None]:
     """The smallest visible difference, and the episodes needed to see `SHARE` of the range."""
     if np.unique(pairs.tasks[pairs.complete]).size < 2:

@@ -1,4 +1,5 @@
-"""The small index beside a JSONL file: per line its byte offset, length and the scalars that lists and tables need.
+"""The small index beside a JSONL file: per line its byte offset, length and the scalars that lists and tables need, kept
+by column (`harness.columns`).
 
 Derived data: it is rebuilt from where it ends when the file has grown, and from the start when it does not fit the file
 any more. Deleting it loses nothing.
@@ -9,16 +10,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
+from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_in, encode_block, read_columns, to_merge
+from harness.errors import BadInput
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
-Row = dict[str, Any]
-FORMAT = 3
+FORMAT = 4
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -68,11 +74,17 @@ def process_scalars(record: Row) -> Row:
     """What tables and the judges' report card need of process rewards, without reasons and prompts."""
     keys = ("turn", "seat", "reward", "credit")
     rewards = record["rewards"]
+    sums = {f"{what}_{seat}": 0 for what in ("sum", "n") for seat in (0, 1)}
+    for reward in rewards or []:
+        if reward["seat"] in (0, 1):
+            sums[f"sum_{reward['seat']}"] += reward["reward"]
+            sums[f"n_{reward['seat']}"] += 1
     return {
         **{key: record[key] for key in PROCESS_KEYS},
         "error": (record.get("error") or {}).get("kind"),
         "flags": record["flags"],
         "rewards": None if rewards is None else [[reward[key] for key in keys] for reward in rewards],
+        **sums,
         **_cost(record),
     }
 
@@ -94,6 +106,52 @@ def _total(calls: Iterable[Row], key: str) -> float | None:
     return None if any(value is None for value in values) else sum(values)
 
 
+PLACE: Schema = {"offset": "int", "length": "int"}
+COST: Schema = {"n_calls": "int", "prompt_tokens": "number", "completion_tokens": "number", "usd": "number"}
+EPISODE_SCHEMA: Schema = {
+    **PLACE,
+    "episode_id": "id",
+    **dict.fromkeys(EPISODE_KEYS[1:10], "text"),
+    **dict.fromkeys(("order", "repeat", "seed", "attempt"), "int"),
+    **dict.fromkeys(("status", "end_reason", "error"), "text"),
+    "duration_s": "number",
+    "tested": "list",
+    "needs_judge": "bool",
+    "score": "number",
+    "success": "bool",
+    "n_turns": "int",
+    "n_strategies": "int",
+    **COST,
+    "latency_s": "number",
+}
+JUDGEMENT_SCHEMA: Schema = {
+    **PLACE,
+    "judgement_id": "id",
+    "episode_id": "id",
+    "episode_attempt": "int",
+    **dict.fromkeys(("judge", "status", "error", "variant"), "text"),
+    "scores": "scores",
+    "flags": "list",
+    "repeat": "int",
+    **COST,
+    "seconds": "number",
+}
+PROCESS_SCHEMA: Schema = {
+    **PLACE,
+    "process_id": "id",
+    "episode_id": "id",
+    "episode_attempt": "int",
+    **dict.fromkeys(("method", "label", "status", "error"), "text"),
+    "outcomes": "list",
+    "flags": "list",
+    "rewards": "json",
+    **dict.fromkeys(("sum_0", "sum_1"), "number"),
+    **dict.fromkeys(("n_0", "n_1"), "int"),
+    **COST,
+    "seconds": "number",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of records file."""
@@ -101,32 +159,53 @@ class Kind:
     key: str
     """The field that holds a record's own id."""
     scalars: Callable[[Row], Row]
+    schema: Schema
 
 
 KINDS = {
-    EPISODES: Kind("episode_id", episode_scalars),
-    JUDGEMENTS: Kind("judgement_id", judgement_scalars),
-    PROCESS_REWARDS: Kind("process_id", process_scalars),
+    EPISODES: Kind("episode_id", episode_scalars, EPISODE_SCHEMA),
+    JUDGEMENTS: Kind("judgement_id", judgement_scalars, JUDGEMENT_SCHEMA),
+    PROCESS_REWARDS: Kind("process_id", process_scalars, PROCESS_SCHEMA),
 }
+HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
+WORTH_TELLING = 1 << 26
+"""Reading so many bytes of records takes so long that a line is printed about it."""
+KEPT = 24
+"""Indexes that this process keeps mapped."""
 
 
 def read_index(path: Path) -> list[Row]:
     """One row per whole line of `path` (one of the files in `KINDS`), in file order: its scalars, `offset` and
     `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is no record."""
-    share = _sharing()
-    rows, stored = _load(path, share)
-    start = rows[-1]["offset"] + rows[-1]["length"] if rows else 0
-    fresh = []
-    for offset, line in scan(path, start):
-        record = decode(path, offset, line)
-        try:
-            scalars = KINDS[path.name].scalars(record)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise unreadable(path, offset, f"no record of ours ({type(error).__name__}: {error})") from None
-        fresh.append(share({"offset": offset, "length": len(line), **scalars}))
-    if fresh:
-        _append(path, fresh, stored)
-    return rows + fresh
+    return index_columns(path).rows()
+
+
+def index_columns(path: Path) -> Columns:
+    """What `read_index` gives, by column. An index that has not changed is not opened again in one process."""
+    key, seen = path.absolute(), _state(path)
+    kept = _kept.get(key)
+    if kept is not None and kept[0] == (seen, _state(index_path(path))):
+        _kept.move_to_end(key)
+        return kept[1]
+    columns = _brought_up(path)
+    _kept[key] = (seen, _state(index_path(path))), columns
+    _kept.move_to_end(key)
+    while len(_kept) > KEPT:
+        _kept.popitem(last=False)
+    return columns
+
+
+State = tuple[int, ...]
+_kept: OrderedDict[Path, tuple[tuple[State, State], Columns]] = OrderedDict()
+
+
+def _state(path: Path) -> State:
+    """What changes when a file does; empty where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def latest_episodes(folder: Path) -> dict[str, Row]:
@@ -146,56 +225,147 @@ def latest_process_rewards(folder: Path) -> dict[str, Row]:
 
 
 def index_path(path: Path) -> Path:
-    return path.with_suffix(".index.jsonl")
+    return path.with_suffix(".index")
 
 
-def _sharing() -> Callable[[Row], Row]:
-    """Makes rows that hold equal strings hold the same string: names and cells repeat in every row, and a run of 20,000
-    episodes would keep as many copies of each."""
-    known: dict[str, str] = {}
-
-    def share(row: Row) -> Row:
-        return {
-            known.setdefault(key, key): known.setdefault(value, value) if type(value) is str else value
-            for key, value in row.items()
-        }
-
-    return share
+def index_paths(folder: Path) -> list[Path]:
+    """The index files of a run's folder, whether they exist or not."""
+    return [index_path(folder / name) for name in KINDS]
 
 
-def _load(path: Path, share: Callable[[Row], Row]) -> tuple[list[Row], int]:
-    """The rows of a stored index that still fit the file, and the index's size in bytes up to its last whole line;
-    ([], 0) when there is none that fits."""
-    with suppress(OSError, ValueError, KeyError):
-        with open(index_path(path), "rb") as file:
-            if json.loads(file.readline() or b"{}") != {"format": FORMAT}:
-                return [], 0
-            lines = [line for line in file if line.endswith(b"\n")]
-            rows = [share(json.loads(line)) for line in lines]
-            size = len(HEADER) + sum(map(len, lines))
-        if not rows or _fits(path, rows[-1]):
-            return rows, size
-    return [], 0
+def _brought_up(path: Path) -> Columns:
+    """The stored columns with what the file has grown by; stored, where that can be done."""
+    columns = _stored(path)
+    began, start = time.monotonic(), _end(columns)
+    if not path.exists():
+        return columns
+    if not columns.blocks:
+        columns = _replaced(path, lambda: chain([HEADER], _fresh_blocks(path, 0)))
+    else:
+        columns = _grown(path, columns, list(_fresh_blocks(path, start)))
+        first = to_merge(columns)
+        if first is not None:
+            columns = _replaced(path, partial(_put_together, columns, first))
+    read = _end(columns) - start
+    if read >= WORTH_TELLING:
+        rate = read / 1e6 / (time.monotonic() - began)
+        print(f"indexed {path}: {read / 1e6:.0f} MB at {rate:.0f} MB/s", file=sys.stderr, flush=True)
+    return columns
 
 
-HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
+def _stored(path: Path) -> Columns:
+    """The columns of a stored index that still fit the file; without rows when they do not."""
+    schema = KINDS[path.name].schema
+    columns = read_columns(index_path(path), HEADER, schema)
+    if columns.blocks:
+        try:
+            last = columns.blocks[-1]
+            key = KINDS[path.name].key
+            where, name = (int(last.array("offset")[-1]), int(last.array("length")[-1])), last.array(key)[-1].decode()
+            if _is_line(path, *where, key, name):
+                return columns
+        except (OSError, ValueError, IndexError):
+            pass
+    return Columns(schema, ())
 
 
-def _fits(path: Path, last: Row) -> bool:
-    key = KINDS[path.name].key
+def _is_line(path: Path, offset: int, length: int, key: str, name: str) -> bool:
+    """Whether a record of that id lies there."""
     with open(path, "rb") as file:
-        file.seek(last["offset"])
+        file.seek(offset)
         line = file.readline()
-    return len(line) == last["length"] and line.endswith(b"\n") and json.loads(line).get(key) == last[key]
+    return len(line) == length and line.endswith(b"\n") and json.loads(line).get(key) == name
 
 
-def _append(path: Path, rows: list[Row], stored: int) -> None:
-    """Store rows after the first `stored` bytes. Two readers may try at once: one of them wins, the other leaves it.
-    A folder that can not be written is no error; the index is only a convenience."""
-    with suppress(OSError), open(index_path(path), "ab") as file:
+def _end(columns: Columns) -> int:
+    """Offset behind the last line that is in the index."""
+    if not columns.blocks:
+        return 0
+    last = columns.blocks[-1]
+    return int(last.array("offset")[-1] + last.array("length")[-1])
+
+
+def _fresh_blocks(path: Path, start: int) -> Iterator[bytes]:
+    """The lines from `start` on as blocks of the index. Raises `BadInput`."""
+    scalars_of = KINDS[path.name].scalars
+    rows: list[Row] = []
+    for offset, line in scan(path, start):
+        record = decode(path, offset, line)
+        try:
+            rows.append({"offset": offset, "length": len(line), **scalars_of(record)})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _no_record(path, offset, error) from None
+        if len(rows) == BLOCK_ROWS:
+            yield _encoded(path, rows)
+            rows = []
+    if rows:
+        yield _encoded(path, rows)
+
+
+def _encoded(path: Path, rows: list[Row]) -> bytes:
+    """A block; a row that does not fit its columns is named."""
+    schema = KINDS[path.name].schema
+    try:
+        return encode_block(schema, rows)
+    except (TypeError, AttributeError, ValueError, OverflowError):
+        for row in rows:
+            try:
+                encode_block(schema, [row])
+            except (TypeError, AttributeError, ValueError, OverflowError) as error:
+                raise _no_record(path, row["offset"], error) from None
+        raise
+
+
+def _no_record(path: Path, offset: int, error: Exception) -> BadInput:
+    return unreadable(path, offset, f"no record of ours ({type(error).__name__}: {error})")
+
+
+def _put_together(columns: Columns, first: int) -> Iterator[bytes]:
+    """The parts of an index whose blocks from `first` on are one."""
+    end = columns.blocks[first].start
+    for start in range(0, end, 1 << 24):
+        yield columns.blocks[first].source.read(start, min(1 << 24, end - start))
+    yield encode_block(columns.schema, Columns(columns.schema, columns.blocks[first:]).rows())
+
+
+def _replaced(path: Path, parts: Callable[[], Iterable[bytes]]) -> Columns:
+    """Write a whole index in place of the one there is. Another reader may have that one open: it is never cut. Where
+    nothing can be written, or another process is at it, the index is kept in memory: it is only a convenience."""
+    index, schema = index_path(path), KINDS[path.name].schema
+    temporary = index.with_name(f".{index.name}.tmp")
+    try:
+        with open(temporary, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_ino != temporary.stat().st_ino:
+                raise BlockingIOError("another process has just put it in place")
+            try:
+                file.truncate(0)
+                file.writelines(parts())
+                file.flush()
+                os.replace(temporary, index)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        return read_columns(index, HEADER, schema)
+    except OSError:
+        data = InMemory(b"".join(parts()))
+        return Columns(schema, tuple(blocks_in(data, len(HEADER), data.size, schema)))
+
+
+def _grown(path: Path, columns: Columns, parts: list[bytes]) -> Columns:
+    """The columns with more blocks behind them, which are appended to the stored index. Two readers may try at once: one
+    of them wins, the other keeps its blocks in memory."""
+    if not parts:
+        return columns
+    index, data = index_path(path), b"".join(parts)
+    with suppress(OSError), open(index, "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if stored and file.seek(0, os.SEEK_END) < stored:
-            return
-        file.truncate(stored)
-        text = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
-        file.write(text if stored else HEADER + text)
+        now = read_columns(index, HEADER, columns.schema)
+        if now.size == columns.size and os.fstat(file.fileno()).st_ino == index.stat().st_ino:
+            file.seek(columns.size)
+            file.truncate()
+            file.write(data)
+            file.flush()
+            return read_columns(index, HEADER, columns.schema)
+    more = InMemory(data)
+    return Columns(columns.schema, (*columns.blocks, *blocks_in(more, 0, more.size, columns.schema)))

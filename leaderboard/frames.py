@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from harness.index import read_index
+from harness.columns import Columns
+from harness.index import index_columns
 from harness.judging.panel import Aggregate, read_panel
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 
@@ -21,52 +24,64 @@ SEATS = 2
 
 
 def episode_frame(run: Path) -> pd.DataFrame:
-    """The last line of every episode: the index's scalars (`harness.index.episode_scalars`), in file order of the last
-    lines' first ids. `tested` is the list of tested seats as JSON text."""
-    rows = list({row["episode_id"]: row for row in read_index(run / EPISODES)}.values())
-    table = pd.DataFrame([{**row, "tested": json.dumps(row["tested"])} for row in rows])
-    for name in ("score", "success", *COSTS, "latency_s"):
-        if name in table:
-            table[name] = pd.to_numeric(table[name].astype(object), errors="coerce").astype(float)
-    return table
+    """The last line of every episode: the index's scalars (`harness.index.EPISODE_SCHEMA`). Texts that repeat are
+    categories; `tested` is the list of tested seats as JSON text; `success` is 1, 0 or NaN."""
+    columns = index_columns(run / EPISODES)
+    kept = latest(columns.ids("episode_id"))
+    found = {name: _column(columns, name, kept) for name in columns.schema}
+    found["success"] = np.where(found["success"] < 0, np.nan, found["success"].astype(float))
+    found["needs_judge"] = found["needs_judge"] == 1
+    return pd.DataFrame(found)
 
 
 def judgement_frame(run: Path) -> pd.DataFrame:
     """The last line of every judgement that counts (no repeats, no planted copies): episode_id, judge, status, offset,
     costs, and `SEAT NAME` for every score."""
-    rows = {}
-    for row in read_index(run / JUDGEMENTS):
-        if row["repeat"] == 0 and not row["variant"]:
-            rows[row["judgement_id"]] = row
-    found = []
-    for row in rows.values():
-        scores = {
-            f"{seat} {name}": value for seat, given in enumerate(row["scores"] or []) for name, value in given.items()
-        }
-        found.append({**{key: row[key] for key in ("episode_id", "judge", "status", "offset", *COSTS)}, **scores})
-    table = pd.DataFrame(found, columns=None if found else ["episode_id", "judge", "status", "offset", *COSTS])
-    for name in COSTS:
-        table[name] = pd.to_numeric(table[name].astype(object), errors="coerce").astype(float)
-    return table
+    columns = index_columns(run / JUDGEMENTS)
+    variant = columns.texts("variant")
+    plain = np.array([name == "" for name in variant.values] + [False], dtype=bool)[variant.codes]
+    counts = np.flatnonzero((columns.numbers("repeat") == 0) & plain)
+    kept = counts[latest(columns.ids("judgement_id")[counts])]
+    names = ("episode_id", "judge", "status", "offset", *COSTS)
+    scores = {name: columns.numbers(name)[kept] for name in columns.score_names()}
+    return pd.DataFrame({**{name: _column(columns, name, kept) for name in names}, **scores})
+
+
+def judges_of(run: Path) -> tuple[str, ...]:
+    """Labels of the judges that judged something in a run."""
+    return index_columns(run / JUDGEMENTS).texts("judge").values
 
 
 def process_frame(run: Path) -> pd.DataFrame:
-    """The last line of every process reward: episode_id, episode_attempt, label, offset, costs, and per seat `sum SEAT`
-    and `n SEAT` of the strategies' rewards."""
-    rows = {row["process_id"]: row for row in read_index(run / PROCESS_REWARDS)}.values()
-    keys = ("episode_id", "episode_attempt", "label", "offset", *COSTS)
-    found = []
-    for row in rows:
-        sums = {f"sum {seat}": 0.0 for seat in range(SEATS)} | {f"n {seat}": 0 for seat in range(SEATS)}
-        for _, seat, reward, _ in row["rewards"] or []:
-            sums[f"sum {seat}"] += reward
-            sums[f"n {seat}"] += 1
-        found.append({**{key: row[key] for key in keys}, **sums})
-    names = [*keys, *(f"{what} {seat}" for what in ("sum", "n") for seat in range(SEATS))]
-    table = pd.DataFrame(found, columns=names)
-    for name in COSTS:
-        table[name] = pd.to_numeric(table[name].astype(object), errors="coerce").astype(float)
-    return table
+    """The last line of every process reward: episode_id, episode_attempt, label, offset, costs, and per seat `sum_SEAT`
+    and `n_SEAT` of the strategies' rewards."""
+    columns = index_columns(run / PROCESS_REWARDS)
+    kept = latest(columns.ids("process_id"))
+    sums = tuple(f"{what}_{seat}" for what in ("sum", "n") for seat in range(SEATS))
+    names = ("episode_id", "episode_attempt", "label", "offset", *COSTS, *sums)
+    return pd.DataFrame({name: _column(columns, name, kept) for name in names})
+
+
+def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
+    """Where the last line of every id stands, in the order of the ids' first lines."""
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ids) else np.zeros(0, np.intp)
+    if len(starts) == len(ids):
+        return np.arange(len(ids))
+    first, last = order[starts], order[np.r_[starts[1:], len(ids)] - 1]
+    return np.asarray(last[np.argsort(first, kind="stable")])
+
+
+def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> Any:
+    """A column's values in the lines that are kept."""
+    kind = columns.schema[name]
+    if kind == "id":
+        return columns.ids(name)[kept].astype(str).astype(object)
+    if kind in ("text", "list"):
+        texts = columns.texts(name)
+        return pd.Categorical.from_codes(texts.codes[kept], categories=pd.Index(texts.values, dtype=object))
+    return columns.numbers(name)[kept]
 
 
 def judged_frame(run: Path, judge: str | None) -> pd.DataFrame:
@@ -101,7 +116,7 @@ def is_score(column: object) -> bool:
 
 def over_tested(tested: pd.Series, judged: pd.DataFrame) -> dict[str, np.ndarray]:
     """Dimension -> mean over the tested seats, per row of `tested` (JSON lists of seats); `judged` has the same rows."""
-    masks = [tested.str.contains(str(seat), regex=False).to_numpy(dtype=bool) for seat in range(SEATS)]
+    masks = [is_tested(tested, seat) for seat in range(SEATS)]
     names = dict.fromkeys(str(column)[2:] for column in judged if is_score(column))
     found = {}
     for name in names:
@@ -112,3 +127,9 @@ def over_tested(tested: pd.Series, judged: pd.DataFrame) -> dict[str, np.ndarray
             seats = seats + mask
         found[name] = np.where(seats > 0, total / np.maximum(seats, 1), np.nan)
     return found
+
+
+def is_tested(tested: pd.Series, seat: int) -> NDArray[np.bool_]:
+    """Per row whether that seat is tested; `tested` holds JSON lists of seats as categories."""
+    hits = [seat in json.loads(each) for each in tested.cat.categories]
+    return np.array([*hits, False], dtype=bool)[tested.cat.codes]

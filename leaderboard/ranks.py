@@ -177,6 +177,12 @@ def _rank(
 def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
     """Per arm its outcomes, with a missing one for every (task, order, repeat) that another arm of the family has and
     it does not, and for what no arm has."""
+    if all(_same_keys(family[0], arm) for arm in family):
+        codes = pd.factorize(family[0].rows["group"].astype(str), sort=True)[0]
+        return [
+            pd.DataFrame({"arm": label, "task": codes, "value": arm.rows["goal"].to_numpy(dtype=float)})
+            for arm, label in zip(family, labels, strict=True)
+        ]
     keyed = [arm.rows.set_index(pd.MultiIndex.from_frame(arm.rows[KEY])) for arm in family]
     groups: dict[Any, str] = {}
     for rows in keyed:
@@ -194,3 +200,10 @@ def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
         values = np.concatenate([whole["goal"].astype(float).to_numpy(), np.full(unknown, np.nan)])
         found.append(pd.DataFrame({"arm": label, "task": [*tasks, *spread], "value": values}))
     return found
+
+
+def _same_keys(one: Arm, other: Arm) -> bool:
+    """Whether two arms have the very same tasks, orders and repeats, and all that was planned of them."""
+    if len(one.rows) != len(other.rows) or other.planned > len(other.rows) or not len(other.rows):
+        return False
+    return all(np.array_equal(one.rows[key].to_numpy(), other.rows[key].to_numpy()) for key in KEY)

@@ -25,8 +25,9 @@ from leaderboard.frames import (
     SCORE,
     SEATS,
     episode_frame,
+    is_tested,
     judged_frame,
-    judgement_frame,
+    judges_of,
     over_tested,
     process_frame,
 )
@@ -71,7 +72,7 @@ def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
         **_costs("judge_", judged),
         **_costs("process_", _process_costs(run, table)),
     }
-    table.insert(0, "run", manifest["run"])
+    table.insert(0, "run", pd.Series(manifest["run"], index=table.index, dtype="category"))
     return table.assign(**new)
 
 
@@ -98,7 +99,7 @@ def _process_costs(run: Path, table: pd.DataFrame) -> pd.DataFrame:
 
 def known_judges(runs: Sequence[Path]) -> tuple[str, ...]:
     """Labels of the judges that judged something in the runs, sorted."""
-    return tuple(sorted({str(judge) for run in runs for judge in judgement_frame(run)["judge"].unique()}))
+    return tuple(sorted({judge for run in runs for judge in judges_of(run)}))
 
 
 def check_judge(runs: Sequence[Path], judge: str) -> None:
@@ -118,9 +119,9 @@ def process_means(run: Path, played: pd.DataFrame) -> dict[str, dict[str, float]
     here = here[here["episode_attempt"] == here["attempt"]]
     total, count = np.zeros(len(here)), np.zeros(len(here))
     for seat in range(SEATS):
-        mask = here["tested"].str.contains(str(seat), regex=False).to_numpy(dtype=bool)
-        total += np.where(mask, here[f"sum {seat}"], 0.0)
-        count += np.where(mask, here[f"n {seat}"], 0)
+        mask = is_tested(here["tested"], seat)
+        total += np.where(mask, here[f"sum_{seat}"], 0.0)
+        count += np.where(mask, here[f"n_{seat}"], 0)
     sums = here.assign(total=total, count=count).groupby(["cell", "label"], observed=True)[["total", "count"]].sum()
     found: dict[str, dict[str, float]] = {}
     known = sums[sums["count"] > 0].reset_index()

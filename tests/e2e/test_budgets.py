@@ -160,7 +160,7 @@ def test_a_budget_counts_what_the_run_spent_before_and_a_recorded_reply_only_onc
     with CallLog(folder / "calls.jsonl", read_only=True) as log:
         assert log.usd == pytest.approx(_spent(folder, "usd"))
     (folder / "episodes.jsonl").unlink()
-    (folder / "episodes.index.jsonl").unlink()
+    (folder / "episodes.index").unlink()
     third = play(folder, Budget(usd=usd * 0.3))
     assert third.played_now == 0, "what the killed command paid for was forgotten"
     fourth = play(folder, Budget(usd=usd * 1.05))

@@ -120,7 +120,7 @@ def test_a_file_that_can_not_be_written_is_named_before_anything_is_played(
 
 def test_an_index_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "run"
-    (folder / "episodes.index.jsonl").mkdir(parents=True)
+    (folder / "episodes.index").mkdir(parents=True)
     assert run_cli(tmp_path, tmp_path / "results") == 0
     assert became(lines(folder)) == {"finished": 10}
 

@@ -220,7 +220,7 @@ def test_a_damaged_run_is_named_by_file_and_line_whoever_reads_it(
 ) -> None:
     run = shell.play()
     damage(run)
-    for index in run.glob("*.index.jsonl"):
+    for index in run.glob("*.index"):
         index.unlink()
     code = shell(*reader(run))
     if said == "is not a run" and "leaderboard" in reader(run):
