@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format
@@ -19,6 +19,7 @@ from environments.alfworld.play import PROTOCOLS, AlfworldPlay
 from environments.base import ActionFormat, BaselineEntry, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from harness.errors import BadInput, nearest
+from harness.options import read_options
 from harness.seeds import seed_from
 
 _PUBLISHED = {
@@ -48,20 +49,6 @@ class AlfworldOptions(BaseModel):
     and note it in the step's info, or understand it."""
     reasks: int = Field(default=0, ge=0, le=5)
     """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
-
-
-def read_options(options: Mapping[str, Any]) -> AlfworldOptions:
-    """Check the options. Raises `BadInput` naming the key, with the nearest right one."""
-    known = AlfworldOptions.model_fields
-    for key in options:
-        if key not in known:
-            raise BadInput(f"alfworld: unknown option {key!r}; known: {', '.join(known)}.{nearest(str(key), known)}")
-    try:
-        return AlfworldOptions.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise BadInput(f"alfworld: option {where!r}: {problem['msg']} (given: {problem['input']!r})") from error
 
 
 class AlfworldEnvironment:
@@ -155,4 +142,4 @@ def _prompt(role: str, protocol: str) -> Prompt:
 
 def make(options: Mapping[str, Any]) -> AlfworldEnvironment:
     """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return AlfworldEnvironment(read_options(options))
+    return AlfworldEnvironment(read_options(AlfworldOptions, options, "alfworld"))

@@ -7,7 +7,7 @@ from functools import cache
 from random import Random
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import Action, ActionFormat, BaselineEntry, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
@@ -15,7 +15,8 @@ from environments.sotopia import splits
 from environments.sotopia.action_format import make_action_format
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
-from harness.errors import BadInput, nearest
+from harness.errors import BadInput
+from harness.options import read_options
 
 ROLES = ("actor", "strategist")
 
@@ -27,21 +28,6 @@ class SotopiaOptions(BaseModel):
     """Which variant of the rules is played; the README has the table."""
     max_turns: int = Field(default=20, ge=1, le=1000)
     """The original's setting. Under `epo`, as in its code, one action more is possible."""
-
-
-def read_options(options: Mapping[str, Any]) -> SotopiaOptions:
-    """Check the options. Raises `BadInput` naming the key, with the nearest right one."""
-    known = SotopiaOptions.model_fields
-    for key in options:
-        if key not in known:
-            raise BadInput(f"sotopia: unknown option {key!r}; known: {', '.join(known)}.{nearest(str(key), known)}")
-    try:
-        return SotopiaOptions.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise BadInput(
-            f"sotopia: option {problem['loc'][0]!r}: {problem['msg']} (given: {problem['input']!r})"
-        ) from error
 
 
 class SotopiaEnvironment:
@@ -113,4 +99,4 @@ BASELINES: Mapping[str, BaselineEntry] = {
 
 def make(options: Mapping[str, Any]) -> SotopiaEnvironment:
     """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return SotopiaEnvironment(read_options(options))
+    return SotopiaEnvironment(read_options(SotopiaOptions, options, "sotopia"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import ActionFormat, BaselineEntry, Metric, Task
 from environments.prompts import Prompt, load_prompt
@@ -21,6 +21,7 @@ from environments.webshop.simulator import Shop, open_session
 from environments.webshop.splits import BUILTIN, SPLITS, GoalTasks, Overlap, indices
 from environments.webshop.store import Catalogue
 from harness.errors import BadInput, nearest
+from harness.options import read_options
 
 ROLES = ("actor", "strategist")
 
@@ -53,21 +54,6 @@ class WebShopOptions(BaseModel):
     builtin_products: int = Field(default=1000, ge=50, le=2_000_000)
     builtin_seed: int = 0
     """Size and seed of the built-in catalogue."""
-
-
-def read_options(options: Mapping[str, Any]) -> WebShopOptions:
-    """Check the options. Raises `BadInput` naming the key, with the nearest right one."""
-    known = WebShopOptions.model_fields
-    for key in options:
-        if key not in known:
-            raise BadInput(f"webshop: unknown option {key!r}; known: {', '.join(known)}.{nearest(str(key), known)}")
-    try:
-        return WebShopOptions.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise BadInput(
-            f"webshop: option {problem['loc'][0]!r}: {problem['msg']} (given: {problem['input']!r})"
-        ) from error
 
 
 class WebShopEnvironment:
@@ -145,4 +131,4 @@ def _prompt(role: str) -> Prompt:
 
 def make(options: Mapping[str, Any]) -> WebShopEnvironment:
     """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return WebShopEnvironment(read_options(options))
+    return WebShopEnvironment(read_options(WebShopOptions, options, "webshop"))

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from agents.models.base import Model
 from environments.base import Environment, Task
+from harness import options
 from harness.calls import CallLedger
-from harness.errors import BadInput, nearest
+from harness.errors import BadInput
 from harness.experiment import SEPARATOR
 from harness.judging.asking import within
 from harness.judging.outcomes import Outcomes
@@ -172,26 +173,12 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 def read_options(kind: type[OptionsT], spec: ProcessSpec) -> OptionsT:
     """The spec's options, checked. Raises `BadInput` naming the key, with the nearest right one."""
-    known = list(kind.model_fields)
-    for key in spec.options:
-        if key not in known:
-            shown = ", ".join(known) or "none"
-            raise BadInput(
-                f"process reward {spec.method!r}: unknown option {key!r}; known: {shown}.{nearest(key, known)}"
-            )
-    try:
-        return kind.model_validate(spec.options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadInput(
-            f"process reward {spec.method!r}: option {place!r}: {first['msg']} (got {first['input']!r})"
-        ) from None
+    return options.read_options(kind, spec.options, f"process reward {spec.method!r}")
 
 
-def with_options(label: str, options: Options) -> str:
+def with_options(label: str, given: Options) -> str:
     """The label, with a short hash of the options that are not at their default."""
-    changed = options.model_dump(mode="json", exclude_defaults=True)
+    changed = given.model_dump(mode="json", exclude_defaults=True)
     return f"{label}+{stable_hash(changed)[:6]}" if changed else label
 
 

@@ -120,7 +120,7 @@ def test_a_process_reward_of_a_plug_in_is_given_shown_and_ranked(installed: tupl
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("environments.0.options={cluess: 3}", "taboo: option 'cluess'"),
+        ("environments.0.options={cluess: 3}", "taboo: unknown option 'cluess'; known: clues. Did you mean 'clues'?"),
         ("models.canned.answer=1", "unknown key 'answer'"),
         ("strategists=[rotat]", "Did you mean 'rotate'?"),
         ("actors=['script:silnt']", "Did you mean 'silent'?"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import (
     Action,
@@ -26,6 +26,7 @@ from environments.base import (
 )
 from environments.prompts import Prompt
 from harness.errors import BadInput
+from harness.options import read_options
 from harness.seeds import stable_hash
 
 WORDS = ("lighthouse", "sandwich", "umbrella", "volcano")
@@ -142,8 +143,4 @@ class Taboo:
 
 def make(options: Mapping[str, Any]) -> Taboo:
     """What the entry point names."""
-    try:
-        return Taboo(Options.model_validate(dict(options)))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise BadInput(f"taboo: option {problem['loc'][0]!r}: {problem['msg']}") from error
+    return Taboo(read_options(Options, options, "taboo"))
