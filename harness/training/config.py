@@ -134,6 +134,12 @@ class TrainConfig(Spec):
         for name in shown:
             if shown.count(name) > 1:
                 raise ValueError(f"two environments are called {name!r}; give one of them a `label`")
+        for spec in self.process:
+            for name in spec.environments or []:
+                if name not in shown:
+                    raise ValueError(
+                        f"`process`: no environment {name!r} here; there are {', '.join(shown)}.{nearest(name, shown)}"
+                    )
         for key in ("train", "held_out"):
             if all(getattr(each, key) is None for each in self.environments):
                 raise ValueError(f"no environment has `{key}`: there is nothing to {key.replace('_', ' ')}")

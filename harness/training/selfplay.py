@@ -19,6 +19,7 @@ from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, execute
+from harness.scoring import Scoring
 from harness.store import MANIFEST, RunLock
 from harness.summary import RunSummary
 from harness.training.card import write_card
@@ -83,7 +84,7 @@ class SelfPlay:
         else:
             self.start = start_weights(config.strategist.model, config.start)
         self.stages = Stages(folder)
-        self._refuse_leaks()
+        self._check_runs()
 
     def planned(self) -> list[PlannedRun]:
         """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
@@ -259,13 +260,21 @@ class SelfPlay:
     def _ranked(self, k: int) -> bool:
         return k % self.config.held_out.every == 0 or k == self.config.iterations
 
-    def _refuse_leaks(self) -> None:
-        """Every model that is ranked, actors included, against what its card says it was trained on."""
-        if not any(each.held_out for each in self.tasks):
-            return
-        experiment = held_out_experiment(self.config, self.tasks, 0, self.start.config)
-        playing = Plan(experiment).played_by()
-        refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allowed=False)
+    def _check_runs(self) -> None:
+        """Build the first iteration's runs as they will be built, so that whatever is wrong in them is said now: unknown
+        parts, models' configs, methods' options; and hold every model that is ranked, actors and judges included,
+        against what its card says it was trained on."""
+        for planned in self.planned()[: 1 + len(self._learning())]:
+            if planned.experiment is None:
+                continue
+            plan = Plan(planned.experiment)
+            if planned.stage == "held-out-0":
+                playing = plan.played_by()
+                configs = {name: model_config(planned.experiment, name) for name in playing}
+                refuse_leaks(find_leaks(playing, configs), allowed=False)
+            if not self.missing:
+                plan.open_models()
+                Scoring(plan, planned.experiment.judges, self.config.judge_aggregate, planned.experiment.process)
 
     def _facts(self) -> dict[str, Any]:
         tasks = {

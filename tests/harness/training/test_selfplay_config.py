@@ -50,6 +50,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         r"environment 'sotopia' has 0 methods \(none\); training needs exactly one",
     ),
     "an environment with two": ({"process": ["progress", "progress"]}, r"'alfworld' has 2 methods"),
+    "an environment that is not there": (
+        {"process": [{"method": "progress", "environments": ["alfwrld"]}]},
+        r"no environment 'alfwrld' here; there are alfworld, sotopia. Did you mean 'alfworld'",
+    ),
     "what the training sets itself": ({"data": {"held_out": ["x"]}}, r"`data.held_out` is set by the training itself"),
     "an adapter that can not be served": ({"fit": {"lora": {"merge": False}}}, r"`fit.lora.merge: false`"),
 }
@@ -91,6 +95,26 @@ def test_a_task_both_trained_on_and_ranked_on_is_refused_by_name_before_anything
     names = [task.id for task in find_tasks(config(start, process=training(start)["process"]))[0].train[:2]]
     assert all(name in str(no.value) for name in names)
     assert not folder.exists()
+
+
+UNPLAYABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown method": ({"process": ["progres"]}, r"'progres'; known: .*Did you mean 'progress'"),
+    "a method's option": ({"process": [{"method": "progress", "options": {"x": 1}}]}, "unknown option 'x'"),
+    "a method its world does not give": ({"process": ["progress"]}, "sotopia does not measure progress"),
+    "an unknown strategist beside": ({"held_out": {"beside": ["vanila"]}}, "Did you mean 'vanilla'"),
+    "a model's config": ({"models": training(Path())["models"]}, "unknown key 'arg'"),
+}
+
+
+@pytest.mark.parametrize("case", UNPLAYABLE, ids=list(UNPLAYABLE))
+def test_what_can_not_be_played_is_said_before_anything_is(tmp_path: Path, start: Path, case: str) -> None:
+    changes, said = UNPLAYABLE[case]
+    if "models" in changes:
+        served = {"provider": "transformers", "model": str(start), "arg": {}}
+        changes = {"models": {**changes["models"], "start": served}}
+    with pytest.raises(BadInput, match=said):
+        SelfPlay(config(start, **changes), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
 
 
 def test_two_entries_of_one_environment_do_not_hide_a_shared_task(tmp_path: Path, start: Path) -> None:
