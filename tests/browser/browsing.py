@@ -77,7 +77,7 @@ def watch(page: Page) -> Watched:
     page.on("websocket", lambda socket: seen.requests.append(socket.url))
     page.on("pageerror", lambda error: seen.problems.append(f"uncaught: {error}"))
     page.on("popup", lambda popup: seen.popups.append(popup.url))
-    page.on("console", lambda said: seen.problems.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: seen.problems.append(_complaint(said)) if _counts(said) else None)
 
     def dialog(shown: Any) -> None:
         seen.dialogs.append(shown.message)
@@ -85,6 +85,19 @@ def watch(page: Page) -> Watched:
 
     page.on("dialog", dialog)
     return seen
+
+
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+"""On any page but the first, Streamlit first asks for these below the page's own address, where nothing is."""
+
+
+def _counts(said: Any) -> bool:
+    address = said.location.get("url", "")
+    return said.type == "error" and not address.endswith(PROBES)
+
+
+def _complaint(said: Any) -> str:
+    return f"{said.text} ({said.location.get('url', '')})"
 
 
 def overflow(page: Page) -> int:
