@@ -55,8 +55,10 @@ def _downloaded(hub_name: str, revision: str | None, name: str) -> Path:
 
 
 def trained_weights(start: Weights, folder: TrainingFolder, iteration: int) -> Weights:
-    """The weights an iteration made, served as the start is."""
-    return _served(folder.checkpoint(iteration), start.config)
+    """The weights an iteration made, served as the start is. What they learnt from stands beside them, the start's tasks
+    included, so what the start's config says of that does not go on."""
+    config = {key: value for key, value in start.config.items() if key != "trained_on"}
+    return _served(folder.checkpoint(iteration), config)
 
 
 def _served(folder: Path, config: dict[str, Any]) -> Weights:

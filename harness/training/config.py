@@ -172,6 +172,11 @@ class TrainConfig(Spec):
                 f"{', '.join(WEIGHTS_PROVIDERS)} serves from a folder (`harness models convert` makes one of a GGUF file)"
             )
 
+        if (self.start.get("args") or {}).get("adapter"):
+            raise ValueError(
+                f"`models.{name}.args.adapter`: training moves the weights below an adapter; merge it into them first"
+            )
+
     @property
     def start(self) -> dict[str, Any]:
         """The config of the model that is trained."""

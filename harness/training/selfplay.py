@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput, HarnessError
-from harness.experiment import Experiment
+from harness.experiment import Experiment, identity_options
 from harness.leaks import find_leaks, refuse_leaks, task_hash
 from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
@@ -23,7 +23,15 @@ from harness.scoring import Scoring
 from harness.store import MANIFEST, RunLock
 from harness.summary import RunSummary
 from harness.training.card import write_card
-from harness.training.checkpoints import Weights, is_here, relative_change, start_weights, trained_weights, write_learnt
+from harness.training.checkpoints import (
+    REVISION,
+    Weights,
+    is_here,
+    relative_change,
+    start_weights,
+    trained_weights,
+    write_learnt,
+)
 from harness.training.config import TrainConfig
 from harness.training.curve import CurveRow, write_curve
 from harness.training.experiments import (
@@ -247,7 +255,7 @@ class SelfPlay:
         return summary
 
     def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
-        """What a run's result is a function of. Where a checkpoint lies is not among it, what is in it is."""
+        """What a run's result is a function of."""
         plan = Plan(experiment)
         prompts = dict(sorted(prompt_versions(plan)))
         return {
@@ -333,11 +341,12 @@ def _said(summary: RunSummary) -> str:
 
 
 def _steady(experiment: Experiment) -> dict[str, Any]:
-    dumped = experiment.model_dump(mode="json", exclude={"limits", "description"})
-    for model in dumped["models"].values():
-        if model.get("revision", "").startswith("weights-"):
+    """What of an experiment changes its outputs. Where a checkpoint lies does not, what is in it does."""
+    options = identity_options(experiment.model_dump(mode="json"))
+    for model in options["models"].values():
+        if str(model.get("revision", "")).startswith(REVISION):
             model.pop("model")
-    return dumped
+    return options
 
 
 def _took(row: CurveRow, *markers: Marker) -> dict[str, float]:

@@ -48,11 +48,13 @@ def test_the_hash_is_of_the_weights_and_not_of_what_is_written_about_them(tmp_pa
 
 
 def test_a_checkpoint_is_served_as_the_start_is_but_for_its_folder(tmp_path: Path) -> None:
-    config = {"provider": "transformers", "args": {"dtype": "float32"}, "tokens": True}
+    config = {"provider": "transformers", "args": {"dtype": "float32"}, "tokens": True, "trained_on": "card.json"}
     start = start_weights("start", {**config, "model": str(model(tmp_path / "start", a=torch.ones(2)))})
     folder = TrainingFolder(tmp_path / "t")
     made = trained_weights(start, folder, 1) if model(folder.checkpoint(1), a=torch.zeros(2)) else start
-    assert made.config == {**start.config, "model": str(folder.checkpoint(1)), "revision": f"weights-{made.hash}"}
+    place = {"model": str(folder.checkpoint(1)), "revision": f"weights-{made.hash}"}
+    assert {**made.config, "trained_on": "card.json"} == {**start.config, **place}
+    assert "trained_on" not in made.config, "its own card counts, not the start's"
     assert made.hash != start.hash
 
 
