@@ -24,6 +24,7 @@ from harness.progress import Progress
 from harness.run import Run, execute
 from tests.harness.builders import experiment
 from tests.harness.judging.test_process import DIALOGUE
+from tests.shared_data import ROOT
 
 PLANTED = "harness.judging.planted"
 
@@ -293,3 +294,24 @@ def test_progress_itself_gets_no_card(houses: Path) -> None:
 def test_a_folder_that_is_no_run_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not a run"):
         judge_report([tmp_path])
+
+
+# --- the experiment that a reader is told to put a judge into
+
+
+def test_the_committed_experiment_tells_good_judges_from_bad_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(ROOT / "experiments" / "judges.yaml")
+    assert main(["run", file, "--results", str(tmp_path), "--name", "judges"]) == 0
+    for name in ("good", "prefers_the_first"):
+        assert main(["judge", str(tmp_path / "judges"), "--judge", name, "--again", "1", "--copies", "all"]) == 0
+    report = judge_report([tmp_path / "judges"])
+    bad = {card.judge.split("/")[1]: card.bad for card in (*report.outcome, *report.process)}
+    assert bad == {
+        "good": [],
+        "prefers_the_first": ["position bias"],
+        "good_critic": [],
+        "dice_critic": ["AUROC progress"],
+    }
+    assert all(finding.groups >= 6 for card in report.outcome for finding in card.findings if finding.p is not None)
