@@ -86,9 +86,11 @@ def load_run(folder: Path, judge: str | None = None) -> Arms:
     return arms_of(folder, episodes(folder, judge), judge)
 
 
-def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None) -> Arms:
-    """The arms of a run whose `leaderboard.tables.episodes` are `table`."""
+def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: str | None = None) -> Arms:
+    """The arms of a run whose `leaderboard.tables.episodes` are `table`; `name`: what the run is called, where not as it
+    calls itself."""
     manifest = read_manifest(folder)
+    name = name or str(manifest["run"])
     arms = {}
     for cell, entry in manifest["cells"].items():
         here = table[table["cell"] == cell] if not table.empty else table
@@ -96,7 +98,7 @@ def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None) -> Arms
         metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
         facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
         arms[cell] = Arm(
-            manifest["run"],
+            name,
             cell,
             entry["planned"],
             metric,
@@ -104,7 +106,7 @@ def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None) -> Arms
             under_test(manifest, cell),
             _rows(here, metric["success_at"]),
         )
-    return Arms(manifest["run"], folder, fingerprint(folder), arms)
+    return Arms(name, folder, fingerprint(folder), arms)
 
 
 def fingerprint(folder: Path) -> str:

@@ -6,7 +6,9 @@ transcript.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pandas as pd
 
 from harness.arms import Arm, arm_differences
 from harness.comparison import difference_of
+from harness.errors import BadInput
 from harness.judging import judge_kind, kind_in
 from harness.judging.panel import read_panel
 from harness.statistics import holm
@@ -73,8 +76,26 @@ class Board:
 
 
 def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> Board:
-    """Read the runs among the paths. Raises `BadInput` where there is none, for a damaged one, and for a copy."""
+    """Read the runs among the paths; while none of their files changes, the same board is given again. Raises `BadInput`
+    where there is no run, for a damaged one, and for a copy."""
     runs = find_runs(paths)
+    key, now = (tuple(run.absolute() for run in runs), judge, min_coverage), stamp(runs)
+    kept = _kept.get(key)
+    if kept is None or kept[0] != now:
+        kept = _kept[key] = now, _read(runs, judge, min_coverage)
+    _kept.move_to_end(key)
+    while len(_kept) > KEPT:
+        _kept.popitem(last=False)
+    return kept[1]
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+KEPT = 3
+"""Boards that a process keeps."""
+_kept: OrderedDict[tuple[tuple[Path, ...], str | None, float], tuple[Stamp, Board]] = OrderedDict()
+
+
+def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board:
     loaded = load_runs(runs, judge)
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
     table = ranked(loaded, min_coverage)
@@ -98,7 +119,7 @@ def _episodes(loaded: Sequence[Loaded], table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def stamp(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+def stamp(paths: Iterable[Path]) -> Stamp:
     """File, size and time of every file that a board is read from: a board is stale when this has changed."""
     found = []
     for run in find_runs(paths):
@@ -177,7 +198,9 @@ def _dimensions(table: pd.DataFrame, judge: str | None, runs: Sequence[Path]) ->
     names: dict[str, None] = {}
     for label in labels:
         for member in read_panel(label)[0]:
-            names |= dict.fromkeys(name for name, _, _ in judge_kind(kind_in(member)).dimensions)
+            with suppress(BadInput):  # a plug-in's judge that is not installed here
+                names |= dict.fromkeys(name for name, _, _ in judge_kind(kind_in(member)).dimensions)
+    names |= dict.fromkeys(str(column).removeprefix(SCORE) for column in table if str(column).startswith(SCORE))
     return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in table.columns)
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies
 from harness.errors import BadInput
 from harness.statistics import Rank, rank_arms
+from harness.store import read_manifest
 from leaderboard.tables import cells_of, episodes, sorted_cells
 
 MIN_COVERAGE = 0.8
@@ -66,11 +67,23 @@ class Loaded:
 def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
     """The runs' arms and cells. Raises `BadInput` for a run that is given twice, as a copy, too."""
     refuse_copies(list(runs))
+    names = _run_names(runs)
     found = []
     for run in runs:
-        table = episodes(run, judge)
-        found.append(Loaded(arms_of(run, table, judge), cells_of(run, table), table))
+        table = episodes(run, judge, names[run])
+        found.append(Loaded(arms_of(run, table, judge, names[run]), cells_of(run, table, names[run]), table))
     return found
+
+
+def _run_names(runs: Sequence[Path]) -> dict[Path, str]:
+    """What each run is called: its own name, with the folder it lies in where two have the same."""
+    own = {run: str(read_manifest(run)["run"]) for run in runs}
+    names = list(own.values())
+    found = {
+        run: name if names.count(name) == 1 else f"{run.absolute().parent.name}/{name}" for run, name in own.items()
+    }
+    taken = list(found.values())
+    return {run: name if taken.count(name) == 1 else str(run) for run, name in found.items()}
 
 
 def ranked(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:

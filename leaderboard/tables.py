@@ -52,10 +52,11 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
+def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd.DataFrame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
     own range; missing where failed or unscored), `overall` and `score NAME` where a judge gives them, `missing` = why
-    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost."""
+    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost.
+    `name`: what the run is called, where not as it calls itself."""
     manifest = read_manifest(run)
     table = episode_frame(run)
     if table.empty:
@@ -72,7 +73,7 @@ def episodes(run: Path, judge: str | None = None) -> pd.DataFrame:
         **_costs("judge_", judged),
         **_costs("process_", _process_costs(run, table)),
     }
-    table.insert(0, "run", pd.Series(manifest["run"], index=table.index, dtype="category"))
+    table.insert(0, "run", pd.Series(name or manifest["run"], index=table.index, dtype="category"))
     return table.assign(**new)
 
 
@@ -150,7 +151,7 @@ def sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable")
 
 
-def cells_of(run: Path, played: pd.DataFrame) -> list[Row]:
+def cells_of(run: Path, played: pd.DataFrame, name: str | None = None) -> list[Row]:
     """One row per cell of a run whose episodes are `played`, in the manifest's order."""
     manifest = read_manifest(run)
     process = process_means(run, played)
@@ -158,7 +159,7 @@ def cells_of(run: Path, played: pd.DataFrame) -> list[Row]:
     rows = []
     for cell, entry in manifest["cells"].items():
         shown, split, pairing, actor, strategist = cell.split(SEPARATOR)
-        head = {"run": manifest["run"], "environment": shown, "split": split, "pairing": pairing}
+        head = {"run": name or manifest["run"], "environment": shown, "split": split, "pairing": pairing}
         metric = manifest["environments"][shown]["metric"]
         head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
         numbers = cell_numbers(by_cell.get(cell, played[:0]), entry["planned"], (metric["low"], metric["high"]))

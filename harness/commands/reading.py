@@ -151,10 +151,24 @@ def _say_flags(console: Console, flags: Sequence[str]) -> None:
 def leaderboard_command(arguments: argparse.Namespace) -> int:
     from leaderboard.tables import check_judge
 
-    runs = find_runs(arguments.runs)
+    if arguments.published and arguments.runs == [Path("results")] and not any(Path("results").glob("*/manifest.json")):
+        runs = []
+    else:
+        runs = find_runs(arguments.runs)
     if arguments.judge is not None:
         check_judge(runs, arguments.judge)
+    if arguments.published:
+        from harness.commands.published import print_published, published_json
+
+        if arguments.format == "json":
+            print(published_json(runs, arguments.judge, arguments.min_coverage))
+            return 0
+        if arguments.format == "csv" or not runs:
+            print_published(arguments.format, bool(runs))
+            return 0
     print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
+    if arguments.published:
+        print_published(arguments.format, True)
     if arguments.html is not None:
         from leaderboard.board import open_board
         from leaderboard.page import write_page
