@@ -128,6 +128,7 @@ class SelfPlay:
             self._write(rows)
             for k in range(1, self.config.iterations + 1):
                 self._iteration(k, rows)
+            write_curve(self.folder.path, rows)
             return rows
         finally:
             lock.release()
@@ -295,7 +296,10 @@ class SelfPlay:
         return {"start": {"folder": str(self.start.folder), "hash": self.start.hash}, "tasks": tasks}
 
     def _write(self, rows: list[CurveRow]) -> None:
-        write_curve(self.folder.path, rows)
+        """Write the curve as far as it goes. Not while finished stages are passed over: the curve that is there goes
+        further."""
+        if self.stages.done_now:
+            write_curve(self.folder.path, rows)
 
 
 def _quiet(terminal: bool) -> None:

@@ -78,6 +78,8 @@ class Stages:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.done_now = 0
+        """Stages that were done and not passed over."""
 
     def marker(self, name: str) -> Marker | None:
         """The marker of a finished stage. Raises `BadInput` for one that can not be read."""
@@ -114,6 +116,7 @@ class Stages:
         )
         self._path(stage.name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(self._path(stage.name), marker.model_dump_json(indent=1) + "\n")
+        self.done_now += 1
         return marker
 
     def _path(self, name: str) -> Path:

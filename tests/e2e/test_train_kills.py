@@ -72,13 +72,16 @@ def test_killed_in_every_stage_it_gives_what_an_uninterrupted_training_gives(
     config: Path, whole: Training, record_property: Callable[[str, object], None]
 ) -> None:
     killed = Training(config.parent / "killed", config)
-    missed = []
+    missed: list[str] = []
+    length = 0
     for k in (1, 2):
         wanted = instants(killed.folder, k)
         for name in [name for name in wanted if k == 1 or name in missed]:
             reached, stage = wanted[name]
             hit = killed.kill_when(reached) and not killed.done(stage)
             missed = [each for each in missed if each != name] + ([] if hit else [name])
+            assert len(killed.curve()) >= length, "a curve that was there got shorter"
+            length = len(killed.curve())
     assert not missed, f"the kill came too late, twice: {missed}"
     record_property("kills", len(instants(killed.folder, 1)))
     ended = killed.run()
