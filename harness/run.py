@@ -20,7 +20,7 @@ from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, Spent, spent
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
-from harness.executors import Executor, Json, Record, Workforce
+from harness.executors import Executor, Json, Record, Workforce, on_ray
 from harness.executors.desk import Desk
 from harness.executors.local import InProcess
 from harness.executors.playing import Player
@@ -179,6 +179,8 @@ class Run:
         if force.kind == "local" and not force.workers:
             return InProcess(player, at_once)
         desk = Desk(self.experiment, self._plain_models, self.meter, self._calls, self.replay is not None)
+        if force.kind == "ray":
+            return on_ray(force.address, at_once, player, desk, progress.say)
         from harness.executors.workers import Workers
 
         return Workers(force.workers, at_once, player, desk, progress.say, recycle=force.recycle)

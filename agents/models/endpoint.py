@@ -141,6 +141,8 @@ class EndpointModel:
         cap = self._config.max_tokens
         if cap is not None and request.max_tokens > cap:
             request = replace(request, max_tokens=cap)
+        if self._config.tokens and not request.want_tokens:
+            request = replace(request, want_tokens=True)
         tally = [0]
         while True:
             how = self._how(request)
@@ -283,6 +285,11 @@ class EndpointModel:
         except TimeoutError:
             failure = CallFailed(f"no answer within {seconds:g} s", retry=True)
         raise failure
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a server of ours on this machine answers for it."""
+        return isinstance(self._client, Hosting)
 
     async def address(self) -> str | None:
         """Where the server listens that this process runs for the model, started if it is not; None for an endpoint

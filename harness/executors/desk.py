@@ -58,6 +58,10 @@ class Desk:
         """What somebody was refused; handed on with the next `setup`."""
         learn_refusals(learnt)
 
+    def hosted(self) -> list[str]:
+        """Names of the models that a server of this machine answers for."""
+        return [name for name, model in self._models.items() if getattr(model, "hosted", False)]
+
     async def address(self, model: str) -> str:
         """Of the server that this process runs for a model. Raises `BadInput` when it has none or it does not start."""
         find = getattr(self._models.get(model), "address", None)

@@ -159,7 +159,7 @@ class Peer:
             if future is None or future.done():
                 return
             if "error" in message:
-                future.set_exception(_raised(message["error"]))
+                future.set_exception(raised(message["error"]))
                 future.exception()
             else:
                 future.set_result(message.get("value"))
@@ -176,7 +176,7 @@ class Peer:
         try:
             answer = self._handlers[method](**given)
         except Exception as problem:
-            self._send({"answer": number, "error": _described(problem)})
+            self._send({"answer": number, "error": described(problem)})
             return
         if isinstance(answer, Awaitable):
             self._answering[number] = (asyncio.ensure_future(self._answer_later(number, answer)), method)
@@ -189,12 +189,13 @@ class Peer:
         except asyncio.CancelledError:
             self._send({"answer": number, "error": {"class": "cancelled", "message": "cancelled"}})
         except Exception as problem:
-            self._send({"answer": number, "error": _described(problem)})
+            self._send({"answer": number, "error": described(problem)})
         finally:
             self._answering.pop(number, None)
 
 
-def _described(problem: Exception) -> dict[str, Any]:
+def described(problem: Exception) -> dict[str, Any]:
+    """An exception as plain JSON; `raised` makes it again at the other end. What nobody raised on purpose is printed."""
     if isinstance(problem, EpisodeError):
         return {"class": "EpisodeError", "kind": problem.kind, "message": problem.message}
     if isinstance(problem, BadInput):
@@ -204,7 +205,8 @@ def _described(problem: Exception) -> dict[str, Any]:
     return {"class": type(problem).__name__, "message": f"{type(problem).__name__}: {problem}"}
 
 
-def _raised(error: Mapping[str, Any]) -> Exception:
+def raised(error: Mapping[str, Any]) -> Exception:
+    """What `described` wrote."""
     if error["class"] == "EpisodeError":
         return EpisodeError(error["kind"], error["message"])
     if error["class"] == "BadInput":
