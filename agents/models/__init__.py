@@ -20,6 +20,7 @@ REGISTRY = Registry(
         "llamacpp": "agents.models.llamacpp:make",
         "openai": "agents.models.openai_provider:make",
         "scripted": "agents.models.scripted:make",
+        "transformers": "agents.models.transformers_provider:make",
     },
 )
 """Each target is a function `make(name: str, config: Mapping) -> Model` that checks its own config

@@ -89,6 +89,9 @@ class EndpointConfig(ModelConfig):
     deadlines: Deadlines = Deadlines()
     retries: Annotated[int, Field(ge=0, le=50)] = 6
     """Attempts after the first, for what deserves them (429, 5xx, timeouts, dropped or broken answers)."""
+    tokens: bool = False
+    """Keep each answer's token ids and log-probabilities, where the endpoint gives them; training then learns from
+    exactly the tokens that were played."""
     extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Sent with every request as it is: options of the endpoint that this project does not know."""
 
@@ -133,6 +136,31 @@ class LlamaCppConfig(EndpointConfig):
     """Calls served at the same time; 2 per processor when left out, at least 4. Also the concurrency limit."""
     threads: PositiveInt | None = None
     """Processor threads; all processors when left out."""
+    deadlines: LocalDeadlines = LocalDeadlines()
+
+
+class TransformersArgs(_Part):
+    """How a model is loaded into this process, and how its requests are batched."""
+
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """auto: as the weights are stored."""
+    device: str = "auto"
+    """auto: a GPU where there is one; otherwise as torch names it: cpu, cuda, cuda:1."""
+    batch_size: PositiveInt = 32
+    """Most answers generated at the same time."""
+    max_wait_ms: Annotated[float, Field(ge=0)] = 20.0
+    """How long a batch stays open for more requests after its first."""
+    adapter: str | None = None
+    """Folder of a LoRA adapter (peft) on top of `model`."""
+    context: PositiveInt | None = None
+    """Tokens of prompt and answer together; the model's own limit when left out."""
+
+
+class TransformersConfig(EndpointConfig):
+    """Weights loaded into this process by transformers. Models with the same weights share them."""
+
+    provider: Literal["transformers"] = "transformers"
+    args: TransformersArgs = TransformersArgs()
     deadlines: LocalDeadlines = LocalDeadlines()
 
 

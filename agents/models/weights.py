@@ -22,7 +22,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from agents.models.gguf import PACKAGED, gguf_path, locked, sha256_of
+from agents.models.gguf import PACKAGED, gguf_path, locked, revision_of, sha256_of
+from agents.models.openmp import wait_passively
 from environments.base import data_home
 from harness.errors import BadInput, nearest
 
@@ -83,6 +84,16 @@ def folder_revision(folder: Path) -> str | None:
         if path.name != ORIGIN:
             digest.update(f"{path.name}:{path.stat().st_size}:".encode() + _ends(path))
     return f"weights:{digest.hexdigest()[:12]}"
+
+
+def revision_of_weights(model: str, adapter: str | None = None) -> str | None:
+    """What tells the weights behind a name or a path (and a LoRA adapter on them) from others; None where only the
+    Hugging Face hub knows. Converts and fetches nothing."""
+    packaged = revision_of(model) if model in PACKAGED else None
+    parts = [packaged or folder_revision(Path(model).expanduser())]
+    if adapter is not None:
+        parts.append(folder_revision(Path(adapter).expanduser()))
+    return "+".join(part or "unknown" for part in parts) if any(parts) else None
 
 
 def _ends(path: Path, kib: int = 256) -> bytes:
@@ -158,8 +169,9 @@ def _convert_locked(gguf: Path, out: Path, dtype: Dtype) -> None:
 
 def _write_folder(gguf: Path, folder: Path, dtype: Dtype) -> dict[str, Any]:
     """Model and tokeniser into `folder`; returns what `ORIGIN` says."""
+    wait_passively()
     facts = _gguf_facts(gguf)
-    with _bars_only_on_a_terminal():
+    with bars_only_on_a_terminal():
         tokenizer = _tokenizer(gguf, facts["pre"])
         checked = _check_tokenizer(tokenizer, gguf)
         tokenizer.model_max_length = _save_model(gguf, folder, dtype)
@@ -244,7 +256,7 @@ def llamacpp_tokens(gguf: Path, texts: Iterable[str]) -> list[list[int]]:
 
 
 @contextlib.contextmanager
-def _bars_only_on_a_terminal() -> Iterator[None]:
+def bars_only_on_a_terminal() -> Iterator[None]:
     """The libraries' progress bars are lines upon lines in a log file."""
     with contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -10,6 +10,9 @@ import pytest
 
 from agents.models import endpoint, limits, make_model
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+from agents.models.openmp import wait_passively
+
+wait_passively()  # before any test imports torch
 
 
 @pytest.fixture(autouse=True)
