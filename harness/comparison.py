@@ -245,7 +245,13 @@ def _corrected(
     reported: tuple[str, ...],
     unmatched: tuple[str, ...],
 ) -> Family:
-    """Holm's correction over all p values that are shown, those against the controls included."""
+    """Holm's correction over all p values that are shown, those against the controls included. Raises `BadInput` for a
+    metric that none of the arms has."""
+    if not any(arm.rows[row.metric].notna().any() for row in rows for arm in (row.a, row.b)):
+        raise BadInput(
+            f"none of these arms has a value of {rows[0].metric!r}. `overall` comes from judges of several dimensions; "
+            "goal and success need a finished and scored episode"
+        )
     every = [*rows, *(each for number in sorted(beside) for each in beside[number])]
     corrected = [
         replace(each, p_holm=float(p)) for each, p in zip(every, holm([each.result.p for each in every]), strict=True)

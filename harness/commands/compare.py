@@ -147,8 +147,8 @@ def _texts(row: Comparison, role: str) -> list[str]:
         f"{mcnemar.only_a}/{mcnemar.only_b}" if mcnemar else "–",
         _small(mcnemar.p) if mcnemar else "–",
         _cost(row.tokens, 0),
-        _cost(row.per_point(row.tokens), 0, row.tokens),
-        _cost(row.per_point(row.usd), 4, row.usd),
+        _per_point(row, row.tokens, 0),
+        _per_point(row, row.usd, 4),
     ]
 
 
@@ -162,11 +162,16 @@ def _small(p: float) -> str:
     return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _cost(value: float, places: int, cost: float = 0.0) -> str:
-    """`no gain` where a cost is known and nothing was gained."""
-    if math.isnan(value):
-        return "unknown" if math.isnan(cost) or cost == 0.0 else "no gain"
-    return f"{value:+.{places}f}"
+def _cost(value: float, places: int) -> str:
+    return "unknown" if math.isnan(value) else f"{value:+.{places}f}"
+
+
+def _per_point(row: Comparison, cost: float, places: int) -> str:
+    """`no gain` where the cost is known and nothing was gained."""
+    if math.isnan(row.result.estimate.mean):
+        return "–"
+    value = row.per_point(cost)
+    return "no gain" if math.isnan(value) and not math.isnan(cost) else _cost(value, places)
 
 
 def _table(console: Console, head: str, rows: list[list[str]]) -> None:

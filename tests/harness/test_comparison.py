@@ -270,3 +270,18 @@ def paired_bounds(low: float) -> Bounds:
     """Bounds whose lower end is `low`."""
     estimate = Estimate(low + 1, low, low + 2, 10, 10, "student")
     return Bounds(estimate, estimate, 0)
+
+
+def test_nothing_gained_is_said_where_nothing_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [str(play(tmp_path / name)) for name in ("a", "b")]
+    assert main(["compare", *runs, "--format", "markdown"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "+0.000" in line)
+    tokens, per_token, per_usd = (cell.strip() for cell in row.strip("| ").split("|")[-3:])
+    assert (tokens, per_token, per_usd) == ("+0", "no gain", "unknown")
+
+
+def test_a_metric_that_no_arm_has_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = {"name": "alfworld", "split": "builtin-test-mini", "tasks": 2, "options": {"max_steps": 2}}
+    play(tmp_path / "run", environments=[world], strategists=["vanilla", "null"], judge=None)
+    assert main(["compare", str(tmp_path / "run"), "--metric", "overall"]) == 2
+    assert "none of these arms has a value of 'overall'" in capsys.readouterr().err
