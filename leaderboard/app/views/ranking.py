@@ -75,7 +75,7 @@ def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame
         Column("Pairing", lambda row: str(row["pairing"])),
     ]
     found = [texts(place.rows, [*head, *_columns(view, place, board)]) for place in places]
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True).fillna("")
 
 
 def _columns(view: str, place: Place, board: Board) -> list[Column]:
