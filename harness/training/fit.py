@@ -106,7 +106,7 @@ def fit(data: Path, base_model: Path, options: TrainOptions, out: Path) -> FitRe
         if not _finished(out, identity):
             from harness.training.fitting import train
 
-            train(data, base_model, options, out, identity)
+            train(data, base_model, options, out)
     finally:
         lock.release()
     return _result(out)

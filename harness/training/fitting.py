@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -19,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig
 
-from harness.errors import BadInput
+from harness.errors import BadInput, HarnessError
 from harness.leaks import CARD, TrainingTasks, read_training_tasks
 from harness.store import write_whole
 from harness.training.batches import Collator, columns
@@ -32,33 +33,51 @@ from harness.training.tokens import load_tokenizer
 from harness.training.trainer import StrategistTrainer
 
 STATES, ADAPTER = "checkpoints", "adapter"
-WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf", ".index.json")
-NOT_COPIED = ("config.json", CARD, "README.md")
+TEXTS = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "chat_template*",
+)
+SETTINGS = "generation_config.json"
 
 
-def train(data: Path, base_model: Path, options: TrainOptions, out: Path, identity: dict[str, Any]) -> None:
-    """Train, or go on training, until `out/model` is there."""
-    with _random_state():
-        tokenizer = load_tokenizer(base_model)
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        collator = Collator(tokenizer.pad_token_id)
-        rows = _rows(data, base_model, options, collator, out)
-        journal = Journal(out, has_reference="reference" in rows[0])
-        trainer = StrategistTrainer(
-            model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
-            args=_arguments(options, out),
-            data_collator=collator,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            callbacks=[journal, *_tensorboard(options, out)],
-            peft_config=_lora(options.lora),
-            loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
-        )
-        journal.trainer = trainer
+def train(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+    """Train, or go on training, until `out/model` is there. The last state of the trainer is what the checkpoint is made
+    of, so that one which was killed after its last step takes no step more."""
+    last = _last_state(out / STATES)
+    if last is None or not _is_final(last):
+        with _random_state():
+            _train(data, base_model, options, out, last)
         last = _last_state(out / STATES)
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-        _finish(trainer, data, base_model, options, out)
+    if PartialState().is_main_process:
+        assert last is not None
+        _finish(last, data, base_model, options, out)
+    PartialState().wait_for_everyone()
+
+
+def _train(data: Path, base_model: Path, options: TrainOptions, out: Path, last: Path | None) -> None:
+    tokenizer = load_tokenizer(base_model)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    collator = Collator(tokenizer.pad_token_id)
+    rows = _rows(data, base_model, options, collator, out)
+    journal = Journal(out, has_reference="reference" in rows[0])
+    trainer = StrategistTrainer(
+        model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
+        args=_arguments(options, out),
+        data_collator=collator,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[journal, *_tensorboard(options, out)],
+        peft_config=_lora(options.lora),
+        loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
+    )
+    journal.trainer = trainer
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
 
 
 def _rows(data: Path, base_model: Path, options: TrainOptions, collator: Collator, out: Path) -> list[dict[str, Any]]:
@@ -152,45 +171,54 @@ def _last_state(folder: Path) -> Path | None:
     return whole[max(whole)] if whole else None
 
 
-def _finish(trainer: StrategistTrainer, data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+def _is_final(state: Path) -> bool:
+    progress = json.loads((state / "trainer_state.json").read_text("utf-8"))
+    return bool(progress["global_step"] >= progress["max_steps"])
+
+
+def _finish(state: Path, data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
     """Write the checkpoint beside its place, then put it there in one step."""
-    made, raw = out / f".{CHECKPOINT}.tmp", out / ".weights.tmp"
-    if PartialState().is_main_process:
-        for folder in (made, raw):
-            shutil.rmtree(folder, ignore_errors=True)
-    PartialState().wait_for_everyone()
-    trainer.save_model(str(raw))
-    PartialState().wait_for_everyone()
-    if PartialState().is_main_process:
-        _write_model(raw, made, base_model, options)
-        _copy_texts(base_model, made)
-        _write_tasks(made, data, base_model)
-        os.replace(made, out / CHECKPOINT)
-        shutil.rmtree(raw)
-        shutil.rmtree(out / STATES, ignore_errors=True)
-    PartialState().wait_for_everyone()
+    made = out / f".{CHECKPOINT}.tmp"
+    shutil.rmtree(made, ignore_errors=True)
+    _write_model(state, made, base_model, options)
+    _copy_texts(base_model, made)
+    _write_tasks(made, data, base_model)
+    os.replace(made, out / CHECKPOINT)
+    shutil.rmtree(out / STATES)
 
 
-def _write_model(raw: Path, made: Path, base_model: Path, options: TrainOptions) -> None:
+def _write_model(state: Path, made: Path, base_model: Path, options: TrainOptions) -> None:
     start = AutoConfig.from_pretrained(base_model).dtype or torch.float32
     dtype = {"start": start, "float32": torch.float32, "bfloat16": torch.bfloat16}[options.save_dtype]
     if options.lora is None:
-        AutoModelForCausalLM.from_pretrained(raw, dtype=dtype).save_pretrained(made)
+        _check_whole(state, "model*.safetensors")
+        AutoModelForCausalLM.from_pretrained(state, dtype=dtype).save_pretrained(made)
         return
-    shutil.copytree(raw, made / ADAPTER if options.lora.merge else made)
+    _check_whole(state, "adapter_model*.safetensors")
+    adapter = made / ADAPTER if options.lora.merge else made
+    adapter.mkdir(parents=True)
+    for name in state.glob("adapter_*"):
+        shutil.copyfile(name, adapter / name.name)
     if options.lora.merge:
         # Merged in float32 and rounded once.
-        whole = PeftModel.from_pretrained(
-            AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32), str(raw)
+        base = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32)
+        PeftModel.from_pretrained(base, str(state)).merge_and_unload().to(dtype).save_pretrained(made)
+
+
+def _check_whole(state: Path, weights: str) -> None:
+    if not any(state.glob(weights)):
+        raise HarnessError(
+            f"{state} holds no whole weights, only shards: let FSDP save FULL_STATE_DICT, DeepSpeed gather 16-bit weights "
+            "when it saves (recipes/accelerate does), and run the same command again"
         )
-        whole.merge_and_unload().to(dtype).save_pretrained(made)
 
 
 def _copy_texts(base_model: Path, made: Path) -> None:
     """Tokenizer, chat template and generation settings stay byte for byte those of the start: both are asked alike."""
-    for path in sorted(base_model.iterdir()):
-        if path.is_file() and path.name not in NOT_COPIED and not path.name.endswith(WEIGHTS):
-            shutil.copyfile(path, made / path.name)
+    for pattern in (*TEXTS, SETTINGS):
+        for path in sorted(base_model.glob(pattern)):
+            if path.is_file():
+                shutil.copyfile(path, made / path.name)
 
 
 def _write_tasks(made: Path, data: Path, base_model: Path) -> None:

@@ -57,9 +57,9 @@ class Layouter:
         found: list[TokenSequence] = []
         for each in played:
             value = next(valued) if each.reward is not None else None
-            self._count_drift(each)
             context = self.chat_tokens.context(each.chat)
             target = self._target(each)
+            self._count_drift(each)
             begun = found[-1] if found and self._goes_on(found[-1], context) else None
             if len(context) + len(target) > self.max_length:
                 self.counts.dropped_too_long += value is not None
@@ -118,7 +118,7 @@ class Layouter:
         return ids
 
     def _count_drift(self, played: PlayedStrategy) -> None:
-        alone = self.chat_tokens.target(played.chat, played.answer, stopped=False)
+        alone = self.chat_tokens.encode(played.answer)
         ending = self.chat_tokens.ending
         if played.token_ids is not None:
             ids = list(played.token_ids)

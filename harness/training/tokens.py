@@ -20,6 +20,7 @@ class ChatTokens:
     def __init__(self, tokenizer: Any) -> None:
         """`tokenizer`: of transformers. Raises `BadInput` when it has no chat template."""
         self.tokenizer = tokenizer
+        self._last: tuple[str, list[int]] = ("", [])
         if not tokenizer.chat_template:
             raise BadInput(
                 f"the tokenizer in {tokenizer.name_or_path} has no chat template; a strategist is a chat model. "
@@ -35,8 +36,9 @@ class ChatTokens:
 
     def encode(self, text: str) -> list[int]:
         """Tokens of text as engines encode a rendered chat: special tokens are read, none are added."""
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return tokens
+        if self._last[0] != text:  # a context is asked for several times in a row, and is most of the work
+            self._last = (text, self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self._last[1])
 
     def context(self, chat: Chat) -> list[int]:
         """What an engine is given for a chat."""

@@ -29,7 +29,7 @@ class StrategistTrainer(SFTTrainer):
     def __init__(self, *, loss_options: LossOptions, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.loss_options = loss_options
-        self.loss_is_scaled_for_ga: bool | None = True
+        self.loss_is_scaled_for_ga = True  # type: ignore[assignment]
         # Makes transformers count the rows of an accumulated batch (as `labels`) over all processes.
         self.model_accepts_loss_kwargs = True
         self.tally: Tensor | None = None
