@@ -131,18 +131,12 @@ def _symbol(number: int) -> str:
 
 
 def _reach(high: Any, low: Any) -> float:
-    value = float(high) - float(low)
-    return 0.0 if math.isnan(value) else value
+    if pd.isna(high) or pd.isna(low):
+        return 0.0
+    return float(high) - float(low)
 
 
-def lines(
-    series: Mapping[str, pd.DataFrame],
-    x: str,
-    y: str,
-    x_title: str,
-    y_title: str,
-    bounds: tuple[float, float] | None = None,
-) -> Chart:
+def lines(series: Mapping[str, pd.DataFrame], x: str, y: str, x_title: str, y_title: str) -> Chart:
     """One line per name over a table with the columns `x`, `y` and, where there is an interval, low and high."""
     figure = go.Figure()
     said = []
@@ -164,8 +158,9 @@ def lines(
                 f"{name}: {known[y].iloc[0]:.3g} at {known[x].iloc[0]} to {known[y].iloc[-1]:.3g} at {known[x].iloc[-1]}"
             )
     _layout(figure, x_title, y_title, height=320)
-    if bounds is not None:
-        figure.update_yaxes(range=list(bounds))
+    most = max((float(table[x].max()) for table in series.values() if len(table)), default=0.0)
+    if most <= 20:
+        figure.update_xaxes(dtick=1)  # iterations and steps are whole numbers
     return Chart(figure, f"{y_title} by {x_title}. " + "; ".join(said) + ("." if said else ""))
 
 

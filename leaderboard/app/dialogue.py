@@ -142,7 +142,7 @@ def reward_element(reward: Reward) -> Element:
     bar.append(node("i", class_="mid"))
     method = reward.label.split("/")[0]
     said = node(
-        "span", method, node("span", f": {reward.reason}") if reward.reason else None, class_="why", title=reward.label
+        "span", f"by {method}" + (f": {reward.reason}" if reward.reason else ""), class_="why", title=reward.label
     )
     return node("div", bar, node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
 
@@ -224,15 +224,11 @@ def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tup
     """Two episodes turn by turn, with a mark where their actions part for the first time."""
     grid = node("div", class_="duel conv")
     for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
-        score = shown.head["score"]
-        said = "" if score is None else f" Score {score:g}."
         grid.append(
             node(
                 "div",
                 node("b", f"{letter}: {name}"),
-                node(
-                    "span", f"{shown.record.episode_id} of {shown.run}. {_outcome(shown.head)}.{said}", class_="under"
-                ),
+                node("span", f"{shown.record.episode_id} of {shown.run}. {_outcome(shown.head)}", class_="under"),
             )
         )
     for number, step in enumerate(parts.steps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard.app.frame import begin, filters
-from leaderboard.app.pieces import Column, downloads, draw, empty, heading, note, show, table, texts
+from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, note, show, table, texts
 from leaderboard.board import plain_rows
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, cost_table
@@ -40,12 +40,14 @@ def render() -> None:
     )
     unit = f"{NAMES[str(cost)]} per episode"
     several = len(board.runs) > 1
+    everything: list[Row] = []
     for number, (place, group) in enumerate(
         whole.groupby(["environment", "split", "pairing"], sort=False, observed=True)
     ):
         metric = board.arms[int(group["arm"].iloc[0])].metric
         bounds = (float(metric["low"]), float(metric["high"]))
         rows = plain_rows(group)
+        everything += rows
         title = " · ".join(map(str, place))
         show(heading(title))
         if group["cost"].notna().any():
@@ -58,7 +60,7 @@ def render() -> None:
         Column("Split", lambda row: str(row["split"])),
         Column("Pairing", lambda row: str(row["pairing"])),
     ]
-    downloads(texts(plain_rows(whole), [*head, *_columns(several)]), "cost", "cost")
+    downloads(texts(everything, [*head, *_columns(several)]), "cost", "cost")
 
 
 def _columns(several: bool) -> list[Column]:

@@ -71,9 +71,8 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
 
 def _grid(rows: list[Row], reference: str, board: Board, labels: dict[int, str], title: str, metric: str) -> Element:
     several = len(board.runs) > 1
-    heads = list(dict.fromkeys((str(row["actor"]), str(row["run"])) for row in rows))
-    names = list(dict.fromkeys(str(row["strategist"]) for row in rows))
-    names.sort(key=lambda name: name != reference)
+    heads = sorted({(str(row["actor"]), str(row["run"])) for row in rows})
+    names = sorted({str(row["strategist"]) for row in rows}, key=lambda name: (name != reference, name))
     cells = {(str(row["strategist"]), (str(row["actor"]), str(row["run"]))): row for row in rows}
     head = node("tr", node("th", "Strategist", scope="col"))
     for actor, run in heads:

@@ -101,7 +101,9 @@ def _series(here: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if len(trained):
             found[f"trained, {tasks} ({place})"] = trained
         for strategist, beside in group[~group["is_trained"]].groupby("strategist", sort=False):
-            flat = pd.concat([beside.head(1), beside.head(1).assign(iteration=last, low=None, high=None)])
+            flat = pd.concat(
+                [beside.head(1), beside.head(1).assign(iteration=last, low=float("nan"), high=float("nan"))]
+            )
             found[f"{strategist}, {tasks} ({place})"] = flat
     return found
 
