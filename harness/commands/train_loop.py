@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from rich.text import Text
 from harness.commands.forecast import range_text
 from harness.commands.run import run_folder
 from harness.errors import BadInput
-from harness.experiment import Experiment
+from harness.experiment import SEPARATOR, Experiment
 from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
+from harness.index import Row
 from harness.plan import Plan
 from harness.store import MANIFEST
 from harness.training.config import TrainConfig, load_train_config
 from harness.training.curve import CurveRow, find_trainings
-from harness.training.experiments import arm_name
+from harness.training.experiments import UNTRAINED, arm_name
 from harness.training.folder import TrainingFolder
-from harness.training.selfplay import Interrupted, SelfPlay
+from harness.training.selfplay import Interrupted, PlannedRun, SelfPlay
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
 
@@ -108,7 +110,7 @@ def show_stages(training: SelfPlay, results: Path) -> int:
         table.add_column(column, justify="left" if column in ("what", "from") else "right", overflow="fold")
     every: list[CellForecast] = []
     for planned in training.planned():
-        cells = forecast(_plan(planned.experiment), past) if planned.experiment is not None else []
+        cells = _forecast(planned, past)
         every += cells
         _add_rows(table, planned.stage, cells, training.stages.marker(planned.stage) is not None)
         number = planned.iteration_after_play
@@ -129,11 +131,25 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     return EXIT_OK
 
 
-def _plan(experiment: Experiment) -> Plan:
-    """The plan, its models' configs checked."""
-    plan = Plan(experiment)
+def _forecast(planned: PlannedRun, past: dict[str, list[Row]]) -> list[CellForecast]:
+    """One forecast per cell of a run; where its own strategist has not played yet, from what the untrained one took."""
+    if planned.experiment is None or planned.like is None:
+        return []
+    plan = Plan(planned.experiment)
     plan.open_models()
-    return plan
+    return [
+        _from_untrained(cell, planned.like, past) if cell.basis == "bound" else cell for cell in forecast(plan, past)
+    ]
+
+
+def _from_untrained(bound: CellForecast, like: Experiment, past: dict[str, list[Row]]) -> CellForecast:
+    plan = Plan(like)
+    wanted = SEPARATOR.join([*bound.cell.split(SEPARATOR)[:-1], UNTRAINED])
+    if wanted not in plan.cells:
+        return bound
+    counts = dict.fromkeys(plan.cells, bound.episodes)
+    [found] = [cell for cell in forecast(plan, past, counts) if cell.cell == wanted]
+    return bound if found.basis == "bound" else replace(found, cell=bound.cell, basis=f"{found.basis} of {UNTRAINED}")
 
 
 def _head(training: SelfPlay) -> list[str]:

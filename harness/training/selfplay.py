@@ -68,6 +68,8 @@ class PlannedRun:
     stage: str
     experiment: Experiment | None
     """None where none of its tasks are on this machine."""
+    like: Experiment | None = None
+    """The same run by the untrained strategist: what it took says what this one will take."""
     iteration_after_play: int | None = None
     """The iteration that is learnt once this run is there."""
 
@@ -101,15 +103,21 @@ class SelfPlay:
         for k in range(1, self.config.iterations + 1):
             learning = self._learning()
             for each in learning:
-                played = play_experiment(self.config, each, k, self.start.config) if each.train else None
-                runs.append(PlannedRun(_play_stage(k, each), played, k if each is learning[-1] else None))
+                played, like = (
+                    play_experiment(self.config, each, number, self.start.config) if each.train else None
+                    for number in (k, 1)
+                )
+                learnt = k if each is learning[-1] else None
+                runs.append(PlannedRun(_play_stage(k, each), played, like, learnt))
             if self._ranked(k):
                 runs.append(self._planned_ranking(k, rank))
         return runs
 
     def _planned_ranking(self, k: int, rank: bool) -> PlannedRun:
-        ranked = held_out_experiment(self.config, self.tasks, k, self.start.config) if rank else None
-        return PlannedRun(f"held-out-{k}", ranked)
+        if not rank:
+            return PlannedRun(f"held-out-{k}", None)
+        ranked, like = (held_out_experiment(self.config, self.tasks, each, self.start.config) for each in (k, 0))
+        return PlannedRun(f"held-out-{k}", ranked, like)
 
     def run(self) -> list[CurveRow]:
         """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or

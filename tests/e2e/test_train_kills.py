@@ -101,6 +101,15 @@ def test_a_finished_training_does_nothing_again(whole: Training) -> None:
     assert {path: path.read_bytes() for path in records} == records
 
 
+def test_a_dry_run_forecasts_from_what_was_played_and_marks_what_is_done(whole: Training, config: Path) -> None:
+    ended = Training(whole.home, config, "--dry-run").run()
+    assert ended.returncode == 0, ended.stderr
+    rows = [line for line in ended.stdout.splitlines() if line.startswith(("play-", "held-out-"))]
+    assert len(rows) == 6 + 2 * (2 + 2)
+    assert all(row.rstrip().endswith("done") for row in rows)
+    assert "≤" not in ended.stdout, "a bound where the untrained strategist's episodes tell more"
+
+
 def test_every_iteration_stands_in_the_leaderboard_beside_what_was_not_trained(whole: Training) -> None:
     rows = leaderboard(whole.folder)
     assert leaderboard(whole.home / "results") == rows, "a folder of trainings shows them, too"
