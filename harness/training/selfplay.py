@@ -46,7 +46,7 @@ from harness.training.experiments import (
     weights_name,
 )
 from harness.training.fit import FitResult, fit
-from harness.training.folder import TrainingFolder, open_folder
+from harness.training.folder import NOT_WEIGHTS, TrainingFolder, open_folder
 from harness.training.learnt import returns_of
 from harness.training.prepare import prepare
 from harness.training.results import arm_results
@@ -221,7 +221,8 @@ class SelfPlay:
             _quiet(self.progress.console.is_terminal)
             result = fit(self.folder.data(k), weights.folder, options, out)
             write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
-            return Made([result.checkpoint], self._fit_numbers(weights, result, out))
+            files = [path for path in result.checkpoint.iterdir() if path.name not in NOT_WEIGHTS]
+            return Made(files, self._fit_numbers(weights, result, out))
 
         inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"fit-{k}", inputs, do))

@@ -135,6 +135,9 @@ def test_the_checkpoint_has_a_card_and_says_what_it_learnt_from(whole: Training)
     card = (whole.folder / "fit/iteration-2/model/README.md").read_text()
     for part in ("## Base", "## Data", "## Curve", "## Config", "epo-rl@2", "learning_rate: 0.001"):
         assert part in card
+    (whole.folder / "fit/iteration-2/model/README.md").write_text("my own notes")
+    assert whole.run().returncode == 0, "the card is about the weights, it is none of them"
+    assert (whole.folder / "fit/iteration-2/model/README.md").read_text() == card
 
 
 def test_ranking_a_checkpoint_on_what_it_learnt_from_is_refused_by_name(whole: Training, tmp_path: Path) -> None:
