@@ -68,10 +68,10 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
     raise AssertionError(f"the viewer did not answer within {STARTS_S:g} s:\n{log.read_text()}")
 
 
-def show(page: Page, address: str) -> None:
+def show(page: Page, address: str, longest_ms: int = DRAWN_MS) -> None:
     """Go there and wait until it is drawn."""
     page.goto(address)
-    settle(page)
+    settle(page, longest_ms)
 
 
 DRAWN = """() => {
@@ -83,11 +83,11 @@ DRAWN = """() => {
 }"""
 
 
-def settle(page: Page) -> None:
+def settle(page: Page, longest_ms: int = DRAWN_MS) -> None:
     """Wait until the page's script has ended and what it draws is there."""
-    page.wait_for_function(DRAWN, timeout=DRAWN_MS)
+    page.wait_for_function(DRAWN, timeout=longest_ms)
     page.wait_for_timeout(150)
-    page.wait_for_function(DRAWN, timeout=DRAWN_MS)
+    page.wait_for_function(DRAWN, timeout=longest_ms)
 
 
 def said(page: Page) -> str:
