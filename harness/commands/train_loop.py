@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agents.models.openmp import wait_passively
 from harness.commands.forecast import range_text
 from harness.commands.run import run_folder
 from harness.errors import BadInput
@@ -29,6 +30,7 @@ EXIT_OK, EXIT_INTERRUPTED = 0, 130
 
 
 def train_command(arguments: argparse.Namespace) -> int:
+    wait_passively()
     config = load_train_config(arguments.config, arguments.overrides)
     folder = run_folder(arguments.results, arguments.name or config.folder_name)
     if (folder / MANIFEST).exists():
