@@ -19,6 +19,7 @@ from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
 from leaderboard.page.markup import Content, document, node
+from leaderboard.page.others import others
 from leaderboard.page.provenance import provenance
 from leaderboard.page.sections import Place, cost, dimensions, grid, places_of, ranking, uplift
 
@@ -39,6 +40,10 @@ READING = (
     "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
     "Goals of different judges, partners, splits or protocols are not comparable.",
 )
+
+
+CLASSES = {"published": "published"}
+"""Sections that look apart."""
 
 
 def write_page(board: Board, folder: Path) -> Path:
@@ -85,7 +90,7 @@ def _body(board: Board) -> list[Content]:
     )
     main = node("main")
     for name, heading, parts in sections:
-        main.append(node("section", node("h2", heading), *parts, id=name))
+        main.append(node("section", node("h2", heading), *parts, id=name, class_=CLASSES.get(name)))
     return [top, main, node("footer", "Made by `harness leaderboard --html`. This page fetches nothing.")]
 
 
@@ -98,6 +103,7 @@ def _sections(board: Board) -> list[tuple[str, str, list[Content]]]:
         ("matrix", "Matrix", grid(places, board)),
         ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
         ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
+        ("published", "Published figures of others", others(board)),
         ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),
         ("provenance", "Where the numbers come from", provenance(board.names)),
     ]

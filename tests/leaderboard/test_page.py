@@ -26,6 +26,7 @@ from leaderboard.matrix import matrix
 from leaderboard.page import render, write_page
 from leaderboard.page.drawings import ticks
 from leaderboard.page.markup import document, node
+from leaderboard.published import NOTICE, published
 from tests.harness.builders import evaluation, experiment, play_or_judge
 
 TEN = [
@@ -180,6 +181,25 @@ def test_the_matrix_has_a_column_per_environment_and_actor_and_no_scripted_row(b
     goals = {row["strategist"]: f"{row['goal']:.2f}" for row in rows_of(board, "sotopia")}
     heading = next(name for name in shown[0] if name.startswith("sotopia"))
     assert {cells["Strategist"][0]: cells[heading][0].split()[0][:4] for cells in shown} == goals
+
+
+def test_published_figures_stand_apart_with_source_and_caveat_and_take_no_place(board: Board) -> None:
+    text = render(board)
+    page = Page(text)
+    shown = page.table("sotopia: published by others")
+    expected = plain_rows(published("sotopia"))
+    assert len(shown) == len(expected) > 50
+    for cells, row in zip(shown, expected, strict=True):
+        assert cells["Model"][0] == row["model"]
+        assert cells["goal"][1] == ("" if row["goal"] is None else repr(row["goal"]))
+        assert row["citation"] in cells["Source"][0]
+        assert cells["Caveat"][0] == row["caveat"]
+    before, _, apart = text.partition('<section id="published" class="published">')
+    assert NOTICE in apart
+    names = {row["model"] for row in expected}
+    assert not names & {
+        text for table in Page(before + "</main></body></html>").tables for row in table.rows for text, _ in row
+    }
 
 
 def test_a_value_that_is_missing_is_a_dash_and_no_number(tmp_path: Path) -> None:
