@@ -97,7 +97,8 @@ def fit(data: Path, base_model: Path, options: TrainOptions, out: Path) -> FitRe
     identity = _identity(data, base_model, options)
     out.mkdir(parents=True, exist_ok=True)
     if options.launch is not None:
-        _launched(data, base_model, options, out)
+        if not _finished(out, identity):
+            _launched(data, base_model, options, out)
         return _result(out)
     lock = RunLock(out)
     if _main_process():
