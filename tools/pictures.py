@@ -6,6 +6,7 @@ Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, 
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from leaderboard.board import Board, leaderboard, open_board, plain_rows
 from leaderboard.page import write_page
 from leaderboard.page.sections import amount, interval, rank_text
 from tests.browser.browsing import open_browser
+from tests.browser.viewing import show, viewer
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "results" / "sample"
@@ -90,11 +92,46 @@ def static_page(browser: Browser, board: Board) -> None:
         save(page.screenshot(), "page-phone")
 
 
+def viewer_pages(browser: Browser, board: Board) -> None:
+    """Pages of `harness viewer` over a copy of the sample."""
+    episode = telling_episode(board)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(shutil.copytree(SAMPLE, Path(folder) / "sample"))
+        with viewer(run) as address:
+            for name, (where, *kind) in VIEWS.items():
+                page = new_page(browser, *kind)
+                show(page, f"{address}/{where.format(episode=episode)}")
+                page.wait_for_timeout(1000)  # charts are animated
+                save(page.screenshot(), name)
+                page.context.close()
+
+
+VIEWS: dict[str, tuple[Any, ...]] = {
+    "leaderboard": ("", 1280, 860),
+    "leaderboard-phone": ("", 375, 740, "dark"),
+    "matrix": ("matrix", 1280, 800),
+    "compare": ("compare", 1280, 800),
+    "episode": ("episodes?episode={episode}", 1280, 900),
+    "episode-dark": ("episodes?episode={episode}", 1280, 900, "dark"),
+    "cost": ("cost", 1280, 800),
+    "judges": ("judges", 1280, 800),
+}
+"""Picture -> address in the viewer, width, height, light or dark."""
+
+
+def telling_episode(board: Board) -> str:
+    """The SOTOPIA episode with strategies of a second model that has most turns."""
+    table = board.episodes
+    here = table[(table["environment"].astype(str) == "sotopia") & (table["strategist"].astype(str) == "epo")]
+    return str(here.sort_values("n_turns", ascending=False, kind="stable")["episode_id"].iloc[0])
+
+
 def main() -> int:
     board = open_board([SAMPLE])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
         static_page(browser, board)
+        viewer_pages(browser, board)
     return 0
 
 
