@@ -5,6 +5,10 @@ divided by its standard error, and the largest over all pairs gives one critical
 no false claim "i is better than j" is made at all. An arm's best possible rank is 1 + the arms significantly better
 than it, its worst the number of arms not significantly worse (Mogstad, Romano, Shaikh and Wilhelm 2024, Review of
 Economic Studies 91:476).
+
+On few tasks a bootstrap sees too few outcomes to know its own tail (with two tasks there are three), and every pair's
+standard error is off in its own way: below `ENOUGH_TASKS` the critical value is at least Student's, corrected for all
+pairs (Bonferroni).
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+
+ENOUGH_TASKS = 50
+"""From so many on the bootstrap's own critical value holds what it promises (docs/statistics.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def _better(means: Floats, sums: Floats, sizes: Floats, confidence: float, draws
     drawn = (weights @ sums.T) / (weights @ sizes.T) - means
     observed = means[first] - means[second]
     errors = _errors(drawn, first, second) * np.sqrt(tasks / (tasks - 1))
-    noisy = errors > 1e-12
+    noisy = errors > 1e-6 * max(float(np.abs(drawn).max()), 1e-6)  # a variance of equal numbers is rounding, not 0
     critical = np.inf
     if noisy.any():
         largest = np.zeros(draws)
@@ -106,6 +113,8 @@ def _better(means: Floats, sums: Floats, sizes: Floats, confidence: float, draws
                 largest = np.maximum(largest, (np.abs(drawn[:, [i]] - drawn[:, second[pairs]]) / errors[pairs]).max(1))
         critical = float(np.quantile(largest, confidence))
         critical = float(stats.t.isf(stats.norm.sf(critical), tasks - 1))  # Student's tail: errors are estimated
+        if tasks < ENOUGH_TASKS:
+            critical = max(critical, float(stats.t.isf((1 - confidence) / 2 / first.size, tasks - 1)))
     # arms whose difference never varies: only the sign test over tasks can speak
     constant = np.abs(observed) > 1e-12 if 2.0 ** (1 - tasks) * first.size <= 1 - confidence else np.False_
     told = np.where(noisy, np.abs(observed) > critical * np.where(noisy, errors, 1.0), constant)
