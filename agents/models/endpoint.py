@@ -291,6 +291,11 @@ class EndpointModel:
         """Whether a server of ours on this machine answers for it."""
         return isinstance(self._client, Hosting)
 
+    @property
+    def relayed(self) -> bool:
+        """Whether only this process can ask it: it has no address, and no server that others could attach to."""
+        return self.base_url is None and not self.hosted
+
     async def address(self) -> str | None:
         """Where the server listens that this process runs for the model, started if it is not; None for an endpoint
         that is nobody's child. Raises `CallFailed`."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import socket
 import sys
 import time
 import uuid
@@ -117,6 +118,10 @@ class ClusterLine:
     async def address(self, model: str) -> str:
         return str(await self.ask("address", model=model))
 
+    async def complete(self, model: str, request: Json) -> Json:
+        reply: Json = await self.ask("complete", model=model, request=request)
+        return reply
+
     def learnt(self, learnt: Json) -> None:
         self.actor.ask.remote("learnt", {"learnt": learnt})
 
@@ -222,6 +227,8 @@ class OnRay:
         self._setup = ray.put(desk.setup() | {"run": uuid.uuid4().hex})
 
     def _join(self, address: str | None) -> None:
+        if address is not None:
+            reachable(address)
         quiet: Json = {"log_to_driver": False, "logging_level": "warning"}
         try:
             if address is None:
@@ -299,6 +306,7 @@ class OnRay:
         handlers: dict[str, Callable[..., Any]] = {
             "said": self._desk.said,
             "address": self._desk.address,
+            "complete": self._desk.complete,
             "learnt": self._desk.learnt,
             "say": self._say,
             "left": self._left,
@@ -350,6 +358,21 @@ class OnRay:
         if self._answering:
             await asyncio.wait(self._answering)
         await asyncio.to_thread(ray.shutdown)
+
+
+def reachable(address: str) -> None:
+    """Raises `BadInput` for an address at which nobody listens: Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise BadInput(
+            f"--address {address!r}: expected HOST:PORT of the cluster's head (`ray start --head` prints it) or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), 5.0).close()
+    except OSError as error:
+        raise BadInput(f"the Ray cluster {address} can not be joined: {error.strerror or error}") from None
 
 
 def batches(units: Iterable[Json], size: int) -> Iterator[list[Json]]:

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agents.models.base import Model
-from agents.models.cache import CallLog, reply_from
+from agents.models.cache import CallLog, reply_from, reply_json
 from agents.models.endpoint import known_refusals, learn_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import AdaptiveLimit, Outcome, own_limit
 from harness.errors import BadInput
 from harness.executors import Json
+from harness.executors.relay import described_model, request_from
 from harness.experiment import Experiment
 from harness.metering import Meter
 
@@ -39,6 +40,7 @@ class Desk:
             "replay": self._replay,
             "calls": self._calls.path.name if self._calls else "",
             "refusals": known_refusals(),
+            "relayed": [described_model(model) for model in self._models.values() if getattr(model, "relayed", False)],
             "path": sys.path,
         }
 
@@ -57,6 +59,10 @@ class Desk:
     def learnt(self, learnt: Json) -> None:
         """What somebody was refused; handed on with the next `setup`."""
         learn_refusals(learnt)
+
+    async def complete(self, model: str, request: Json) -> Json:
+        """Ask a model of this process. Raises `EpisodeError`."""
+        return reply_json(await self._models[model].complete(request_from(request)))
 
     def hosted(self) -> list[str]:
         """Names of the models that a server of this machine answers for."""

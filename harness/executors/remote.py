@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.models import endpoint, limits
+from agents.models import endpoint, limits, make_model
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
 from agents.models.limits import Outcome
 from harness.executors import Json
 from harness.executors.playing import Keep, Player
+from harness.executors.relay import RelayedModel
 from harness.experiment import Experiment
-from harness.plan import Plan
+from harness.plan import Plan, model_config
 from harness.scoring import Scoring
 from harness.watchdog import Activity
 
@@ -29,6 +30,9 @@ class DeskLine(Protocol):
         """Raises `EpisodeError` when the reply can not be recorded."""
 
     async def address(self, model: str) -> str: ...
+
+    async def complete(self, model: str, request: Json) -> Json:
+        """The reply of a model in the run's process. Raises `EpisodeError`."""
 
     def learnt(self, learnt: Json) -> None: ...
 
@@ -98,12 +102,17 @@ class RemotePlayer:
         experiment = Experiment.model_validate(setup["experiment"])
         self.limits = experiment.limits
         plan = Plan(experiment)
-        plan.open_models()
-        for name, model in plan.models.items():
-            attach: Callable[[Callable[[], Awaitable[str]]], None] | None = getattr(model, "attach", None)
+        relayed = {each["name"]: each for each in setup["relayed"]}
+        for name in plan.model_names():
+            plain: Model = (
+                RelayedModel(relayed[name], line.complete)
+                if name in relayed
+                else make_model(name, model_config(experiment, name))
+            )
+            attach: Callable[[Callable[[], Awaitable[str]]], None] | None = getattr(plain, "attach", None)
             if attach is not None:
                 attach(partial(line.address, name))
-            plan.models[name] = DeskModel(model, self._lent, line, setup["replay"])
+            plan.models[name] = DeskModel(plain, self._lent, line, setup["replay"])
         scoring = Scoring(plan, experiment.judges, experiment.judge_aggregate, experiment.process)
         self.activity = Activity()
         self._player = Player(plan, scoring, self.activity)

@@ -63,6 +63,10 @@ class PipeLine:
     async def address(self, model: str) -> str:
         return str(await self._peer.call("address", model=model))
 
+    async def complete(self, model: str, request: Json) -> Json:
+        reply: Json = await self._peer.call("complete", model=model, request=request)
+        return reply
+
     def learnt(self, learnt: Json) -> None:
         self._peer.tell("learnt", learnt=learnt)
 

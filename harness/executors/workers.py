@@ -103,6 +103,7 @@ class Worker:
             "said": self._desk.said,
             "learnt": self._desk.learnt,
             "address": self._desk.address,
+            "complete": self._desk.complete,
             "keep": self._keep,
         }
 

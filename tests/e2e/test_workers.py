@@ -225,6 +225,19 @@ def test_workers_that_can_not_start_end_the_run_with_what_they_lack(tmp_path: Pa
     assert children() == []
 
 
+def test_a_model_in_the_runs_own_memory_is_asked_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a local engine without a server is: workers could not make it again, and send their calls to the run."""
+    module = type(sys)("only_in_the_parent")
+    module.speak = builders.play_or_judge  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "only_in_the_parent", module)
+    monkeypatch.setattr("agents.models.scripted.ScriptedModel.relayed", True, raising=False)
+    raw = local("exits", models={"m": {"provider": "scripted", "function": "only_in_the_parent:speak"}}, judge="m")
+    for workers in (0, 2):
+        assert play(tmp_path / str(workers), raw, workers).summary.complete
+    assert finished_episodes(tmp_path / "2") == finished_episodes(tmp_path / "0")
+    assert scores(tmp_path / "2") == scores(tmp_path / "0")
+
+
 def test_workers_that_die_while_they_start_end_the_run(tmp_path: Path, monkeypatch: Any) -> None:
     lines_of_code = ("import os", "if 'executors.worker' in open('/proc/self/cmdline').read():", "    os._exit(7)")
     (tmp_path / "sitecustomize.py").write_text("\n".join(lines_of_code))
