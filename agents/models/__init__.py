@@ -21,6 +21,7 @@ REGISTRY = Registry(
         "openai": "agents.models.openai_provider:make",
         "scripted": "agents.models.scripted:make",
         "transformers": "agents.models.transformers_provider:make",
+        "vllm": "agents.models.vllm_provider:make",
     },
 )
 """Each target is a function `make(name: str, config: Mapping) -> Model` that checks its own config

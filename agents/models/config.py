@@ -164,6 +164,18 @@ class TransformersConfig(EndpointConfig):
     deadlines: LocalDeadlines = LocalDeadlines()
 
 
+class VllmConfig(EndpointConfig):
+    """Weights served by vLLM on this machine, for as long as anybody uses them."""
+
+    provider: Literal["vllm"] = "vllm"
+    args: dict[str, Any] = {}
+    """`python` (where vLLM is installed), `lora-modules` (name -> folder of a LoRA adapter), `adapter` (which of them is
+    asked); every other key is a flag of `vllm serve`."""
+    start_s: PositiveFloat = 1800.0
+    """Longest that the server may take to come up."""
+    deadlines: LocalDeadlines = LocalDeadlines()
+
+
 class ScriptedConfig(ModelConfig):
     """A Python function in place of a model."""
 

