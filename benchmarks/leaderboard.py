@@ -62,8 +62,8 @@ def play_a_role(request: ChatRequest) -> str:
             for dimension in seat.values():
                 dimension["reasoning"] = words(request, 30)
         return json.dumps(answer)
-    if request.identity.role == "process":
-        return json.dumps({"indexes": [1], "reasoning": words(request, 40)})
+    if request.identity.role == "critical":
+        return json.dumps({"critical": [{"reason": words(request, 40), "strategy": 1}]})
     return act("speak", words(request, 35), thought=words(request, 15))
 
 

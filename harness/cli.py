@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.commands import models, spread, train, viewer
+from harness.commands import export, models, spread, train, viewer
 from harness.errors import BadInput, HarnessError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _data_parser(commands)
     train.add_parser(commands)
     models.add_parser(commands)
+    export.add_parser(commands)
     viewer.add_parser(commands)
     return top
 

@@ -1,0 +1,81 @@
+"""`harness export` and `harness import-episodes`: runs in the formats of others, and others' dialogues as a run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+FORMATS = ("hf-dataset", "sharegpt", "csv")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export",
+        help="a run as a Hugging Face data set (Parquet), as EPO's training file, as csv",
+        description="hf-dataset: a folder that datasets.load_dataset reads. sharegpt: EPO's LLaMA-Factory format, a score "
+        "per strategy (a .json file). csv: one row per episode.",
+    )
+    export.add_argument(
+        "run", type=Path, metavar="RUN", help="the run's folder (sharegpt: or one that `train prepare` wrote)"
+    )
+    export.add_argument("--to", choices=FORMATS, required=True)
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="a folder (hf-dataset) or file to write"
+    )
+    export.add_argument("--judge", help="csv: use this judge's scores (its label) instead of the run's own")
+    export.add_argument("--rewards", metavar="LABEL", help="sharegpt: whose process rewards, where there are several")
+    export.add_argument("--gamma", type=float, default=0.99, help="sharegpt: discount (0.99)")
+    export.add_argument(
+        "--normalize", choices=["epo", "none"], default="epo", help="sharegpt: per episode, or not (epo)"
+    )
+    export.set_defaults(do=_do_export)
+    bring = commands.add_parser(
+        "import-episodes",
+        help="sotopia's EpisodeLog JSON as a run: to be judged and shown like any other",
+        description="Reads EpisodeLog objects: .json (one, or a list), .jsonl, or a folder of them.",
+    )
+    bring.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    bring.add_argument("--name", default="imported", help="name of the run (imported)")
+    bring.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
+    bring.set_defaults(do=_do_import)
+
+
+def _do_export(arguments: argparse.Namespace) -> int:
+    from harness.errors import BadInput
+    from harness.store import read_manifest
+
+    if arguments.to != "sharegpt":
+        read_manifest(arguments.run)
+    if not 0 <= arguments.gamma <= 1:
+        raise BadInput(f"--gamma {arguments.gamma}: expected a number from 0 to 1")
+    if arguments.to == "csv":
+        from harness.export.tables import write_csv
+        from leaderboard.tables import check_judge
+
+        if arguments.judge is not None:
+            check_judge([arguments.run], arguments.judge)
+        print(f"{arguments.out}: {write_csv(arguments.run, arguments.out, arguments.judge)} episodes")
+    elif arguments.to == "hf-dataset":
+        from harness.export.dataset import write_dataset
+
+        counts = write_dataset(arguments.run, arguments.out)
+        print(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    else:
+        from harness.export.sharegpt import export_sharegpt
+
+        done = export_sharegpt(arguments.run, arguments.out, arguments.rewards, arguments.gamma, arguments.normalize)
+        left = f"; {done.left_out} left out: a strategy without a reward, or a chat that does not alternate"
+        print(f"{done.path}: {done.conversations} conversations" + (left if done.left_out else ""))
+    return 0
+
+
+def _do_import(arguments: argparse.Namespace) -> int:
+    from harness.export.episode_logs import import_episodes
+
+    done = import_episodes(arguments.paths, arguments.results / arguments.name)
+    print(
+        f"{done.folder}: {done.episodes} dialogues, {done.judged} with their own scores; {done.skipped} were there already"
+    )
+    for line in done.notes:
+        print(f"  {line}")
+    return 0
