@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from agents.models.base import ChatRequest
 from harness.cli import main
+from harness.commands.judge import judge_spec
 from harness.errors import BadInput, EpisodeError
 from harness.experiment import Experiment
 from harness.index import latest_judgements, latest_process_rewards
@@ -320,3 +322,18 @@ def test_what_is_unscored_says_why(tmp_path: Path, capsys: pytest.CaptureFixture
     assert code == 4
     assert "0 scored now, 2 unscored" in out
     assert "the judge's answer could not be read, twice" in out
+
+
+def test_a_stored_run_is_judged_as_its_config_asks_that_model() -> None:
+    panel = [{"model": "m", "max_tokens": 111}, {"model": "k", "max_tokens": 222, "answer_chars": 30}]
+    made = Experiment.model_validate(config(models=MODELS, judge=panel))
+
+    def asked(model: str, **given: int) -> tuple[int, int | None]:
+        told = Namespace(judge=model, kind="sotopia", max_tokens=None, answer_chars=None)
+        spec = judge_spec(Namespace(**(vars(told) | given)), made)
+        assert spec.model == model
+        return spec.max_tokens, spec.answer_chars
+
+    assert asked("k") == (222, 30)
+    assert asked("l") == (111, None), "as the first judge, where the config does not ask it"
+    assert asked("k", max_tokens=5) == (5, 30)
