@@ -21,6 +21,7 @@ from agents.models.base import ChatRequest, Model
 from agents.models.config import VllmConfig, read_config
 from agents.models.endpoint import DEFAULT_CONCURRENCY, Answer, EndpointModel, How, shared_refusals
 from agents.models.failures import CallFailed
+from agents.models.gguf import PACKAGED
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
@@ -180,8 +181,10 @@ def served_name(config: VllmConfig) -> str:
 
 def spec_of(config: VllmConfig, name: str) -> ServerSpec:
     """The server that a config asks for; a packaged model is converted first. Raises `BadInput`."""
+    # What is wrong is said before a packaged model takes its minute to be converted.
+    model = "" if config.model in PACKAGED else weights_of(config.model, name)
     python = vllm_python(config, name)
-    model = weights_of(config.model, name)
+    model = model or weights_of(config.model, name)
     adapters = _adapters(config)
     revision = "+".join(
         [revision_of_weights(model) or "", *(revision_of_weights(path) or "" for path in adapters.values())]

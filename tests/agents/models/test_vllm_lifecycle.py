@@ -1,0 +1,233 @@
+"""How a managed vLLM server lives and ends, with a small real server in vLLM's place: it starts at once, so that every
+way to die can be tried. `test_vllm.py` tries the real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.models import make_model
+from agents.models.config import VllmConfig
+from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
+from agents.models.vllm_provider import flags_of, spec_of, vllm_python
+from agents.models.vllm_server import process_start
+from harness.errors import BadInput
+from tests.agents.models.test_llamacpp import wait_until
+
+STAND_IN = """#!{python}
+import ctypes, http.server, os, signal, subprocess, sys, threading, time
+# called like vLLM's Python: -c BOOT keeper serve MODEL --host H --port P ...
+arguments = sys.argv[4:]
+if "--die" in arguments:
+    print("INFO noise\\nRuntimeError: no room for the weights\\nRuntimeError: engine core failed", flush=True)
+    sys.exit(1)
+if "--hang" in arguments:
+    time.sleep(100)
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # as the real boot code does
+# The engine runs in a process of its own, which must not outlive the server.
+engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print("engine", engine.pid, flush=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+signal.signal(signal.SIGTERM, lambda *_: (engine.kill(), os._exit(0)))
+http.server.ThreadingHTTPServer(("127.0.0.1", int(arguments[arguments.index("--port") + 1])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerSpec:
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    python = tmp_path / "python"
+    python.write_text(STAND_IN.replace("{python}", sys.executable))
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    return ServerSpec(str(python), "some-model", None, "some-model", ("--seed", "0"))
+
+
+@pytest.fixture
+def server(spec: ServerSpec) -> Iterator[ManagedVllm]:
+    held = borrow(spec, 60)
+    yield held
+    give_back(held)
+
+
+def pids(server: ManagedVllm) -> list[int]:
+    """Of the keeper, the server and its engine."""
+    engine = int(server.log_path.read_text().split("engine ")[1].split()[0])
+    return [int(server.state["pid"]), int(server.state["server_pid"]), engine]
+
+
+def gone(numbers: list[int]) -> bool:
+    return all(process_start(number) is None for number in numbers)
+
+
+def spec_json(spec: ServerSpec) -> str:
+    return json.dumps([spec.python, spec.model, spec.revision, spec.served_name, list(spec.flags)])
+
+
+USER = """
+import json, sys, time
+from agents.models.vllm_managed import ServerSpec, borrow
+python, model, revision, name, flags = json.loads(sys.argv[1])
+server = borrow(ServerSpec(python, model, revision, name, tuple(flags)), 60)
+print(server.url(), server.starts, flush=True)
+time.sleep(120)
+"""
+
+
+def another_user(spec: ServerSpec) -> tuple[subprocess.Popen[str], str, int]:
+    """A process that holds the server, the address it got and how often it started it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, spec_json(spec)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    url, starts = process.stdout.readline().split()
+    return process, url, int(starts)
+
+
+def test_it_ends_whole_when_it_is_given_back(spec: ServerSpec) -> None:
+    server = borrow(spec, 60)
+    assert server.url().startswith("http://127.0.0.1:")
+    running = pids(server)
+    assert not gone(running)
+    give_back(server)
+    assert gone(running[:2]) and wait_until(lambda: gone(running))
+    assert not (spec.folder / "server.json").exists()
+
+
+def test_a_second_process_finds_it_and_keeps_it_when_the_first_is_killed(spec: ServerSpec, server: ManagedVllm) -> None:
+    first, url, starts = another_user(spec)
+    assert starts == 1
+    assert server.url() == url and server.starts == 0, "found, not started"
+    running = pids(server)
+    first.kill()
+    first.wait()
+    time.sleep(2)
+    assert server.running and server.url() == url and not gone(running)
+
+
+def test_it_ends_when_its_only_user_is_killed(spec: ServerSpec, server: ManagedVllm) -> None:
+    user, _, _ = another_user(spec)
+    server.url()
+    running = pids(server)
+    server.give_up()
+    assert not gone(running), "somebody else holds it"
+    user.send_signal(signal.SIGKILL)
+    user.wait()
+    assert wait_until(lambda: gone(running))
+
+
+def test_users_that_come_at_a_time_start_it_once(spec: ServerSpec) -> None:
+    command = [sys.executable, "-c", USER, spec_json(spec)]
+    users = [subprocess.Popen(command, stdout=-1, stderr=subprocess.DEVNULL, text=True) for _ in range(3)]
+    said = [user.stdout.readline().split() for user in users if user.stdout]
+    for user in users:
+        user.kill()
+        user.wait()
+    assert len({url for url, _ in said}) == 1
+    assert sum(int(starts) for _, starts in said) == 1
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["keeper", "server"])
+def test_one_that_crashes_is_started_again_and_its_log_is_kept(server: ManagedVllm, which: int) -> None:
+    server.url()
+    before = pids(server)
+    os.kill(before[which], signal.SIGKILL)
+    assert wait_until(lambda: not server.running)
+    assert wait_until(lambda: gone(before)), "nothing outlives its keeper, nor the engine its server"
+    server.url()
+    assert server.starts == 2 and server.running
+    assert list(server.log_path.parent.glob("log-*.txt"))
+
+
+def test_one_that_can_not_start_says_the_cause(spec: ServerSpec) -> None:
+    server = borrow(ServerSpec(spec.python, "m", None, "m", ("--die",)), 60)
+    begun = time.monotonic()
+    with pytest.raises(BadInput, match="could not serve m: RuntimeError: no room for the weights.*log.txt"):
+        server.url()
+    give_back(server)
+    assert time.monotonic() - begun < 30
+
+
+def test_one_that_hangs_is_ended_after_its_time(spec: ServerSpec) -> None:
+    server = borrow(ServerSpec(spec.python, "m", None, "m", ("--hang",)), 2)
+    with pytest.raises(BadInput, match="did not come up with m within 2 s"):
+        server.url()
+    give_back(server)
+    assert not (server.spec.folder / "server.json").exists()
+
+
+def test_a_state_file_of_a_dead_server_is_not_believed(spec: ServerSpec, server: ManagedVllm) -> None:
+    spec.folder.mkdir(parents=True)
+    state = {"pid": os.getpid(), "started": "1", "server_pid": 1, "url": "http://127.0.0.1:9"}
+    (spec.folder / "server.json").write_text(json.dumps(state))
+    assert server.url() != "http://127.0.0.1:9/v1" and server.starts == 1
+
+
+def test_args_become_flags_and_ours_can_be_changed() -> None:
+    args = {"tensor-parallel-size": 2, "enforce_eager": True, "enable-prefix-caching": False, "hf-overrides": {"a": 1}}
+    flags = " ".join(
+        flags_of({**args, "allowed-origins": ["x", "y"], "seed": None, "adapter": "a", "python": "p"}, False)
+    )
+    assert "--tensor-parallel-size 2" in flags and "--enforce-eager" in flags and "--no-enable-prefix-caching" in flags
+    assert '--hf-overrides {"a": 1}' in flags and "--allowed-origins x y" in flags
+    assert "--seed" not in flags and "--adapter" not in flags and "--python" not in flags and "kv-cache" not in flags
+    assert "--enable-prefix-caching" in flags_of({}, False) and "--kv-cache-memory-bytes" in flags_of({}, True)
+    lora = flags_of({"lora-modules": {"one": "/adapters/one"}}, False)
+    assert lora[-3:] == ("--enable-lora", "--lora-modules", "one=/adapters/one")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model": "/no/such/folder"}, "neither a folder"),
+        ({"model": "smolm2-135m-instruct"}, "Did you mean 'smollm2-135m-instruct'"),
+        ({"args": {"port": 3}}, "args.port is set by the harness"),
+        ({"args": {"lora-modules": {"a": "/no/such"}}}, "adapter_config.json"),
+        ({"args": {"adapter": "a"}}, "not among args.lora-modules"),
+        ({"args": {"python": "/no/python"}}, "args.python '/no/python' is neither"),
+        ({"arg": {}}, "unknown key 'arg'"),
+    ],
+)
+def test_what_is_wrong_in_a_config_is_said_before_anything_starts(
+    config: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    whole = {"provider": "vllm", "model": "smollm2-135m-instruct", **config}
+
+    def start() -> None:
+        make_model("m", whole)
+        spec_of(VllmConfig.model_validate(whole), "m")
+
+    with pytest.raises(BadInput, match=said):
+        start()
+
+
+def test_where_vllm_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = tmp_path / "env" / "bin"
+    binary.mkdir(parents=True)
+    for name in ("python", "vllm"):
+        (binary / name).write_text("")
+        (binary / name).chmod(0o755)
+    for place in (tmp_path / "env", binary / "python", binary / "vllm"):
+        monkeypatch.setenv("HARNESS_VLLM", str(place))
+        assert vllm_python(VllmConfig(model="m"), "m") == str(binary / "python")
+    other = VllmConfig(model="m", args={"python": sys.executable})
+    assert vllm_python(other, "m") == sys.executable, "the config comes before the environment"
+
+
+def test_the_first_error_of_a_log_is_the_cause(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    assert "it said nothing" in complaint(log)
+    log.write_text("INFO fine\nERROR worker.py:1] ValueError: too little memory\nRuntimeError: engine failed\n")
+    assert complaint(log).startswith("ValueError: too little memory (log:")
