@@ -15,12 +15,16 @@ import streamlit as st
 
 from harness.arms import fingerprint
 from harness.errors import BadInput
-from harness.store import EPISODES, read_manifest
+from harness.store import EPISODES
 from leaderboard.board import Board, open_board, stamp
 from leaderboard.tables import find_runs
 
 FRESH = 120.0
 """Seconds after which the records of a run on another machine no longer count as being written."""
+
+
+DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError)
+"""What reading a run can raise whose files are not what they should be: it is left out and named, the others are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +66,34 @@ def opened(judge: str | None = None) -> Opened:
     return Opened(board.board, (*problems, *board.problems))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the runs …")
+@st.cache_resource(max_entries=2, show_spinner="Reading the runs …")
 def _open(runs: tuple[str, ...], when: tuple[tuple[str, int, int], ...], judge: str | None) -> Opened:
     folders = [Path(run) for run in runs]
     try:
-        if len({read_manifest(folder)["run"] for folder in folders}) == len(folders):
-            return Opened(open_board(folders, judge), ())
-    except BadInput:
+        return Opened(open_board(folders, judge), ())
+    except DAMAGED:
         pass  # one of them can not be read: find out which
     good, problems = readable(folders, judge)
     return Opened(open_board(good, judge) if good else None, tuple(problems))
 
 
 def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], list[str]]:
-    """The runs that can be shown together, and why the others can not: damaged, a copy, or of a name already taken."""
+    """The runs that can be shown together, and why the others can not: damaged, or a copy."""
     good: list[Path] = []
     problems = []
     marks: dict[str, Path] = {}
-    names: dict[str, Path] = {}
     for folder in folders:
         try:
-            mark, name = fingerprint(folder), str(read_manifest(folder)["run"])
+            mark = fingerprint(folder)
             if mark in marks:
                 problems.append(f"{folder} is a copy of {marks[mark]} and is left out; every run counts once.")
-            elif name in names:
-                problems.append(
-                    f"{folder} is left out: it has the same name ({name}) as {names[name]}. Show them one at a time."
-                )
             else:
                 open_board([folder], judge)
                 good.append(folder)
-                marks[mark], names[name] = folder, folder
-        except (BadInput, OSError) as error:
-            problems.append(f"{folder} is left out: {error}")
+                marks[mark] = folder
+        except DAMAGED as error:
+            why = str(error) if isinstance(error, BadInput) else f"damaged ({type(error).__name__}: {error})"
+            problems.append(f"{folder} is left out: {why}")
     return good, problems
 
 

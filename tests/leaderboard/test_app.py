@@ -143,6 +143,23 @@ def test_the_downloads_hold_the_table_that_is_shown(
     assert "3 arms" not in downloaded[f"{name}.csv"]
 
 
+def test_published_figures_stand_apart_with_source_and_caveat(
+    run: Path, board: Board, downloaded: dict[str, str]
+) -> None:
+    from leaderboard.published import NOTICE, published
+
+    app = open_page("ranking", run)
+    found, expected = rows(app, "published"), published("sotopia").to_dict("records")
+    assert len(found) == len(expected) > 100
+    assert NOTICE in words(app)
+    for row, given in zip(found, expected, strict=True):
+        assert row[0] == given["model"] and given["citation"] in row[-2] and row[-1] == given["caveat"]
+    assert not {row[0] for row in found} & {row[1] for row in rows(app, "ranking")}
+    assert len(list(csv.reader(io.StringIO(downloaded["published.csv"])))) == len(found) + 1
+    assert "AMPO" not in downloaded["leaderboard.csv"]
+    assert not rows(open_page("ranking", run, published="false"), "published")
+
+
 def test_the_matrix_holds_every_difference_and_opens_the_comparison(run: Path, board: Board) -> None:
     app = open_page("matrix", run)
     text = shown(app)
@@ -353,10 +370,12 @@ def poisoned(run: Path, folder: Path) -> Path:
     return folder
 
 
-def test_a_damaged_run_is_left_out_and_named(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["{", "{}", '{"run": 1, "cells": 5}', None])
+def test_a_damaged_run_is_left_out_and_named(run: Path, tmp_path: Path, what: str | None) -> None:
     shutil.copytree(run, tmp_path / "good")
     shutil.copytree(run, tmp_path / "bad")
-    (tmp_path / "bad" / MANIFEST).write_text("{")
+    manifest = json.loads((run / MANIFEST).read_text()) | {"cells": 5, "run": "bad"}
+    (tmp_path / "bad" / MANIFEST).write_text(json.dumps(manifest) if what is None else what)
     app = open_page("ranking", tmp_path)
     assert f"{tmp_path / 'bad'} is left out" in words(app)
     assert rows(app, "ranking")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from leaderboard.app.frame import begin, filters, progress_note
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, link, note, show, table, texts, whisker
+from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
 from leaderboard.frames import SCORE
 from leaderboard.page.markup import Content, node
@@ -41,6 +42,13 @@ def render() -> None:
             bind="query-params",
             help="Floor and ceiling: no model plays, they take no place.",
         )
+        others = st.toggle(
+            "Published figures",
+            value=True,
+            key="published",
+            bind="query-params",
+            help="What others have published, in a table of its own; never ranked.",
+        )
     shown = leaderboard(board, chosen, scripted)
     if shown.empty:
         empty("No arm fits these filters. Take one away in the sidebar.")
@@ -58,6 +66,8 @@ def render() -> None:
         + " Rank 1–3: by these data it could be first to third. Arms that are tied can not be told apart."
     )
     downloads(download_table(places, str(view), board), "leaderboard", "leaderboard")
+    if others:
+        show_published(list({str(board.arms[number].facts["protocol"]["name"]): None for number in shown["arm"]}))
 
 
 def _said(place: Place, board: Board) -> str:
