@@ -178,6 +178,8 @@ def test_uplift_cost_and_dimensions_are_the_tables(board: Board) -> None:
 def test_the_matrix_has_a_column_per_environment_and_actor_and_no_scripted_row(board: Board) -> None:
     shown = Page(render(board)).table("Mean goal by strategist")
     assert {cells["Strategist"][0] for cells in shown} == {"vanilla", "null", "epo"}
+    assert not any("script:" in heading for heading in shown[0])
+    assert len(shown[0]) == 1 + 2
     goals = {row["strategist"]: f"{row['goal']:.2f}" for row in rows_of(board, "sotopia")}
     heading = next(name for name in shown[0] if name.startswith("sotopia"))
     assert {cells["Strategist"][0]: cells[heading][0].split()[0][:4] for cells in shown} == goals
