@@ -74,9 +74,9 @@ def play(folder: Path, environment: dict[str, Any], process: dict[str, Any]) -> 
     return folder
 
 
-def played(home: Path) -> dict[str, Path]:
-    sotopia = {"name": "sotopia", "split": "builtin-test", "tasks": 4, "options": {"max_turns": 20}}
-    alfworld = {"name": "alfworld", "split": "builtin-test-mini", "tasks": 4, "options": {"max_steps": 20}}
+def played(home: Path, tasks: int) -> dict[str, Path]:
+    sotopia = {"name": "sotopia", "split": "builtin-test", "tasks": tasks, "options": {"max_turns": 20}}
+    alfworld = {"name": "alfworld", "split": "builtin-test-mini", "tasks": tasks, "options": {"max_steps": 20}}
     return {
         "SOTOPIA, 20 turns": play(home / "sotopia", sotopia, {"method": "critical", "model": "m"}),
         "ALFWorld, 20 steps": play(home / "alfworld", alfworld, {"method": "progress"}),
@@ -154,12 +154,13 @@ def main() -> int:
         "--steps", type=int, default=3, help="optimizer steps of each measurement; the first is left out"
     )
     parser.add_argument("--rounds", type=int, default=2, help="how often both loops take their turn")
+    parser.add_argument("--tasks", type=int, default=4, help="of each environment; SOTOPIA's give two rows each")
     parser.add_argument("--model", type=Path, help="a Hugging Face folder instead of SmolLM2")
     arguments = parser.parse_args()
     model = arguments.model or Path(weights_of(MODEL, MODEL))
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        data = layouts(played(home), model, home)["SOTOPIA, 20 turns"]
+        data = layouts(played(home, arguments.tasks), model, home)["SOTOPIA, 20 turns"]
         rows = len(read_dataset(data))
         found: dict[str, list[float]] = {"trainer": [], "bare loop": []}
         for number in range(arguments.rounds):

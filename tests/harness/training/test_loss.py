@@ -252,3 +252,18 @@ def test_tokens_outside_the_strategies_are_not_trained_on() -> None:
     assert logits.grad is not None
     touched = {number for number, row in enumerate(logits.grad[0]) if row.abs().max() > 0}
     assert touched == trained == {p - 1 for _, begin, end in rows[0]["spans"] for p in range(begin, end)}
+
+
+@pytest.mark.parametrize("layout", [1, 4])
+def test_a_model_with_learned_positions_counts_them_from_its_own_first_token(layout: int) -> None:
+    """Padding on the left moves a short sequence to the right; its positions must not move with it."""
+    config = transformers.GPT2Config(
+        vocab_size=420, n_positions=64, n_embd=16, n_layer=2, n_head=2, initializer_range=0.2
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.GPT2LMHeadModel(config).eval()
+    rows = table(3, rows=4, sequences=layout)
+    with torch.no_grad():
+        batched = target_logprobs(model, Collator(0)(rows))
+    assert (batched - flat(one_by_one(model, rows)).float()).abs().max().item() <= 1e-5
