@@ -63,6 +63,8 @@ class Experiment(Spec):
     * and ?."""
     exclude: list[dict[str, str]] = []
     limits: Limits = Limits()
+    log: Literal["tensorboard", "wandb"] | None = None
+    """Also log goals, counts and costs there while the run is at work (harness.livelog)."""
 
     @field_validator("actors", "partners", mode="before")
     @classmethod
@@ -130,7 +132,7 @@ SEPARATOR = " | "
 """Between the parts of a cell's name."""
 AXES = ("environment", "split", "pairing", "actor", "strategist")
 
-NOT_IDENTITY = ("description", "limits")
+NOT_IDENTITY = ("description", "limits", "log")
 LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
 """Keys that came with a later version: at their default they are left out, so that runs made before keep their name."""
 MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")

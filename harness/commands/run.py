@@ -15,6 +15,7 @@ from harness.budget import Budget, refuse_unpriced
 from harness.errors import BadInput
 from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
+from harness.livelog import logged
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, RunSummary, execute
@@ -47,7 +48,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     with run:
         if first and any(path != folder for path in arguments.results.iterdir()):
             keep_forecast(run, arguments.results)
-        progress = Progress()
+        progress = logged(Progress(), experiment.log, run.folder)
         for torn in run.torn:
             progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
