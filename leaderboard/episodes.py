@@ -21,7 +21,7 @@ LIST = (
     "status", "missing", "goal", "overall", "success", "n_turns", "n_calls", "tokens", "usd", "latency_s", "duration_s",
     "end_reason",
 )  # fmt: skip
-SEARCHED = ("episode_id", "task_id", "group", "strategist", "actor", "pairing", "end_reason")
+SEARCHED = ("episode_id", "task_id", "group", "environment", "split", "strategist", "actor", "pairing", "end_reason")
 
 
 def episode_list(
