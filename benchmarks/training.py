@@ -154,7 +154,7 @@ def main() -> int:
         "--steps", type=int, default=3, help="optimizer steps of each measurement; the first is left out"
     )
     parser.add_argument("--rounds", type=int, default=2, help="how often both loops take their turn")
-    parser.add_argument("--tasks", type=int, default=4, help="of each environment; SOTOPIA's give two rows each")
+    parser.add_argument("--tasks", type=int, default=1, help="of each environment; SOTOPIA's give two rows each")
     parser.add_argument("--model", type=Path, help="a Hugging Face folder instead of SmolLM2")
     arguments = parser.parse_args()
     model = arguments.model or Path(weights_of(MODEL, MODEL))
@@ -166,6 +166,8 @@ def main() -> int:
         for number in range(arguments.rounds):
             found["trainer"].append(ours(data, model, home / f"fit-{number}", arguments.steps, rows))
             found["bare loop"].append(bare(data, model, arguments.steps))
+            shown = ", ".join(f"{loop} {speeds[-1]:,.0f}" for loop, speeds in found.items())
+            print(f"round {number + 1}: {shown} tokens/s", flush=True)
         for loop, speeds in found.items():
             shown = ", ".join(f"{speed:,.0f}" for speed in speeds)
             print(f"{loop}: {statistics.median(speeds):,.0f} tokens/s (rounds: {shown})")
