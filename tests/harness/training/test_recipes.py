@@ -8,7 +8,7 @@ import pytest
 
 from harness.cli import main
 from harness.training.config import load_train_config
-from tests.shared_data import ROOT
+from tests.shared_data import ROOT, shared_data
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 PAPER = ("epo-alfworld", "epo-sotopia", "epo-webshop")
@@ -53,6 +53,16 @@ def test_the_papers_recipes_have_the_settings_of_its_released_code(name: str) ->
     assert (process.method, config.models[process.model or ""]["model"]) == ("critical", "gpt-4o-2024-08-06")
     assert process.temperature == 0.7
     assert "(?)" in (ROOT / "recipes" / f"{name}.yaml").read_text(), "what is not known is marked"
+
+
+def test_with_the_published_profiles_the_sotopia_recipe_is_counted_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shared_data("sotopia")
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    assert main(["data", "import", str(data), "--env", "sotopia"]) == 0
+    said = dry_run(ROOT / "recipes" / "epo-sotopia.yaml", tmp_path / "results", capsys)
+    assert "is ranked on 450 others (all)" in said
 
 
 def test_an_unknown_split_is_no_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
