@@ -62,7 +62,11 @@ def render() -> None:
 
 
 def defaults(board: Board, numbers: list[int]) -> tuple[int, int]:
-    """The largest uplift and the vanilla it is over, where there is one; else the first two arms."""
+    """The arms of the two episodes that the address names; else the largest uplift and the vanilla it is over; else the
+    first two arms."""
+    named = [_arm_of(board, st.query_params.get(side, "")) for side in ("left", "right")]
+    if named[0] is not None and named[1] is not None:
+        return named[0], named[1]
     rows = [row for row in plain_rows(board.table) if row["arm"] in numbers]
     for best in sorted((row for row in rows if row["uplift"] is not None), key=lambda row: -row["uplift"]):
         place = ("run", "environment", "split", "pairing", "actor")
@@ -70,6 +74,16 @@ def defaults(board: Board, numbers: list[int]) -> tuple[int, int]:
             if board.arms[row["arm"]].kind == "vanilla" and all(row[key] == best[key] for key in place):
                 return row["arm"], best["arm"]
     return numbers[0], numbers[1]
+
+
+def _arm_of(board: Board, episode: str) -> int | None:
+    """The number of the arm that played an episode."""
+    if not episode or board.episodes.empty:
+        return None
+    for row in board.episodes[board.episodes["episode_id"].astype(str) == episode].to_dict("records"):
+        arms = board.table[(board.table["run"] == row["run"]) & (board.table["cell"] == row["cell"])]["arm"]
+        return int(arms.iloc[0]) if len(arms) else None
+    return None
 
 
 def _figures(found: Duel) -> None:
