@@ -122,16 +122,16 @@ def _cell(row: Row, column: Column) -> Element:
     return node("td", content, class_=_classes(column), data_label=column.heading, role="cell")
 
 
-def downloads(table: pd.DataFrame, name: str, key: str) -> None:
-    """Buttons that give the table as files. `name`: a constant of ours."""
+def downloads(table: pd.DataFrame, name: str, key: str, label: str = "Download") -> None:
+    """Buttons that give the table as files. `name` and `label`: constants of ours."""
     with st.container(horizontal=True, gap="small", key=f"download-{key}"):
-        for label, ending, make in (
+        for form, ending, make in (
             ("CSV", "csv", to_csv),
             ("Markdown", "md", to_markdown),
             ("LaTeX", "tex", to_latex),
         ):
             st.download_button(
-                f"Download {label}",
+                f"{label} {form}",
                 make(table),
                 file_name=f"{name}.{ending}",
                 mime=MIME[ending],

@@ -22,7 +22,7 @@ def show_published(environments: Sequence[str]) -> None:
         node("div", NOTICE, class_="notice warning"),
         table(rows, COLUMNS, f"{len(rows)} published figures; {NOTICE}", "published", lambda row: "published"),
     )
-    downloads(texts(rows, COLUMNS), "published", "published")
+    downloads(texts(rows, COLUMNS), "published", "published", "Published figures as")
 
 
 def _others(row: Row) -> str:
