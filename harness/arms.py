@@ -208,14 +208,20 @@ def load(path: Path, judge: str | None = None) -> Arms:
 
 def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:
     """Category -> lines that show how two arms differ in what has to be the same."""
-    found = {"tasks": _task_lines(a, b), "seeds": _seed_lines(a, b)}
+    found = {"tasks": _task_lines(a, b), "seeds": _seed_lines(a, b), "serving": _serving_lines(a, b)}
     for category in CATEGORIES:
-        if category != "tasks":
+        if category not in ("tasks", "serving"):
             found[category] = [
                 *differences(a.facts[category], b.facts[category], category),
                 *found.get(category, []),
             ]
     return {category: found[category] for category in CATEGORIES if found[category]}
+
+
+def _serving_lines(a: Arm, b: Arm) -> list[str]:
+    """Only where both strategists are weights that the harness serves: then the weights are what is compared."""
+    one, other = a.facts.get("serving"), b.facts.get("serving")
+    return list(differences(one, other, "serving")) if one and other else []
 
 
 def _task_lines(a: Arm, b: Arm) -> list[str]:

@@ -216,7 +216,7 @@ def _allow(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WHAT",
-        help="what may differ: tasks, seeds, data, judge, protocol, actor (may be given again)",
+        help="what may differ: tasks, seeds, data, judge, protocol, actor, serving (may be given again)",
     )
 
 

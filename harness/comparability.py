@@ -1,6 +1,7 @@
 """What has to be the same for two arms to be compared, and what may differ because it is under test.
 
-Tasks, seeds, data, judge, protocol and actor have to be the same, unless the user allows a difference. Prompts, code,
+Tasks, seeds, data, judge, protocol and actor have to be the same, and two strategists of local weights have to be served by
+the same engine in the same precision, unless the user allows a difference. Prompts, code,
 packages and the strategist are what is tried: their change is shown, never refused.
 """
 
@@ -13,14 +14,14 @@ from harness.errors import BadInput, nearest
 from harness.experiment import MODEL_EFFORT_KEYS
 from harness.specs import PartnerSpec
 
-CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor")
+CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
 SHOWN = 12
 """How many differences of a category are spelt out."""
 
 
 def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[str, Any]:
     """Category -> what a cell's numbers rest on, as plain JSON; `tasks` are hashes, or None in runs that kept none."""
-    shown, split, pairing, actor, _ = cell.split(" | ")
+    shown, split, pairing, actor, strategist = cell.split(" | ")
     config = manifest["config"]
     spec = next(e for e in config["environments"] if (e["label"] or e["name"], e["split"]) == (shown, split))
     return {
@@ -34,6 +35,7 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
             "partner": _partner(config, pairing),
         },
         "actor": _actor(config, actor),
+        "serving": _serving(manifest, strategist),
     }
 
 
@@ -47,6 +49,15 @@ def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
         "prompts": manifest["prompts"],
         "code": {key: manifest.get(key) for key in ("git", "packages", "python")},
     }
+
+
+def _serving(manifest: Mapping[str, Any], strategist: str) -> dict[str, Any] | None:
+    """Engine, version and precision of the strategist's model; None where it has none, is an endpoint's, or was not noted
+    yet."""
+    specs = manifest["config"]["strategists"]
+    spec: Mapping[str, Any] = next((s for s in specs if (s["name"] or s["kind"]) == strategist), {})
+    found: dict[str, Any] | None = manifest.get("served", {}).get(spec.get("model"))
+    return found
 
 
 def judge_models(config: Mapping[str, Any]) -> list[Any]:

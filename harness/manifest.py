@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from agents.models.served import served_by
 from agents.prompts import general
 from harness.errors import BadInput
 from harness.experiment import identity_options
@@ -41,6 +42,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "data": data_hashes(plan),
         "tasks": _tasks(plan),
         "packages": _packages(),
+        "served": _served(experiment.models),
         "python": platform.python_version(),
         "git": _git(),
     }
@@ -92,6 +94,12 @@ def _tasks(plan: Plan) -> dict[str, list[str]]:
             world = plan.world(cell)
             found[key] = [task_hash(world.environment.name, task) for task in world.by_id]
     return found
+
+
+def _served(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """By which engine and in which precision each model of local weights is served, by its name in the config."""
+    found = {name: served_by(config) for name, config in models.items()}
+    return {name: facts for name, facts in found.items() if facts is not None}
 
 
 def _packages() -> dict[str, str]:

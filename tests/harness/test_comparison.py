@@ -218,6 +218,24 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
         compare(str(first), str(second))
 
 
+def test_start_and_trained_served_by_another_engine_or_precision_are_refused(tmp_path: Path) -> None:
+    served = {"engine": "vllm", "version": "vllm 0.32.0", "dtype": "bfloat16"}
+    runs = []
+    for name, changed in (("start", {}), ("trained", {"dtype": "float32"}), ("again", {}), ("older", None)):
+        run = play(tmp_path / name, strategists=["vanilla", EPO], environments=TWO)
+        manifest = json.loads((run / "manifest.json").read_text())
+        assert manifest.pop("served") == {}, "a scripted model is no engine"
+        manifest |= {} if changed is None else {"served": {"m": served | changed}}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        runs.append(str(run))
+    start, trained, again, older = runs
+    with pytest.raises(BadInput, match="serving.dtype: 'bfloat16' -> 'float32'"):
+        compare(start, trained)
+    assert compare(start, trained, allow=["serving"]).rows
+    assert compare(start, again).rows and compare(start, older).rows
+    assert compare(f"{start}#strategist=vanilla", f"{start}#strategist=epo").rows, "vanilla has no weights of its own"
+
+
 def test_the_command_prints_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(helped(tmp_path / "run", EPO, "null"))
     assert main(["compare", run]) == 0

@@ -18,7 +18,7 @@ import pytest
 from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.config import VllmConfig
-from agents.models.vllm_managed import _SERVERS, ManagedVllm
+from agents.models.vllm_managed import _SERVERS
 from agents.models.vllm_provider import vllm_python
 from agents.models.vllm_server import process_start
 from agents.models.weights import smollm2_folder
@@ -100,27 +100,29 @@ def first_user(config: dict[str, Any]) -> Iterator[tuple[subprocess.Popen[str], 
     found[0].wait()
 
 
-def together(config: dict[str, Any], *requests: ChatRequest) -> tuple[list[ChatReply], ManagedVllm]:
-    async def use(model: Model) -> tuple[list[ChatReply], ManagedVllm]:
+def together(config: dict[str, Any], *requests: ChatRequest) -> tuple[list[ChatReply], int, dict[str, Any]]:
+    """The replies, how often the server was started for them, and its state."""
+
+    async def use(model: Model) -> tuple[list[ChatReply], int, dict[str, Any]]:
         replies = await asyncio.gather(*(model.complete(request) for request in requests))
         (server,) = _SERVERS.values()
-        return list(replies), server
+        return list(replies), server.starts, server.state
 
-    found: tuple[list[ChatReply], ManagedVllm] = with_model(config, use)
+    found: tuple[list[ChatReply], int, dict[str, Any]] = with_model(config, use)
     return found
 
 
 def test_a_server_of_another_process_answers_in_text_by_schema_and_with_tokens(
     config: dict[str, Any], first_user: tuple[subprocess.Popen[str], int, dict[str, Any]]
 ) -> None:
-    (plain, by_schema, tokens, seeded), server = together(
+    (plain, by_schema, tokens, seeded), starts, state = together(
         config,
         ask("Name a colour of the rainbow.", max_tokens=12),
         ask("Pick a colour and a number.", max_tokens=200, schema=SCHEMA, temperature=1.0),
         ask("Say hi.", max_tokens=5, want_tokens=True),
         ask("Say hi.", max_tokens=5, seed=3, temperature=1.0),
     )
-    assert first_user[1] == 1 and server.starts == 0, "started once, by the other process"
+    assert first_user[1] == 1 and starts == 0 and state == first_user[2], "started once, by the other process"
     assert plain.text and plain.model == "smollm2-135m-instruct" and plain.prompt_tokens and plain.token_ids is None
     answer = json.loads(by_schema.text)
     assert by_schema.structured == "native" and answer["colour"] in ("red", "green") and 1 <= answer["number"] <= 3
@@ -136,7 +138,7 @@ def test_it_gives_the_tokens_that_the_weights_give(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    (reply,), _ = together({**config, "tokens": True}, ask("Name a river in Europe.", max_tokens=24))
+    (reply,), *_ = together({**config, "tokens": True}, ask("Name a river in Europe.", max_tokens=24))
     assert reply.token_ids and reply.logprobs
     tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
     chat = [{"role": "user", "content": "Name a river in Europe."}]
@@ -155,10 +157,10 @@ def test_an_adapter_is_asked_by_its_name_on_the_same_server(
     config: dict[str, Any], first_user: tuple[subprocess.Popen[str], int, dict[str, Any]]
 ) -> None:
     question = ask("Name a colour.", max_tokens=12)
-    (start,), server = together(config, question)
-    (trained,), same = together({**config, "args": {**config["args"], "adapter": "trained"}}, question)
+    (start,), _, state = together(config, question)
+    (trained,), starts, same = together({**config, "args": {**config["args"], "adapter": "trained"}}, question)
     assert trained.model == "trained" and start.text != trained.text
-    assert server.state == same.state == {**first_user[2]}
+    assert state == same == first_user[2] and starts == 0
 
 
 def test_a_prompt_that_was_there_is_not_computed_again(

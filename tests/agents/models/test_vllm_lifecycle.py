@@ -229,5 +229,7 @@ def test_where_vllm_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_first_error_of_a_log_is_the_cause(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     assert "it said nothing" in complaint(log)
-    log.write_text("INFO fine\nERROR worker.py:1] ValueError: too little memory\nRuntimeError: engine failed\n")
-    assert complaint(log).startswith("ValueError: too little memory (log:")
+    warning = "(APIServer pid=1) WARNING 11-22 17:26:41 [u.py:255] ulimit: OSError: [Errno 24] Too many open files\n"
+    error = "(Worker pid=2) ERROR 11-22 17:28:11 [executor.py:953] ValueError: too little memory\n"
+    log.write_text(warning + error + "RuntimeError: engine failed\n")
+    assert complaint(log).startswith("ValueError: too little memory RuntimeError")
