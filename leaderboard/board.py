@@ -95,6 +95,11 @@ KEPT = 3
 _kept: OrderedDict[tuple[tuple[Path, ...], str | None, float], tuple[Stamp, Board]] = OrderedDict()
 
 
+def forget() -> None:
+    """Drop the boards that are kept."""
+    _kept.clear()
+
+
 def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board:
     loaded = load_runs(runs, judge)
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())

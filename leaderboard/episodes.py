@@ -14,7 +14,7 @@ from harness.errors import BadInput
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from leaderboard.board import Board, Filters
-from leaderboard.frames import judgement_frame, process_frame
+from leaderboard.frames import offsets_of
 
 LIST = (
     "run", "episode_id", "environment", "split", "pairing", "actor", "strategist", "task_id", "group", "order", "repeat",
@@ -301,17 +301,14 @@ def _call(call: CallRecord) -> Call:
 
 
 def _process(folder: Path, record: EpisodeRecord) -> list[ProcessRewardRecord]:
-    rows = process_frame(folder)
-    mine = rows[(rows["episode_id"].astype(object) == record.episode_id) & (rows["episode_attempt"] == record.attempt)]
-    return [read_record(folder / PROCESS_REWARDS, int(offset), ProcessRewardRecord) for offset in mine["offset"]]
+    offsets = offsets_of(folder, PROCESS_REWARDS, record.episode_id)
+    found = [read_record(folder / PROCESS_REWARDS, offset, ProcessRewardRecord) for offset in offsets]
+    return [each for each in found if each.episode_attempt == record.attempt]
 
 
 def _judgements(folder: Path, record: EpisodeRecord) -> list[Judgement]:
-    rows = judgement_frame(folder)
-    mine = rows[rows["episode_id"].astype(object) == record.episode_id]
-    return [
-        _judgement(read_record(folder / JUDGEMENTS, int(offset), JudgementRecord), record) for offset in mine["offset"]
-    ]
+    offsets = offsets_of(folder, JUDGEMENTS, record.episode_id)
+    return [_judgement(read_record(folder / JUDGEMENTS, offset, JudgementRecord), record) for offset in offsets]
 
 
 def _judgement(judgement: JudgementRecord, record: EpisodeRecord) -> Judgement:

@@ -62,6 +62,19 @@ def process_frame(run: Path) -> pd.DataFrame:
     return pd.DataFrame({name: _column(columns, name, kept) for name in names})
 
 
+def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
+    """Where an episode's judgements (that count) or process rewards (of every attempt) stand in their file."""
+    columns = index_columns(run / file)
+    mine = np.flatnonzero(columns.ids("episode_id") == episode_id.encode())
+    if file == JUDGEMENTS and len(mine):
+        variant = columns.texts("variant")
+        plain = np.array([name == "" for name in variant.values] + [False], dtype=bool)[variant.codes[mine]]
+        mine = mine[plain & (columns.numbers("repeat")[mine] == 0)]
+    key = "judgement_id" if file == JUDGEMENTS else "process_id"
+    kept = mine[latest(columns.ids(key)[mine])] if len(mine) else mine
+    return [int(offset) for offset in columns.numbers("offset")[kept]]
+
+
 def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
     """Where the last line of every id stands, in the order of the ids' first lines."""
     order = np.argsort(ids, kind="stable")
