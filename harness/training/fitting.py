@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,6 +110,12 @@ def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
 
 def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
     accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    with warnings.catch_warnings():  # TRL sets options by names that transformers has renamed
+        warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
+        return _config(options, out, accelerated)
+
+
+def _config(options: TrainOptions, out: Path, accelerated: bool) -> SFTConfig:
     return SFTConfig(
         output_dir=str(out / STATES),
         learning_rate=options.learning_rate,

@@ -97,6 +97,12 @@ def test_a_step_is_the_mean_over_its_rows_however_they_are_split(
     found = weights(made.checkpoint)
     assert max((found[key] - expected[key]).abs().max().item() for key in found) <= 1e-6
     assert made.curve[0]["rows"] == 6
+    # Adam hides a gradient's size; its norm, before clipping, does not.
+    model = transformers.AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+    batch_of_all = Collator(0)([columns(row) for row in rows])
+    epo_loss(target_logprobs(model, batch_of_all), segments_of(batch_of_all)).per_row.mean().backward()
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in model.parameters()])
+    assert made.curve[0]["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
 
 
 def test_the_loss_falls_on_a_fixed_batch_and_the_weights_move(tmp_path: Path, start: Path) -> None:
