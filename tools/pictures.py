@@ -107,7 +107,7 @@ def viewer_pages(browser: Browser, board: Board) -> None:
 
 
 VIEWS: dict[str, tuple[Any, ...]] = {
-    "leaderboard": ("", 1280, 860),
+    "leaderboard": ("", 1440, 900),
     "leaderboard-phone": ("", 375, 740, "dark"),
     "matrix": ("matrix", 1280, 800),
     "compare": ("compare", 1280, 800),

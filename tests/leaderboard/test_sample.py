@@ -1,0 +1,62 @@
+"""The committed sample run: small, whole, and what the README shows of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.index import latest_episodes
+from harness.store import read_manifest
+from leaderboard.board import Board, open_board, plain_rows
+from tests.shared_data import ROOT
+
+SAMPLE = ROOT / "results" / "sample"
+FILES = ("manifest.json", "episodes.jsonl", "judgements.jsonl", "process_rewards.jsonl")
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return open_board([SAMPLE])
+
+
+def test_it_is_small_and_nothing_of_the_machine_that_played_is_in_it() -> None:
+    texts = [(SAMPLE / name).read_text() for name in FILES]
+    assert sum(map(len, texts)) < 2_000_000
+    assert not any(re.search(r"/(home|root|tmp|work|Users)/", text) for text in texts)
+
+
+def test_every_planned_episode_was_played_with_real_models_on_all_three_environments(board: Board) -> None:
+    rows = list(latest_episodes(SAMPLE).values())
+    manifest = read_manifest(SAMPLE)
+    assert len(rows) == sum(cell["planned"] for cell in manifest["cells"].values())
+    assert {row["environment"] for row in rows} == {"sotopia", "alfworld", "webshop"}
+    assert {row["strategist"] for row in rows} == {"vanilla", "react", "epo"}
+    assert sum(row["n_calls"] for row in rows) > 90
+    assert all(row["coverage"] == 1.0 for row in plain_rows(board.table) if row["scripted"])
+
+
+def test_it_has_what_every_page_of_the_viewer_shows(board: Board) -> None:
+    rows = plain_rows(board.table)
+    judged = [row for row in rows if row["environment"] == "sotopia"]
+    assert all(row["goal"] is not None and row["overall"] is not None for row in judged)
+    assert any(row["uplift"] is not None for row in rows)
+    assert any(name.startswith("process ") and board.table[name].notna().any() for name in map(str, board.table))
+
+
+def test_the_readmes_ranking_is_the_samples(board: Board) -> None:
+    pytest.importorskip("PIL", reason="tools.pictures needs the extra `viewer`")
+    from tools.pictures import readme_table, with_table
+
+    readme = (ROOT / "README.md").read_text()
+    assert readme == with_table(readme, readme_table(board)), "`make pictures` writes it anew"
+
+
+def test_every_picture_that_the_documents_name_is_there_small_and_has_a_text() -> None:
+    found = 0
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for text, target in re.findall(r"!\[([^\]]*)\]\(([^)]+\.png)\)", page.read_text()):
+            found += 1
+            assert len(text) > 20, f"{page.name}: {target} needs a text for those who do not see it"
+            assert (page.parent / target).stat().st_size < 200_000
+    assert found
