@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies
+from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies, same_keys
 from harness.errors import BadInput
 from harness.statistics import Rank, rank_arms
 from harness.store import read_manifest
@@ -190,7 +190,7 @@ def _rank(
 def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
     """Per arm its outcomes, with a missing one for every (task, order, repeat) that another arm of the family has and
     it does not, and for what no arm has."""
-    if all(_same_keys(family[0], arm) for arm in family):
+    if all(same_keys(family[0], arm) for arm in family):
         codes = pd.factorize(family[0].rows["group"].astype(str), sort=True)[0]
         return [
             pd.DataFrame({"arm": label, "task": codes, "value": arm.rows["goal"].to_numpy(dtype=float)})
@@ -213,10 +213,3 @@ def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
         values = np.concatenate([whole["goal"].astype(float).to_numpy(), np.full(unknown, np.nan)])
         found.append(pd.DataFrame({"arm": label, "task": [*tasks, *spread], "value": values}))
     return found
-
-
-def _same_keys(one: Arm, other: Arm) -> bool:
-    """Whether two arms have the very same tasks, orders and repeats, and all that was planned of them."""
-    if len(one.rows) != len(other.rows) or other.planned > len(other.rows) or not len(other.rows):
-        return False
-    return all(np.array_equal(one.rows[key].to_numpy(), other.rows[key].to_numpy()) for key in KEY)
