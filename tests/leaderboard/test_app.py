@@ -255,6 +255,19 @@ def test_episodes_can_be_searched_filtered_and_paged(run: Path, board: Board) ->
     assert "No episode fits" in words(open_page("episodes", run, search="nothing is called so"))
 
 
+def test_episodes_are_found_by_what_was_said(run: Path, board: Board) -> None:
+    found = rows(open_page("episodes", run, phrase="plan 1 for seat 0"), "episodes")
+    saying = {
+        line["episode_id"]
+        for line in map(json.loads, (run / EPISODES).read_text().splitlines())
+        if "plan 1 for seat 0" in json.dumps(line)
+    }
+    assert 0 < len(saying) < len(board.episodes)
+    assert len(found) == min(25, len(saying))
+    assert {row[0] for row in found} <= {episode[:10] for episode in saying}
+    assert "No episode fits" in words(open_page("episodes", run, phrase="nobody said this"))
+
+
 def test_a_link_opens_an_episode_as_a_conversation(run: Path, board: Board) -> None:
     app = open_page("episodes", run, strategist=["epo"])
     address = next(iter(re.findall(r'href="(\./episodes[^"]*episode=[^"]*)"', shown(app)))).replace("&amp;", "&")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -12,10 +14,11 @@ from harness.errors import BadInput
 from leaderboard.app.dialogue import conversation_elements
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, downloads, empty, link, note, notice, show, table, texts
-from leaderboard.board import Board, Filters, plain_rows
+from leaderboard.board import Board, Filters, plain_rows, stamp
 from leaderboard.episodes import Conversation, conversation, episode_list
 from leaderboard.page.markup import node
 from leaderboard.page.sections import NOTHING, amount, count
+from leaderboard.textsearch import MOST, Hits, records_with
 
 AXES = ("run", "environment", "split", "pairing", "partner", "actor", "strategist")
 EACH = 25
@@ -52,6 +55,16 @@ def _list(board: Board, chosen: Filters) -> None:
         status = st.multiselect("Status", kinds, key="status", bind="query-params", placeholder="all", width=170)
         goal = _goal_range(board)
         sort = st.selectbox("Order", list(SORTS), key="order", bind="query-params", width=150)
+        said = st.text_input(
+            "Holds the phrase",
+            key="phrase",
+            bind="query-params",
+            placeholder="as it was written",
+            width=200,
+            help="Searches the whole records: what was said, thought, proposed and shown. Upper and lower case differ.",
+        )
+    if said:
+        board = holding(board, str(said))
     column, descending = SORTS[str(sort)]
     found, total = episode_list(board, chosen, str(search or ""), status, goal, column, descending)
     if not total:
@@ -76,6 +89,23 @@ def _list(board: Board, chosen: Filters) -> None:
     )
     downloads(texts(rows, _columns(several)), "episodes", "episodes")
     note("The download holds the rows shown here; every episode stands in the run's own episodes.jsonl.")
+
+
+def holding(board: Board, phrase: str) -> Board:
+    """The board with the episodes alone whose records hold the phrase."""
+    hits = _search(tuple((name, str(folder)) for name, folder in board.names.items()), stamp(board.runs), phrase)
+    if hits.cut:
+        note(f"More than {MOST:,} episodes of a run hold this phrase; the first ones are shown.")
+    table = board.episodes
+    kept = pd.Series(False, index=table.index)
+    for name, offsets in hits.offsets.items():
+        kept |= (table["run"].astype(str) == name) & table["offset"].isin(offsets)
+    return replace(board, episodes=table[kept])
+
+
+@st.cache_data(max_entries=20, show_spinner="Searching the records …")
+def _search(runs: tuple[tuple[str, str], ...], when: Any, phrase: str) -> Hits:
+    return records_with({name: Path(folder) for name, folder in runs}, phrase)
 
 
 def _kinds(episodes: pd.DataFrame) -> list[str]:
