@@ -55,12 +55,14 @@ def _list(board: Board, chosen: Filters) -> None:
         status = st.multiselect("Status", kinds, key="status", bind="query-params", placeholder="all", width=170)
         goal = _goal_range(board)
         sort = st.selectbox("Order", list(SORTS), key="order", bind="query-params", width=150)
+    second = st.container(horizontal=True, vertical_alignment="bottom")
+    with second:
         said = st.text_input(
             "Holds the phrase",
             key="phrase",
             bind="query-params",
             placeholder="as it was written",
-            width=200,
+            width=250,
             help="Searches the whole records: what was said, thought, proposed and shown. Upper and lower case differ.",
         )
     if said:
@@ -73,9 +75,9 @@ def _list(board: Board, chosen: Filters) -> None:
     pages = (total + EACH - 1) // EACH
     page = 1
     if pages > 1:
-        page = int(
-            st.number_input(f"Page (of {pages:,})", 1, max(pages, 1), key="page", bind="query-params", width=160) or 1
-        )
+        with second:
+            chosen_page = st.number_input(f"Page (of {pages:,})", 1, pages, key="page", bind="query-params", width=170)
+        page = int(chosen_page or 1)
     page = min(page, pages)
     rows = plain_rows(found.iloc[(page - 1) * EACH : page * EACH])
     several = len(board.runs) > 1
