@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.arms import align
 from harness.comparison import uplift
 from harness.errors import BadInput
 from harness.records import EpisodeRecord
@@ -293,6 +295,15 @@ def test_arms_that_can_not_be_compared_are_refused_unless_it_is_allowed(board: B
     b = int(row_of(board.table, run="arms", strategist="epo")["arm"])
     with pytest.raises(BadInput, match="can not be compared"):
         duel(board, a, b)
+
+
+def test_an_episode_that_counts_twice_in_both_arms_is_refused(board: Board) -> None:
+    twice = [
+        replace(arm, rows=pd.concat([arm.rows, arm.rows[:1]], ignore_index=True))
+        for arm in (board.arms[number] for number in numbers_of(board, "vanilla", "epo"))
+    ]
+    with pytest.raises(BadInput, match="more than once"):
+        align(*twice)
 
 
 def test_trajectories_part_where_the_first_action_differs(board: Board, folder: Path) -> None:
