@@ -111,7 +111,6 @@ def give_back(key: EngineKey, engine: BatchEngine) -> None:
 
 def load(key: EngineKey, name: str) -> Loaded:
     """The weights of a key in memory. Raises `BadInput`."""
-    wait_passively()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -165,6 +164,7 @@ class TransformersClient:
         missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
         if missing:
             raise BadInput(f"the packages {', '.join(missing)} are missing; install the extra `train`.")
+        wait_passively()  # before anything of ours imports torch
         with self._lock:
             if self.engine is None:
                 self.engine = borrow(self.key, self.name)

@@ -7,6 +7,8 @@ import gc
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,25 @@ def test_a_model_object_of_this_process_is_served_as_it_is_at_the_moment() -> No
             pass
     with pytest.raises(BadInput, match="no model is served as 'live:trainer'"):
         make_model("m", config)
+
+
+def test_torchs_threads_are_told_to_sleep_before_torch_is_imported() -> None:
+    """Set after the import, it does nothing, and a token costs several times the processor time."""
+    look = """
+import builtins, os, sys
+from agents.models import make_model
+real = builtins.__import__
+def watched(name, *rest, **more):
+    if name == "torch" and "torch" not in sys.modules:
+        print(os.environ.get("OMP_WAIT_POLICY"))
+        os._exit(0)
+    return real(name, *rest, **more)
+builtins.__import__ = watched
+make_model("m", {"provider": "transformers", "model": "smollm2-135m-instruct"})._client._load()
+"""
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", look], env=unset, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "passive"
 
 
 def test_a_template_that_refuses_the_chat_is_the_requests_failure() -> None:
