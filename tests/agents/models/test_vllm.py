@@ -22,6 +22,7 @@ from agents.models.vllm_managed import _SERVERS
 from agents.models.vllm_provider import vllm_python
 from agents.models.vllm_server import process_start
 from agents.models.weights import smollm2_folder
+from harness.cli import main
 from harness.errors import BadInput
 from tests.agents.models.conftest import ask, with_model
 from tests.agents.models.test_llamacpp import wait_until
@@ -161,6 +162,29 @@ def test_an_adapter_is_asked_by_its_name_on_the_same_server(
     (trained,), starts, same = together({**config, "args": {**config["args"], "adapter": "trained"}}, question)
     assert trained.model == "trained" and start.text != trained.text
     assert state == same == first_user[2] and starts == 0
+
+
+def test_an_experiment_is_played_with_it_and_its_records_say_by_what(
+    config: dict[str, Any], first_user: tuple[subprocess.Popen[str], int, dict[str, Any]], tmp_path: Path
+) -> None:
+    world = {"name": "sotopia", "split": "builtin-test", "tasks": 2, "options": {"max_turns": 2}}
+    experiment = {
+        "name": "served",
+        "environments": [world],
+        "models": {"m": {**config, "tokens": True}},
+        "actors": [{"model": "m", "max_tokens": 60, "answer_chars": 60}],
+        "strategists": ["vanilla", {"kind": "epo", "model": "m", "max_tokens": 20}],
+    }
+    (tmp_path / "e.yaml").write_text(json.dumps(experiment))
+    assert main(["run", str(tmp_path / "e.yaml"), "--results", str(tmp_path), "--name", "run"]) in (0, 4)
+    episodes = [json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").read_text().splitlines()]
+    assert len(episodes) == 4
+    assert not [e["error"] for e in episodes if e["error"] and e["error"]["kind"] != "model"]
+    calls = [call for episode in episodes for call in episode["calls"]]
+    assert all(len(call["token_ids"]) == len(call["logprobs"]) == call["completion_tokens"] for call in calls)
+    assert {call["structured"] for call in calls if call["role"] == "actor"} == {"native"}
+    served = json.loads((tmp_path / "run" / "manifest.json").read_text())["served"]["m"]
+    assert served["engine"] == "vllm" and served["dtype"] == "bfloat16" and "0.32" in served["version"]
 
 
 def test_a_prompt_that_was_there_is_not_computed_again(
