@@ -25,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -79,6 +80,8 @@ class Tally:
     clock_leaps: int = 0
     commands: int = 0
     """How often the run was started."""
+    port: int = 0
+    """Of the endpoint, the same in every piece: an address is part of what a run is made from."""
     requests: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -105,7 +108,9 @@ class Soak:
         """Play on for so long; whether everything is done then."""
         begun = time.monotonic()
         flags = ["--fault-rate", f"{self.plan.fault_rate}", "--seed", str(self.plan.seed + self.tally.commands)]
+        flags += ["--port", str(self.tally.port)]
         with serving(*flags, "--hang", "5", "--unreadable", "0.12") as server:
+            self.tally.port = urlsplit(server.url).port or 0
             config = self.folder / "soak.yaml"
             config.write_text(yaml.safe_dump(self.experiment(server.url, self.plan.episodes)))
             done = False
@@ -150,9 +155,10 @@ class Soak:
             tally.trouble.append(said[-2000:])
         if full and process.returncode == 4 and "can not write to" in said:
             tally.full_disks += 1
-        if process.returncode in (0, 4) and not full:
-            return not self.owed() and self._events_left() == 0
-        return False
+        if process.returncode not in (0, 4, 130, -signal.SIGKILL):
+            tally.trouble.append(f"a command ended with code {process.returncode}: {said[-500:]}")
+            return True
+        return process.returncode in (0, 4) and not full and not self.owed() and self._events_left() == 0
 
     def _start(self, config: Path, full: bool, leaps: bool) -> subprocess.Popen[str]:
         size = max((path.stat().st_size for path in self.run.glob("*.jsonl")), default=0)

@@ -14,6 +14,9 @@ def test_after_faults_kills_a_full_disk_and_a_leaping_clock_nothing_is_lost_doub
     tmp_path: Path,
 ) -> None:
     soak = Soak(Plan(episodes=400, worker_kills=4, parent_kills=2), tmp_path)
+    assert not soak.go(seconds=8), "the first piece was to be cut short"
+    assert Soak(soak.plan, tmp_path).tally == soak.tally
+    soak = Soak(soak.plan, tmp_path)
     assert soak.go(seconds=600), soak.tally
     table, wrong = soak.verdict()
     for name, value in table:
