@@ -170,7 +170,7 @@ class VllmConfig(EndpointConfig):
     provider: Literal["vllm"] = "vllm"
     args: dict[str, Any] = {}
     """`python` (where vLLM is installed), `lora-modules` (name -> folder of a LoRA adapter), `adapter` (which of them is
-    asked); every other key is a flag of `vllm serve`."""
+    asked), `request-seeds` (whether requests carry their seed); every other key is a flag of `vllm serve`."""
     start_s: PositiveFloat = 1800.0
     """Longest that the server may take to come up."""
     deadlines: LocalDeadlines = LocalDeadlines()

