@@ -19,6 +19,7 @@ from harness.progress import Progress
 from harness.run import Run, execute
 from harness.store import EPISODES
 from leaderboard.tables import cell_table
+from tests.extras import required
 from tests.harness.builders import config
 from tests.harness.gate_runs import play, small
 from tests.shared_data import missing
@@ -119,7 +120,7 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
 
 
 def test_wandb_is_logged_to_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="Weights & Biases is in no extra")
+    required("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     file = tmp_path / "my.yaml"
