@@ -42,7 +42,7 @@ begun, real, plain = time.monotonic(), time.time, datetime.datetime
 
 def leap():
     passed = time.monotonic() - begun
-    return 3 * 86400 if 4 < passed < 10 else -2 * 86400 if 10 <= passed < 16 else 0
+    return 3 * 86400 if 1 < passed < 6 else -2 * 86400 if 6 <= passed < 14 else 0
 
 class Leaping(plain):
     @classmethod
@@ -53,8 +53,8 @@ if os.environ.get("SOAK_CLOCK"):
     time.time = lambda: real() + leap()
     datetime.datetime = Leaping
 """
-"""A `sitecustomize`: seconds after its start, the wall clock of every process of the run leaps three days ahead, then five
-days back."""
+"""A `sitecustomize`: a second after its start - before it plays, however quick the machine - the wall clock of every process
+of the run leaps three days ahead, then five days back, then to the true time."""
 LEAPT_S = 86_400.0
 """A record that says it began so far from the soak's own time was made while the clock was wrong."""
 
