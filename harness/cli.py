@@ -153,7 +153,9 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     board = commands.add_parser("leaderboard", help="the ranking over runs")
     where = "run folders, or folders of runs (results/)"
     board.add_argument("runs", nargs="*", type=Path, default=[Path("results")], metavar="PATH", help=where)
-    board.add_argument("--published", action="store_true", help="also print what others have published, apart from the ranking")
+    board.add_argument(
+        "--published", action="store_true", help="also print what others have published, apart from the ranking"
+    )
     board.add_argument("--html", type=Path, metavar="DIR", help="also write one self-contained page, DIR/index.html")
     board.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
     board.add_argument(

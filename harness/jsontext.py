@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-
 MAX_STARTS = 200
 """Braces an answer may open in vain: reading on from each one costs time that grows with the answer's length."""
 
