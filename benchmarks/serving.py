@@ -5,7 +5,8 @@ the very same requests from a bare loop over the openai library, to the same ser
 
 SmolLM2-135M plays SOTOPIA dialogues at temperature 0, as many as run at once. A first, unmeasured round writes the requests
 down and warms the engine's prompt cache for both; then harness and bare loop take turns, the order reversed each round.
-Tokens are those that the engine says it generated. The goal is a ratio of at least 0.9.
+Tokens are those that the engine says it generated; the seconds run from the first request to the last answer, so that the
+start of a run is in neither. The goal is a ratio of at least 0.9.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ class Watched:
 
     bodies: dict[str, list[Body]]
     url: str = ""
+    first: float | None = None
+    """When the first request went out, and the last answer came."""
+    last: float = 0.0
 
 
 def experiment(config: dict[str, Any], episodes: int, turns: int) -> Experiment:
@@ -79,19 +83,18 @@ def experiment(config: dict[str, Any], episodes: int, turns: int) -> Experiment:
     )
 
 
-def through_the_harness(config: dict[str, Any], episodes: int, turns: int) -> Reading:
+def through_the_harness(config: dict[str, Any], episodes: int, turns: int) -> tuple[Reading, Watched]:
     """`harness run` without its start, on a server that is up."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Run(experiment(config, episodes, turns), Path(folder) / "run") as run,
     ):
-        began = time.perf_counter()
-        summary = execute(run, Progress(Console(file=io.StringIO())))
-        seconds = time.perf_counter() - began
-        assert summary.planned, summary
+        with watching() as seen:
+            summary = execute(run, Progress(Console(file=io.StringIO())))
+        assert summary.planned and seen.first is not None, summary
         lines = (Path(folder) / "run" / EPISODES).read_text().splitlines()
         calls = [call for line in lines for call in json.loads(line)["calls"]]
-        return Reading(sum(call["completion_tokens"] or 0 for call in calls), seconds)
+        return Reading(sum(call["completion_tokens"] or 0 for call in calls), seen.last - seen.first), seen
 
 
 @contextmanager
@@ -103,7 +106,11 @@ def watching() -> Iterator[Watched]:
         body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
         seen.bodies.setdefault(request.identity.episode, []).append(body)
         seen.url = self.base_url
-        return await real(self, request, how)
+        seen.first = seen.first or time.perf_counter()
+        try:
+            return await real(self, request, how)
+        finally:
+            seen.last = time.perf_counter()
 
     OpenAIClient.send = send  # type: ignore[method-assign]
     try:
@@ -137,14 +144,13 @@ def from_a_bare_loop(seen: Watched) -> Reading:
 
 def compare(engine: str, at_once: int, rounds: int, turns: int) -> None:
     config = CONFIGS[engine]
-    with watching() as seen:
-        through_the_harness(config, at_once, turns)
+    _, seen = through_the_harness(config, at_once, turns)
     ours: list[Reading] = []
     bare: list[Reading] = []
     for number in range(rounds):
         for side in ("ours", "bare") if number % 2 == 0 else ("bare", "ours"):
             if side == "ours":
-                ours.append(through_the_harness(config, at_once, turns))
+                ours.append(through_the_harness(config, at_once, turns)[0])
             else:
                 bare.append(from_a_bare_loop(seen))
     ratios = [one.per_second / other.per_second for one, other in zip(ours, bare, strict=True)]
