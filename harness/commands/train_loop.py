@@ -22,7 +22,7 @@ from harness.plan import Plan
 from harness.store import MANIFEST
 from harness.training.config import TrainConfig, load_train_config
 from harness.training.curve import CurveRow, find_trainings
-from harness.training.experiments import UNTRAINED, arm_name
+from harness.training.experiments import UNTRAINED
 from harness.training.folder import TrainingFolder
 from harness.training.selfplay import Interrupted, PlannedRun, SelfPlay
 
@@ -67,7 +67,7 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
     for line in (
         f"Training: {folder}",
         f"  harness leaderboard {folder}      # every iteration beside what was not trained",
-        f"  harness compare '{ranked(0)}#strategist={arm_name(0)}' {ranked(rows[-1].iteration)}",
+        f"  harness compare '{ranked(0)}#strategist={UNTRAINED}' {ranked(rows[-1].iteration)}",
         f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
     ):
         console.print(Text(line), soft_wrap=True)

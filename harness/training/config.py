@@ -7,7 +7,7 @@ config becomes a new training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +69,30 @@ class PlayPart(Spec):
     """Plays the same seeds in every iteration; otherwise each iteration draws anew."""
 
 
+class MethodPart(Spec):
+    """How the strategist learns from its play. The other keys belong to `grpo` (`harness.training.grpo`)."""
+
+    name: Literal["epo", "grpo"] = "epo"
+    """`epo`: plays an iteration, then learns from it, each strategy weighted by its return. `grpo`: every step plays its own
+    episodes with the weights as they are and learns from how they compare with the others of their group."""
+    reward: Literal["outcome", "process"] = "outcome"
+    """What an episode's seat is worth: its outcome (the goal in the environment's own metric), or the discounted sum of its
+    process rewards, r_1 + gamma r_2 + … (`data.gamma`)."""
+    scale: Literal["group", "batch", "none"] = "group"
+    """What a reward's distance from its group's mean is divided by: the standard deviation of the group, of the step, or 1."""
+    average: Literal["episode", "token"] = "episode"
+    """What counts alike in the loss: episodes (Shao et al. 2024), or tokens (Yu et al. 2025)."""
+    updates: int = Field(1, ge=1)
+    """Optimizer steps on what one step has played; above 1 the importance ratio is clipped."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> MethodPart:
+        own = sorted(self.model_fields_set - {"name"})
+        if self.name == "epo" and own:
+            raise ValueError(f"{', '.join(own)}: only `name: grpo` has these; EPO's are `data` and `fit`")
+        return self
+
+
 class HeldOutPart(Spec):
     """How every strategist is ranked: the same held-out tasks and seeds for all."""
 
@@ -99,8 +123,10 @@ class TrainConfig(Spec):
     judge: JudgeSpecs | None = None
     """Scores episodes where the world can not."""
     judge_aggregate: Literal["mean", "median"] = "mean"
-    process: list[ProcessSpec] = Field(min_length=1)
-    """What single strategies were worth. Every environment needs exactly one method that applies to it."""
+    method: MethodPart = MethodPart()
+    process: list[ProcessSpec] = []
+    """What single strategies were worth. Every environment needs exactly one method that applies to it; `grpo` on outcomes
+    needs none."""
     data: PrepareOptions = PrepareOptions()
     """How episodes become weighted sequences: layout, gamma, normalize, max_length."""
     fit: TrainOptions = TrainOptions()
@@ -121,6 +147,11 @@ class TrainConfig(Spec):
     @classmethod
     def _judge_shorthand(cls, value: Any) -> Any:
         return {"model": value} if isinstance(value, str) else value
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _method_shorthand(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
     @field_validator("process", mode="before")
     @classmethod
@@ -145,7 +176,7 @@ class TrainConfig(Spec):
                 raise ValueError(f"no environment has `{key}`: there is nothing to {key.replace('_', ' ')}")
         for name in (each.shown for each in self.environments if each.train is not None):
             methods = [spec.method for spec in self.process if spec.environments is None or name in spec.environments]
-            if len(methods) != 1:
+            if len(methods) != 1 and self.learns_from_process:
                 raise ValueError(
                     f"`process`: environment {name!r} has {len(methods)} methods ({', '.join(methods) or 'none'}); "
                     "training needs exactly one, narrow them with `environments: [...]`"
@@ -155,8 +186,36 @@ class TrainConfig(Spec):
                 raise ValueError(f"`data.{key}` is set by the training itself; leave it out")
         if self.fit.lora is not None and not self.fit.lora.merge:
             raise ValueError("`fit.lora.merge: false`: self-play serves whole weights each iteration; leave it at true")
+        if self.method.name == "grpo":
+            self._check_grpo()
         self._check_start()
         return self
+
+    def _check_grpo(self) -> None:
+        """What GRPO needs, and what of the other parts means nothing to it."""
+        group, step = self.play.repeats, self.fit.batch * self.fit.accumulation
+        if group < 2:
+            raise ValueError(
+                f"`play.repeats: {group}`: grpo compares the episodes of a task with each other, `play.repeats` of them are "
+                "a group; at least 2, usually 8"
+            )
+        if step % group:
+            raise ValueError(
+                f"`fit.batch` × `fit.accumulation` = {step} episodes a step; with grpo it has to be a multiple of "
+                f"`play.repeats` = {group}, so that groups are whole"
+            )
+        if self.playing_temperature == 0:
+            raise ValueError(
+                "`play.temperature: 0`: a group would play one episode over and over; grpo needs it above 0"
+            )
+        refused = {
+            "fit.launch": (self.fit.launch is not None, "grpo plays with the weights it trains, in this one process"),
+            "fit.ratio": (self.fit.ratio != "token", "grpo clips token by token"),
+            "fit.kl_reference": (self.fit.kl_reference is not None, "grpo's is where the iteration starts from"),
+        }
+        for key, (wrong, why) in refused.items():
+            if wrong:
+                raise ValueError(f"`{key}` can not be set with grpo: {why}; leave it out")
 
     def _check_start(self) -> None:
         name = self.strategist.model
@@ -183,13 +242,31 @@ class TrainConfig(Spec):
         return dict(self.models[self.strategist.model])
 
     @property
+    def learns_from_process(self) -> bool:
+        return self.method.name == "epo" or self.method.reward == "process"
+
+    @property
+    def playing_temperature(self) -> float:
+        """The strategist's, while it plays what it learns from."""
+        return self.strategist.temperature if self.play.temperature is None else self.play.temperature
+
+    @property
     def identity(self) -> str:
         """Hash over everything that changes outputs: not the description, not the limits."""
-        return stable_hash("training", identity_options(self.model_dump(mode="json")))
+        return stable_hash("training", training_options(self.model_dump(mode="json")))
 
     @property
     def folder_name(self) -> str:
         return f"{self.name}-{self.identity[:8]}"
+
+
+def training_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A dumped config without what can not change an output. `method` came later: at its default it is left out, so that
+    trainings made before keep their name."""
+    kept = identity_options(config)
+    if kept.get("method") == MethodPart().model_dump(mode="json"):
+        del kept["method"]
+    return kept
 
 
 def load_train_config(path: Path, overrides: list[str]) -> TrainConfig:

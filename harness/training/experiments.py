@@ -97,9 +97,10 @@ def _named(tasks: list[tuple[str, str]]) -> str:
     return shown + (", …" if len(tasks) > SHOWN else "")
 
 
-def arm_name(iteration: int) -> str:
+def arm_name(config: TrainConfig, iteration: int) -> str:
     """How the leaderboard calls an iteration's strategist; the untrained one is 0."""
-    return f"epo-rl@{iteration}" if iteration else UNTRAINED
+    method = "epo-rl" if config.method.name == "epo" else config.method.name
+    return f"{method}@{iteration}" if iteration else UNTRAINED
 
 
 def play_experiment(config: TrainConfig, tasks: Tasks, iteration: int, weights: Mapping[str, Any]) -> Experiment:
@@ -107,10 +108,7 @@ def play_experiment(config: TrainConfig, tasks: Tasks, iteration: int, weights: 
     its model's config), with the process rewards that are learnt from."""
     assert tasks.part.train is not None
     play = config.play
-    own = config.strategist.model_dump(mode="json")
-    own["temperature"] = own["temperature"] if play.temperature is None else play.temperature
-    own["model"] = weights_name(config, iteration - 1)
-    strategist = {"kind": "epo-rl" if iteration > 1 else "epo", "name": arm_name(iteration - 1), **own}
+    strategist = _player(config, iteration)
     return _experiment(
         config,
         f"play-{iteration}-{tasks.part.shown}",
@@ -119,7 +117,43 @@ def play_experiment(config: TrainConfig, tasks: Tasks, iteration: int, weights: 
         models={weights_name(config, iteration - 1): dict(weights)},
         strategists=[strategist],
         repeats=play.repeats,
-        process=[_process(config, tasks.part.shown).model_dump(mode="json")],
+        process=[_process(config, tasks.part.shown).model_dump(mode="json")] if config.learns_from_process else [],
+    )
+
+
+def _player(config: TrainConfig, iteration: int) -> dict[str, Any]:
+    """The strategist that plays what iteration `iteration` learns from."""
+    own = config.strategist.model_dump(mode="json")
+    own |= {"temperature": config.playing_temperature, "model": weights_name(config, iteration - 1)}
+    return {"kind": "epo-rl" if iteration > 1 else "epo", "name": arm_name(config, iteration - 1), **own}
+
+
+def round_experiment(
+    config: TrainConfig,
+    iteration: int,
+    number: int,
+    wanted: Mapping[str, list[Task]],
+    tasks: list[Tasks],
+    weights: Mapping[str, Any],
+) -> Experiment:
+    """What round `number` (from 0) of an iteration plays under `grpo`: every task of `wanted` (by environment, as shown)
+    `play.repeats` times, by weights that `weights` (a model's config) serves."""
+    play, here = config.play, [each for each in tasks if each.part.shown in wanted]
+    strategist = _player(config, iteration)
+    seed = ("grpo", config.seed, number) if play.again else ("grpo", config.seed, iteration, number)
+    process = [_process(config, each.part.shown).model_copy(update={"environments": [each.part.shown]}) for each in here
+               if config.learns_from_process]  # fmt: skip
+    return _experiment(
+        config,
+        f"round-{iteration}-{number}",
+        seed=seed_from(*seed),
+        environments=[
+            _chosen(each.part, each.part.train.split, wanted[each.part.shown]) for each in here if each.part.train
+        ],
+        models={strategist["model"]: dict(weights)},
+        strategists=[{**strategist, "name": f"{strategist['name']}+{number}" if number else strategist["name"]}],
+        repeats=play.repeats,
+        process=[spec.model_dump(mode="json") for spec in process],
     )
 
 
@@ -147,7 +181,7 @@ def held_out_experiment(
     """The ranking of one iteration on the held-out tasks; 0: the start, with what stands beside it."""
     name = weights_name(config, iteration)
     own = {**config.strategist.model_dump(mode="json"), "model": name}
-    strategists: list[dict[str, Any]] = [{"kind": "epo-rl", "name": arm_name(iteration), **own}]
+    strategists: list[dict[str, Any]] = [{"kind": "epo-rl", "name": arm_name(config, iteration), **own}]
     if iteration == 0:
         strategists = [
             {**own, "kind": spec.kind, "name": spec.name}

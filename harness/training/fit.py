@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,14 +101,25 @@ def fit(data: Path, base_model: Path, options: TrainOptions, out: Path) -> FitRe
         if not _finished(out, identity):
             _launched(data, base_model, options, out)
         return _result(out)
+
+    def train() -> None:
+        from harness.training.fitting import train
+
+        train(data, base_model, options, out)
+
+    return fit_once(out, identity, train)
+
+
+def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> FitResult:
+    """What `train` makes in `out`, unless it is there: `out` then belongs to the training of that `identity` (plain JSON). Raises
+    `BadInput` where it belongs to another, or another process trains there."""
+    out.mkdir(parents=True, exist_ok=True)
     lock = RunLock(out)
     if _main_process():
         lock.acquire()
     try:
         if not _finished(out, identity):
-            from harness.training.fitting import train
-
-            train(data, base_model, options, out)
+            train()
     finally:
         lock.release()
     return _result(out)
@@ -137,11 +149,12 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
 
     with open(data / DATASET, "rb") as file:
         dataset = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "data": dataset,
-        "start": weights_hash(base_model),
-        "options": options.model_dump(mode="json", exclude=NOT_IDENTITY),
-    }
+    return {"data": dataset, "start": weights_hash(base_model), "options": identity_of(options)}
+
+
+def identity_of(options: TrainOptions) -> dict[str, Any]:
+    """What of the options changes the result."""
+    return options.model_dump(mode="json", exclude=NOT_IDENTITY)
 
 
 def _finished(out: Path, identity: dict[str, Any]) -> bool:

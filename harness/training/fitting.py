@@ -49,14 +49,16 @@ SETTINGS = "generation_config.json"
 def train(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
     """Train, or go on training, until `out/model` is there. The last state of the trainer is what the checkpoint is made
     of, so that one which was killed after its last step takes no step more."""
-    last = _last_state(out / STATES)
-    if last is None or not _is_final(last):
-        with _random_state():
+    last = last_state(out / STATES)
+    if last is None or not is_final(last):
+        with own_random_state():
             _train(data, base_model, options, out, last)
-        last = _last_state(out / STATES)
+        last = last_state(out / STATES)
     if PartialState().is_main_process:
         assert last is not None
-        _finish(last, data, base_model, options, out)
+        learnt = read_manifest(data)["train_tasks"]
+        description = f"harness train fit on {data.name}"
+        finish(last, base_model, options, out, TrainingTasks(description=description, tasks=learnt))
     PartialState().wait_for_everyone()
 
 
@@ -73,8 +75,8 @@ def _train(data: Path, base_model: Path, options: TrainOptions, out: Path, last:
         data_collator=collator,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        callbacks=[journal, *_tensorboard(options, out)],
-        peft_config=_lora(options.lora),
+        callbacks=[journal, *tensorboard(options, out)],
+        peft_config=lora_config(options.lora),
         loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
     )
     journal.trainer = trainer
@@ -145,7 +147,8 @@ def _config(options: TrainOptions, out: Path, accelerated: bool) -> SFTConfig:
     )
 
 
-def _tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:
+def tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:
+    """The callback that writes TensorBoard's files, where they are wanted."""
     if not options.tensorboard or not PartialState().is_main_process:
         return []
     from torch.utils.tensorboard import SummaryWriter
@@ -153,7 +156,8 @@ def _tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:
     return [TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))]
 
 
-def _lora(options: LoraOptions | None) -> LoraConfig | None:
+def lora_config(options: LoraOptions | None) -> LoraConfig | None:
+    """The options in peft's words."""
     if options is None:
         return None
     modules = options.target_modules
@@ -166,7 +170,7 @@ def _lora(options: LoraOptions | None) -> LoraConfig | None:
     )
 
 
-def _last_state(folder: Path) -> Path | None:
+def last_state(folder: Path) -> Path | None:
     """The last whole state; torn ones (the process was killed while it saved) are deleted."""
     whole = {}
     for state in folder.glob("checkpoint-*") if folder.exists() else ():
@@ -178,18 +182,19 @@ def _last_state(folder: Path) -> Path | None:
     return whole[max(whole)] if whole else None
 
 
-def _is_final(state: Path) -> bool:
+def is_final(state: Path) -> bool:
+    """Whether a state is the trainer's after its last step."""
     progress = json.loads((state / "trainer_state.json").read_text("utf-8"))
     return bool(progress["global_step"] >= progress["max_steps"])
 
 
-def _finish(state: Path, data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
-    """Write the checkpoint beside its place, then put it there in one step."""
+def finish(state: Path, base_model: Path, options: TrainOptions, out: Path, learnt: TrainingTasks) -> None:
+    """Write the checkpoint beside its place, then put it there in one step. `learnt`: what it has learnt from now."""
     made = out / f".{CHECKPOINT}.tmp"
     shutil.rmtree(made, ignore_errors=True)
     _write_model(state, made, base_model, options)
     _copy_texts(base_model, made)
-    _write_tasks(made, data, base_model)
+    _write_tasks(made, learnt, base_model)
     os.replace(made, out / CHECKPOINT)
     shutil.rmtree(out / STATES)
 
@@ -228,16 +233,15 @@ def _copy_texts(base_model: Path, made: Path) -> None:
                 shutil.copyfile(path, made / path.name)
 
 
-def _write_tasks(made: Path, data: Path, base_model: Path) -> None:
-    """What the weights have learnt from: this data and whatever the start had."""
+def _write_tasks(made: Path, learnt: TrainingTasks, base_model: Path) -> None:
+    """What the weights have learnt from: now, and whatever the start had."""
     before = read_training_tasks(base_model / CARD) if (base_model / CARD).exists() else frozenset()
-    tasks = sorted(before | set(read_manifest(data)["train_tasks"]))
-    card = TrainingTasks(format=1, description=f"harness train fit on {data.name}", tasks=tasks)
+    card = learnt.model_copy(update={"tasks": sorted(before | set(learnt.tasks))})
     write_whole(made / CARD, card.model_dump_json(indent=1) + "\n")
 
 
 @contextmanager
-def _random_state() -> Iterator[None]:
+def own_random_state() -> Iterator[None]:
     """The trainer seeds the process's global generators; whoever called gets his own back."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():

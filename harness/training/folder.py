@@ -5,6 +5,7 @@ results/<name>-<hash>/
   training.jsonl           the curve (harness.training.curve)
   stages/<stage>.json      a marker per finished stage
   play/iteration-K/ENV/    a run on training tasks, played by the strategist of iteration K - 1
+  play/iteration-K/round-N/  with grpo: what optimizer step N played, with the weights as they were then
   data/iteration-K/        the weighted sequences made of them
   fit/iteration-K/         trainer state, log.jsonl, TensorBoard files
   fit/iteration-K/model/   the checkpoint: weights, model card (README.md), training_tasks.json
@@ -24,9 +25,8 @@ from typing import Any
 
 from harness.comparability import differences
 from harness.errors import BadInput
-from harness.experiment import identity_options
 from harness.store import write_whole
-from harness.training.config import TrainConfig
+from harness.training.config import TrainConfig, training_options
 from harness.training.curve import TRAINING
 from harness.training.fit import CHECKPOINT
 
@@ -41,6 +41,9 @@ class TrainingFolder:
 
     def play(self, iteration: int, environment: str) -> Path:
         return self.path / "play" / f"iteration-{iteration}" / environment
+
+    def round(self, iteration: int, number: int) -> Path:
+        return self.path / "play" / f"iteration-{iteration}" / f"round-{number:05d}"
 
     def data(self, iteration: int) -> Path:
         return self.path / "data" / f"iteration-{iteration}"
@@ -70,7 +73,7 @@ def open_folder(folder: TrainingFolder, config: TrainConfig, facts: dict[str, An
         return
     stored = read_training(folder.path)
     if stored["identity"] != config.identity:
-        old, new = identity_options(stored["config"]), identity_options(dumped)
+        old, new = training_options(stored["config"]), training_options(dumped)
         lines = "\n  ".join(list(differences(old, new, "config"))[:20])
         raise BadInput(
             f"the training {folder.path} was made from something else:\n  {lines}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.calls import full_messages
@@ -44,8 +44,14 @@ def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> lis
 
 
 def played_strategies(episode: EpisodeRecord, seat: int, rewards: ProcessRewardRecord) -> list[PlayedStrategy]:
-    """The seat's strategies, oldest first. A strategy's call is the last one its turn made (after a re-ask: the re-ask)."""
+    """The seat's strategies, oldest first, with what a method gave them."""
     given = {reward.turn: reward.reward for reward in rewards.rewards or [] if reward.seat == seat}
+    return strategies_of(episode, seat, given)
+
+
+def strategies_of(episode: EpisodeRecord, seat: int, given: Mapping[int, float]) -> list[PlayedStrategy]:
+    """The seat's strategies, oldest first; `given`: turn -> reward. A strategy's call is the last one its turn made (after a
+    re-ask: the re-ask)."""
     calls = {
         call.turn: number
         for number, call in enumerate(episode.calls)

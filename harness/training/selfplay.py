@@ -8,13 +8,15 @@ checked once more by every ranking run through the checkpoint's `training_tasks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from environments.base import Task
 from harness.errors import BadInput, HarnessError
 from harness.experiment import Experiment, identity_options
-from harness.leaks import find_leaks, refuse_leaks, task_hash
+from harness.leaks import TrainingTasks, find_leaks, refuse_leaks, task_hash
 from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
 from harness.progress import Progress
@@ -43,13 +45,15 @@ from harness.training.experiments import (
     iteration_tasks,
     learnt_before,
     play_experiment,
+    round_experiment,
     weights_name,
 )
 from harness.training.fit import FitResult, fit
 from harness.training.folder import NOT_WEIGHTS, TrainingFolder, open_folder
+from harness.training.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
 from harness.training.learnt import returns_of
 from harness.training.prepare import prepare
-from harness.training.results import arm_results
+from harness.training.results import arm_results, counts_of, owed_by, said_of
 from harness.training.stages import Made, Marker, Stage, Stages
 
 
@@ -95,6 +99,9 @@ class SelfPlay:
             self.start = start_weights(config.strategist.model, config.start)
         self.stages = Stages(folder)
         self._check_runs()
+        if config.method.name == "grpo" and not self.missing:
+            check_outcomes(config, self._learning())
+            rounds_of(config, prompts_of(config, self._learning(), 1))
 
     def planned(self) -> list[PlannedRun]:
         """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
@@ -102,13 +109,14 @@ class SelfPlay:
         runs = [self._planned_ranking(0, rank)]
         for k in range(1, self.config.iterations + 1):
             learning = self._learning()
+            on_policy = self.config.method.name == "grpo"
             for each in learning:
                 played, like = (
                     play_experiment(self.config, each, number, self.start.config) if each.train else None
                     for number in (k, 1)
                 )
-                learnt = k if each is learning[-1] else None
-                runs.append(PlannedRun(_play_stage(k, each), played, like, learnt))
+                learnt = k if each is learning[-1] and not on_policy else None
+                runs.append(PlannedRun(f"fit-{k}" if on_policy else _play_stage(k, each), played, like, learnt))
             if self._ranked(k):
                 runs.append(self._planned_ranking(k, rank))
         return runs
@@ -143,23 +151,18 @@ class SelfPlay:
 
     def _iteration(self, k: int, rows: list[CurveRow]) -> None:
         weights = self.start if k == 1 else trained_weights(self.start, self.folder, k - 1)
-        played = [self._play(k, each, weights) for each in self._learning()]
-        results = [result for marker in played for result in marker.numbers["results"]]
-        rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
-        self._write(rows)
-        data = self._data(k, played)
-        fitted = self._fit(k, weights, data)
-        counts = {marker.stage: marker.numbers["episodes"] for marker in played}
-        numbers = {**data.numbers, "episodes": counts}
+        learn = self._learn_on_policy if self.config.method.name == "grpo" else self._learn_from_play
+        numbers, *markers = learn(k, weights, rows)
+        fitted = markers[-1]
         row = CurveRow(
             training=self.folder.path.name,
             iteration=k,
-            strategist=arm_name(k),
+            strategist=arm_name(self.config, k),
             checkpoint=fitted.numbers["checkpoint"],
             data=numbers,
             fit={key: fitted.numbers[key] for key in ("steps", "loss", "changed", "log", "metrics")},
         )
-        row = row.model_copy(update={"seconds": _took(row, data, fitted)})
+        row = row.model_copy(update={"seconds": _took(row, *markers)})
         rows.append(row)
         self._write(rows)
         if self._ranked(k):
@@ -168,9 +171,57 @@ class SelfPlay:
             self._write(rows)
         write_card(self.folder, self.config, self.start, k, rows)
 
+    def _learn_from_play(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker, Marker]:
+        """EPO: play, then learn from it."""
+        played = [self._play(k, each, weights) for each in self._learning()]
+        results = [result for marker in played for result in marker.numbers["results"]]
+        rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
+        self._write(rows)
+        data = self._data(k, played)
+        fitted = self._fit(k, weights, data)
+        counts = {marker.stage: marker.numbers["episodes"] for marker in played}
+        return {**data.numbers, "episodes": counts}, data, fitted
+
+    def _learn_on_policy(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker]:
+        """GRPO: every step plays what it learns from."""
+        config, out = self.config, self.folder.fit(k)
+        learning = self._learning()
+        rounds = rounds_of(config, prompts_of(config, learning, k))
+
+        def play(number: int, wanted: Mapping[str, list[Task]], served: Mapping[str, Any]) -> Path:
+            experiment = round_experiment(config, k, number, wanted, learning, served)
+            folder = self.folder.round(k, number)
+            self._execute(f"fit-{k}, round {number + 1} of {len(rounds)}", experiment, folder, allow_leak=True)
+            return folder
+
+        def do() -> Made:
+            from harness.training.grpo_trainer import OnPolicy, fit_on_policy
+
+            self.progress.say(
+                f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"
+            )
+            _quiet(self.progress.console.is_terminal)
+            learnt = TrainingTasks(
+                description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(self._learnt(k))
+            )
+            result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt), out)
+            numbers = {**self._fit_numbers(weights, result, out), "data": learnt_numbers(out / ROUNDS)}
+            return Made(_weight_files(result), numbers)
+
+        played = {each.part.shown: play_experiment(config, each, k, weights.config) for each in learning}
+        inputs = {
+            "played": {name: self._run_inputs(experiment, weights) for name, experiment in played.items()},
+            "weights": weights.hash,
+            "method": config.method.model_dump(mode="json"),
+            "data": config.data.model_dump(mode="json"),
+            "options": config.fit.model_dump(mode="json"),
+        }
+        fitted = self.stages.run(Stage(f"fit-{k}", inputs, do))
+        return fitted.numbers["data"], fitted
+
     def _start_row(self) -> CurveRow:
         ranked = self._rank(0, self.start)
-        row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(0))
+        row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(self.config, 0))
         return row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
 
     def _learning(self) -> list[Tasks]:
@@ -189,7 +240,7 @@ class SelfPlay:
     def _run_stage(self, name: str, experiment: Experiment, folder: Path, weights: Weights, allow_leak: bool) -> Marker:
         def do() -> Made:
             summary = self._execute(name, experiment, folder, allow_leak)
-            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": _counts(summary)})
+            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": counts_of(summary)})
 
         return self.stages.run(Stage(name, self._run_inputs(experiment, weights), do))
 
@@ -221,8 +272,7 @@ class SelfPlay:
             _quiet(self.progress.console.is_terminal)
             result = fit(self.folder.data(k), weights.folder, options, out)
             write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
-            files = [path for path in result.checkpoint.iterdir() if path.name not in NOT_WEIGHTS]
-            return Made(files, self._fit_numbers(weights, result, out))
+            return Made(_weight_files(result), self._fit_numbers(weights, result, out))
 
         inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"fit-{k}", inputs, do))
@@ -256,10 +306,10 @@ class SelfPlay:
             summary = execute(run, Progress(self.progress.console))
         if summary.stopped == "interrupted":
             raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
-        owed = _owed(summary)
+        owed = owed_by(summary)
         if summary.stopped or owed > self.config.owed_share * summary.planned:
             raise Owed(
-                f"stage {stage} is not done: {_said(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
+                f"stage {stage} is not done: {said_of(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
                 f"`harness show {folder}` has the reasons; the same command does what is owed"
             )
         return summary
@@ -319,6 +369,10 @@ def _quiet(terminal: bool) -> None:
         logging.disable_progress_bar()
 
 
+def _weight_files(result: FitResult) -> list[Path]:
+    return [path for path in result.checkpoint.iterdir() if path.name not in NOT_WEIGHTS]
+
+
 def _play_stage(k: int, tasks: Tasks) -> str:
     return f"play-{k}-{tasks.part.shown}"
 
@@ -327,30 +381,6 @@ def _records(folder: Path) -> list[Path]:
     """The files of a run that later stages read."""
     names = (MANIFEST, "episodes.jsonl", "judgements.jsonl", "process_rewards.jsonl")
     return [folder / name for name in names if (folder / name).exists()]
-
-
-def _owed(summary: RunSummary) -> int:
-    """Episodes that the same command would do something for."""
-    retried = sum(summary.failed.get(kind, 0) for kind in ("infrastructure", "budget"))
-    return summary.missing + retried + max(summary.unscored if summary.judge else 0, summary.unrewarded)
-
-
-def _counts(summary: RunSummary) -> dict[str, Any]:
-    return {
-        "planned": summary.planned,
-        "finished": summary.finished,
-        "failed": summary.failed,
-        "unscored": summary.unscored,
-        "unrewarded": summary.unrewarded,
-    }
-
-
-def _said(summary: RunSummary) -> str:
-    failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
-    return (
-        f"{summary.finished} of {summary.planned} episodes finished, failed: {failed}, not played: {summary.missing}, "
-        f"unscored: {summary.unscored}, without process rewards: {summary.unrewarded}"
-    )
 
 
 def _steady(experiment: Experiment) -> dict[str, Any]:
