@@ -131,6 +131,7 @@ class Limits(Spec):
     """Limits of effort; none of them changes what an episode that fits in them looks like."""
 
     episodes_at_once: int = Field(16, ge=1)
+    """Each has one model call under way while it is played: a fast endpoint wants as many as it serves calls at once."""
     turn_seconds: float = Field(300, gt=0)
     episode_seconds: float = Field(3600, gt=0)
     stuck_seconds: float = Field(180, gt=0)

@@ -15,11 +15,10 @@ from typing import Any
 from agents.models.base import ChatRequest, Message, Model
 from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config
 from agents.models.endpoint import (
-    DEFAULT_CONCURRENCY,
-    REMOTE_START,
     Answer,
     EndpointModel,
     How,
+    concurrency_of,
     cut_at,
     shared_refusals,
 )
@@ -175,9 +174,8 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     local = is_local(base_url)
     variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
     client = AnthropicClient(checked, base_url, variable, needs_key=bool(variable))
-    most = checked.concurrency or DEFAULT_CONCURRENCY
     key = client.secret.fingerprint() if client.secret else ""
-    limit = shared_limit(base_url, key, most, most if local else REMOTE_START)
+    limit = shared_limit(base_url, key, *concurrency_of(checked, local))
     return EndpointModel(
         name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
     )

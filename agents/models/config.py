@@ -85,7 +85,10 @@ class EndpointConfig(ModelConfig):
     """How a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own
     means until it refuses them ("auto"). Each reply says which it was."""
     concurrency: PositiveInt | None = None
-    """Most calls at once to this endpoint and key; 256 when left out. The limit in force adapts below it."""
+    """Most calls at once to this endpoint and key; 256 when left out. The limit in force adapts below it: it begins at the
+    number given here (when left out, a remote endpoint is met with 64, doubled per round), each 429 takes some away, and
+    it grows back while it is nearly full. An episode at play has one call under way, so that `limits.episodes_at_once`
+    bounds it, too."""
     deadlines: Deadlines = Deadlines()
     retries: Annotated[int, Field(ge=0, le=50)] = 6
     """Attempts after the first, for what deserves them (429, 5xx, timeouts, dropped or broken answers)."""

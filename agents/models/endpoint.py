@@ -25,8 +25,16 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONCURRENCY = 256
 REMOTE_START = 64
-"""Calls at once that a remote endpoint is met with; the limit doubles per round from there. A local endpoint
-is met with the whole limit."""
+"""Calls at once that a remote endpoint is met with when nobody said how many it takes."""
+
+
+def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int]:
+    """The most calls at once, and with how many to begin: with all of them where the user gave a number or the endpoint
+    is local, for 429s take them back within seconds; else with fewer, doubled per round (`limits`)."""
+    if config.concurrency is not None or local:
+        most = config.concurrency or DEFAULT_CONCURRENCY
+        return most, most
+    return DEFAULT_CONCURRENCY, REMOTE_START
 
 
 @dataclass(slots=True)

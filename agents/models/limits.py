@@ -2,8 +2,8 @@
 
 Each "too many" (429) takes one slot away, a burst of them at most half within one cooldown, and every new
 call is held back for as long as the endpoint asks. A server error stops growth for one round (as many good
-calls as the limit). It grows only while nearly full: doubling per round until the first 429, by one per
-round after it. The habit is that of inspect_ai's adaptive concurrency. All models of a process that share
+calls as the limit). It grows only while nearly full: doubling per round until the first 429, by a twentieth
+per round (by one at least) after it. The habit is that of inspect_ai's adaptive concurrency. All models of a process that share
 an endpoint and a key share one limit; a worker process gets its permits from the process it works for
 (`take_permits_from`), so that workers do not multiply a limit.
 """
@@ -20,6 +20,9 @@ Outcome = Literal["ok", "throttled", "server_error", "lost"]
 """What became of a call, as far as the limit is concerned; "lost": it says nothing about the endpoint."""
 
 NEARLY_FULL = 0.9
+GROWTH = 0.05
+"""Per round, once there was a 429. By one per round, a limit of 256 that a burst has halved would take 128 rounds to
+come back: with answers of 2 s four minutes, and 14 rounds so."""
 COOLDOWN_S = 1.0
 """How long a burst of 429s counts as one, and how long growth waits after it."""
 MAX_PAUSE_S = 60.0
@@ -85,7 +88,7 @@ class AdaptiveLimit:
         if self._good_calls_owed > 0:
             self._good_calls_owed -= 1
         elif self.running >= NEARLY_FULL * self.limit and self._clock() >= self._cooldown_until:
-            self.limit = min(self.most, self.limit + (1.0 if self._doubling else 1.0 / self.limit))
+            self.limit = min(self.most, self.limit + (1.0 if self._doubling else max(GROWTH, 1.0 / self.limit)))
 
     def _shrink(self, retry_after: float) -> None:
         now = self._clock()

@@ -8,11 +8,10 @@ from typing import Any
 from agents.models.base import ChatRequest, Model
 from agents.models.config import EndpointConfig, OpenAIConfig, base_url_for, is_local, read_config
 from agents.models.endpoint import (
-    DEFAULT_CONCURRENCY,
-    REMOTE_START,
     Answer,
     EndpointModel,
     How,
+    concurrency_of,
     shared_refusals,
 )
 from agents.models.failures import CallFailed, broken_answer, by_status
@@ -183,10 +182,8 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     # A local server gets no key that was meant for someone else, unless the config says so.
     variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
     client = OpenAIClient(checked, base_url, variable, needs_key=bool(variable))
-    most = checked.concurrency or DEFAULT_CONCURRENCY
-    start = most if local else REMOTE_START
     key = client.secret.fingerprint() if client.secret else ""
-    limit = shared_limit(base_url, key, most, start)
+    limit = shared_limit(base_url, key, *concurrency_of(checked, local))
     return EndpointModel(
         name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
     )

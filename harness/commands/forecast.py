@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -42,6 +43,8 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
             f"at {experiment.limits.episodes_at_once} episodes at once"
         )
     )
+    for note in unused_slots(experiment):
+        wide.print(Text(note))
     if any(row.basis == "bound" for row in cells):
         wide.print(
             Text(
@@ -50,6 +53,18 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
             )
         )
     return 0
+
+
+def unused_slots(experiment: Experiment) -> Iterator[str]:
+    """A line for each model that is said to take more calls at once than so many episodes can make."""
+    at_once = experiment.limits.episodes_at_once
+    for name in experiment.models:
+        calls = model_config(experiment, name).get("concurrency") or 0
+        if calls > at_once:
+            yield (
+                f"Model {name!r} takes {calls} calls at once (`concurrency`), and {at_once} episodes make at most "
+                f"{at_once}: raise `limits.episodes_at_once` to keep it full."
+            )
 
 
 def range_text(amount: Amount, digits: int) -> str:

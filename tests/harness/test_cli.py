@@ -122,6 +122,16 @@ def test_dry_run_prints_cells_and_episodes_and_plays_nothing(shell: Shell) -> No
     assert not (shell.folder / "results").exists()
 
 
+@pytest.mark.parametrize(("episodes", "said"), [(16, True), (64, False)])
+def test_dry_run_says_when_so_few_episodes_can_not_keep_an_endpoint_full(
+    shell: Shell, episodes: int, said: bool
+) -> None:
+    model = {"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:9/v1", "concurrency": 64}
+    settings = {"models": {"m": model}, "limits": {"episodes_at_once": episodes}}
+    assert shell("run", shell.config(**settings), "--dry-run") == 0
+    assert ("'m' takes 64 calls at once (`concurrency`), and 16 episodes make at most 16" in shell.out) is said
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from agents.models import make_model
+from agents.models.endpoint import EndpointModel
 from agents.models.limits import AdaptiveLimit, Outcome, shared_limit
 
 
@@ -81,6 +83,19 @@ def test_it_does_not_grow_within_the_cooldown_and_grows_by_one_per_round_after_i
     clock.now += 1.1
     one_round(limit)
     assert 19.5 < limit.limit < 20.5
+
+
+def test_a_large_limit_that_a_burst_has_halved_comes_back_by_a_twentieth_per_round() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(256, clock=clock)
+    one_round(limit, "throttled")
+    assert limit.limit == 128
+    clock.now += 1.1
+    rounds = 0
+    while limit.limit < 256:
+        one_round(limit)
+        rounds += 1
+    assert 10 <= rounds <= 20, "and not 128, by one per round"
 
 
 def test_a_server_error_stops_growth_for_a_round_and_does_not_shrink() -> None:
@@ -163,6 +178,29 @@ def test_paused_calls_wake_up_when_the_pause_is_over() -> None:
         assert limit.running == 2
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    ("host", "given", "most", "start"),
+    [
+        ("far.example", {}, 256, 64),
+        ("far.example", {"concurrency": 500}, 500, 500),
+        ("far.example", {"concurrency": 8}, 8, 8),
+        ("127.0.0.1", {}, 256, 256),
+        ("127.0.0.1", {"concurrency": 500}, 500, 500),
+    ],
+    ids=["remote", "remote, many", "remote, few", "local", "local, many"],
+)
+def test_an_endpoint_is_met_with_the_number_that_was_given_and_a_remote_one_carefully_without(
+    provider: str, host: str, given: dict[str, int], most: int, start: int
+) -> None:
+    url = f"https://{host}/{provider}/{given.get('concurrency')}"
+    model = make_model("m", {"provider": provider, "model": "local", "base_url": url, **given})
+    assert isinstance(model, EndpointModel)
+    limit = model.limit
+    assert isinstance(limit, AdaptiveLimit)
+    assert (limit.most, limit.limit) == (most, start)
 
 
 @pytest.mark.parametrize(("second", "most"), [(8, 8), (64, 16)])
