@@ -1,10 +1,12 @@
 """The whole path of a call (episode loop, client library, record, store, call log) against a bare loop over the openai
 library that sends the same requests, in the same minute, to a server in a process of its own.
 
-    python -m benchmarks.calls [--rounds 3] [--episodes 60]      CPU per call and calls per second, no latency
+    python -m benchmarks.calls [--rounds 3] [--episodes 100]     CPU per call and calls per second, no latency
     python -m benchmarks.calls --full 0.1 2                      how full 256 episodes at once keep that many calls
 
-Ten-turn SOTOPIA dialogues. CPU is the client process's own, all its threads; the server's is not in it.
+Ten-turn SOTOPIA dialogues. CPU is the client process's own, all its threads; the server's is not in it. Fullness is what
+the server sees of the steady state: from the last answer of the first wave until fewer calls are left than the episodes at
+once need, so that neither side's start and neither side's tail is in it; the rate of the whole run stands beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import os
 import statistics
 import tempfile
 import time
@@ -43,7 +46,8 @@ class Figure:
 
 
 def experiment(url: str, episodes: int, at_once: int) -> Experiment:
-    tasks = min(50, episodes)
+    """Exactly so many episodes: some more would be played by few slots, after the others."""
+    tasks = max(count for count in range(1, 51) if episodes % count == 0)
     options = {"max_turns": TURNS}
     return Experiment.model_validate(
         {
@@ -52,7 +56,7 @@ def experiment(url: str, episodes: int, at_once: int) -> Experiment:
             "models": {"m": {"provider": "openai", "model": "local", "base_url": url, "deadlines": {"call": 300}}},
             "actors": ["m"],
             "strategists": ["vanilla"],
-            "repeats": -(-episodes // tasks),
+            "repeats": episodes // tasks,
             "limits": {"episodes_at_once": at_once, "turn_seconds": 1000, "stuck_seconds": 300},
         }
     )
@@ -153,11 +157,34 @@ def compare(rounds: int, episodes: int, at_once: int) -> None:
         print(f"{name:45s} {cpu:6.2f} ms CPU per call  {rate:6.0f} calls/s  CPU {ratio:5.2f} × the bare loop")
 
 
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """What the server saw of one side."""
+
+    rate: float
+    """Calls answered per second in the steady state."""
+    under_way: float
+    """Calls under way there, on average."""
+    whole: float
+    """Calls per second from the first one's arrival to the last one's answer."""
+
+
+def steady(spans: list[tuple[float, float]], at_once: int) -> Steady:
+    """`spans`: when each call came and was answered. There must be more than at_once × (TURNS + 1)."""
+    answers = sorted(answered for _, answered in spans)
+    first, last = at_once, len(answers) - at_once * TURNS
+    assert first < last, "too few episodes for a steady state"
+    begin, end = answers[first - 1], answers[last - 1]
+    busy = sum(max(0.0, min(answered, end) - max(came, begin)) for came, answered in spans)
+    seconds = answers[-1] - min(came for came, _ in spans)
+    return Steady((last - first) / (end - begin), busy / (end - begin), len(spans) / seconds)
+
+
 def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 256) -> None:
     """Calls per second as a share of min(ideal, the bare loop): 1 means that the endpoint is the bottleneck."""
-    print(f"{episodes} ten-turn dialogues, {at_once} at once; median of {rounds} rounds in turn (each round)")
+    print(f"{episodes} ten-turn dialogues, {at_once} at once, {rounds} rounds in turn")
     for latency in latencies:
-        with serving("--latency", f"{latency:g}") as server:
+        with serving("--latency", f"{latency:g}", "--spans", str(episodes * TURNS)) as server:
 
             def library(url: str = server.url) -> AsyncOpenAI:
                 client = DefaultAioHttpClient()
@@ -165,31 +192,36 @@ def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 
 
             few = recorded_bodies(server.url, 50, 50)
             bodies = (few * -(-episodes // len(few)))[:episodes]
-            pairs = [
-                (bare_loop(library, bodies, at_once).per_second, full_path(server.url, episodes, at_once).per_second)
-                for _ in range(rounds)
-            ]
-        ideal = at_once / latency
-        shares = [ours / min(ideal, bare) for bare, ours in pairs]
-        bare, ours = (statistics.median(values) for values in zip(*pairs, strict=True))
-        print(
-            f"latency {latency:g} s: ideal {ideal:.0f} calls/s, bare loop (aiohttp) {bare:.0f}, whole path {ours:.0f}: "
-            f"{statistics.median(shares):.2f} of min(ideal, bare loop) ({', '.join(f'{share:.2f}' for share in shares)})",
-            flush=True,
-        )
+            ideal, shares = at_once / latency, []
+            for number in range(1, rounds + 1):
+                server.spans()
+                bare_loop(library, bodies, at_once)
+                bare = steady(server.spans(), at_once)
+                full_path(server.url, episodes, at_once)
+                ours = steady(server.spans(), at_once)
+                shares.append(ours.rate / min(ideal, bare.rate))
+                print(
+                    f"latency {latency:g} s, round {number}: ideal {ideal:.0f} calls/s, bare loop (aiohttp) {bare.rate:.1f} "
+                    f"({bare.under_way:.0f} under way; {bare.whole:.1f} start and tail included), "
+                    f"whole path {ours.rate:.1f} ({ours.under_way:.0f} under way; {ours.whole:.1f}), "
+                    f"load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
+        print(f"latency {latency:g} s: whole path {statistics.median(shares):.2f} of min(ideal, bare loop), median")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--episodes", type=int, default=0, help="60, or 512 with --full")
-    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--episodes", type=int, default=0, help="100, or three for each one at once with --full")
+    parser.add_argument("--at-once", type=int, default=0, help="32, or 256 with --full")
     parser.add_argument("--full", type=float, nargs="+", metavar="SECONDS", help="measure fullness at these latencies")
     args = parser.parse_args()
     if args.full:
-        fullness(args.full, args.rounds, args.episodes or 512)
+        at_once = args.at_once or 256
+        fullness(args.full, args.rounds, args.episodes or 3 * at_once, at_once)
     else:
-        compare(args.rounds, args.episodes or 60, args.at_once)
+        compare(args.rounds, args.episodes or 100, args.at_once or 32)
 
 
 if __name__ == "__main__":

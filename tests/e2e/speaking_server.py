@@ -3,7 +3,8 @@ always say something, so that episodes are as long as their turn limit.
 
     python -m tests.e2e.speaking_server --fault-rate 0.2 --seed 1
 
-`GET /v1/counts` says how many completions were asked for so far, and how many of them got which fault.
+`GET /v1/counts` says how many completions were asked for so far, and how many of them got which fault; `GET /v1/spans` when
+each of the last `--spans` came and was answered, and forgets them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def speak(body: dict[str, Any], unreadable: float = 0.0) -> str:
 
 
 class SpeakingServer(OpenAIServer):
-    """Adds `GET /v1/counts`."""
+    """Adds `GET /v1/counts` and `GET /v1/spans`."""
 
     asked = 0
     """Completions asked for, whatever became of them."""
@@ -49,6 +50,10 @@ class SpeakingServer(OpenAIServer):
         if method == "GET" and path.endswith("/counts"):
             faults = {kind: self.counts[kind] for kind in FAULT_KINDS if self.counts[kind]}
             return Response({"requests": self.asked, "faults": faults, "peak": self.peak})
+        if method == "GET" and path.endswith("/spans"):
+            spans = list(self.spans)
+            self.spans.clear()
+            return Response({"spans": spans})
         sent = headers.get("authorization", "").removeprefix("Bearer ")
         if self.api_key is not None and sent != self.api_key:
             return error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
@@ -67,6 +72,11 @@ class Served:
         with urlopen(f"{self.url}/counts", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
+
+    def spans(self) -> list[tuple[float, float]]:
+        """When each completion came and was answered since this was last asked, in seconds of the monotonic clock."""
+        with urlopen(f"{self.url}/spans", timeout=60) as answer:
+            return [(came, answered) for came, answered in json.load(answer)["spans"]]
 
 
 @contextmanager
@@ -95,6 +105,9 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(FAULT_KINDS), help="comma separated")
     parser.add_argument("--hang", type=float, default=30.0, help="seconds a hang or a slow drip lasts")
     parser.add_argument("--unreadable", type=float, default=0.0, help="share of action answers without an action")
+    parser.add_argument(
+        "--spans", type=int, default=0, help="remember when this many completions came and were answered"
+    )
     parser.add_argument("--api-key", help="demand this key; a 401 quotes what was sent")
     args = parser.parse_args()
     faults = FaultPlan(args.fault_rate, args.seed, args.kinds.split(","), hang_s=args.hang, drip_s=args.hang)
@@ -105,6 +118,7 @@ def main() -> None:
         api_key=args.api_key,
         port=args.port,
         keep=1,
+        spans=args.spans,
     )
     serve_forever(server)
 

@@ -58,9 +58,16 @@ class OpenAIServer(WireServer):
         models: tuple[str, ...] = ("local",),
         port: int = 0,
         keep: int = 1000,
+        spans: int = 0,
     ) -> None:
         super().__init__(
-            self._respond, latency=latency, faults=faults, port=port, keep=keep, empty_body=lambda: {"choices": []}
+            self._respond,
+            latency=latency,
+            faults=faults,
+            port=port,
+            keep=keep,
+            spans=spans,
+            empty_body=lambda: {"choices": []},
         )
         self.handler = handler
         self.api_key = api_key

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ class WireServer:
         faults: FaultPlan | None = None,
         port: int = 0,
         keep: int = 1000,
+        spans: int = 0,
         empty_body: Callable[[], Any] = dict,
     ) -> None:
         self.answer = answer
@@ -94,6 +96,8 @@ class WireServer:
         self.in_flight = 0
         self.peak = 0
         """Most completion requests ever served at the same moment."""
+        self.spans: deque[tuple[float, float]] = deque(maxlen=spans)
+        """When the last `spans` completion requests arrived and were answered, in seconds of the monotonic clock."""
         self._connections: set[_Connection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -174,10 +178,13 @@ class _Connection(asyncio.Protocol):
         server = self.server
         server.in_flight += method == "POST"
         server.peak = max(server.peak, server.in_flight)
+        arrived = time.monotonic()
         try:
             await self._answer(method, path, headers, raw)
         finally:
             server.in_flight -= method == "POST"
+            if method == "POST":
+                server.spans.append((arrived, time.monotonic()))
         if self.buffer and not self.transport.is_closing():
             self._next_request()
 
