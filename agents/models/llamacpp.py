@@ -7,7 +7,6 @@ repeat can differ in rare near-ties; only recorded calls repeat to the byte.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import importlib.util
@@ -17,19 +16,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.models.base import ChatRequest, Model
+from agents.models.base import Model
 from agents.models.config import LlamaCppConfig, read_config
-from agents.models.endpoint import Answer, EndpointModel, How, shared_refusals
-from agents.models.failures import CallFailed
+from agents.models.endpoint import EndpointModel, shared_refusals
 from agents.models.gguf import gguf_path, revision_of
+from agents.models.hosting import HostedClient
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput
 
 CACHE_MIB = 1024
 """Memory for the prompts of conversations that have no slot at the moment."""
@@ -171,93 +170,6 @@ def _stop_all() -> None:
         server.stop()
 
 
-class LlamaCppClient:
-    """The OpenAI client, at an address that exists once the server runs."""
-
-    never: frozenset[str] = frozenset()
-
-    def __init__(self, name: str, config: LlamaCppConfig) -> None:
-        self.name = name
-        self.config = config
-        self.server: ManagedServer | None = None
-        self._http: OpenAIClient | None = None
-        self._starting = threading.Lock()
-        self._ask: Callable[[], Awaitable[str]] | None = None
-        self._lost = False
-        """The server of another process did not answer: it may have been started anew, at another address."""
-
-    def attach(self, ask: Callable[[], Awaitable[str]]) -> None:
-        """See `Hosting`."""
-        self._ask = ask
-
-    async def address(self) -> str:
-        """See `Hosting`."""
-        await self.ready()
-        return self._client().base_url
-
-    async def ready(self) -> None:
-        if self._ask is not None:
-            await self._attached(self._ask)
-            return
-        if self._http is not None and self.server is not None and self.server.running:
-            return
-        try:
-            url = await asyncio.to_thread(self._url)
-        except BadInput as error:
-            problem = CallFailed(str(error), retry=False)
-        else:
-            if self._http is None or self._http.base_url != url:
-                self._http = OpenAIClient(self.config, url, "", needs_key=False)
-            await self._http.ready()
-            return
-        raise problem
-
-    async def _attached(self, ask: Callable[[], Awaitable[str]]) -> None:
-        if self._http is not None and not self._lost:
-            return
-        try:
-            url = await ask()
-        except HarnessError as error:
-            problem = CallFailed(str(error), retry=False)
-        else:
-            self._lost = False
-            if self._http is None or self._http.base_url != url:
-                self._http = OpenAIClient(self.config, url, "", needs_key=False)
-            await self._http.ready()
-            return
-        raise problem
-
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        try:
-            return await self._client().send(request, how)
-        except CallFailed as failure:
-            self._lost = failure.outcome == "server_error"
-            raise
-
-    async def probe(self) -> None:
-        await self._client().probe()
-
-    def _client(self) -> OpenAIClient:
-        if self._http is None:
-            raise CallFailed("the model was closed while it was asked", retry=False)
-        return self._http
-
-    def _url(self) -> str:
-        with self._starting:
-            if self.server is None:
-                if importlib.util.find_spec("xllamacpp") is None:
-                    raise BadInput("the package xllamacpp is missing; install the extra `local`.")
-                self.server = borrow(spec_of(self.config, gguf_path(self.config.model, self.name)))
-        return self.server.url()
-
-    async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
-        server, self.server, self._http = self.server, None, None
-        if server is not None:
-            await asyncio.to_thread(give_back, server)
-
-
 def slots_of(config: LlamaCppConfig) -> int:
     """Calls served at the same time."""
     return config.slots or max(4, 2 * (os.cpu_count() or 1))
@@ -267,6 +179,12 @@ def spec_of(config: LlamaCppConfig, path: Path) -> ServerSpec:
     """The server that a config asks for."""
     threads = config.threads or os.cpu_count() or 1
     return ServerSpec(str(path), config.model, slots_of(config), config.context, threads)
+
+
+def _found(config: LlamaCppConfig, name: str) -> ManagedServer:
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise BadInput("the package xllamacpp is missing; install the extra `local`.")
+    return borrow(spec_of(config, gguf_path(config.model, name)))
 
 
 def make(name: str, config: Mapping[str, Any]) -> Model:
@@ -279,7 +197,9 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     model = EndpointModel(
         name,
         checked,
-        LlamaCppClient(name, checked),
+        HostedClient(
+            lambda: _found(checked, name), give_back, lambda url: OpenAIClient(checked, url, "", needs_key=False)
+        ),
         shared_limit(label, "", most, most),
         base_url=None,
         refusals=shared_refusals(label, checked.model),

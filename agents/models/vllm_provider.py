@@ -7,11 +7,9 @@ asked for. Every other key of `args` is a flag of `vllm serve` (https://docs.vll
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
-import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +17,9 @@ from typing import Any
 
 from agents.models.base import ChatRequest, Model
 from agents.models.config import VllmConfig, read_config
-from agents.models.endpoint import DEFAULT_CONCURRENCY, Answer, EndpointModel, How, shared_refusals
-from agents.models.failures import CallFailed
+from agents.models.endpoint import DEFAULT_CONCURRENCY, EndpointModel, shared_refusals
 from agents.models.gguf import PACKAGED
+from agents.models.hosting import HostedClient
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
@@ -125,57 +123,16 @@ class VllmHttp(OpenAIClient):
         return {"return_token_ids": True} if request.want_tokens else {}
 
 
-class VllmClient:
-    """The OpenAI client, at an address that exists once the server runs."""
+def hosted_client(name: str, config: VllmConfig) -> HostedClient[ManagedVllm]:
+    """Starts nothing yet."""
 
-    def __init__(self, name: str, config: VllmConfig) -> None:
-        self.name = name
-        self.config = config
-        self.server: ManagedVllm | None = None
-        self._http: VllmHttp | None = None
-        self._starting = threading.Lock()
-        self.never = never_sent(config, name)
+    def speak(url: str) -> VllmHttp:
+        asked = config.model_copy(update={"model": config.args.get("adapter") or served_name(config)})
+        return VllmHttp(asked, url, "", needs_key=False)
 
-    async def ready(self) -> None:
-        if self._http is not None and self.server is not None and self.server.running:
-            return
-        try:
-            url = await asyncio.to_thread(self._url)
-        except BadInput as error:
-            problem = CallFailed(str(error), retry=False)
-        else:
-            if self._http is None or self._http.base_url != url:
-                asked = self.config.model_copy(
-                    update={"model": self.config.args.get("adapter") or served_name(self.config)}
-                )
-                self._http = VllmHttp(asked, url, "", needs_key=False)
-            await self._http.ready()
-            return
-        raise problem
-
-    def _url(self) -> str:
-        with self._starting:
-            if self.server is None:
-                self.server = borrow(spec_of(self.config, self.name), self.config.start_s)
-        return self.server.url()
-
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        return await self._client().send(request, how)
-
-    async def probe(self) -> None:
-        await self._client().probe()
-
-    def _client(self) -> VllmHttp:
-        if self._http is None:
-            raise CallFailed("the model was closed while it was asked", retry=False)
-        return self._http
-
-    async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
-        server, self.server, self._http = self.server, None, None
-        if server is not None:
-            await asyncio.to_thread(give_back, server)
+    return HostedClient(
+        lambda: borrow(spec_of(config, name), config.start_s), give_back, speak, never_sent(config, name)
+    )
 
 
 def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
@@ -240,7 +197,7 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     model = EndpointModel(
         name,
         checked,
-        VllmClient(name, checked),
+        hosted_client(name, checked),
         shared_limit(label, "", most, most),
         base_url=None,
         refusals=shared_refusals(label, checked.model),

@@ -210,7 +210,7 @@ class OnRay:
     def __init__(
         self, address: str | None, at_once: int, player: Player, desk: Desk, say: Callable[[str], None]
     ) -> None:
-        """Raises `BadInput` when the cluster can not be joined, or a model is served by this machine alone."""
+        """Raises `BadInput` when the cluster can not be joined."""
         self._player, self._desk, self._say, self._at_once = player, desk, say, at_once
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
@@ -224,7 +224,8 @@ class OnRay:
         self._actor: Any = (
             ray.remote(DeskActor).options(num_cpus=0, scheduling_strategy=here, max_concurrency=100_000).remote()
         )
-        self._setup = ray.put(desk.setup() | {"run": uuid.uuid4().hex})
+        # Other machines may belong to a cluster that was there before us, or join it.
+        self._setup = ray.put(desk.setup(far=address is not None) | {"run": uuid.uuid4().hex})
 
     def _join(self, address: str | None) -> None:
         if address is not None:
@@ -238,14 +239,6 @@ class OnRay:
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError, RayError) as problem:
             raise BadInput(f"the Ray cluster {address or 'on this machine'} can not be joined: {problem}") from None
-        hosts = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        hosted = self._desk.hosted()
-        if hosted and len(hosts) > 1:
-            ray.shutdown()
-            raise BadInput(
-                f"model {hosted[0]!r} is served on this machine only, and the Ray cluster has {len(hosts)}. Start a server "
-                "that all of them reach, and give it as an `openai` model with its base_url."
-            )
 
     async def run(self, units: Iterable[Json], keeper: Keeper, stop: Stop) -> None:
         async def do(batch: list[Json]) -> None:

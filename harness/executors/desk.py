@@ -33,14 +33,20 @@ class Desk:
         self._experiment, self._models, self._meter, self._calls = experiment, models, meter, calls
         self._replay = replay
 
-    def setup(self) -> Json:
-        """What a player elsewhere is made from. No secret is in it: keys travel by the environment alone."""
+    def setup(self, far: bool = False) -> Json:
+        """What a player elsewhere is made from. No secret is in it: keys travel by the environment alone. A player that
+        may be `far`, on another machine, does not reach servers that listen on this one: their models are asked here."""
+        here = ("relayed", "hosted") if far else ("relayed",)
         return {
             "experiment": self._experiment.model_dump(mode="json"),
             "replay": self._replay,
             "calls": self._calls.path.name if self._calls else "",
             "refusals": known_refusals(),
-            "relayed": [described_model(model) for model in self._models.values() if getattr(model, "relayed", False)],
+            "relayed": [
+                described_model(model)
+                for model in self._models.values()
+                if any(getattr(model, where, False) for where in here)
+            ],
             "path": sys.path,
         }
 
@@ -63,10 +69,6 @@ class Desk:
     async def complete(self, model: str, request: Json) -> Json:
         """Ask a model of this process. Raises `EpisodeError`."""
         return reply_json(await self._models[model].complete(request_from(request)))
-
-    def hosted(self) -> list[str]:
-        """Names of the models that a server of this machine answers for."""
-        return [name for name, model in self._models.items() if getattr(model, "hosted", False)]
 
     async def address(self, model: str) -> str:
         """Of the server that this process runs for a model. Raises `BadInput` when it has none or it does not start."""

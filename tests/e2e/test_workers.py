@@ -23,8 +23,10 @@ import yaml
 from rich.console import Console
 
 import harness.executors.workers as workers_module
+from agents.models import make_model
 from agents.models.base import ChatRequest
 from agents.models.cache import CallLog
+from agents.models.vllm_server import process_start
 from harness.budget import Budget
 from harness.errors import BadInput
 from harness.executors import Workforce
@@ -39,6 +41,7 @@ from tests.e2e.runs import dialogues, endpoint_config
 from tests.e2e.speaking_server import serving
 from tests.harness import builders
 from tests.servers.openai_server import OpenAIServer
+from tests.servers.vllm_stand_in import stand_in, starts
 
 
 @dataclass
@@ -518,6 +521,41 @@ def test_the_setup_of_a_worker_is_plain_json_and_makes_the_same_experiment() -> 
     experiment = builders.experiment(judge="m", strategists=["vanilla", {"kind": "epo", "model": "m"}])
     setup = json.loads(json.dumps(Desk(experiment, {}, Meter(), None, False).setup()))
     assert Experiment.model_validate(setup["experiment"]) == experiment
+
+
+@pytest.mark.parametrize(("far", "names"), [(False, ["memory"]), (True, ["gguf", "memory", "weights"])])
+def test_models_that_a_player_can_not_reach_are_asked_at_the_desk(far: bool, names: list[str]) -> None:
+    """On this machine those in the run's memory; on another one those that servers of this machine answer for, too."""
+    configs: dict[str, dict[str, Any]] = {
+        "gguf": {"provider": "llamacpp"},
+        "weights": {"provider": "vllm", "model": "owner/name"},
+        "memory": {"provider": "transformers", "model": "owner/name"},
+        "endpoint": {"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:9/v1"},
+    }
+    models = {name: make_model(name, config) for name, config in configs.items()}
+    setup = Desk(builders.experiment(), models, Meter(), None, False).setup(far)
+    assert sorted(each["name"] for each in setup["relayed"]) == names
+
+
+def test_workers_share_one_vllm_server_and_speak_to_it_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise AssertionError("a worker asked through the run")
+
+    monkeypatch.setattr(Desk, "complete", refuse)
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    for count in (0, 2):
+        place = tmp_path / f"server-{count}"
+        place.mkdir()
+        model = {"provider": "vllm", "model": str(weights), "args": {"python": str(stand_in(place))}}
+        assert play(tmp_path / str(count), dialogues(model, 40), count).summary.complete
+        (server,) = starts(place)
+        assert process_start(server) is None, "the server outlived the run"
+    assert finished_episodes(tmp_path / "2") == finished_episodes(tmp_path / "0")
 
 
 @pytest.mark.llamacpp
