@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -399,18 +400,31 @@ def command(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
         yield make
 
 
+@contextmanager
+def killed_at_the_end(process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    """Puts two workers' ids into the list, kills their parent, and sees that they end within seconds. They hold the
+    parent's output open, so nobody may wait for its end before that is seen; none of them outlives the test."""
+    found: list[int] = []
+    try:
+        yield found
+        process.kill()
+        process.wait(10)
+        assert len(found) == 2
+        soon(lambda: not any(map(alive, found)), 10)
+    finally:
+        process.kill()
+        for pid in filter(alive, found):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=10)
+
+
 @pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(command: Any) -> None:
     harness = command("run")
     process = harness.start()
-    try:
+    with killed_at_the_end(process) as found:
         assert wait_until(lambda: harness.size() > 0, process)
-        found = children(process.pid)
-        assert len(found) == 2
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    soon(lambda: not any(map(alive, found)), 10)
+        found += children(process.pid)
     assert harness.run().returncode == 0
     assert len(finished_episodes(harness.folder)) == 20
 
@@ -429,14 +443,9 @@ def test_a_worker_that_hears_nothing_ends_with_its_parent_all_the_same(tmp_path:
     harness = Harness(config, "run", options=("--workers", "2"))
     harness.environment["BLOCKED"] = str(tmp_path / "blocked")
     process = harness.start()
-    try:
+    with killed_at_the_end(process) as found:
         assert wait_until(lambda: (tmp_path / "blocked").exists() and len(children(process.pid)) == 2, process)
-        found = children(process.pid)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert len(found) == 2
-    soon(lambda: not any(map(alive, found)), 10)
+        found += children(process.pid)
 
 
 def alive(pid: int) -> bool:
