@@ -80,27 +80,28 @@ def _fit(training: OnPolicy, out: Path) -> None:
 
 
 def _train(training: OnPolicy, out: Path, last: Path | None) -> None:
+    with warnings.catch_warnings():  # the hook is "experimental"; TRL uses names that transformers has changed
+        warnings.filterwarnings("ignore", message="You are using 'rollout_func'", category=UserWarning)
+        warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
+        _trainer(training, out).train(resume_from_checkpoint=str(last) if last else None)
+
+
+def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
     options = training.config.fit
     tokenizer = load_tokenizer(training.start)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    rollouts = Rollouts(training.config, training.rounds, ChatTokens(tokenizer), training.play, out / ROUNDS)
-    with warnings.catch_warnings():  # the hook is "experimental", and TRL sets options that transformers has renamed
-        warnings.filterwarnings("ignore", message="You are using 'rollout_func'", category=UserWarning)
-        warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
-        trainer = EpisodeTrainer(
-            training=training,
-            rollouts=rollouts,
-            model=AutoModelForCausalLM.from_pretrained(training.start, dtype=torch.float32),
-            args=_arguments(training, out),
-            train_dataset=Dataset.from_list(
-                [{"prompt": prompt.key} for prompts in training.rounds for prompt in prompts]
-            ),
-            processing_class=tokenizer,
-            callbacks=[Journal(out, has_reference=options.kl > 0), *tensorboard(options, out)],
-            peft_config=lora_config(options.lora),
-        )
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    prompts = [{"prompt": prompt.key} for prompts in training.rounds for prompt in prompts]
+    return EpisodeTrainer(
+        training=training,
+        rollouts=Rollouts(training.config, training.rounds, ChatTokens(tokenizer), training.play, out / ROUNDS),
+        model=AutoModelForCausalLM.from_pretrained(training.start, dtype=torch.float32),
+        args=_arguments(training, out),
+        train_dataset=Dataset.from_list(prompts),
+        processing_class=tokenizer,
+        callbacks=[Journal(out, has_reference=options.kl > 0), *tensorboard(options, out)],
+        peft_config=lora_config(options.lora),
+    )
 
 
 def _arguments(training: OnPolicy, out: Path) -> GRPOConfig:

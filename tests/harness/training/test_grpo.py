@@ -1,0 +1,418 @@
+"""GRPO beside EPO: whole rounds through the harness's own runner and TRL's trainer, with a tiny model; the loss by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadInput
+from harness.experiment import identity_options
+from harness.index import latest_episodes
+from harness.leaks import CARD, TrainingTasks, read_training_tasks, task_hash
+from harness.records import EpisodeRecord
+from harness.seeds import stable_hash
+from harness.store import EPISODES, read_manifest, read_record
+from harness.training.config import TrainConfig, load_train_config
+from harness.training.curve import read_curve
+from harness.training.dataset import Span, TokenSequence
+from harness.training.experiments import find_tasks
+from harness.training.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_of, rows_of
+from harness.training.selfplay import Interrupted, SelfPlay
+from tests.extras import required
+from tests.harness.training.configs import empty_weights, training, write_training
+
+torch = required("torch")
+transformers = required("transformers")
+required("trl")
+required("peft")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from harness.training import grpo_trainer  # noqa: E402
+from harness.training.folder import TrainingFolder  # noqa: E402
+from tests.harness.training import tiny  # noqa: E402
+
+FIT = {"learning_rate": 1e-3, "max_steps": 1, "accumulation": 4, "bf16": False, "tensorboard": False, "warmup": 0.0,
+       "schedule": "constant", "save_steps": 1, "max_grad_norm": 1e9}  # fmt: skip
+GRPO: dict[str, Any] = {"method": "grpo", "play": {"repeats": 2, "temperature": 1.0}, "fit": FIT, "iterations": 1}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tmp_path_factory.mktemp("start"))
+
+
+def config(start: Path, **changes: Any) -> TrainConfig:
+    return TrainConfig.model_validate(training(start, **(GRPO | changes)))
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown method": ({"method": "grop"}, r"`method.name`: Input should be 'epo' or 'grpo' \(got 'grop'\)"),
+    "an unknown option": (
+        {"method": {"name": "grpo", "rewards": "outcome"}},
+        r"unknown key `method.rewards`; known here: .*Did you mean 'reward'",
+    ),
+    "an option of the other method": ({"method": {"name": "epo", "scale": "none"}}, "only `name: grpo` has these"),
+    "groups of one": ({"play": {}}, r"`play.repeats: 1`: grpo compares the episodes of a task"),
+    "a step that cuts a group": (
+        {"play": {"repeats": 3}},
+        r"`fit.batch` × `fit.accumulation` = 4 episodes a step.*multiple of `play.repeats` = 3",
+    ),
+    "groups of equals": ({"play": {"repeats": 2, "temperature": 0}}, r"`play.temperature: 0`: a group would play one"),
+    "several processes": (
+        {"fit": FIT | {"launch": ["--num_processes", "2"]}},
+        r"`fit.launch` can not be set with grpo",
+    ),
+    "a ratio of strategies": ({"fit": FIT | {"ratio": "strategy"}}, r"`fit.ratio` can not be set with grpo"),
+    "another reference": ({"fit": FIT | {"kl_reference": "x"}}, r"`fit.kl_reference` can not be set with grpo"),
+    "process rewards that nobody gives": (
+        {"method": {"name": "grpo", "reward": "process"}, "process": []},
+        r"environment 'alfworld' has 0 methods \(none\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG, ids=list(WRONG))
+def test_a_wrong_config_says_what_was_expected(tmp_path: Path, case: str) -> None:
+    changes, said = WRONG[case]
+    path = write_training(tmp_path / "t.yaml", Path("start"), **(GRPO | changes))
+    with pytest.raises(BadInput, match=said):
+        load_train_config(path, [])
+
+
+def test_one_key_makes_another_training_and_its_default_none(start: Path) -> None:
+    without, with_epo, with_grpo = (config(start, method=each) for each in ("epo", {"name": "epo"}, "grpo"))
+    assert without.identity == with_epo.identity != with_grpo.identity
+    before = {key: value for key, value in without.model_dump(mode="json").items() if key != "method"}
+    assert without.identity == stable_hash("training", identity_options(before)), "older trainings keep their folders"
+    outcome, process = (config(start, method={"name": "grpo", "reward": reward}) for reward in ("outcome", "process"))
+    assert outcome.identity == with_grpo.identity != process.identity
+
+
+def test_what_can_not_be_learnt_from_is_said_before_anything_is_played(tmp_path: Path) -> None:
+    start = empty_weights(tmp_path / "start")
+    too_few = config(start, fit=FIT | {"accumulation": 16})
+    with pytest.raises(
+        BadInput, match=r"are 8 groups of `play.repeats` = 2, but there are only 7 training tasks \(seats"
+    ):
+        SelfPlay(too_few, tmp_path / "t")
+    unjudged = config(start, judge=None, held_out={"beside": ["vanilla"]})
+    with pytest.raises(
+        BadInput, match=r"`method.reward: outcome`: a judge scores the episodes of sotopia; name its model"
+    ):
+        SelfPlay(unjudged, tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_tasks_take_turns_over_rounds_and_seats_stand_together(start: Path) -> None:
+    checked = config(start, fit=FIT | {"max_steps": None, "epochs": 2.0, "accumulation": 6})
+    prompts = prompts_of(checked, find_tasks(checked), 1)
+    assert [(each.environment, each.seat) for each in prompts] == [("alfworld", 0)] * 3 + [
+        ("sotopia", 0),
+        ("sotopia", 1),
+    ] * 2
+    rounds = rounds_of(checked, prompts)
+    assert [len(each) for each in rounds] == [3] * 5  # two passes over 7, rounded up
+    assert all(len({prompt.key for prompt in each}) == 3 for each in rounds)
+    flat = [prompt.key for each in rounds for prompt in each]
+    assert flat[:14] == [prompt.key for prompt in prompts] * 2
+    steps = config(start, fit=FIT | {"max_steps": 5}, method={"name": "grpo", "updates": 2})
+    assert len(rounds_of(steps, prompts)) == 3
+
+
+def sequence(tokens: list[int], *spans: tuple[int, int]) -> TokenSequence:
+    made = [Span(turn=n, start=a, end=b, reward=0, value=0, weight=1) for n, (a, b) in enumerate(spans)]
+    return TokenSequence(tokens=tokens, spans=made, messages=[])
+
+
+PER_TURN = Sample(3.0, [sequence([30, 31, 32, 33, 34], (3, 5)), sequence([40, 41, 42, 43], (2, 4))])
+"""Two turns of two tokens, each behind its own prompt."""
+CHAT = Sample(1.0, [sequence([50, 51, 52, 53, 54, 55, 56, 57], (2, 3), (5, 8))])
+"""One growing chat: the strategies are token 52 and tokens 55 to 57, the world wrote the others."""
+
+
+def test_rows_carry_what_was_played_and_mask_what_the_world_wrote() -> None:
+    rows = rows_of([PER_TURN, CHAT], per_episode=True, parts=2, filler=9)
+    assert rows.prompt_ids == [[30, 31, 32], [40, 41], [50, 51], [9]]
+    assert rows.completion_ids == [[33, 34], [42, 43], [52, 53, 54, 55, 56, 57], [9]]
+    assert rows.mask == [[1, 1], [1, 1], [1, 0, 0, 1, 1, 1], [0]]
+    assert rows.sample == [0, 0, 1, 0]
+    assert rows.factor == [1.0, 1.0, 1.0, 0.0]  # 8 tokens, two samples of 4
+    longer = Sample(1.0, [sequence([1] * 13, (1, 13))])
+    assert rows_of([PER_TURN, longer], True, 1, 9).factor == [16 / 8, 16 / 8, 16 / 24]
+    assert rows_of([PER_TURN, longer], False, 1, 9).factor == [1.0, 1.0, 1.0]
+    assert rows_of([Sample(None, [])] * 2, True, 3, 9).mask == [[0]] * 3, "a round in which nobody said anything"
+
+
+def on_policy(start: Path, rounds: int = 1, **changes: Any) -> grpo_trainer.OnPolicy:
+    """A training on one task, whose rounds are to be handed in."""
+    checked = config(start, **({"fit": FIT | {"accumulation": 2}} | changes))
+    task = find_tasks(checked)[0].train[0]
+
+    def play(*_: Any) -> Path:
+        raise AssertionError("nothing is to be played")
+
+    prompt = Prompt("alfworld", task, 0)
+    learnt = TrainingTasks(description="test", tasks=[task_hash("alfworld", task.id)])
+    return grpo_trainer.OnPolicy(checked, [[prompt]] * rounds, start, "hash", play, learnt)
+
+
+def played(monkeypatch: pytest.MonkeyPatch, samples: list[Sample]) -> None:
+    monkeypatch.setattr(Rollouts, "samples", lambda self, number, served: samples)
+
+
+def gradient_by_hand(start: Path, samples: list[Sample], weight: Callable[[Sample], float], heat: float) -> float:
+    """Norm of the gradient of - Σ over sampled tokens of advantage × weight × log-probability, one sequence at a time.
+
+    Rewards 3 and 1: mean 2, standard deviation √2 (of a sample), advantages ± 1 / (√2 + 0.0001) as TRL divides."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+    loss = torch.zeros(())
+    for sample, sign in zip(samples, (1, -1), strict=True):
+        for each in sample.sequences:
+            logits = model(torch.tensor([each.tokens])).logits[0] / heat
+            logprobs = torch.log_softmax(logits, dim=-1)
+            for span in each.spans:
+                for place in range(span.start, span.end):
+                    advantage = sign / (math.sqrt(2) + 1e-4)
+                    loss = loss - advantage * weight(sample) * logprobs[place - 1, each.tokens[place]]
+    loss.backward()
+    return float(
+        torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]))
+    )
+
+
+LONG = Sample(1.0, [sequence(list(range(60, 80)), (2, 9), (12, 20))])
+AVERAGES: dict[str, tuple[dict[str, Any], Callable[[Sample], float], float]] = {
+    "episodes": ({"name": "grpo"}, lambda sample: 1 / 2 / sample.tokens, 1.0),
+    "tokens": ({"name": "grpo", "average": "token"}, lambda sample: 1 / (4 + 15), 1.0),
+    "hot": ({"name": "grpo"}, lambda sample: 1 / 2 / sample.tokens, 1.7),
+    "without the deviation": (
+        {"name": "grpo", "scale": "none"},
+        lambda sample: (math.sqrt(2) + 1e-4) / 2 / sample.tokens,
+        1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AVERAGES, ids=list(AVERAGES))
+def test_a_steps_gradient_is_grpos_in_both_layouts(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    method, weight, heat = AVERAGES[case]
+    samples = [PER_TURN, LONG]
+    played(monkeypatch, samples)
+    one = on_policy(start, method=method, play={"repeats": 2, "temperature": heat})
+    result = grpo_trainer.fit_on_policy(one, tmp_path / "fit")
+    assert result.steps == 1
+    assert result.metrics["reward"] == 2.0 and result.metrics["reward_std"] == pytest.approx(math.sqrt(2))
+    assert result.metrics["grad_norm"] == pytest.approx(gradient_by_hand(start, samples, weight, heat), rel=1e-4)
+
+
+def test_every_row_has_its_samples_group_normalised_reward(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = [LONG, PER_TURN, Sample(0.5, CHAT.sequences), Sample(None, [])]
+    played(monkeypatch, samples)
+    made: list[dict[str, Any]] = []
+    own = grpo_trainer.EpisodeTrainer._generate_and_score_completions
+
+    def watched(self: Any, inputs: Any) -> Any:
+        made.append(own(self, inputs))
+        return made[-1]
+
+    monkeypatch.setattr(grpo_trainer.EpisodeTrainer, "_generate_and_score_completions", watched)
+    method = {"name": "grpo", "average": "token"}
+    grpo_trainer.fit_on_policy(on_policy(start, method=method, play={"repeats": 4}, fit=FIT), tmp_path / "fit")
+    [batch] = made
+    # rewards 1, 3, 0.5: mean 1.5, deviations -0.5, 1.5, -1, standard deviation √(3.5 / 2)
+    spread = math.sqrt(3.5 / 2) + 1e-4
+    assert batch["advantages"].tolist() == pytest.approx([-0.5 / spread, *[1.5 / spread] * 2, -1 / spread])
+    assert batch["completion_ids"][0][:3].tolist() == [62, 63, 64]
+    assert batch["completion_ids"][3][:2].tolist() == [52, 53]
+    assert batch["tool_mask"][3][:6].tolist() == [1, 0, 0, 1, 1, 1]
+    assert batch["num_items_in_batch"] == 15 + 4 + 4
+
+
+def test_the_better_episode_gets_likelier_and_the_worse_one_less(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch, [PER_TURN, LONG])
+    result = grpo_trainer.fit_on_policy(on_policy(start), tmp_path / "fit")
+
+    def logprob(folder: Path, sample: Sample) -> float:
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        total = 0.0
+        with torch.no_grad():
+            for each in sample.sequences:
+                logprobs = torch.log_softmax(model(torch.tensor([each.tokens])).logits[0], dim=-1)
+                places = [place for span in each.spans for place in range(span.start, span.end)]
+                total += sum(float(logprobs[place - 1, each.tokens[place]]) for place in places)
+        return total
+
+    assert logprob(result.checkpoint, PER_TURN) > logprob(start, PER_TURN)
+    assert logprob(result.checkpoint, LONG) < logprob(start, LONG)
+
+
+def tensors(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = load_file(folder / "model.safetensors")
+    return found
+
+
+def moved(one: Path, other: Path) -> bool:
+    a, b = tensors(one), tensors(other)
+    return any(not torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("rewards", [(2.0, 2.0), (None, 5.0), (None, None)])
+def test_a_group_that_does_not_differ_or_has_no_reward_teaches_nothing(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch, rewards: tuple[float | None, float | None]
+) -> None:
+    played(monkeypatch, [Sample(reward, PER_TURN.sequences if reward is not None else []) for reward in rewards])
+    result = grpo_trainer.fit_on_policy(on_policy(start), tmp_path / "fit")
+    assert result.metrics["grad_norm"] == 0
+    assert not moved(start, result.checkpoint)
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "adapters and the distance to the start": {"fit": {"lora": {"r": 4}, "kl": 0.1}},
+    "several updates a round, clipped": {"fit": {"kl": 0.1, "clip": 0.1}, "method": {"name": "grpo", "updates": 2}},
+    "bf16 and checkpointed activations": {"fit": {"bf16": True, "gradient_checkpointing": True, "batch": 2}},
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS, ids=list(OPTIONS))
+def test_the_options_of_fit_hold_here_too(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    changes = OPTIONS[case]
+    played(monkeypatch, [PER_TURN, LONG])
+    fit = FIT | {"accumulation": 2, "max_steps": 4} | changes["fit"]
+    play = {"repeats": 2 * fit.get("batch", 1), "temperature": 1.0}
+    if fit.get("batch"):
+        played(monkeypatch, [PER_TURN, LONG, PER_TURN, LONG])
+    one = on_policy(start, 4 // changes.get("method", {}).get("updates", 1), **(changes | {"fit": fit, "play": play}))
+    result = grpo_trainer.fit_on_policy(one, tmp_path / "fit")
+    assert result.steps == 4
+    assert moved(start, result.checkpoint)
+    assert (result.metrics["kl"] is not None) == ("kl" in changes["fit"])
+    assert read_training_tasks(result.checkpoint / CARD) == set(one.learnt.tasks)
+    before = (result.checkpoint / "model.safetensors").stat().st_mtime_ns
+    assert grpo_trainer.fit_on_policy(one, tmp_path / "fit").checkpoint == result.checkpoint
+    assert (result.checkpoint / "model.safetensors").stat().st_mtime_ns == before, "a finished one is not done again"
+
+
+ENVIRONMENTS = [
+    {**training(Path("start"))["environments"][0], "held_out": {"split": "builtin-test-mini", "tasks": 1}},
+    {**training(Path("start"))["environments"][1], "held_out": None},
+]
+WHOLE: dict[str, Any] = {
+    "environments": ENVIRONMENTS,
+    "method": {"name": "grpo", "reward": "process"},
+    "data": {"layout": "per-turn"},
+    "fit": FIT | {"max_steps": 3, "learning_rate": 1e-2},
+    "limits": {"episodes_at_once": 1},
+    "held_out": {"beside": ["epo"]},
+}
+
+
+def run(home: Path, start: Path) -> TrainingFolder:
+    SelfPlay(config(start, **WHOLE), home / "t").run()
+    return TrainingFolder(home / "t")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, start: Path) -> TrainingFolder:
+    return run(tmp_path_factory.mktemp("whole"), start)
+
+
+def rounds_in(folder: TrainingFolder) -> list[Path]:
+    return sorted((folder.path / "play/iteration-1").glob("round-*"))
+
+
+def test_every_round_is_a_run_like_any_other_played_by_the_weights_as_they_were(whole: TrainingFolder) -> None:
+    rounds = rounds_in(whole)
+    assert len(rounds) == 3
+    revisions = [read_manifest(each)["config"]["models"]["start"]["revision"].partition("+")[2] for each in rounds]
+    assert revisions == ["0", "1", "2"]
+    rows = [row for each in rounds for row in latest_episodes(each).values()]
+    assert {row["status"] for row in rows} == {"finished"}
+    assert {row["environment"] for row in rows} == {"alfworld", "sotopia"}
+    assert [row["strategist"] for row in rows[::4]] == ["epo", "epo+1", "epo+2"]
+    assert len({row["seed"] for row in rows}) == len(rows), "every round draws anew"
+
+
+def test_what_is_learnt_from_is_what_was_played_token_by_token(whole: TrainingFolder, start: Path) -> None:
+    """Every strategist's call of a round is one row: its prompt as the engine read it, its answer as it was sampled."""
+    training_ = SelfPlay(config(start, **WHOLE), whole.path)
+    tokens = grpo_trainer.ChatTokens(grpo_trainer.load_tokenizer(start))
+    prompts = rounds_of(training_.config, prompts_of(training_.config, training_.tasks, 1))
+    rollouts = Rollouts(training_.config, prompts, tokens, lambda *_: rounds_in(whole)[0], whole.path / "notes")
+    rows = rows_of(rollouts.samples(0, {}), True, 1, 0)
+    run_ = rounds_in(whole)[0]
+    calls = [
+        call
+        for row in latest_episodes(run_).values()
+        for call in read_record(run_ / EPISODES, row["offset"], EpisodeRecord).calls
+        if call.role == "strategist"
+    ]
+    assert len(calls) == len(rows.completion_ids)
+    ending = tokens.ending
+    sampled = sorted(list(call.token_ids or ()) for call in calls)
+    learnt = sorted(ids[: -len(ending)] if ids[-len(ending) :] == ending and ids not in sampled else ids
+                    for ids in rows.completion_ids)  # fmt: skip
+    assert learnt == sampled
+    assert sorted(map(len, rows.prompt_ids)) == sorted(call.prompt_tokens or 0 for call in calls)
+    assert all(set(mask) == {1} for mask in rows.mask)
+
+
+def test_the_weights_move_and_the_row_stands_beside_the_untrained(whole: TrainingFolder, start: Path) -> None:
+    assert moved(start, whole.checkpoint(1))
+    curve = read_curve(whole.path)
+    assert [row.strategist for row in curve] == ["epo", "grpo@1"]
+    assert curve[1].fit is not None and curve[1].fit["steps"] == 3 and curve[1].fit["changed"] > 0
+    data = curve[1].data or {}
+    assert data["rounds"] == 3 and data["samples"] == 12 and data["samples_without_reward"] == 0
+    assert data["returns"]["high"] > data["returns"]["low"]
+    from leaderboard.tables import cell_table, find_runs
+
+    table = cell_table(find_runs([whole.path]))
+    assert set(table["strategist"]) == {"epo", "grpo@1"}
+    card = (whole.checkpoint(1) / "README.md").read_text()
+    assert "grpo@1" in card and "name: grpo" in card
+    training_ = SelfPlay(config(start, **WHOLE), whole.path)
+    trained = {task_hash(each.part.name, task.id) for each in training_.tasks for task in each.train}
+    assert read_training_tasks(whole.checkpoint(1) / CARD) == trained
+
+
+def test_a_killed_one_goes_on_to_the_same_weights_and_plays_nothing_twice(
+    tmp_path: Path, start: Path, whole: TrainingFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = SelfPlay._execute
+
+    def killed(self: SelfPlay, stage: str, *rest: Any, **more: Any) -> Any:
+        if "round 3" in stage:
+            raise Interrupted("killed")
+        return own(self, stage, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SelfPlay, "_execute", killed)
+        with pytest.raises(Interrupted):
+            run(tmp_path, start)
+    folder = TrainingFolder(tmp_path / "t")
+    # as if the process had died before the state after round 2 was whole
+    states = folder.fit(1) / "checkpoints"
+    (states / "checkpoint-2" / "whole.json").unlink()
+    records = {path: path.read_bytes() for path in folder.path.glob("play/*/*/episodes.jsonl")}
+    assert len(records) == 2
+    run(tmp_path, start)
+    assert {path: path.read_bytes() for path in records} == records
+    assert len(rounds_in(folder)) == 3
+    ours, theirs = tensors(folder.checkpoint(1)), tensors(whole.checkpoint(1))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    steps = [json.loads(line)["step"] for line in (folder.fit(1) / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3]
