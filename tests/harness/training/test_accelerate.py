@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,58 @@ def test_two_processes_give_the_result_of_one(
     assert furthest(one.checkpoint, two.checkpoint) <= 1e-5
     assert furthest(one.checkpoint, start) > 1e-3
     for key in ("loss", "mean_return", "logprob", "weight", "kl", "zero_returns", "tokens", "rows"):
+        assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
+
+
+FSDP_ON_A_CPU = """
+import os, pathlib
+if "LOCAL_RANK" in os.environ:
+    import accelerate.accelerator as accelerator
+    from accelerate.state import AcceleratorState, DistributedType, PartialState
+    as_it_is, shard = AcceleratorState.__init__, accelerator.fsdp2_prepare_model
+    def as_on_gpus(self, *arguments, fsdp_plugin=None, **keywords):
+        as_it_is(self, *arguments, fsdp_plugin=fsdp_plugin, **keywords)
+        if self.distributed_type is DistributedType.MULTI_CPU:
+            self.distributed_type = PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+            self.fsdp_plugin = fsdp_plugin
+    def seen(*arguments):
+        from torch.distributed.tensor import DTensor
+        model = shard(*arguments)
+        parts = [p.to_local().numel() / p.numel() for p in model.parameters() if isinstance(p, DTensor)]
+        pathlib.Path(os.environ["SEEN"] + os.environ["RANK"]).write_text(repr(parts))
+        return model
+    AcceleratorState.__init__, accelerator.fsdp2_prepare_model = as_on_gpus, seen
+"""
+"""What Python reads before anything else in the launched processes. accelerate 1.15 passes FSDP's settings over on CPUs and
+trains with DDP instead, without a word; torch's FSDP itself works over gloo."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{}, {"lora": {"r": 4, "alpha": 8}}], ids=["full", "lora"])
+def test_two_processes_that_shard_the_model_give_the_result_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    """The shipped FSDP settings, but for the number of processes, the precision and the processors."""
+    site, seen = tmp_path / "site", tmp_path / "seen"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(FSDP_ON_A_CPU)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(site)]))
+    monkeypatch.setenv("SEEN", str(seen))
+    shipped = yaml.safe_load((CPU.parent / "fsdp.yaml").read_text())
+    small = tmp_path / "fsdp.yaml"
+    small.write_text(yaml.safe_dump(shipped | {"use_cpu": True, "num_processes": 2, "mixed_precision": "no"}))
+    start = tiny.save(tmp_path / "start")
+    prepared(tmp_path / "data", count=8, sequences=2)
+    shared = {**QUICK, "max_steps": 4, "save_steps": 2, **changes}
+    one = fit(tmp_path / "data", start, TrainOptions(**shared, accumulation=4), tmp_path / "one")
+    launch = ("--config_file", str(small), "--num_cpu_threads_per_process", "1", "--main_process_port", "0")
+    two = fit(tmp_path / "data", start, TrainOptions(**shared, accumulation=2, launch=launch), tmp_path / "two")
+    for rank in (0, 1):
+        parts = ast.literal_eval(Path(f"{seen}{rank}").read_text())
+        assert len(parts) > 15 and max(parts) <= 0.6, "every process holds its half of each weight"
+    assert furthest(one.checkpoint, two.checkpoint) <= 1e-5
+    assert furthest(one.checkpoint, start) > 1e-3
+    for key in ("loss", "mean_return", "logprob", "weight", "kl", "zero_returns", "tokens", "rows", "grad_norm"):
         assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
 
 
