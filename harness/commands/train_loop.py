@@ -162,6 +162,9 @@ def _head(training: SelfPlay) -> list[str]:
         parts = [f"learns on {len(each.train)} tasks ({learns.split})"] if learns else []
         parts += [f"is ranked on {len(each.held_out)} others ({ranked.split})"] if ranked else []
         lines.append(f"  {each.part.shown}: " + ("tasks not counted" if each.missing else ", ".join(parts)))
+    if config.method.name == "grpo":
+        groups = config.fit.batch * config.fit.accumulation // config.play.repeats
+        lines.append(f"  grpo: every round plays {groups} × {config.play.repeats} episodes anew and learns from them at once")
     return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 
 

@@ -8,6 +8,7 @@ checked once more by every ranking run through the checkpoint's `training_tasks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +99,9 @@ class SelfPlay:
         else:
             self.start = start_weights(config.strategist.model, config.start)
         self.stages = Stages(folder)
-        self._check_runs()
         if config.method.name == "grpo" and not self.missing:
             check_outcomes(config, self._learning())
-            rounds_of(config, prompts_of(config, self._learning(), 1))
+        self._check_runs()
 
     def planned(self) -> list[PlannedRun]:
         """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
@@ -111,15 +111,21 @@ class SelfPlay:
             learning = self._learning()
             on_policy = self.config.method.name == "grpo"
             for each in learning:
-                played, like = (
-                    play_experiment(self.config, each, number, self.start.config) if each.train else None
-                    for number in (k, 1)
-                )
+                played, like = (self._planned_play(each, number) if each.train else None for number in (k, 1))
                 learnt = k if each is learning[-1] and not on_policy else None
                 runs.append(PlannedRun(f"fit-{k}" if on_policy else _play_stage(k, each), played, like, learnt))
             if self._ranked(k):
                 runs.append(self._planned_ranking(k, rank))
         return runs
+
+    def _planned_play(self, tasks: Tasks, k: int) -> Experiment:
+        """An iteration's play in one environment; with grpo all its rounds as one, rounded up to whole repeats."""
+        experiment = play_experiment(self.config, tasks, k, self.start.config)
+        prompts = prompts_of(self.config, self._learning(), k)
+        if self.config.method.name == "epo" or self.missing or not prompts:
+            return experiment
+        groups = sum(map(len, rounds_of(self.config, prompts)))
+        return experiment.model_copy(update={"repeats": math.ceil(experiment.repeats * groups / len(prompts))})
 
     def _planned_ranking(self, k: int, rank: bool) -> PlannedRun:
         if not rank:

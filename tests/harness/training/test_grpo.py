@@ -17,7 +17,7 @@ from harness.leaks import CARD, TrainingTasks, read_training_tasks, task_hash
 from harness.records import EpisodeRecord
 from harness.seeds import stable_hash
 from harness.store import EPISODES, read_manifest, read_record
-from harness.training.config import TrainConfig, load_train_config
+from harness.training.config import MethodPart, TrainConfig, load_train_config
 from harness.training.curve import read_curve
 from harness.training.dataset import Span, TokenSequence
 from harness.training.experiments import find_tasks
@@ -25,6 +25,7 @@ from harness.training.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_o
 from harness.training.selfplay import Interrupted, SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import empty_weights, training, write_training
+from tests.shared_data import ROOT
 
 torch = required("torch")
 transformers = required("transformers")
@@ -92,6 +93,11 @@ def test_one_key_makes_another_training_and_its_default_none(start: Path) -> Non
     assert without.identity == stable_hash("training", identity_options(before)), "older trainings keep their folders"
     outcome, process = (config(start, method={"name": "grpo", "reward": reward}) for reward in ("outcome", "process"))
     assert outcome.identity == with_grpo.identity != process.identity
+
+
+def test_the_page_names_every_option() -> None:
+    page = (ROOT / "docs" / "selfplay.md").read_text()
+    assert all(f"`{name}`" in page for name in MethodPart.model_fields if name != "name")
 
 
 def test_what_can_not_be_learnt_from_is_said_before_anything_is_played(tmp_path: Path) -> None:
