@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from agents.models.openmp import wait_passively
 from harness.commands.train_prepare import read_options
 from harness.errors import BadInput
 from harness.training.fit import FitResult, TrainOptions, fit
@@ -14,6 +15,7 @@ from harness.training.sharegpt import is_sharegpt
 
 def fit_command(arguments: argparse.Namespace) -> int:
     """Train, and say what came out."""
+    wait_passively()
     options = read_options(TrainOptions, arguments.option)
     data: Path = arguments.data
     if is_sharegpt(data):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,37 @@ def test_a_run_becomes_data_and_data_a_checkpoint(
     assert f"{tmp_path / 'fit' / 'model'}: 1 steps" in capsys.readouterr().out
     assert (tmp_path / "fit" / "model" / "adapter" / "adapter_config.json").exists()
     assert main(fit) == 0
+
+
+WATCHED = """
+import builtins, os, sys
+real = builtins.__import__
+def watched(name, *rest, **more):
+    if name.partition(".")[0] == "torch" and "torch" not in sys.modules:
+        print("torch, waiting", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+        os._exit(0)
+    return real(name, *rest, **more)
+builtins.__import__ = watched
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("source", ["data", "sharegpt"])
+def test_torchs_threads_are_told_to_sleep_before_training_imports_torch(
+    run: Path, model: Path, tmp_path: Path, source: str
+) -> None:
+    """Set after the import, it does nothing, and training on a machine that is busy takes several times as long."""
+    data = tmp_path / "data"
+    if source == "data":
+        assert main(["train", "prepare", str(run), "--tokenizer", str(model), "--out", str(data)]) == 0
+    else:
+        data = tmp_path / "train.json"
+        data.write_text(json.dumps([{"conversations": [{"from": "human", "value": "?"}]}]))
+    fit = ["train", "fit", str(data), "--model", str(model), "--out", str(tmp_path / "fit")]
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", WATCHED, *fit], env=unset, capture_output=True, text=True, check=False)
+    assert done.stdout == "torch, waiting passive\n", done.stderr
 
 
 def test_epos_file_is_trained_on_directly(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
