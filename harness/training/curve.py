@@ -4,17 +4,18 @@ Written whole or as it was before, after every stage that changes it, so that re
 see a training that is still going on. Keys of a line; what is not known yet (or does not apply to iteration 0) is null:
 
 - `schema_version`: 1; `training`: the folder's name; `iteration`: 0..K; `strategist`: name of the arm this iteration is
-  in the leaderboard: the untrained one's ("epo") for 0, "epo-rl@K" after.
+  in the leaderboard: the untrained one's ("epo") for 0, "epo-rl@K" (with grpo "grpo@K") after.
 - `checkpoint`: folder of the weights, relative to the training's folder; null for 0.
 - `held_out`: list of results on held-out tasks, each {environment, split, pairing, strategist, planned, finished, failed,
   unscored, goal, low, high, success, run}: goal is the mean in the environment's own metric, low..high its 95 % interval
   clustered by task (null where there is none), `run` the run's folder relative to the training's. Line 0 also holds
   the rows of vanilla, react and whatever else stands beside.
 - `training_tasks`: list of the same for the training tasks **as played by this iteration's weights** to make the next one's
-  data; null in the last line (it plays none).
+  data; null in the last line (it plays none). With grpo: means over the rounds on the way to the next one, without intervals.
 - `data`: what was learnt from to make this iteration: {sequences, strategies, tokens, returns: {mean, low,
   high, zero_share}, weights: {edges: [n+1 numbers], counts: [n]}, episodes: {planned, learnt_from, owed, failed}}:
-  `returns` over all strategies, `weights` a histogram of what each strategy counts in the loss.
+  `returns` over all strategies, `weights` a histogram of what each strategy counts in the loss. With grpo: `returns` over the
+  episodes' seats that have a reward, `weights` null, `rounds`, `samples` (seats), `episodes` {played, failed}.
 - `fit`: {steps, loss: [[step, loss], …], changed: relative L2 change of the parameters, log: path of the full log}.
 - `seconds`: {stage: seconds it took}.
 """

@@ -13,11 +13,12 @@ import environments
 from agents.strategists import kind_of
 from environments.base import Task
 from harness.errors import BadInput
-from harness.experiment import Experiment
+from harness.experiment import Experiment, identity_options
 from harness.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
 from harness.plan import choose_tasks
 from harness.seeds import seed_from
 from harness.specs import EnvironmentSpec, ProcessSpec
+from harness.training.checkpoints import REVISION
 from harness.training.config import EnvironmentPart, TasksSpec, TrainConfig
 
 UNTRAINED = "epo"
@@ -137,12 +138,13 @@ def round_experiment(
     weights: Mapping[str, Any],
 ) -> Experiment:
     """What round `number` (from 0) of an iteration plays under `grpo`: every task of `wanted` (by environment, as shown)
-    `play.repeats` times, by weights that `weights` (a model's config) serves."""
+    `play.repeats` times, by weights that `weights` (a model's config) serves. They go by a name of their own: an actor or judge
+    that is the start model stays what it is."""
     play, here = config.play, [each for each in tasks if each.part.shown in wanted]
     strategist = _player(config, iteration)
+    strategist |= {key: f"{strategist[key]}+{number}" for key in ("model", "name")}
     seed = ("grpo", config.seed, number) if play.again else ("grpo", config.seed, iteration, number)
-    process = [_process(config, each.part.shown).model_copy(update={"environments": [each.part.shown]}) for each in here
-               if config.learns_from_process]  # fmt: skip
+    process = [_process(config, name).model_dump(mode="json") | {"environments": [name]} for name in wanted]
     return _experiment(
         config,
         f"round-{iteration}-{number}",
@@ -151,9 +153,9 @@ def round_experiment(
             _chosen(each.part, each.part.train.split, wanted[each.part.shown]) for each in here if each.part.train
         ],
         models={strategist["model"]: dict(weights)},
-        strategists=[{**strategist, "name": f"{strategist['name']}+{number}" if number else strategist["name"]}],
+        strategists=[strategist],
         repeats=play.repeats,
-        process=[spec.model_dump(mode="json") for spec in process],
+        process=process if config.learns_from_process else [],
     )
 
 
@@ -244,3 +246,12 @@ def _judges(config: TrainConfig) -> list[Any]:
 
 def _judging(config: TrainConfig) -> set[str | None]:
     return {*(judge.model for judge in _judges(config)), *(spec.model for spec in config.process)}
+
+
+def steady_options(experiment: Experiment) -> dict[str, Any]:
+    """What of an experiment changes its outputs. Where a checkpoint lies does not, what is in it does."""
+    options = identity_options(experiment.model_dump(mode="json"))
+    for model in options["models"].values():
+        if str(model.get("revision", "")).startswith(REVISION):
+            model.pop("model")
+    return options

@@ -19,6 +19,7 @@ from typing import Any
 from environments import make
 from environments.base import Task
 from harness.errors import BadInput
+from harness.experiment import SEPARATOR
 from harness.index import Row, latest_episodes, latest_process_rewards
 from harness.judging.returns import discounted
 from harness.records import EpisodeRecord, ProcessRewardRecord
@@ -150,7 +151,8 @@ class Rollouts:
 
     def _read(self, run: Path, prompts: Sequence[Prompt], layouter: Layouter) -> list[Sample]:
         played = {
-            (row["cell"].split(" | ")[0], row["task_id"], row["repeat"]): row for row in latest_episodes(run).values()
+            (row["cell"].split(SEPARATOR)[0], row["task_id"], row["repeat"]): row
+            for row in latest_episodes(run).values()
         }
         worth = self._outcomes(run) if self.config.method.reward == "outcome" else self._returns(run)
         records: dict[str, EpisodeRecord] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.summary import RunSummary
-from harness.training.folder import TrainingFolder
+from harness.training.folder import NOT_WEIGHTS, TrainingFolder
 
 KEYS = ("environment", "split", "pairing", "strategist", "planned", "finished", "failed", "unscored")
 NUMBERS = ("goal", "low", "high", "success")
@@ -22,6 +24,37 @@ def arm_results(training: TrainingFolder, run: Path) -> list[dict[str, Any]]:
         {key: _plain(row[key]) for key in (*KEYS, *NUMBERS)} | {"run": training.relative(run)}
         for row in sorted(rows, key=lambda row: (row["environment"], row["strategist"], row["pairing"]))
     ]
+
+
+def mean_results(training: TrainingFolder, runs: Sequence[Path], strategist: str) -> list[dict[str, Any]]:
+    """The same over many small runs on training tasks, one row per environment, all as `strategist`'s: counts summed, means over
+    scored episodes, no interval (the weights were not the same ones); `run` is the folder they lie in."""
+    rows = [row for run in runs for row in arm_results(training, run)]
+    found = []
+    for shown in sorted({row["environment"] for row in rows}):
+        here = [row for row in rows if row["environment"] == shown]
+        sums = {key: sum(row[key] for row in here) for key in ("planned", "finished", "failed", "unscored")}
+        means = {key: _mean(here, key) for key in ("goal", "success")}
+        one = {**here[0], **sums, **means, "low": None, "high": None, "strategist": strategist}
+        found.append(one | {"run": training.relative(runs[0].parent)})
+    return found
+
+
+def _mean(rows: Sequence[dict[str, Any]], key: str) -> float | None:
+    known = [(row[key], row["finished"] - row["unscored"]) for row in rows if row[key] is not None]
+    count = sum(episodes for _, episodes in known)
+    return math.fsum(value * episodes for value, episodes in known) / count if count else None
+
+
+def record_files(run: Path) -> list[Path]:
+    """The files of a run that later stages read."""
+    names = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
+    return [run / name for name in names if (run / name).exists()]
+
+
+def weight_files(checkpoint: Path) -> list[Path]:
+    """The files of a checkpoint that are it, not about it."""
+    return [path for path in checkpoint.iterdir() if path.name not in NOT_WEIGHTS]
 
 
 def _plain(value: Any) -> Any:

@@ -16,18 +16,17 @@ from typing import Any
 
 from environments.base import Task
 from harness.errors import BadInput, HarnessError
-from harness.experiment import Experiment, identity_options
+from harness.experiment import Experiment
 from harness.leaks import TrainingTasks, find_leaks, refuse_leaks, task_hash
 from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, execute
 from harness.scoring import Scoring
-from harness.store import MANIFEST, RunLock
+from harness.store import RunLock
 from harness.summary import RunSummary
 from harness.training.card import write_card
 from harness.training.checkpoints import (
-    REVISION,
     Weights,
     is_here,
     relative_change,
@@ -47,14 +46,23 @@ from harness.training.experiments import (
     learnt_before,
     play_experiment,
     round_experiment,
+    steady_options,
     weights_name,
 )
 from harness.training.fit import FitResult, fit
-from harness.training.folder import NOT_WEIGHTS, TrainingFolder, open_folder
+from harness.training.folder import TrainingFolder, open_folder
 from harness.training.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
 from harness.training.learnt import returns_of
 from harness.training.prepare import prepare
-from harness.training.results import arm_results, counts_of, owed_by, said_of
+from harness.training.results import (
+    arm_results,
+    counts_of,
+    mean_results,
+    owed_by,
+    record_files,
+    said_of,
+    weight_files,
+)
 from harness.training.stages import Made, Marker, Stage, Stages
 
 
@@ -121,9 +129,9 @@ class SelfPlay:
     def _planned_play(self, tasks: Tasks, k: int) -> Experiment:
         """An iteration's play in one environment; with grpo all its rounds as one, rounded up to whole repeats."""
         experiment = play_experiment(self.config, tasks, k, self.start.config)
-        prompts = prompts_of(self.config, self._learning(), k)
-        if self.config.method.name == "epo" or self.missing or not prompts:
+        if self.config.method.name == "epo" or self.missing:
             return experiment
+        prompts = prompts_of(self.config, self._learning(), k)
         groups = sum(map(len, rounds_of(self.config, prompts)))
         return experiment.model_copy(update={"repeats": math.ceil(experiment.repeats * groups / len(prompts))})
 
@@ -211,8 +219,15 @@ class SelfPlay:
                 description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(self._learnt(k))
             )
             result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt), out)
-            numbers = {**self._fit_numbers(weights, result, out), "data": learnt_numbers(out / ROUNDS)}
-            return Made(_weight_files(result), numbers)
+            runs = [self.folder.round(k, number) for number in range(len(rounds))]
+            numbers = {
+                **self._fit_numbers(weights, result, out),
+                "data": learnt_numbers(out / ROUNDS),
+                "results": mean_results(self.folder, runs, arm_name(config, k - 1)),
+            }
+            return Made(
+                [*weight_files(result.checkpoint), *(path for run in runs for path in record_files(run))], numbers
+            )
 
         played = {each.part.shown: play_experiment(config, each, k, weights.config) for each in learning}
         inputs = {
@@ -223,6 +238,7 @@ class SelfPlay:
             "options": config.fit.model_dump(mode="json"),
         }
         fitted = self.stages.run(Stage(f"fit-{k}", inputs, do))
+        rows[-1] = rows[-1].model_copy(update={"training_tasks": fitted.numbers["results"]})
         return fitted.numbers["data"], fitted
 
     def _start_row(self) -> CurveRow:
@@ -246,7 +262,9 @@ class SelfPlay:
     def _run_stage(self, name: str, experiment: Experiment, folder: Path, weights: Weights, allow_leak: bool) -> Marker:
         def do() -> Made:
             summary = self._execute(name, experiment, folder, allow_leak)
-            return Made(_records(folder), {"results": arm_results(self.folder, folder), "episodes": counts_of(summary)})
+            return Made(
+                record_files(folder), {"results": arm_results(self.folder, folder), "episodes": counts_of(summary)}
+            )
 
         return self.stages.run(Stage(name, self._run_inputs(experiment, weights), do))
 
@@ -278,7 +296,7 @@ class SelfPlay:
             _quiet(self.progress.console.is_terminal)
             result = fit(self.folder.data(k), weights.folder, options, out)
             write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
-            return Made(_weight_files(result), self._fit_numbers(weights, result, out))
+            return Made(weight_files(result.checkpoint), self._fit_numbers(weights, result, out))
 
         inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"fit-{k}", inputs, do))
@@ -325,7 +343,7 @@ class SelfPlay:
         plan = Plan(experiment)
         prompts = dict(sorted(prompt_versions(plan)))
         return {
-            "experiment": _steady(experiment),
+            "experiment": steady_options(experiment),
             "weights": weights.hash,
             "data": data_hashes(plan),
             "prompts": prompts,
@@ -375,27 +393,8 @@ def _quiet(terminal: bool) -> None:
         logging.disable_progress_bar()
 
 
-def _weight_files(result: FitResult) -> list[Path]:
-    return [path for path in result.checkpoint.iterdir() if path.name not in NOT_WEIGHTS]
-
-
 def _play_stage(k: int, tasks: Tasks) -> str:
     return f"play-{k}-{tasks.part.shown}"
-
-
-def _records(folder: Path) -> list[Path]:
-    """The files of a run that later stages read."""
-    names = (MANIFEST, "episodes.jsonl", "judgements.jsonl", "process_rewards.jsonl")
-    return [folder / name for name in names if (folder / name).exists()]
-
-
-def _steady(experiment: Experiment) -> dict[str, Any]:
-    """What of an experiment changes its outputs. Where a checkpoint lies does not, what is in it does."""
-    options = identity_options(experiment.model_dump(mode="json"))
-    for model in options["models"].values():
-        if str(model.get("revision", "")).startswith(REVISION):
-            model.pop("model")
-    return options
 
 
 def _took(row: CurveRow, *markers: Marker) -> dict[str, float]:

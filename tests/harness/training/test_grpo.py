@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import BadInput
 from harness.experiment import identity_options
-from harness.index import latest_episodes
+from harness.index import latest_episodes, latest_process_rewards
 from harness.leaks import CARD, TrainingTasks, read_training_tasks, task_hash
 from harness.records import EpisodeRecord
 from harness.seeds import stable_hash
@@ -20,8 +20,8 @@ from harness.store import EPISODES, read_manifest, read_record
 from harness.training.config import MethodPart, TrainConfig, load_train_config
 from harness.training.curve import read_curve
 from harness.training.dataset import Span, TokenSequence
-from harness.training.experiments import find_tasks
-from harness.training.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_of, rows_of
+from harness.training.experiments import find_tasks, round_experiment
+from harness.training.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_of, rows_of, serving_config
 from harness.training.selfplay import Interrupted, SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import empty_weights, training, write_training
@@ -129,6 +129,31 @@ def test_tasks_take_turns_over_rounds_and_seats_stand_together(start: Path) -> N
     assert flat[:14] == [prompt.key for prompt in prompts] * 2
     steps = config(start, fit=FIT | {"max_steps": 5}, method={"name": "grpo", "updates": 2})
     assert len(rounds_of(steps, prompts)) == 3
+
+
+def test_an_actor_on_the_start_weights_stays_frozen_while_the_strategist_moves(start: Path) -> None:
+    checked = config(start, actor="start")
+    tasks = find_tasks(checked)
+    live = serving_config(checked.start, "live:t", "hash+3", None)
+    wanted = {"alfworld": list(tasks[0].train[:2])}
+    played_ = round_experiment(checked, 1, 3, wanted, tasks, live)
+    assert played_.actors[0].model == "start" and played_.models["start"] == checked.start
+    assert played_.strategists[0].model == "start+3" and played_.models["start+3"] == live
+    assert played_.repeats == 2 and played_.process == []
+    assert [each.tasks for each in played_.environments] == [[task.id for task in tasks[0].train[:2]]]
+
+
+def test_the_trained_weights_are_asked_as_the_start_is_but_where_they_lie(tmp_path: Path) -> None:
+    args = {"dtype": "bfloat16", "device": "cpu", "batch_size": 4, "context": 512}
+    start = {"provider": "transformers", "model": "x", "revision": "old", "structured": "prompt", "args": args}
+    live = serving_config(start, "live:t", "new", tmp_path / CARD)
+    assert live == {**start, "model": "live:t", "revision": "new", "args": {"batch_size": 4, "context": 512}, "tokens": True,
+                    "trained_on": str(tmp_path / CARD)}  # fmt: skip
+    behind_vllm = serving_config(
+        {"provider": "vllm", "model": "x", "max_tokens": 9, "args": {"seed": 1}}, "live:t", "n", None
+    )
+    assert behind_vllm == {"provider": "transformers", "model": "live:t", "revision": "n", "max_tokens": 9, "args": {},
+                           "tokens": True}  # fmt: skip
 
 
 def sequence(tokens: list[int], *spans: tuple[int, int]) -> TokenSequence:
@@ -343,21 +368,23 @@ def rounds_in(folder: TrainingFolder) -> list[Path]:
 def test_every_round_is_a_run_like_any_other_played_by_the_weights_as_they_were(whole: TrainingFolder) -> None:
     rounds = rounds_in(whole)
     assert len(rounds) == 3
-    revisions = [read_manifest(each)["config"]["models"]["start"]["revision"].partition("+")[2] for each in rounds]
-    assert revisions == ["0", "1", "2"]
+    revisions = [read_manifest(each)["config"]["models"][f"start+{n}"]["revision"] for n, each in enumerate(rounds)]
+    assert [revision.partition("+")[2] for revision in revisions] == ["0", "1", "2"]
     rows = [row for each in rounds for row in latest_episodes(each).values()]
     assert {row["status"] for row in rows} == {"finished"}
     assert {row["environment"] for row in rows} == {"alfworld", "sotopia"}
-    assert [row["strategist"] for row in rows[::4]] == ["epo", "epo+1", "epo+2"]
+    assert [row["strategist"] for row in rows[::4]] == ["epo+0", "epo+1", "epo+2"]
     assert len({row["seed"] for row in rows}) == len(rows), "every round draws anew"
 
 
-def test_what_is_learnt_from_is_what_was_played_token_by_token(whole: TrainingFolder, start: Path) -> None:
+def test_what_is_learnt_from_is_what_was_played_token_by_token(
+    tmp_path: Path, whole: TrainingFolder, start: Path
+) -> None:
     """Every strategist's call of a round is one row: its prompt as the engine read it, its answer as it was sampled."""
     training_ = SelfPlay(config(start, **WHOLE), whole.path)
     tokens = grpo_trainer.ChatTokens(grpo_trainer.load_tokenizer(start))
     prompts = rounds_of(training_.config, prompts_of(training_.config, training_.tasks, 1))
-    rollouts = Rollouts(training_.config, prompts, tokens, lambda *_: rounds_in(whole)[0], whole.path / "notes")
+    rollouts = Rollouts(training_.config, prompts, tokens, lambda *_: rounds_in(whole)[0], tmp_path / "notes")
     rows = rows_of(rollouts.samples(0, {}), True, 1, 0)
     run_ = rounds_in(whole)[0]
     calls = [
@@ -376,6 +403,34 @@ def test_what_is_learnt_from_is_what_was_played_token_by_token(whole: TrainingFo
     assert all(set(mask) == {1} for mask in rows.mask)
 
 
+@pytest.mark.parametrize("kind", ["outcome", "process"])
+def test_an_episode_is_worth_its_outcome_or_its_discounted_process_rewards(
+    tmp_path: Path, whole: TrainingFolder, start: Path, kind: str
+) -> None:
+    checked = config(start, **(WHOLE | {"method": {"name": "grpo", "reward": kind}}))
+    rounds = rounds_of(checked, prompts_of(checked, find_tasks(checked), 1))
+    tokens = grpo_trainer.ChatTokens(grpo_trainer.load_tokenizer(start))
+    run_ = rounds_in(whole)[1]  # a game, and one seat of a dialogue
+    rollouts = Rollouts(checked, rounds, tokens, lambda *_: run_, tmp_path / "notes")
+    rewards = [sample.reward for sample in rollouts.samples(1, {})]
+    expected = []
+    for prompt in rounds[1]:
+        for repeat in (0, 1):
+            [row] = [
+                row
+                for row in latest_episodes(run_).values()
+                if (row["task_id"], row["repeat"]) == (prompt.task.id, repeat)
+            ]
+            [given] = [
+                each for each in latest_process_rewards(run_).values() if each["episode_id"] == row["episode_id"]
+            ]
+            own = [reward for _, seat, reward, _ in sorted(given["rewards"]) if seat == prompt.seat]
+            returned = sum(0.99**place * reward for place, reward in enumerate(own))
+            expected.append(returned if kind == "process" else 5.0 if prompt.environment == "sotopia" else row["score"])
+    assert {prompt.environment for prompt in rounds[1]} == {"alfworld", "sotopia"}
+    assert rewards == pytest.approx(expected)
+
+
 def test_the_weights_move_and_the_row_stands_beside_the_untrained(whole: TrainingFolder, start: Path) -> None:
     assert moved(start, whole.checkpoint(1))
     curve = read_curve(whole.path)
@@ -384,6 +439,9 @@ def test_the_weights_move_and_the_row_stands_beside_the_untrained(whole: Trainin
     data = curve[1].data or {}
     assert data["rounds"] == 3 and data["samples"] == 12 and data["samples_without_reward"] == 0
     assert data["returns"]["high"] > data["returns"]["low"]
+    on_training = {row["environment"]: row for row in curve[0].training_tasks or []}
+    assert on_training.keys() == {"alfworld", "sotopia"} and on_training["sotopia"]["goal"] == 5.0
+    assert sum(row["planned"] for row in on_training.values()) == data["episodes"]["played"]
     from leaderboard.tables import cell_table, find_runs
 
     table = cell_table(find_runs([whole.path]))
