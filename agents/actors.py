@@ -1,5 +1,5 @@
 """Actors: what turns a view and a strategy into an action. `ModelActor` asks a model; `ScriptedActor` follows one of
-the environment's own baselines (random, rule, expert, oracle)."""
+the environment's own baselines (random, rule, expert, oracle, follow)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _instructions(situation: Situation, strategy: Strategy) -> str:
 
 
 class ScriptedActor:
-    """One of the environment's baselines. Ignores strategies; calls no model."""
+    """One of the environment's baselines. Calls no model; hears of the strategy only where the baseline follows one."""
 
     def __init__(self, baseline: BaselineEntry, play: Play, seat: int, seed: int) -> None:
         self._baseline = baseline
@@ -73,8 +73,13 @@ class ScriptedActor:
 
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
         try:
-            action = self._baseline.act(self._play, self._seat, self._random)
+            action = self._act(strategy.text or "")
         except Exception as problem:
             said = f"the scripted agent failed: {type(problem).__name__}: {problem}"
             raise EpisodeError("environment", said) from problem
         return Answer(action, action.text, "ok")
+
+    def _act(self, strategy: str) -> Action:
+        if self._baseline.follow is None or not strategy.strip():
+            return self._baseline.act(self._play, self._seat, self._random)
+        return self._baseline.follow(self._play, self._seat, self._random, strategy)

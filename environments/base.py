@@ -186,11 +186,19 @@ Baseline = Callable[[Play, int, Random], Action]
 whole state; `Environment.baselines` says so in its description."""
 
 
+Follower = Callable[[Play, int, Random, str], Action]
+"""The same with a strategy to follow, which is never empty: (play, seat, its random source, strategy) -> action."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaselineEntry:
     act: Baseline
+    """What it does without a strategy."""
     description: str
     reads_hidden_state: bool
+    follow: Follower | None = None
+    """What it does with one; None: it hears of no strategy, meets only `vanilla` and is not ranked. A baseline that follows
+    strategies is called `follow`, or `follow-…`."""
 
 
 class Environment(Protocol):

@@ -61,7 +61,9 @@ class Arm:
 
     @property
     def scripted(self) -> bool:
-        return bool((self.facts["actor"] or {}).get("script"))
+        """A scripted agent that hears of no strategy: shown beside the others, not ranked among them."""
+        script = (self.facts["actor"] or {}).get("script")
+        return bool(script) and not str(script).startswith("follow")
 
     def bounds(self, metric: str) -> tuple[float | None, float | None]:
         """The range of a metric; unknown for `overall`."""

@@ -204,12 +204,15 @@ class Cell(Spec):
 
 
 def cells(
-    experiment: Experiment, seats: Mapping[str, int], scripts: Mapping[str, Collection[str]] | None = None
+    experiment: Experiment,
+    seats: Mapping[str, int],
+    scripts: Mapping[str, Collection[str]] | None = None,
+    followers: Mapping[str, Collection[str]] | None = None,
 ) -> list[Cell]:
     """The matrix in a stable order. `seats` gives the number of seats per environment name; where that is one, the
-    pairings fall together into `solo`. A scripted actor meets only `vanilla` (it hears no strategy), and only the
-    environments that have its script (`scripts`: environment name -> names; all when left out). Raises `BadInput` for an
-    empty matrix."""
+    pairings fall together into `solo`. A scripted actor meets only `vanilla` (it hears no strategy) unless it is one
+    that follows strategies (`followers`: environment name -> names), and only the environments that have its script
+    (`scripts`: environment name -> names; all when left out). Raises `BadInput` for an empty matrix."""
     found: dict[str, Cell] = {}
     for environment in experiment.environments:
         pairings = experiment.pairings if seats[environment.name] > 1 else ["solo"]
@@ -217,7 +220,9 @@ def cells(
             for actor in experiment.actors:
                 for strategist in experiment.strategists:
                     if actor.script is not None:
-                        strategist = StrategistSpec(kind="vanilla")
+                        follows = actor.script in (followers or {}).get(environment.name, ())
+                        if not follows or strategist.kind == "react":  # a script writes no thoughts
+                            strategist = StrategistSpec(kind="vanilla")
                         if scripts is not None and actor.script not in scripts[environment.name]:
                             continue
                     partner = pairing if isinstance(pairing, PartnerSpec) else None

@@ -57,7 +57,11 @@ class Plan:
         seats = {world.environment.name: world.environment.seats for world in self.worlds.values()}
         scripts = {world.environment.name: tuple(world.environment.baselines) for world in self.worlds.values()}
         self._check_scripts(scripts)
-        self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts)}
+        followers = {
+            world.environment.name: [name for name, entry in world.environment.baselines.items() if entry.follow]
+            for world in self.worlds.values()
+        }
+        self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts, followers)}
         self._check_roles()
         self.models: dict[str, Model] = {}
         self.units = list(self._units())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
+from environments.alfworld.following import follow, wait
 from environments.alfworld.planner import shortest_plan
 from environments.alfworld.play import AlfworldPlay
 from environments.base import Action, BaselineEntry, Play
@@ -25,4 +26,7 @@ def random_admissible(play: Play, seat: int, random: Random) -> Action:
 BASELINES: Mapping[str, BaselineEntry] = {
     "expert": BaselineEntry(expert, "follows a shortest plan from the present state", reads_hidden_state=True),
     "random": BaselineEntry(random_admissible, "any admissible command, uniformly", reads_hidden_state=False),
+    "follow": BaselineEntry(
+        wait, "the admissible command most like the strategy, word by word", reads_hidden_state=False, follow=follow
+    ),
 }

@@ -47,6 +47,9 @@ class AlfworldOptions(BaseModel):
     other_put_form: Literal["refuse", "accept"] = "refuse"
     """What to do with the other text format's word for putting down: answer "Nothing happens." as the original
     and note it in the step's info, or understand it."""
+    prompts: Literal["full", "brief"] = "full"
+    """`brief`: short prompts that list the possible commands, for small models; with `history: 0` each turn's prompt is a
+    short one of its own."""
     reasks: int = Field(default=0, ge=0, le=5)
     """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
 
@@ -86,7 +89,10 @@ class AlfworldEnvironment:
         return AlfworldPlay(world.with_text(self._rules.text), self._rules, self._max_steps, accept)
 
     def prompt(self, role: str) -> Prompt | None:
-        return _prompt(role, self.options.protocol) if role in ("actor", "strategist") else None
+        if role not in ("actor", "strategist"):
+            return None
+        brief = self.options.prompts == "brief"
+        return _prompt(f"{role}_brief" if brief else role, self.options.protocol)
 
     def data_hashes(self, split: str) -> Mapping[str, str]:
         if split in builtin.SPLITS:

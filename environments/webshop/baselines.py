@@ -8,6 +8,7 @@ from random import Random
 
 from environments.base import Action, BaselineEntry, Play
 from environments.webshop import planning
+from environments.webshop.following import follow, without
 from environments.webshop.pages import BUY, NEXT, PREVIOUS, SUB_PAGES, Page
 from environments.webshop.play import WebShopPlay
 
@@ -97,5 +98,6 @@ BASELINES: Mapping[str, BaselineEntry] = {
         rule, "searches the instruction, opens the first result it can afford, picks named options, buys", False
     ),
     "random": BaselineEntry(random_clicker, "searches some words of the instruction, then clicks at random", False),
+    "follow": BaselineEntry(without, "searches, opens and chooses what the strategy says, word by word", False, follow),
     "oracle": BaselineEntry(oracle, "knows the wanted product and takes the shortest way to it", True),
 }

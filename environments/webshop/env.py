@@ -47,6 +47,8 @@ class WebShopOptions(BaseModel):
     """The 21 training goals of the paper that are test goals too: refuse the split, drop them, or allow them."""
     show_attributes: bool = False
     """Offer the page that shows a product's attributes, category and query (a help; off in the original's default)."""
+    prompts: Literal["full", "brief"] = "full"
+    """`brief`: a short prompt for the strategist, for small models."""
     reasks: int = Field(default=0, ge=0, le=10)
     """How often an unreadable answer is asked for again; the paper never does."""
     catalogue: str | None = None
@@ -94,7 +96,9 @@ class WebShopEnvironment:
         return WebShopPlay(open_session(shop, goal, str(task.data.get("index", 0)), seed), settings)
 
     def prompt(self, role: str) -> Prompt | None:
-        return _prompt(role) if role in ROLES else None
+        if role not in ROLES:
+            return None
+        return _prompt("strategist_brief" if (role, self.options.prompts) == ("strategist", "brief") else role)
 
     def data_hashes(self, split: str) -> Mapping[str, str]:
         catalogue = self._catalogue(split)

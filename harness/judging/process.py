@@ -91,6 +91,7 @@ REGISTRY = Registry(
         "utterance": "harness.judging.utterance:KIND",
         "progress": "harness.judging.progress:KIND",
         "replay": "harness.judging.replay:KIND",
+        "outcome": "harness.judging.outcome_only:KIND",
     },
 )
 

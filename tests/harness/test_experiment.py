@@ -224,6 +224,16 @@ def test_a_scripted_actor_hears_no_strategy_and_so_stands_in_one_cell() -> None:
     assert labels(found) == {("self-play", "script:small-talk", "vanilla")}
 
 
+def test_a_scripted_actor_that_follows_strategies_meets_every_strategist_but_react() -> None:
+    found = cells(
+        experiment(actors=["script:follow"], strategists=["vanilla", "react", "null"]),
+        {"sotopia": 1},
+        {"sotopia": ("follow",)},
+        {"sotopia": ("follow",)},
+    )
+    assert labels(found) == {("solo", "script:follow", "vanilla"), ("solo", "script:follow", "null")}
+
+
 def test_every_axis_can_be_filtered() -> None:
     for axis in AXES:
         assert len(matrix(include=[{axis: "*"}])) == 8

@@ -331,6 +331,14 @@ def test_a_step_back_costs_what_the_step_forward_gave() -> None:
     assert [each.reward for each in rewards] == pytest.approx([1 / len(COMMANDS), -1 / len(COMMANDS)])
 
 
+def test_outcome_only_pays_the_last_strategy_and_says_nothing_of_the_others() -> None:
+    record = world_reward("outcome")
+    assert record.rewards is not None
+    assert [each.reward for each in record.rewards] == [0.0] * (len(GUIDED) - 1) + [1.0]
+    assert record.label.startswith("outcome/")
+    assert record.calls == []
+
+
 def test_an_episode_of_another_world_is_not_rewarded() -> None:
     turns = list(GUIDED_EPISODE.turns)
     turns[0] = turns[0].model_copy(update={"rendered": "something else"})
