@@ -19,6 +19,7 @@ from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations import TensorBoardCallback
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from trl import SFTConfig
 
 from harness.errors import BadInput, HarnessError
@@ -190,6 +191,9 @@ def is_final(state: Path) -> bool:
 
 def finish(state: Path, base_model: Path, options: TrainOptions, out: Path, learnt: TrainingTasks) -> None:
     """Write the checkpoint beside its place, then put it there in one step. `learnt`: what it has learnt from now."""
+    # This process reads the weights alone. With DeepSpeed's ZeRO-3 still in force, transformers would wait for the others to
+    # take their shards.
+    unset_hf_deepspeed_config()
     made = out / f".{CHECKPOINT}.tmp"
     shutil.rmtree(made, ignore_errors=True)
     _write_model(state, made, base_model, options)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -91,6 +93,25 @@ def test_two_processes_that_shard_the_model_give_the_result_of_one(
     assert furthest(one.checkpoint, start) > 1e-3
     for key in ("loss", "mean_return", "logprob", "weight", "kl", "zero_returns", "tokens", "rows", "grad_norm"):
         assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
+
+
+def test_the_checkpoint_is_written_by_one_process_while_zero_3_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers shards what is loaded then, and waits for processes that do not come (without DeepSpeed: imports it)."""
+    from transformers.integrations import deepspeed
+
+    from harness.leaks import TrainingTasks
+    from harness.training.fitting import STATES, finish
+
+    start = tiny.save(tmp_path / "start")
+    shutil.copytree(start, tmp_path / "out" / STATES / "checkpoint-1")
+    in_force = SimpleNamespace(is_zero3=lambda: True, config={})
+    monkeypatch.setattr(deepspeed, "_hf_deepspeed_config_weak_ref", lambda: in_force)
+    assert deepspeed.is_deepspeed_zero3_enabled()
+    state = tmp_path / "out" / STATES / "checkpoint-1"
+    finish(state, start, TrainOptions(**QUICK), tmp_path / "out", TrainingTasks(description="", tasks=[]))
+    assert furthest(tmp_path / "out" / "model", start) == 0
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
