@@ -337,6 +337,31 @@ def test_the_options_of_fit_hold_here_too(
     assert (result.checkpoint / "model.safetensors").stat().st_mtime_ns == before, "a finished one is not done again"
 
 
+def test_several_updates_a_round_are_killed_and_gone_on_with_at_a_rounds_border(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = {"name": "grpo", "updates": 2}
+    one = on_policy(start, 3, method=method, fit=FIT | {"accumulation": 2, "max_steps": 6, "learning_rate": 1e-2})
+    asked: list[int] = []
+
+    def samples(self: Any, number: int, served: Any) -> list[Sample]:
+        asked.append(number)
+        if asked == [0, 1, 2]:
+            raise Interrupted("killed")
+        return [PER_TURN, LONG] if number % 2 else [LONG, PER_TURN]
+
+    monkeypatch.setattr(Rollouts, "samples", samples)
+    with pytest.raises(Interrupted):
+        grpo_trainer.fit_on_policy(one, tmp_path / "killed")
+    saved = sorted(path.name for path in (tmp_path / "killed" / "checkpoints").glob("checkpoint-*"))
+    assert saved == ["checkpoint-2", "checkpoint-4"], "never between the updates of a round"
+    killed = grpo_trainer.fit_on_policy(one, tmp_path / "killed")
+    assert asked == [0, 1, 2, 2] and killed.steps == 6
+    whole_ = grpo_trainer.fit_on_policy(one, tmp_path / "whole")
+    ours, theirs = tensors(killed.checkpoint), tensors(whole_.checkpoint)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
 ENVIRONMENTS = [
     {**training(Path("start"))["environments"][0], "held_out": {"split": "builtin-test-mini", "tasks": 1}},
     {**training(Path("start"))["environments"][1], "held_out": None},
