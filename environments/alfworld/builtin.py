@@ -19,6 +19,8 @@ from harness.errors import BadInput
 
 SIZES: dict[Side, int] = {"train": 600, "test": 120}
 """Games per grade."""
+MANY: dict[Side, int] = {"train": 2400, "test": 400}
+"""Mini games of the splits `builtin-train-many` and `builtin-test-many`: others than those of the grade's own splits."""
 _SOURCES = ("games.py", "house.py", "house.toml", "scenes.py")
 """The files that generated games are a function of."""
 
@@ -34,10 +36,16 @@ def _names() -> dict[str, tuple[Side, tuple[Grade, ...]]]:
 
 SPLITS = _names()
 """Split name -> its side and grades."""
+_MANY_SPLITS: dict[str, Side] = {f"builtin-{side}-many": side for side in MANY}
+NAMES = (*SPLITS, *_MANY_SPLITS)
+"""All built-in splits."""
 
 
 def describe(split: str) -> str:
     """One line about a built-in split."""
+    if split in _MANY_SPLITS:
+        side = _MANY_SPLITS[split]
+        return f"{MANY[side]} generated games, {side} side, mini, none of them in builtin-{side}-mini"
     side, grades = SPLITS[split]
     same = "the same as builtin-test: " if split == "builtin" else ""
     return f"{same}{SIZES[side] * len(grades)} generated games, {side} side, {', '.join(grades)}"
@@ -46,6 +54,10 @@ def describe(split: str) -> str:
 @cache
 def tasks(split: str) -> tuple[Task, ...]:
     """The tasks of a built-in split, by grade and index."""
+    if split in _MANY_SPLITS:
+        side = _MANY_SPLITS[split]
+        first = SIZES[side]
+        return tuple(_task(split, choose_spec(side, "mini", first + index)) for index in range(MANY[side]))
     side, grades = SPLITS[split]
     return tuple(_task(split, choose_spec(side, grade, index)) for grade in grades for index in range(SIZES[side]))
 

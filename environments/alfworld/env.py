@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format
 from environments.alfworld.baselines import BASELINES
+from environments.alfworld.curriculum import begin_near_the_end
 from environments.alfworld.engine import World, load_game
 from environments.alfworld.generator import TaskType
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay
@@ -39,6 +40,8 @@ class AlfworldOptions(BaseModel):
     """`alfworld-0.4.2`: the present text format and 50 steps. `epo`: the paper's, older format and 40 actions."""
     max_steps: int | None = Field(default=None, ge=1, le=1000)
     """Another limit than the protocol's; the record's protocol says so."""
+    steps_left: int | None = Field(default=None, ge=1, le=50)
+    """Begin where so many commands of a shortest plan are left; the expert has done those before. None = at the start."""
     order: Literal["seeded", "sorted"] = "seeded"
     """Tasks by path, or shuffled by `order_seed`, so that the first n are a mixture."""
     order_seed: int = 0
@@ -70,12 +73,12 @@ class AlfworldEnvironment:
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
     def splits(self) -> Mapping[str, str]:
-        return {**_PUBLISHED, **{split: builtin.describe(split) for split in builtin.SPLITS}}
+        return {**_PUBLISHED, **{split: builtin.describe(split) for split in builtin.NAMES}}
 
     def tasks(self, split: str) -> Sequence[Task]:
         """The tasks in their stable order. Raises `BadInput` for an unknown split or missing games."""
         options = self.options
-        found = list(builtin.tasks(split) if split in builtin.SPLITS else _published_tasks(split))
+        found = list(builtin.tasks(split) if split in builtin.NAMES else _published_tasks(split))
         if options.task_types is not None:
             found = [task for task in found if task.data["task_type"] in options.task_types]
         if options.order == "seeded":
@@ -85,8 +88,12 @@ class AlfworldEnvironment:
     def reset(self, task: Task, seed: int) -> Play:
         """The start of an episode. Nothing here is random, so `seed` is not used."""
         world = _published_world(task) if "path" in task.data else builtin.world_of(task)
+        world = world.with_text(self._rules.text)
         accept = self.options.other_put_form == "accept"
-        return AlfworldPlay(world.with_text(self._rules.text), self._rules, self._max_steps, accept)
+        if self.options.steps_left is None:
+            return AlfworldPlay(world, self._rules, self._max_steps, accept)
+        near, story = begin_near_the_end(world, self.options.steps_left)
+        return AlfworldPlay(near, self._rules, self._max_steps, accept, (world, story))
 
     def prompt(self, role: str) -> Prompt | None:
         if role not in ("actor", "strategist"):
@@ -95,7 +102,7 @@ class AlfworldEnvironment:
         return _prompt(f"{role}_brief" if brief else role, self.options.protocol)
 
     def data_hashes(self, split: str) -> Mapping[str, str]:
-        if split in builtin.SPLITS:
+        if split in builtin.NAMES:
             return {"generator": builtin.data_hash()}
         return {split: data.split_hash(data.read_split(_folder(split)).games)}
 
@@ -105,12 +112,14 @@ def _protocol_label(options: AlfworldOptions) -> str:
     label: str = options.protocol
     if options.max_steps not in (None, PROTOCOLS[options.protocol].max_steps):
         label += f"+max_steps={options.max_steps}"
+    if options.steps_left is not None:
+        label += f"+steps_left={options.steps_left}"
     return f"{label}+both-put-forms" if options.other_put_form == "accept" else label
 
 
 def _folder(split: str) -> Path:
     if split not in _PUBLISHED:
-        known = [*_PUBLISHED, *builtin.SPLITS]
+        known = [*_PUBLISHED, *builtin.NAMES]
         raise BadInput(f"alfworld: unknown split {split!r}; known: {', '.join(known)}.{nearest(split, known)}")
     return data.split_folder(split)
 

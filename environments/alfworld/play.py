@@ -37,12 +37,22 @@ class AlfworldPlay:
 
     __slots__ = ("_accept_other_put", "_background", "_distance", "_events", "_game", "_max_steps", "_protocol")
 
-    def __init__(self, world: World, protocol: Protocol, max_steps: int, accept_other_put: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        protocol: Protocol,
+        max_steps: int,
+        accept_other_put: bool,
+        before: tuple[World, str] | None = None,
+    ) -> None:
+        """`before`: the world as it began, and what was done since: the first observation is then of that beginning."""
         self._protocol = protocol
         self._max_steps = max_steps
         self._accept_other_put = accept_other_put
         self._game = TextGame(world, max_steps)
         self._background = self._shown(self._game.observation)
+        if before is not None and before[1]:
+            self._background = f"{self._shown(TextGame(before[0]).observation)}\n\n{before[1]}"
         self._events: tuple[Event, ...] = ()
         self._distance: int | None = None
         """Plan length from the start, once it was asked for."""
