@@ -36,6 +36,7 @@ from tests.e2e.speaking_server import serving
 
 TURNS = 10
 Body = dict[str, Any]
+MODEL = {"provider": "openai", "model": "local", "deadlines": {"call": 300}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Figure:
     per_second: float
 
 
-def experiment(url: str, episodes: int, at_once: int) -> Experiment:
+def experiment(url: str, episodes: int, at_once: int, limit: int = 1000) -> Experiment:
     """Exactly so many episodes: some more would be played by few slots, after the others."""
     tasks = max(count for count in range(1, 51) if episodes % count == 0)
     options = {"max_turns": TURNS}
@@ -53,7 +54,7 @@ def experiment(url: str, episodes: int, at_once: int) -> Experiment:
         {
             "name": "bench",
             "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": tasks, "options": options}],
-            "models": {"m": {"provider": "openai", "model": "local", "base_url": url, "deadlines": {"call": 300}}},
+            "models": {"m": {**MODEL, "base_url": url, "concurrency": limit}},
             "actors": ["m"],
             "strategists": ["vanilla"],
             "repeats": episodes // tasks,
@@ -63,14 +64,15 @@ def experiment(url: str, episodes: int, at_once: int) -> Experiment:
 
 
 @contextmanager
-def opened(url: str, episodes: int, at_once: int) -> Iterator[Run]:
-    with tempfile.TemporaryDirectory() as folder, Run(experiment(url, episodes, at_once), Path(folder) / "run") as run:
+def opened(url: str, episodes: int, at_once: int, limit: int = 1000) -> Iterator[Run]:
+    planned = experiment(url, episodes, at_once, limit)
+    with tempfile.TemporaryDirectory() as folder, Run(planned, Path(folder) / "run") as run:
         yield run
 
 
-def full_path(url: str, episodes: int, at_once: int) -> Figure:
+def full_path(url: str, episodes: int, at_once: int, limit: int = 1000) -> Figure:
     """`harness run` without its start: play every episode, keep every record and reply."""
-    with opened(url, episodes, at_once) as run:
+    with opened(url, episodes, at_once, limit) as run:
         began, used = time.perf_counter(), time.process_time()
         summary = execute(run, Progress(Console(file=io.StringIO())))
         seconds, cpu = time.perf_counter() - began, time.process_time() - used
@@ -101,16 +103,18 @@ def recorded_bodies(url: str, episodes: int, at_once: int) -> list[list[Body]]:
     return list(bodies.values())
 
 
-def bare_loop(make: Callable[[], AsyncOpenAI], bodies: list[list[Body]], at_once: int) -> Figure:
-    """Episode after episode per worker, the calls of one in order; answers are read and thrown away."""
+def bare_loop(make: Callable[[], AsyncOpenAI], bodies: list[list[Body]], at_once: int, limit: int = 1000) -> Figure:
+    """Episode after episode per worker, the calls of one in order, at most `limit` calls under way; answers are read and
+    thrown away."""
 
     async def go() -> Figure:
-        client, left = make(), iter(bodies)
+        client, left, slots = make(), iter(bodies), asyncio.Semaphore(limit)
 
         async def worker() -> None:
             for calls in left:
                 for body in calls:
-                    answer = await client.chat.completions.create(**body)
+                    async with slots:
+                        answer = await client.chat.completions.create(**body)
                     assert answer.choices[0].message.content
 
         began, used = time.perf_counter(), time.process_time()
@@ -180,9 +184,10 @@ def steady(spans: list[tuple[float, float]], at_once: int) -> Steady:
     return Steady((last - first) / (end - begin), busy / (end - begin), len(spans) / seconds)
 
 
-def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 256) -> None:
-    """Calls per second as a share of min(ideal, the bare loop): 1 means that the endpoint is the bottleneck."""
-    print(f"{episodes} ten-turn dialogues, {at_once} at once, {rounds} rounds in turn")
+def fullness(latencies: list[float], rounds: int, episodes: int, limit: int, at_once: int) -> None:
+    """Calls per second as a share of min(ideal, the bare loop): 1 means that the endpoint is the bottleneck. `limit`: calls
+    that may be under way (256: a model's `concurrency` when left out); `at_once`: episodes."""
+    print(f"{episodes} ten-turn dialogues, {at_once} at once, at most {limit} calls, {rounds} rounds in turn")
     for latency in latencies:
         with serving("--latency", f"{latency:g}", "--spans", str(episodes * TURNS)) as server:
 
@@ -192,14 +197,15 @@ def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 
 
             few = recorded_bodies(server.url, 50, 50)
             bodies = (few * -(-episodes // len(few)))[:episodes]
-            ideal, shares = at_once / latency, []
+            ideal, shares, filled = limit / latency, [], []
             for number in range(1, rounds + 1):
                 server.spans()
-                bare_loop(library, bodies, at_once)
+                bare_loop(library, bodies, at_once, limit)
                 bare = steady(server.spans(), at_once)
-                full_path(server.url, episodes, at_once)
+                full_path(server.url, episodes, at_once, limit)
                 ours = steady(server.spans(), at_once)
                 shares.append(ours.rate / min(ideal, bare.rate))
+                filled.append(ours.rate / ideal)
                 print(
                     f"latency {latency:g} s, round {number}: ideal {ideal:.0f} calls/s, bare loop (aiohttp) {bare.rate:.1f} "
                     f"({bare.under_way:.0f} under way; {bare.whole:.1f} start and tail included), "
@@ -207,19 +213,23 @@ def fullness(latencies: list[float], rounds: int, episodes: int, at_once: int = 
                     f"load {os.getloadavg()[0]:.1f}",
                     flush=True,
                 )
-        print(f"latency {latency:g} s: whole path {statistics.median(shares):.2f} of min(ideal, bare loop), median")
+        share = (
+            f"{statistics.median(filled):.3f} of the ideal, {statistics.median(shares):.2f} of min(ideal, bare loop)"
+        )
+        print(f"latency {latency:g} s: whole path {share}, median")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--episodes", type=int, default=0, help="100, or three for each one at once with --full")
-    parser.add_argument("--at-once", type=int, default=0, help="32, or 256 with --full")
+    parser.add_argument("--at-once", type=int, default=0, help="episodes: 32, or the limit with --full")
+    parser.add_argument("--limit", type=int, default=256, help="with --full: calls under way, a model's `concurrency`")
     parser.add_argument("--full", type=float, nargs="+", metavar="SECONDS", help="measure fullness at these latencies")
     args = parser.parse_args()
     if args.full:
-        at_once = args.at_once or 256
-        fullness(args.full, args.rounds, args.episodes or 3 * at_once, at_once)
+        at_once = args.at_once or args.limit
+        fullness(args.full, args.rounds, args.episodes or 3 * at_once, args.limit, at_once)
     else:
         compare(args.rounds, args.episodes or 100, args.at_once or 32)
 
