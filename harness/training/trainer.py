@@ -3,7 +3,7 @@
 Loading, precision, checkpointing, accumulation, distribution (DDP, FSDP, DeepSpeed through accelerate), schedule, resuming and
 the progress bar are TRL's and transformers'. TRL is pinned to 1.16: what is overridden and set here (the loss's arguments,
 `loss_is_scaled_for_ga`, how items are counted) has changed with almost every release, and a trainer that scales its
-gradients wrongly still looks as if it learnt; tests/harness/training/test_trainer.py would notice.
+gradients wrongly still looks as if it learnt; tests/harness/training/test_fit.py would notice.
 
 Left out on purpose: packing (one row is one forward pass already, and packed rows mixed up silently with sdpa), generation inside
 the trainer (the self-play loop plays), TRL's data preparation (its truncation cuts through strategies).
@@ -34,6 +34,11 @@ class StrategistTrainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True
         self.tally: Tensor | None = None
         """Sums since the last log, on this process, in the order of `NAMES`."""
+
+    def _prepare_input(self, data: Any) -> Any:
+        """To the device, in the type it has. transformers would make all floats DeepSpeed's 16-bit ones: meant for a model's
+        inputs, here it would round the weights of strategies and the log-probabilities of the reference."""
+        return data.to(self.args.device) if isinstance(data, Tensor) else super()._prepare_input(data)
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None

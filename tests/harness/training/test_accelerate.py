@@ -8,17 +8,19 @@ import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
-from harness.training.fit import TrainOptions, fit
+from harness.training.fit import FitResult, TrainOptions, fit
 from tests.extras import required
 from tests.shared_data import ROOT
 
-required("torch")
+torch = required("torch")
 required("trl")
 
+from harness.training.batches import Collator  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.test_fit import QUICK, furthest, prepared  # noqa: E402
 
@@ -91,11 +93,11 @@ itself works over gloo (left out is what it compiles for faster sums). A process
 LORA = {"lora": {"r": 4, "alpha": 8}}
 
 
-def sharded_like_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, site_code: str, changes: dict[str, object]
-) -> None:
-    """Two processes with the shipped settings, but for the number of processes, the precision and the processors, against
-    one process."""
+def one_and_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, site_code: str, changes: dict[str, Any]
+) -> tuple[FitResult, FitResult]:
+    """What one process trains, and two with the shipped settings but for the number of processes, the precision and the
+    processors."""
     site, seen = tmp_path / "site", tmp_path / "seen"
     site.mkdir()
     (site / "sitecustomize.py").write_text(site_code)
@@ -105,7 +107,8 @@ def sharded_like_one(
     small = tmp_path / recipe
     # accelerate launches without DeepSpeed where a file says use_cpu.
     processors = {} if shipped["distributed_type"] == "DEEPSPEED" else {"use_cpu": True}
-    small.write_text(yaml.safe_dump(shipped | processors | {"num_processes": 2, "mixed_precision": "no"}))
+    precision = "bf16" if changes.get("bf16") else "no"
+    small.write_text(yaml.safe_dump(shipped | processors | {"num_processes": 2, "mixed_precision": precision}))
     start = tiny.save(tmp_path / "start")
     prepared(tmp_path / "data", count=8, sequences=2)
     shared = {**QUICK, "max_steps": 4, "save_steps": 2, **changes}
@@ -115,29 +118,69 @@ def sharded_like_one(
     for rank in (0, 1):
         parts = ast.literal_eval(Path(f"{seen}{rank}").read_text())
         assert len(parts) > 15 and max(parts) <= 0.6, "every process holds its half of each weight"
-    assert furthest(one.checkpoint, two.checkpoint) <= 1e-5
     assert furthest(one.checkpoint, start) > 1e-3
-    for key in ("loss", "mean_return", "logprob", "weight", "kl", "zero_returns", "tokens", "rows", "grad_norm"):
+    return one, two
+
+
+OF_THE_DATA = ("mean_return", "weight", "zero_returns", "tokens", "rows")
+OF_THE_MODEL = ("loss", "logprob", "kl", "grad_norm")
+
+
+def assert_same(one: FitResult, two: FitResult) -> None:
+    assert furthest(one.checkpoint, two.checkpoint) <= 1e-5
+    for key in OF_THE_DATA + OF_THE_MODEL:
         assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, LORA], ids=["full", "lora"])
 def test_two_processes_that_shard_the_model_give_the_result_of_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    sharded_like_one(tmp_path, monkeypatch, "fsdp.yaml", FSDP_ON_A_CPU, changes)
+    assert_same(*one_and_two(tmp_path, monkeypatch, "fsdp.yaml", FSDP_ON_A_CPU, changes))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, LORA], ids=["full", "lora"])
 def test_two_processes_under_zero_3_give_the_result_of_one_and_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    """DeepSpeed is in none of our extras, so this is skipped without it, STRICT or not."""
+    with_deepspeed()
+    assert_same(*one_and_two(tmp_path, monkeypatch, "deepspeed_zero3.yaml", ZERO_3_ON_A_CPU, changes))
+
+
+@pytest.mark.slow
+def test_zero_3_in_bfloat16_trains_on_the_weights_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeepSpeed rounds the model's own weights to bfloat16, one process computes in it: the same but for the rounding."""
+    with_deepspeed()
+    one, two = one_and_two(tmp_path, monkeypatch, "deepspeed_zero3.yaml", ZERO_3_ON_A_CPU, {"bf16": True})
+    for key in OF_THE_DATA:
+        assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
+    for key in OF_THE_MODEL:
+        assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], 0.05, 1e-3), key
+
+
+def with_deepspeed() -> None:
+    """DeepSpeed is in none of our extras: what needs it is skipped without it, STRICT or not."""
     if importlib.util.find_spec("deepspeed") is None:
         pytest.skip("deepspeed is not installed, and no extra of ours brings it: pip install deepspeed")
-    sharded_like_one(tmp_path, monkeypatch, "deepspeed_zero3.yaml", ZERO_3_ON_A_CPU, changes)
+
+
+def test_deepspeed_does_not_round_what_the_loss_is_made_of() -> None:
+    """transformers gives a batch's floats the type that DeepSpeed keeps the model in."""
+    from harness.training.trainer import StrategistTrainer
+
+    plugin = SimpleNamespace(hf_ds_config=SimpleNamespace(dtype=lambda: torch.bfloat16))
+    trainer: Any = object.__new__(StrategistTrainer)
+    trainer.is_deepspeed_enabled = True
+    trainer.args = SimpleNamespace(device=torch.device("cpu"))
+    trainer.accelerator = SimpleNamespace(state=SimpleNamespace(deepspeed_plugin=plugin))
+    reference = [-1.2345678]
+    row = {"tokens": [[1, 2, 3]], "spans": [[0, 2, 3]], "weights": [0.1], "values": [0.2], "reference": reference}
+    batch = Collator(0)([row])
+    given = trainer._prepare_inputs(batch)
+    assert given.keys() == batch.keys()
+    assert all(given[name].dtype == batch[name].dtype and given[name].equal(batch[name]) for name in batch)
 
 
 def test_the_checkpoint_is_written_by_one_process_while_zero_3_is_in_force(
