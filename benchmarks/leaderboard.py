@@ -3,6 +3,7 @@ plain loop over the lines.
 
     python -m benchmarks.leaderboard                        100,000 episodes (some 3 GB, deleted afterwards)
     python -m benchmarks.leaderboard --episodes 10000 --keep FOLDER
+    python -m benchmarks.leaderboard --episodes 1000000 --turns 2 --no-loop
 
 The records are really played ones (SOTOPIA, 10 turns, a strategist in every arm but vanilla, judged, with process rewards), with
 texts as long as a language model's, written out again under other ids, tasks and scores.
@@ -67,12 +68,12 @@ def play_a_role(request: ChatRequest) -> str:
     return act("speak", words(request, 35), thought=words(request, 15))
 
 
-def template(folder: Path) -> None:
+def template(folder: Path, turns: int) -> None:
     """One played episode of every cell."""
     model = {"provider": "scripted", "function": "benchmarks.leaderboard:play_a_role"}
     raw: dict[str, Any] = {
         "name": "many",
-        "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 10}}],
+        "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": turns}}],
         "models": dict.fromkeys((*ACTORS, "judge"), model),
         "actors": list(ACTORS),
         "strategists": [
@@ -100,10 +101,10 @@ def copies(path: Path, count: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
             yield number % tasks, number // tasks, record
 
 
-def write_many(folder: Path, count: int) -> None:
+def write_many(folder: Path, count: int, turns: int = 10) -> None:
     """A run of `count` episodes, scored and with process rewards, made of a played template."""
     small = folder.with_name(folder.name + "-template")
-    template(small)
+    template(small, turns)
     folder.mkdir(parents=True)
     judgements = {row["episode_id"]: row for row in map(json.loads, (small / JUDGEMENTS).read_bytes().splitlines())}
     rewards = {row["episode_id"]: row for row in map(json.loads, (small / PROCESS_REWARDS).read_bytes().splitlines())}
@@ -216,6 +217,7 @@ def plain_loop(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=100_000)
+    parser.add_argument("--turns", type=int, default=10, help="of an episode: shorter ones for very many (2: 12 KiB)")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="make the run there (or take the one there), and leave it"
     )
@@ -224,7 +226,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.keep or Path(name) / "many"
         if not folder.exists():
-            write_many(folder, arguments.episodes)
+            write_many(folder, arguments.episodes, arguments.turns)
         report(folder, not arguments.no_loop)
 
 
