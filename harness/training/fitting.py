@@ -70,9 +70,10 @@ def _train(data: Path, base_model: Path, options: TrainOptions, out: Path, last:
     collator = Collator(tokenizer.pad_token_id)
     rows = _rows(data, base_model, options, collator, out)
     journal = Journal(out, has_reference="reference" in rows[0])
+    arguments = _arguments(options, out)  # before the model: DeepSpeed's ZeRO-3 then shards it while it loads
     trainer = StrategistTrainer(
         model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
-        args=_arguments(options, out),
+        args=arguments,
         data_collator=collator,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,

@@ -80,6 +80,7 @@ if "LOCAL_RANK" in os.environ:
     def as_on_gpus(self, cpu=False, backend=None, **keywords):
         as_it_is(self, **keywords)
     def seen(**keywords):
+        assert any(hasattr(p, "ds_tensor") for p in keywords["model"].parameters()), "sharded while it was loaded"
         made = initialize(**keywords)
         parts = [p.ds_tensor.numel() / p.ds_numel for p in made[0].module.parameters()]
         pathlib.Path(os.environ["SEEN"] + os.environ["RANK"]).write_text(repr(parts))
