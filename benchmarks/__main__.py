@@ -12,7 +12,7 @@ CORE: dict[str, tuple[str, list[str]]] = {
     "startup": ("benchmarks.files", ["startup"]),
     "first-call": ("benchmarks.files", ["first_call"]),
     "calls": ("benchmarks.calls", []),
-    "fullness": ("benchmarks.calls", ["--full", "0.1", "2"]),
+    "fullness": ("benchmarks.calls", ["--full", "0.1", "2", "--rounds", "2"]),
     "peers": ("benchmarks.peers", []),
     "peers-memory": ("benchmarks.peers", ["--memory"]),
     "steps": ("benchmarks.steps", []),

@@ -222,14 +222,16 @@ def fullness(latencies: list[float], rounds: int, episodes: int, limit: int, at_
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--episodes", type=int, default=0, help="100, or three for each one at once with --full")
-    parser.add_argument("--at-once", type=int, default=0, help="episodes: 32, or the limit with --full")
+    parser.add_argument("--episodes", type=int, default=0, help="100; with --full three for each one at once")
+    parser.add_argument(
+        "--at-once", type=int, default=0, help="episodes: 32; with --full the limit, and a quarter more"
+    )
     parser.add_argument("--limit", type=int, default=256, help="with --full: calls under way, a model's `concurrency`")
     parser.add_argument("--full", type=float, nargs="+", metavar="SECONDS", help="measure fullness at these latencies")
     args = parser.parse_args()
     if args.full:
-        at_once = args.at_once or args.limit
-        fullness(args.full, args.rounds, args.episodes or 3 * at_once, args.limit, at_once)
+        for at_once in [args.at_once] if args.at_once else [args.limit, args.limit * 5 // 4]:
+            fullness(args.full, args.rounds, args.episodes or 3 * at_once, args.limit, at_once)
     else:
         compare(args.rounds, args.episodes or 100, args.at_once or 32)
 
