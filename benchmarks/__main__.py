@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: the figures of docs/performance.md. Without a name, those of the core (some minutes)."""
+"""`python -m benchmarks [NAME…]`: the figures of docs/performance.md. Without a name, those of the core (about an hour)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ CORE: dict[str, tuple[str, list[str]]] = {
     "appends": ("benchmarks.files", ["appends"]),
     "memory": ("benchmarks.files", ["memory"]),
     "recovery": ("benchmarks.files", ["recovery"]),
+    "leaderboard": ("benchmarks.leaderboard", []),
 }
 """Name -> module and arguments."""
-PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues", "steps")
+PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues", "steps", "leaderboard")
 
 
 def others() -> list[str]:
