@@ -164,7 +164,9 @@ def _head(training: SelfPlay) -> list[str]:
         lines.append(f"  {each.part.shown}: " + ("tasks not counted" if each.missing else ", ".join(parts)))
     if config.method.name == "grpo":
         groups = config.fit.batch * config.fit.accumulation // config.play.repeats
-        lines.append(f"  grpo: every round plays {groups} × {config.play.repeats} episodes anew and learns from them at once")
+        lines.append(
+            f"  grpo: every round plays {groups} × {config.play.repeats} episodes anew and learns from them at once"
+        )
     return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 
 
