@@ -9,6 +9,14 @@ from dataclasses import replace
 from environments.alfworld.engine import rules
 from environments.alfworld.engine.world import World
 from environments.alfworld.planner import shortest_plan
+from harness.seeds import seed_from
+
+
+def commands_left(task: str, choices: int | tuple[int, ...]) -> int:
+    """How many commands are left in the task of this id: the number given, or one of several, drawn by the id."""
+    if isinstance(choices, int):
+        return choices
+    return choices[seed_from("alfworld steps left", task) % len(choices)]
 
 
 def begin_near_the_end(world: World, left: int) -> tuple[World, str]:

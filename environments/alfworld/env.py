@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format
 from environments.alfworld.baselines import BASELINES
-from environments.alfworld.curriculum import begin_near_the_end
+from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
 from environments.alfworld.generator import TaskType
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay
@@ -33,6 +33,9 @@ _PUBLISHED = {
 }
 
 
+StepsLeft = Annotated[int, Field(ge=1, le=50)]
+
+
 class AlfworldOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,8 +43,9 @@ class AlfworldOptions(BaseModel):
     """`alfworld-0.4.2`: the present text format and 50 steps. `epo`: the paper's, older format and 40 actions."""
     max_steps: int | None = Field(default=None, ge=1, le=1000)
     """Another limit than the protocol's; the record's protocol says so."""
-    steps_left: int | None = Field(default=None, ge=1, le=50)
-    """Begin where so many commands of a shortest plan are left; the expert has done those before. None = at the start."""
+    steps_left: StepsLeft | tuple[StepsLeft, ...] | None = None
+    """Begin where so many commands of a shortest plan are left; the expert has done those before. Several numbers: one of
+    them for each task, drawn by its id. None = at the start."""
     order: Literal["seeded", "sorted"] = "seeded"
     """Tasks by path, or shuffled by `order_seed`, so that the first n are a mixture."""
     order_seed: int = 0
@@ -51,8 +55,8 @@ class AlfworldOptions(BaseModel):
     """What to do with the other text format's word for putting down: answer "Nothing happens." as the original
     and note it in the step's info, or understand it."""
     prompts: Literal["full", "brief"] = "full"
-    """`brief`: short prompts that list the possible commands, for small models; with `history: 0` each turn's prompt is a
-    short one of its own."""
+    """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
+    `history: 0` each turn's prompt is a short one of its own."""
     reasks: int = Field(default=0, ge=0, le=5)
     """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
 
@@ -89,11 +93,11 @@ class AlfworldEnvironment:
         """The start of an episode. Nothing here is random, so `seed` is not used."""
         world = _published_world(task) if "path" in task.data else builtin.world_of(task)
         world = world.with_text(self._rules.text)
-        accept = self.options.other_put_form == "accept"
+        accept, brief = self.options.other_put_form == "accept", self.options.prompts == "brief"
         if self.options.steps_left is None:
-            return AlfworldPlay(world, self._rules, self._max_steps, accept)
-        near, story = begin_near_the_end(world, self.options.steps_left)
-        return AlfworldPlay(near, self._rules, self._max_steps, accept, (world, story))
+            return AlfworldPlay(world, self._rules, self._max_steps, accept, brief=brief)
+        near, story = begin_near_the_end(world, commands_left(task.id, self.options.steps_left))
+        return AlfworldPlay(near, self._rules, self._max_steps, accept, (world, story), brief)
 
     def prompt(self, role: str) -> Prompt | None:
         if role not in ("actor", "strategist"):
@@ -113,7 +117,8 @@ def _protocol_label(options: AlfworldOptions) -> str:
     if options.max_steps not in (None, PROTOCOLS[options.protocol].max_steps):
         label += f"+max_steps={options.max_steps}"
     if options.steps_left is not None:
-        label += f"+steps_left={options.steps_left}"
+        numbers = options.steps_left if isinstance(options.steps_left, tuple) else (options.steps_left,)
+        label += f"+steps_left={'/'.join(map(str, numbers))}"
     return f"{label}+both-put-forms" if options.other_put_form == "accept" else label
 
 

@@ -44,8 +44,10 @@ class AlfworldPlay:
         max_steps: int,
         accept_other_put: bool,
         before: tuple[World, str] | None = None,
+        brief: bool = False,
     ) -> None:
-        """`before`: the world as it began, and what was done since: the first observation is then of that beginning."""
+        """`before`: the world as it began, and what was done since: the first observation is then of that beginning.
+        `brief`: the background is the task and what was done, without the room and the last answer."""
         self._protocol = protocol
         self._max_steps = max_steps
         self._accept_other_put = accept_other_put
@@ -53,6 +55,9 @@ class AlfworldPlay:
         self._background = self._shown(self._game.observation)
         if before is not None and before[1]:
             self._background = f"{self._shown(TextGame(before[0]).observation)}\n\n{before[1]}"
+        if brief:
+            done = before[1].splitlines()[:1] if before else []
+            self._background = "\n".join([world.sentence, *done])
         self._events: tuple[Event, ...] = ()
         self._distance: int | None = None
         """Plan length from the start, once it was asked for."""

@@ -67,6 +67,7 @@ def print_prepared(made: PreparedData) -> None:
         "episodes_without_rewards": "episodes without process rewards (left out)",
         "episodes_without_strategist": "episodes in which no such strategist spoke (left out)",
         "without_reward": "strategies without a reward (context only)",
+        "left_out": "strategies left out for their weight",
         "dropped_too_long": "strategies dropped with their returns: longer than max_length",
         "split": "sequences begun because a chat did not go on where it was",
         "drifted": "answers whose text is not encoded to the tokens that were sampled",

@@ -96,6 +96,8 @@ class MethodPart(Spec):
 class HeldOutPart(Spec):
     """How every strategist is ranked: the same held-out tasks and seeds for all."""
 
+    seed: int | None = None
+    """Of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
     repeats: int = Field(1, ge=1)
     beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in BESIDE]
     """What stands beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
@@ -261,11 +263,14 @@ class TrainConfig(Spec):
 
 
 def training_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A dumped config without what can not change an output. `method` came later: at its default it is left out, so that
-    trainings made before keep their name."""
+    """A dumped config without what can not change an output. What came later is left out at its default, so that trainings
+    made before keep their name."""
     kept = identity_options(config)
     if kept.get("method") == MethodPart().model_dump(mode="json"):
         del kept["method"]
+    for part, key, default in (("data", "keep", "all"), ("held_out", "seed", None)):
+        if key in kept.get(part, {}) and kept[part][key] == default:
+            kept[part] = {name: value for name, value in kept[part].items() if name != key}
     return kept
 
 

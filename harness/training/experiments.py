@@ -194,7 +194,7 @@ def held_out_experiment(
     return _experiment(
         config,
         f"held-out-{iteration}",
-        seed=config.seed,
+        seed=config.seed if config.held_out.seed is None else config.held_out.seed,
         environments=[
             _chosen(each.part, each.part.held_out.split, list(each.held_out))
             for each in tasks

@@ -28,6 +28,7 @@ from harness.training.tokens import ChatTokens, load_tokenizer
 FORMAT = 1
 Layout = Literal["chat", "per-turn"]
 Target = Literal["chat", "sampled"]
+Keep = Literal["all", "weighted", "positive"]
 
 
 class PrepareOptions(BaseModel):
@@ -48,6 +49,10 @@ class PrepareOptions(BaseModel):
     """See `harness.judging.returns.returns`."""
     baseline: Baseline = "none"
     """What is taken off the normalised return; see `harness.training.advantages`."""
+    keep: Keep = "all"
+    """Which strategies are learnt from. `weighted`: those whose weight is not 0; the others would cost a forward pass and
+    teach nothing. `positive`: those whose weight is above 0. What is kept counts as in the whole row: L stays -1/K of the sum,
+    with the K of all strategies. A row of which nothing is kept is left out (and no longer counts in the mean over rows)."""
     models: tuple[str, ...] | None = None
     """Only strategies of these models (names in the runs' configs); None = of every strategist."""
     max_length: int = Field(4096, ge=16)
@@ -194,7 +199,7 @@ def _rows(seats: Sequence[_Seat], options: PrepareOptions, layouter: Layouter) -
     rows = []
     for seat, raw, weight in zip(seats, rewards, weights, strict=True):
         values = discounted(raw, options.gamma)
-        sequences = layouter.sequences(seat.played, list(zip(values, weight, strict=True)))
+        sequences = layouter.sequences(seat.played, _kept(list(zip(values, weight, strict=True)), options.keep))
         if sequences:
             episode = seat.episode
             rows.append(
@@ -207,6 +212,16 @@ def _rows(seats: Sequence[_Seat], options: PrepareOptions, layouter: Layouter) -
                 )
             )
     return rows
+
+
+def _kept(valued: list[tuple[float, float]], keep: Keep) -> list[tuple[float, float] | None]:
+    """The (value, weight) of the strategies that are learnt from, None for the others: weights times kept / all, for the
+    loss takes the mean over what it is given."""
+    if keep == "all":
+        return list(valued)
+    stays = [weight > 0 or (keep == "weighted" and weight < 0) for _, weight in valued]
+    share = sum(stays) / len(valued)
+    return [(value, weight * share) if stay else None for (value, weight), stay in zip(valued, stays, strict=True)]
 
 
 def _refuse_held_out(tasks: Sequence[tuple[str, str]], held_out: Sequence[str]) -> None:

@@ -24,6 +24,8 @@ class Counts:
     dropped_too_long: int = 0
     """Did not fit whole into the token limit; their returns were dropped with them."""
     without_reward: int = 0
+    left_out: int = 0
+    """Had a reward and are not learnt from (`keep`)."""
     from_engine: int = 0
     """Trained on with the token ids that the engine sampled."""
     drifted: int = 0
@@ -50,9 +52,10 @@ class Layouter:
     counts: Counts = field(default_factory=Counts)
 
     def sequences(
-        self, played: Sequence[PlayedStrategy], returns: Sequence[tuple[float, float]]
+        self, played: Sequence[PlayedStrategy], returns: Sequence[tuple[float, float] | None]
     ) -> list[TokenSequence]:
-        """`returns`: (value, weight) of the strategies that have a reward, in their order."""
+        """`returns`: (value, weight) of the strategies that have a reward, in their order; None for one that is not learnt
+        from."""
         valued = iter(returns)
         found: list[TokenSequence] = []
         for each in played:
@@ -63,7 +66,8 @@ class Layouter:
             begun = found[-1] if found and self._goes_on(found[-1], context) else None
             if len(context) + len(target) > self.max_length:
                 self.counts.dropped_too_long += value is not None
-                self.counts.without_reward += value is None
+                self.counts.without_reward += each.reward is None
+                self.counts.left_out += value is None and each.reward is not None
                 continue
             if begun is None:
                 self.counts.split += self.chat and bool(found)
@@ -89,7 +93,8 @@ class Layouter:
         chat = [*played.chat, {"role": "assistant", "content": text}]
         sequence.messages = [ChatMessage(**message, weight=held.get(number)) for number, message in enumerate(chat)]
         if value is None or played.reward is None:
-            self.counts.without_reward += 1
+            self.counts.without_reward += played.reward is None
+            self.counts.left_out += played.reward is not None
             return
         sequence.messages[-1].weight = value[1]
         sequence.spans.append(

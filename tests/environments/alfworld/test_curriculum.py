@@ -8,7 +8,7 @@ import pytest
 
 import environments
 from environments.alfworld.baselines import expert
-from environments.base import Action
+from environments.base import Action, Progress
 
 
 @pytest.mark.parametrize("left", [1, 2, 3])
@@ -55,6 +55,30 @@ def test_progress_counts_from_there_and_the_protocol_says_so() -> None:
     assert progress is not None
     assert (progress.value, progress.remaining) == (0.0, 2)
     assert near.protocol == "alfworld-0.4.2+max_steps=5+steps_left=2"
+
+
+def test_several_numbers_give_each_task_one_of_them_by_its_id() -> None:
+    mixed = environments.make("alfworld", {"steps_left": [1, 1, 1, 2]})
+    tasks = mixed.tasks("builtin-test-many")[:200]
+    left = {task.id: (mixed.reset(task, 0).progress() or Progress(0.0, 0)).remaining for task in tasks}
+    again = mixed.reset(tasks[0], 7).progress()
+    assert again is not None
+    assert again.remaining == left[tasks[0].id]
+    ones = sum(remaining == 1 for remaining in left.values())
+    assert set(left.values()) == {1, 2}
+    assert 130 <= ones <= 170
+    assert mixed.protocol.endswith("+steps_left=1/1/1/2")
+
+
+def test_brief_prompts_tell_the_task_and_what_was_done_and_no_more() -> None:
+    full, brief = (environments.make("alfworld", {"steps_left": 1, "prompts": p}) for p in ("full", "brief"))
+    for task in full.tasks("builtin-test-mini")[:10]:
+        whole, short = full.reset(task, 0).view(0), brief.reset(task, 0).view(0)
+        assert short.available == whole.available
+        lines = short.background.splitlines()
+        assert [line for line in whole.background.splitlines() if line in lines] == lines
+        assert lines[0].startswith("Your task is to: ")
+        assert [line.startswith("You have done: ") for line in lines[1:]] in ([], [True])
 
 
 def test_the_splits_for_learning_share_no_game_scene_or_sentence() -> None:

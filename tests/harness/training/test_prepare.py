@@ -287,3 +287,30 @@ def test_a_folder_with_something_else_is_not_written_over(
 ) -> None:
     with pytest.raises(BadInput, match="holds something else"):
         prepare([run[0]], PrepareOptions(), tokenizer, tokenizer)
+
+
+@pytest.mark.parametrize("layout", ["chat", "per-turn"])
+@pytest.mark.parametrize("keep", ["weighted", "positive"])
+def test_strategies_left_out_cost_nothing_and_the_others_teach_what_they_taught(
+    made: Maker, tmp_path: Path, layout: str, keep: str
+) -> None:
+    """L = -1/K sum w l: each kept weight over the kept number is the whole row's weight over the whole number."""
+    options = {"layout": layout, "gamma": 0.0, "normalize": "none", "baseline": "mean"}
+    whole = {row.id: row for row in made(**options)}
+    wanted: dict[str, dict[int, float]] = {}
+    left_out = 0
+    for name, row in whole.items():
+        shares = {span.turn: span.weight / len(list(row.spans)) for span in row.spans}
+        stays = {turn: share for turn, share in shares.items() if share > 0 or (keep == "weighted" and share < 0)}
+        left_out += len(shares) - len(stays)
+        if stays:
+            wanted[name] = stays
+    assert wanted
+    rows = made(**options, keep=keep)
+    found = {row.id: {span.turn: span.weight / len(list(row.spans)) for span in row.spans} for row in rows}
+    assert found.keys() == wanted.keys()
+    for name, shares in wanted.items():
+        assert found[name] == pytest.approx(shares)
+        if layout == "per-turn":
+            assert len(next(row for row in rows if row.id == name).sequences) == len(shares)
+    assert read_manifest(tmp_path / "data")["left_out"] == left_out
