@@ -30,8 +30,8 @@ from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
 from harness.errors import BadInput
 
-CACHE_MIB = 1024
-"""Memory for the prompts of conversations that have no slot at the moment."""
+CACHE_MIB = 4096
+"""Most memory for prompts, where the config does not say."""
 START_S = 300.0
 """Longest a model may take to load."""
 MOST_STARTS = 4
@@ -47,7 +47,7 @@ class ServerSpec:
     slots: int
     context: int
     threads: int
-    cache_mib: int = CACHE_MIB
+    cache_mib: int
 
 
 class ManagedServer:
@@ -175,10 +175,18 @@ def slots_of(config: LlamaCppConfig) -> int:
     return config.slots or max(4, 2 * (os.cpu_count() or 1))
 
 
+def cache_of(config: LlamaCppConfig) -> int:
+    """MiB for prompts of conversations without a slot."""
+    if config.cache_mib is not None:
+        return config.cache_mib
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(CACHE_MIB, (memory >> 20) // 4)
+
+
 def spec_of(config: LlamaCppConfig, path: Path) -> ServerSpec:
     """The server that a config asks for."""
     threads = config.threads or os.cpu_count() or 1
-    return ServerSpec(str(path), config.model, slots_of(config), config.context, threads)
+    return ServerSpec(str(path), config.model, slots_of(config), config.context, threads, cache_of(config))
 
 
 def _found(config: LlamaCppConfig, name: str) -> ManagedServer:

@@ -245,7 +245,7 @@ def llamacpp_tokens(gguf: Path, texts: Iterable[str]) -> list[list[int]]:
 
     from agents.models.llamacpp import ServerSpec, borrow, give_back
 
-    server = borrow(ServerSpec(str(gguf), "tokens", 1, 512, os.cpu_count() or 1))
+    server = borrow(ServerSpec(str(gguf), "tokens", 1, 512, os.cpu_count() or 1, 0))
     try:
         url = server.url().removesuffix("/v1") + "/tokenize"
         with httpx.Client(trust_env=False, timeout=60) as client:

@@ -23,10 +23,21 @@ def random_admissible(play: Play, seat: int, random: Random) -> Action:
     return Action(random.choice(play.view(seat).available))
 
 
+def ignore(play: Play, seat: int, random: Random, strategy: str) -> Action:
+    """Any admissible command, whatever the strategy says."""
+    return random_admissible(play, seat, random)
+
+
 BASELINES: Mapping[str, BaselineEntry] = {
     "expert": BaselineEntry(expert, "follows a shortest plan from the present state", reads_hidden_state=True),
     "random": BaselineEntry(random_admissible, "any admissible command, uniformly", reads_hidden_state=False),
     "follow": BaselineEntry(
         wait, "the admissible command most like the strategy, word by word", reads_hidden_state=False, follow=follow
+    ),
+    "follow-nothing": BaselineEntry(
+        random_admissible,
+        "control: hears the strategy and does any admissible command",
+        reads_hidden_state=False,
+        follow=ignore,
     ),
 }

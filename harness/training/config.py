@@ -143,6 +143,8 @@ class TrainConfig(Spec):
     @field_validator("actor", mode="before")
     @classmethod
     def _actor_shorthand(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("script:"):
+            return {"script": value.removeprefix("script:")}
         return {"model": value} if isinstance(value, str) else value
 
     @field_validator("judge", mode="before")

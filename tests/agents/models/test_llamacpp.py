@@ -19,7 +19,8 @@ import pytest
 from agents.models import make_model
 from agents.models.base import Model
 from agents.models.gguf import gguf_path
-from agents.models.llamacpp import _SERVERS
+from agents.models.config import LlamaCppConfig
+from agents.models.llamacpp import _SERVERS, spec_of
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
 
@@ -41,6 +42,16 @@ SCHEMA = {
     "required": ["colour", "number"],
     "additionalProperties": False,
 }
+
+
+def test_the_prompts_memory_is_the_configs_or_a_share_of_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cache(**given: Any) -> int:
+        return spec_of(LlamaCppConfig(**given), Path("x.gguf")).cache_mib
+
+    assert (cache(cache_mib=0), cache(cache_mib=123)) == (0, 123)
+    for memory, wanted in ((64 << 30, 4096), (8 << 30, 2048)):
+        monkeypatch.setattr(os, "sysconf", lambda key, memory=memory: 4096 if key == "SC_PAGE_SIZE" else memory // 4096)
+        assert cache() == wanted
 
 
 def alive(pid: int) -> bool:
@@ -112,7 +123,8 @@ def test_a_server_that_dies_is_started_again() -> None:
 PARENT = """
 import asyncio, sys, time
 from agents.models import make_model
-from agents.models.llamacpp import _SERVERS
+from agents.models.config import LlamaCppConfig
+from agents.models.llamacpp import _SERVERS, spec_of
 async def main():
     model = make_model("m", {"provider": "llamacpp", "context": 512, "slots": 1})
     await model.check()

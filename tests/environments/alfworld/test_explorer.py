@@ -19,9 +19,7 @@ def test_every_listed_command_is_named_and_nothing_else() -> None:
     view = world.reset(world.tasks("builtin-test-mini")[0], 0).view(0)
     prompt = world.prompt("strategist")
     assert prompt is not None
-    text = prompt.fill(
-        name="", partner="", background=view.background, format="", available=", ".join(view.available)
-    )
+    text = prompt.fill(name="", partner="", background=view.background, format="", available=", ".join(view.available))
     named = [explore(request(text, ordinal)) for ordinal in range(200)]
     assert set(named) == set(view.available)
     assert named[0] == explore(request(text, 0))

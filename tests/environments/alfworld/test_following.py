@@ -59,3 +59,12 @@ def test_the_brief_prompts_name_the_possible_commands_and_the_full_ones_do_not()
         assert "$available" in short.text
         assert "$available" not in long.text
         assert len(short.text) < len(long.text) / 3
+
+
+def test_the_actor_that_does_not_listen_does_the_same_whatever_is_said() -> None:
+    ignore = BASELINES["follow-nothing"].follow
+    assert ignore is not None
+    play = start()
+    done = [[ignore(play, 0, Random(seed), said).text for seed in range(40)] for said in ("look", "open the fridge 1")]
+    assert done[0] == done[1]
+    assert set(done[0]) == set(play.view(0).available)

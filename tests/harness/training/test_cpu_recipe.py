@@ -29,7 +29,7 @@ def test_the_held_out_list_is_the_one_that_was_fixed() -> None:
 
 
 def test_training_and_rows_are_ranked_on_that_list_with_one_seed() -> None:
-    config = load_train_config(FOLDER / "learn.yaml", ["models.warm.model=smollm2-135m-instruct"])
+    config = load_train_config(FOLDER / "learn.yaml", [])
     [tasks] = find_tasks(config)
     assert [task.id for task in tasks.held_out] == held_out()
     for seed in (1, 2):
@@ -44,7 +44,7 @@ def test_training_and_rows_are_ranked_on_that_list_with_one_seed() -> None:
 
 
 def test_warm_start_and_self_play_learn_on_other_scenes_and_other_sentences() -> None:
-    config = load_train_config(FOLDER / "learn.yaml", ["models.warm.model=smollm2-135m-instruct"])
+    config = load_train_config(FOLDER / "learn.yaml", [])
     [tasks] = find_tasks(config)
     explore = load_experiment(None, (FOLDER / "explore.yaml").read_text(), [])
     [explored] = explore.environments
@@ -59,7 +59,7 @@ def test_warm_start_and_self_play_learn_on_other_scenes_and_other_sentences() ->
 
 
 def test_every_iteration_plays_other_training_tasks_by_seed() -> None:
-    config = load_train_config(FOLDER / "learn.yaml", ["models.warm.model=smollm2-135m-instruct"])
+    config = load_train_config(FOLDER / "learn.yaml", [])
     [tasks] = find_tasks(config)
 
     def played(seed: int, iteration: int) -> set[str]:

@@ -1,0 +1,169 @@
+"""The figures of recipes/cpu: what every strategist reached on the held-out tasks, and how it compares with its start.
+
+    python -m tools.learnt [--results results]     collect recipes/cpu/outcomes.csv from the runs, then write the tables
+    python -m tools.learnt --tables                only the tables, from the outcomes that are committed
+
+A table's intervals are those of `harness compare`: paired by task, clustered by scene, 95 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.arms import load_run
+from harness.errors import BadInput
+from harness.experiment import SEPARATOR
+from harness.statistics.means import Estimate, clustered_mean
+from harness.statistics.outcomes import Outcomes, pair
+from harness.statistics.paired import paired_difference
+from leaderboard.tables import find_runs
+
+FOLDER = Path(__file__).resolve().parents[1] / "recipes" / "cpu"
+OUTCOMES, TABLES = FOLDER / "outcomes.csv", FOLDER / "results.md"
+UNTRAINED, WARM = "untrained", "warm start"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: the cells that match, pooled where they are several (the same row of several trainings)."""
+
+    name: str
+    runs: tuple[str, ...]
+    """Folders below results/; a training's rankings lie in its folder."""
+    strategist: str
+    actor: str = "script:follow"
+    metric: str = "success"
+    part: str = ""
+    """Label of the environment, where the run has several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    against: tuple[str, ...]
+    """The rows that the others are held against."""
+    rows: tuple[Row, ...]
+
+
+SEEDS = ("cpu-learn-1", "cpu-learn-2", "cpu-learn-3")
+BESIDE = (Row(UNTRAINED, ("cpu-rows",), "epo"), Row(WARM, ("cpu-rows",), "epo-warm"))
+
+
+def collected(results: Path, tables: Iterable[Table]) -> pd.DataFrame:
+    """One line per row and episode: table, row, run, task, group, success. Rows whose run is not there are left out."""
+    parts = []
+    for table in tables:
+        for row in table.rows:
+            for name in row.runs:
+                found = _outcomes(results / name, row)
+                if found is not None:
+                    parts.append(found.assign(table=table.title, row=row.name, run=name))
+    if not parts:
+        raise BadInput(f"none of the recipe's runs is below {results}; `make learn` plays them")
+    columns = ["table", "row", "run", "task", "group", "value"]
+    return pd.concat(parts)[columns].reset_index(drop=True)
+
+
+def _outcomes(folder: Path, row: Row) -> pd.DataFrame | None:
+    if not folder.is_dir():
+        return None
+    for run in find_runs([folder]):
+        for cell, arm in load_run(run).arms.items():
+            environment, _, _, actor, strategist = cell.split(SEPARATOR)
+            if (actor, strategist) == (row.actor, row.strategist) and row.part in ("", environment):
+                if len(arm.rows) < arm.planned:
+                    return None
+                values = arm.rows[row.metric].to_numpy(dtype=float)
+                return pd.DataFrame(
+                    {"task": arm.rows["task_id"].to_numpy(), "group": arm.rows["group"].to_numpy(), "value": values}
+                )
+    return None
+
+
+def written(outcomes: pd.DataFrame, tables: Iterable[Table]) -> str:
+    """The tables as Markdown."""
+    parts = []
+    for table in tables:
+        here = outcomes[outcomes["table"] == table.title]
+        if here.empty:
+            continue
+        heads = ["row", "episodes", "success", "95 %", *(f"− {name}" for name in table.against)]
+        lines = [
+            f"### {table.title}",
+            "",
+            "| " + " | ".join(heads) + " |",
+            "|---|--:|--:|---|" + "---|" * len(table.against),
+        ]
+        for row in table.rows:
+            mine = here[here["row"] == row.name]
+            if mine.empty:
+                continue
+            mean = clustered_mean(mine["value"], mine["group"], 0.0, 1.0)
+            cells = [row.name, str(len(mine)), f"{mean.mean:.3f}", f"{mean.low:.3f} … {mean.high:.3f}"]
+            cells += [_difference(here, mine, name) for name in table.against]
+            lines.append("| " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _difference(here: pd.DataFrame, mine: pd.DataFrame, against: str) -> str:
+    """Paired by task: each run of a pooled row against the one run of the other."""
+    other = here[here["row"] == against]
+    if other.empty or mine["row"].iloc[0] == against:
+        return "–"
+    start = other.set_index("task")
+    shared = mine[mine["task"].isin(start.index)]
+    if shared.empty:
+        return "–"
+    keys = (shared["run"] + "/" + shared["task"]).to_numpy(dtype=object)
+    groups = shared["group"].to_numpy(dtype=object)
+    before = start.loc[shared["task"], "value"].to_numpy(dtype=float)
+    after = shared["value"].to_numpy(dtype=float)
+    result = paired_difference(pair(Outcomes(groups, keys, before), Outcomes(groups, keys, after)), 0.0, 1.0)
+    return _shown(result.estimate)
+
+
+def _shown(estimate: Estimate) -> str:
+    low, high = (f"{value:+.3f}" if np.isfinite(value) else "–" for value in (estimate.low, estimate.high))
+    return f"{estimate.mean:+.3f} ({low} … {high})"
+
+
+TABLES_OF_THE_RECIPE = (
+    Table(
+        "Learning",
+        (UNTRAINED,),
+        (
+            Row("random actor", ("cpu-random",), "vanilla", actor="script:random"),
+            Row("vanilla (no strategy)", ("cpu-rows",), "vanilla"),
+            Row("null (an empty strategy)", ("cpu-rows",), "null"),
+            *BESIDE,
+            Row("untrained, another seed (A/A)", ("cpu-again",), "epo"),
+            Row("EPO, 2 iterations, seed 1", SEEDS[:1], "epo-rl@2"),
+            Row("EPO, 2 iterations, seed 2", SEEDS[1:2], "epo-rl@2"),
+            Row("EPO, 2 iterations, seed 3", SEEDS[2:], "epo-rl@2"),
+            Row("EPO, 2 iterations, the three seeds", SEEDS, "epo-rl@2"),
+        ),
+    ),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--tables", action="store_true", help="from the outcomes that are committed")
+    arguments = parser.parse_args()
+    if not arguments.tables:
+        collected(arguments.results, TABLES_OF_THE_RECIPE).to_csv(OUTCOMES, index=False, float_format="%g")
+    text = written(pd.read_csv(OUTCOMES), TABLES_OF_THE_RECIPE)
+    TABLES.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
