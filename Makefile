@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo
+.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -22,6 +22,10 @@ gate: $(VENV)/.dev
 # A real strategist through two iterations of self-play on two cores, and its ranking (recipes/README.md).
 train-demo: $(VENV)/.train
 	@tools/timed "make train-demo" $(BIN)/harness train recipes/cpu-mini.yaml
+
+# Does it learn? Every figure of recipes/cpu/README.md, from nothing; about three hours on two cores.
+learn: $(VENV)/.train
+	@tools/timed "make learn" recipes/cpu/learn.sh
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -4,8 +4,9 @@ the very same requests from a bare loop over the openai library, to the same ser
     python -m benchmarks.serving [--engine vllm llamacpp] [--at-once 1 8 32 64] [--rounds 2] [--turns 2]
 
 SmolLM2-135M plays SOTOPIA dialogues at temperature 0, as many as run at once. A first, unmeasured round writes the requests
-down and warms the engine's prompt cache for both (llama.cpp's has to hold the prompts of all dialogues: where it does not, what
-is measured is in which order the prompts come, 0.37 at 32 dialogues with 1 GiB); then harness and bare loop take turns, the order reversed each round.
+down and warms the engine's prompt cache for both; then harness and bare loop take turns, the order reversed each round.
+(llama.cpp's cache has to hold the prompts of all dialogues. Where it does not, what is measured is the order in which the
+prompts come: 0.37 at 32 dialogues with 1 GiB.)
 Tokens are those that the engine says it generated; the seconds run from the first request to the last answer, so that the
 start of a run is in neither. The goal is a ratio of at least 0.9.
 """

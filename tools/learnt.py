@@ -1,6 +1,6 @@
 """The figures of recipes/cpu: what every strategist reached on the held-out tasks, and how it compares with its start.
 
-    python -m tools.learnt [--results results]     collect recipes/cpu/outcomes.csv from the runs, then write the tables
+    python -m tools.learnt [--results results]     collect recipes/cpu/outcomes.csv from the runs, then the tables of its README
     python -m tools.learnt --tables                only the tables, from the outcomes that are committed
 
 A table's intervals are those of `harness compare`: paired by task, clustered by scene, 95 %.
@@ -25,8 +25,9 @@ from harness.statistics.paired import paired_difference
 from leaderboard.tables import find_runs
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes" / "cpu"
-OUTCOMES, TABLES = FOLDER / "outcomes.csv", FOLDER / "results.md"
-UNTRAINED, WARM = "untrained", "warm start"
+OUTCOMES, README = FOLDER / "outcomes.csv", FOLDER / "README.md"
+BEGIN, END = "<!-- written by `python -m tools.learnt --tables` -->", "<!-- end of what is written -->"
+UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ class Table:
 
 
 SEEDS = ("cpu-learn-1", "cpu-learn-2", "cpu-learn-3")
-BESIDE = (Row(UNTRAINED, ("cpu-rows",), "epo"), Row(WARM, ("cpu-rows",), "epo-warm"))
 
 
 def collected(results: Path, tables: Iterable[Table]) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def written(outcomes: pd.DataFrame, tables: Iterable[Table]) -> str:
         here = outcomes[outcomes["table"] == table.title]
         if here.empty:
             continue
-        heads = ["row", "episodes", "success", "95 %", *(f"− {name}" for name in table.against)]
+        heads = ["row", "episodes", "mean", "95 %", *(f"− {name}" for name in table.against)]
         lines = [
             f"### {table.title}",
             "",
@@ -134,6 +134,7 @@ def _shown(estimate: Estimate) -> str:
     return f"{estimate.mean:+.3f} ({low} … {high})"
 
 
+EPO = "EPO"
 TABLES_OF_THE_RECIPE = (
     Table(
         "Learning",
@@ -142,15 +143,83 @@ TABLES_OF_THE_RECIPE = (
             Row("random actor", ("cpu-random",), "vanilla", actor="script:random"),
             Row("vanilla (no strategy)", ("cpu-rows",), "vanilla"),
             Row("null (an empty strategy)", ("cpu-rows",), "null"),
-            *BESIDE,
+            Row(UNTRAINED, ("cpu-rows",), "epo"),
             Row("untrained, another seed (A/A)", ("cpu-again",), "epo"),
             Row("EPO, 2 iterations, seed 1", SEEDS[:1], "epo-rl@2"),
             Row("EPO, 2 iterations, seed 2", SEEDS[1:2], "epo-rl@2"),
             Row("EPO, 2 iterations, seed 3", SEEDS[2:], "epo-rl@2"),
-            Row("EPO, 2 iterations, the three seeds", SEEDS, "epo-rl@2"),
+            Row("EPO, 2 iterations, all three", SEEDS, "epo-rl@2"),
+            Row("warm start alone (imitation, no self-play)", ("cpu-rows",), "epo-warm"),
         ),
     ),
+    Table(
+        "Iterations of self-play (seed 1)",
+        (UNTRAINED, "1 iteration", "2 iterations"),
+        (
+            Row(UNTRAINED, ("cpu-rows",), "epo"),
+            *(Row(f"{k} iteration{'s' * (k > 1)}", SEEDS[:1], f"epo-rl@{k}") for k in (1, 2, 3)),
+        ),
+    ),
+    Table(
+        "Ablations: one iteration on the same 160 episodes",
+        (UNTRAINED, EPO),
+        (
+            Row(UNTRAINED, ("cpu-rows",), "epo"),
+            Row(EPO, SEEDS[:1], "epo-rl@1"),
+            Row("outcome only, no process reward", ("cpu-rows-outcome",), "epo-warm"),
+            Row("γ 0.99", ("cpu-rows-gamma",), "epo-warm"),
+            Row("`batch` normalisation (its mean is the baseline)", ("cpu-rows-batch",), "epo-warm"),
+        ),
+    ),
+    Table(
+        "GRPO beside EPO: 160 episodes each",
+        (UNTRAINED, EPO),
+        (
+            Row(UNTRAINED, ("cpu-rows",), "epo"),
+            Row(EPO, SEEDS[:1], "epo-rl@1"),
+            Row("GRPO", ("cpu-grpo",), "grpo@1"),
+        ),
+    ),
+    Table(
+        "Controls: what of it is the strategy's content",
+        (EPO,),
+        (
+            Row(EPO, SEEDS[:1], "epo-rl@2"),
+            Row("shuffled: its strategy for another task", ("cpu-transfer",), "shuffled", part="same"),
+            Row("an actor that does not listen", ("cpu-transfer",), "epo-rl", "script:follow-nothing", part="same"),
+        ),
+    ),
+    *(
+        Table(
+            title,
+            (UNTRAINED,),
+            (
+                *(
+                    [Row("no strategist", ("cpu-transfer",), "vanilla", actor, metric, part)]
+                    if actor == "smollm2"
+                    else []
+                ),
+                Row(UNTRAINED, ("cpu-transfer",), "epo", actor, metric, part),
+                Row("EPO, 2 iterations, seed 1", ("cpu-transfer",), "epo-rl", actor, metric, part),
+            ),
+        )
+        for title, actor, metric, part in (
+            ("Transfer to a real LLM as actor (SmolLM2)", "smollm2", "success", "same"),
+            ("Transfer to harder games: two commands left in each", "script:follow", "success", "two-left"),
+            ("Transfer to WebShop: success", "script:follow", "success", "webshop"),
+            ("Transfer to WebShop: reward", "script:follow", "goal", "webshop"),
+        )
+    ),
 )
+
+
+def with_tables(readme: str) -> str:
+    """The README with the tables of the committed outcomes between its two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise BadInput(f"{README} has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{written(pd.read_csv(OUTCOMES), TABLES_OF_THE_RECIPE)}{END}{after}"
 
 
 def main() -> None:
@@ -160,9 +229,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.tables:
         collected(arguments.results, TABLES_OF_THE_RECIPE).to_csv(OUTCOMES, index=False, float_format="%g")
-    text = written(pd.read_csv(OUTCOMES), TABLES_OF_THE_RECIPE)
-    TABLES.write_text(text)
-    print(text)
+    README.write_text(with_tables(README.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

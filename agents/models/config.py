@@ -140,9 +140,9 @@ class LlamaCppConfig(EndpointConfig):
     threads: PositiveInt | None = None
     """Processor threads; all processors when left out."""
     cache_mib: Annotated[int, Field(ge=0)] | None = None
-    """Most memory (MiB) for the prompts of conversations that have no slot at the moment; it is taken as they come. Where all that
-    take turns do not fit, every call reads its whole prompt anew. 0: none; 4096, or a quarter of the machine's memory if that is less,
-    when left out."""
+    """Most memory (MiB) for the prompts of conversations that have no slot at the moment; it is taken as they come. Where all
+    that take turns do not fit, every call reads its whole prompt anew. 0: none. When left out: 4096, or a quarter of the
+    machine's memory if that is less."""
     deadlines: LocalDeadlines = LocalDeadlines()
 
 

@@ -21,4 +21,4 @@ def explore(request: ChatRequest) -> str:
             who = request.identity
             seed = seed_from("explore", request.seed, who.episode, who.repeat, who.seat, who.ordinal)
             return Random(seed).choice(line.removeprefix(MARK).split(", "))
-    raise EpisodeError("prompt", f"the explorer's prompt has no line {MARK!r}; give alfworld `prompts: brief`")
+    raise EpisodeError("environment", f"the explorer's prompt has no line {MARK!r}; give alfworld `prompts: brief`")

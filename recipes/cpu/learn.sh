@@ -23,11 +23,45 @@ test -d results/cpu-warm/model || {
 }
 
 # Self-play from the untrained model, three seeds; the first goes one iteration further. Beside it the rows it is held against.
-parallel() { xargs -P 2 -I{} bash -c '{}'; }
-parallel <<END
+two_at_a_time() { xargs -P 2 -d '\n' -n 1 bash -c; }
+two_at_a_time <<END
 $rows --name cpu-rows
 $train --name cpu-learn-1 --set seed=1 --set fit.seed=1 --set iterations=3
 $train --name cpu-learn-2 --set seed=2 --set fit.seed=2 --set held_out.every=2
 $train --name cpu-learn-3 --set seed=3 --set fit.seed=3 --set held_out.every=2
-$rows --name cpu-again --set seed=100 --set include=[{strategist:\ epo}]
+$rows --name cpu-again --set seed=100 --set 'include=[{strategist: epo}]'
+$rows --name cpu-random --set 'actors=["script:random"]' --set 'strategists=[vanilla]'
 END
+
+# Ablations: what one iteration makes of the same episodes, those of the first seed's first iteration.
+test -d results/cpu-play-1 || cp -r results/cpu-learn-1/play/iteration-1/alfworld results/cpu-play-1
+"$harness" judge results/cpu-play-1 --process outcome
+ablation() { # NAME PROCESS OPTION...
+    local name=$1 process=$2 options=()
+    shift 2
+    for option; do options+=(--option "$option"); done
+    test -d "results/cpu-$name/model" || {
+        "$harness" train prepare results/cpu-play-1 --tokenizer "$model" --out "results/cpu-$name-data" \
+            --option layout=per-turn --option rewards="$process" "${options[@]}"
+        "$harness" train fit "results/cpu-$name-data" --model "$model" --out "results/cpu-$name" \
+            --option learning_rate=1e-4 --option epochs=2 --option batch=4 --option accumulation=2 --option seed=1 \
+            --option schedule=constant --option warmup=0.0 --option track_kl=false --option tensorboard=false
+    }
+    $rows --name "cpu-rows-$name" --set "models.warm.model=results/cpu-$name/model" --set 'include=[{strategist: epo-warm}]'
+}
+export -f ablation
+export harness model rows
+two_at_a_time <<END
+ablation outcome outcome gamma=0 normalize=epo keep=weighted
+ablation gamma progress gamma=0.99 normalize=epo keep=weighted
+ablation batch progress gamma=0 normalize=batch keep=all
+END
+
+# GRPO: as many episodes as one iteration of EPO. And the trained strategist elsewhere.
+two_at_a_time <<END
+$train --name cpu-grpo --set seed=1 --set fit.seed=1 --set method=grpo --set iterations=1 --set play.repeats=4 \
+    --set play.tasks_per_iteration=40 --set fit.batch=4 --set fit.accumulation=8 --set fit.epochs=1 --set fit.bf16=false
+$harness run $here/transfer.yaml --name cpu-transfer
+END
+
+"$python" -m tools.learnt

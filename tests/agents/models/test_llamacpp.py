@@ -18,8 +18,8 @@ import pytest
 
 from agents.models import make_model
 from agents.models.base import Model
-from agents.models.gguf import gguf_path
 from agents.models.config import LlamaCppConfig
+from agents.models.gguf import gguf_path
 from agents.models.llamacpp import _SERVERS, spec_of
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model

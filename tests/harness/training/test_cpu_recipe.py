@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import pandas as pd
 import yaml
 
 import environments
@@ -13,6 +14,7 @@ from harness.plan import choose_tasks
 from harness.training.config import load_train_config
 from harness.training.experiments import find_tasks, held_out_experiment, play_experiment
 from tests.shared_data import ROOT
+from tools.learnt import with_tables
 
 FOLDER = ROOT / "recipes" / "cpu"
 HELD_OUT = "90107367ab361f98b10bef253da108fde921668a3370039b0a2467c14b5a5c78"
@@ -73,8 +75,17 @@ def test_every_iteration_plays_other_training_tasks_by_seed() -> None:
     assert played(1, 1) != played(2, 1)
 
 
-def test_the_recipes_files_are_plain_yaml_that_the_readme_names() -> None:
-    readme = (FOLDER / "README.md").read_text()
+def test_the_readme_names_every_file_and_its_tables_are_those_of_the_committed_outcomes() -> None:
+    readme = (FOLDER / "README.md").read_text("utf-8")
     for path in sorted(FOLDER.glob("*.yaml")):
         assert yaml.safe_load(path.read_text())["name"].startswith("cpu-")
         assert f"`{path.name}`" in readme
+    assert with_tables(readme) == readme
+
+
+def test_the_committed_outcomes_are_on_the_held_out_tasks_alone() -> None:
+    outcomes = pd.read_csv(FOLDER / "outcomes.csv")
+    of_alfworld = outcomes[outcomes["task"].str.startswith("builtin-test/")]
+    assert set(of_alfworld["task"]) == set(held_out())
+    whole = of_alfworld[(of_alfworld["table"] == "Learning") & (of_alfworld["row"] != "EPO, 2 iterations, all three")]
+    assert set(whole.groupby("row").size()) == {300}
