@@ -7,7 +7,8 @@ for the total; elsewhere it is an upper bound from the turn limit and says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,22 @@ def add_run(run: Path, found: dict[str, list[Row]]) -> None:
     except (BadInput, ValueError, KeyError):
         return
     seats = {entry["name"]: entry["seats"] for entry in manifest["environments"].values()}
-    identity = {cell.id: arm_identity(experiment, cell) for cell in cells(experiment, seats)}
+    identity = {cell.id: arm_identity(experiment, cell) for cell in _possible_cells(experiment, seats)}
     extra: dict[str, list[Row]] = {}
     for row in judged:
         extra.setdefault(row["episode_id"], []).append(row)
     for row in rows:
         if row["status"] == "finished" and row["cell"] in identity:
             found.setdefault(identity[row["cell"]], []).append(cost(row, extra.get(row["episode_id"], [])))
+
+
+def _possible_cells(experiment: Experiment, seats: Mapping[str, int]) -> Iterator[Cell]:
+    """Every cell a run may have had. Which of its scripts follow strategies is not asked of the environments, whose code may have
+    changed since: the cells of either answer are given."""
+    scripts = [actor.script for actor in experiment.actors if actor.script is not None]
+    for followers in ({}, dict.fromkeys(seats, scripts)):
+        with suppress(BadInput):  # an empty matrix
+            yield from cells(experiment, seats, followers=followers)
 
 
 def cost(row: Row, judgements: Iterable[Row]) -> Row:

@@ -43,6 +43,10 @@ class Row:
     part: str = ""
     """Label of the environment, where the run has several."""
 
+    def column(self, run: str) -> str:
+        """What the outcomes of one of its runs are called."""
+        return " ".join(filter(None, (run, self.part, self.actor, self.strategist, self.metric)))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -56,21 +60,20 @@ SEEDS = ("cpu-learn-1", "cpu-learn-2", "cpu-learn-3")
 
 
 def collected(results: Path, tables: Iterable[Table]) -> pd.DataFrame:
-    """One line per row and episode: table, row, run, task, group, success. Rows whose run is not there are left out."""
-    parts = []
+    """One line per task (with its group), one column per cell that a row of a table is made of (`Row.column`), with what the
+    episode was worth. Cells whose run is not there, or not whole, are left out."""
+    columns: dict[str, pd.Series] = {}
     for table in tables:
         for row in table.rows:
-            for name in row.runs:
-                found = _outcomes(results / name, row)
-                if found is not None:
-                    parts.append(found.assign(table=table.title, row=row.name, run=name))
-    if not parts:
+            for run in row.runs:
+                if row.column(run) not in columns and (found := _outcomes(results / run, row)) is not None:
+                    columns[row.column(run)] = found
+    if not columns:
         raise BadInput(f"none of the recipe's runs is below {results}; `make learn` plays them")
-    columns = ["table", "row", "run", "task", "group", "value"]
-    return pd.concat(parts)[columns].reset_index(drop=True)
+    return pd.DataFrame(columns).rename_axis(["task", "group"]).reset_index()
 
 
-def _outcomes(folder: Path, row: Row) -> pd.DataFrame | None:
+def _outcomes(folder: Path, row: Row) -> pd.Series | None:
     if not folder.is_dir():
         return None
     for run in find_runs([folder]):
@@ -79,52 +82,57 @@ def _outcomes(folder: Path, row: Row) -> pd.DataFrame | None:
             if (actor, strategist) == (row.actor, row.strategist) and row.part in ("", environment):
                 if len(arm.rows) < arm.planned:
                     return None
-                values = arm.rows[row.metric].to_numpy(dtype=float)
-                return pd.DataFrame(
-                    {"task": arm.rows["task_id"].to_numpy(), "group": arm.rows["group"].to_numpy(), "value": values}
-                )
+                return arm.rows.set_index(["task_id", "group"])[row.metric].astype(float)
     return None
 
 
+def _pooled(outcomes: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """A row's episodes: run, task, group, value; empty where none of its cells is there."""
+    parts = [
+        outcomes[["task", "group", row.column(run)]]
+        .set_axis(["task", "group", "value"], axis=1)
+        .dropna()
+        .assign(run=run)
+        for run in row.runs
+        if row.column(run) in outcomes
+    ]
+    return pd.concat(parts) if len(parts) == len(row.runs) else pd.DataFrame(columns=["task", "group", "value", "run"])
+
+
 def written(outcomes: pd.DataFrame, tables: Iterable[Table]) -> str:
-    """The tables as Markdown."""
-    parts = []
-    for table in tables:
-        here = outcomes[outcomes["table"] == table.title]
-        if here.empty:
-            continue
-        heads = ["row", "episodes", "mean", "95 %", *(f"− {name}" for name in table.against)]
-        lines = [
-            f"### {table.title}",
-            "",
-            "| " + " | ".join(heads) + " |",
-            "|---|--:|--:|---|" + "---|" * len(table.against),
+    """The tables as Markdown; rows without episodes are left out, and tables of which only the start is there."""
+    return "\n".join(text for table in tables if (text := _table(outcomes, table)))
+
+
+def _table(outcomes: pd.DataFrame, table: Table) -> str:
+    pooled = {row.name: _pooled(outcomes, row) for row in table.rows}
+    here = {name: episodes for name, episodes in pooled.items() if len(episodes)}
+    if not set(here) - set(table.against):
+        return ""
+    heads = ["row", "episodes", "mean", "95 %", *(f"− {name}" for name in table.against)]
+    lines = [
+        f"### {table.title}",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|---|--:|--:|---|" + "---|" * len(table.against),
+    ]
+    for name, mine in here.items():
+        mean = clustered_mean(mine["value"], mine["group"], 0.0, 1.0)
+        cells = [name, str(len(mine)), f"{mean.mean:.3f}", f"{mean.low:.3f} … {mean.high:.3f}"]
+        cells += [
+            "–" if name == other or other not in here else _difference(mine, here[other]) for other in table.against
         ]
-        for row in table.rows:
-            mine = here[here["row"] == row.name]
-            if mine.empty:
-                continue
-            mean = clustered_mean(mine["value"], mine["group"], 0.0, 1.0)
-            cells = [row.name, str(len(mine)), f"{mean.mean:.3f}", f"{mean.low:.3f} … {mean.high:.3f}"]
-            cells += [_difference(here, mine, name) for name in table.against]
-            lines.append("| " + " | ".join(cells) + " |")
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
-def _difference(here: pd.DataFrame, mine: pd.DataFrame, against: str) -> str:
+def _difference(mine: pd.DataFrame, other: pd.DataFrame) -> str:
     """Paired by task: each run of a pooled row against the one run of the other."""
-    other = here[here["row"] == against]
-    if other.empty or mine["row"].iloc[0] == against:
-        return "–"
-    start = other.set_index("task")
+    start = other.set_index("task")["value"]
     shared = mine[mine["task"].isin(start.index)]
-    if shared.empty:
-        return "–"
     keys = (shared["run"] + "/" + shared["task"]).to_numpy(dtype=object)
     groups = shared["group"].to_numpy(dtype=object)
-    before = start.loc[shared["task"], "value"].to_numpy(dtype=float)
-    after = shared["value"].to_numpy(dtype=float)
+    before, after = start.loc[shared["task"]].to_numpy(dtype=float), shared["value"].to_numpy(dtype=float)
     result = paired_difference(pair(Outcomes(groups, keys, before), Outcomes(groups, keys, after)), 0.0, 1.0)
     return _shown(result.estimate)
 
@@ -172,12 +180,12 @@ TABLES_OF_THE_RECIPE = (
         ),
     ),
     Table(
-        "GRPO beside EPO: 160 episodes each",
-        (UNTRAINED, EPO),
+        "GRPO beside EPO, from the same checkpoint",
+        ("the checkpoint",),
         (
-            Row(UNTRAINED, ("cpu-rows",), "epo"),
-            Row(EPO, SEEDS[:1], "epo-rl@1"),
-            Row("GRPO", ("cpu-grpo",), "grpo@1"),
+            Row("the checkpoint", SEEDS[:1], "epo-rl@1"),
+            Row("EPO, 160 episodes, 18 steps", SEEDS[:1], "epo-rl@2"),
+            Row("GRPO, 80 episodes, 5 steps", ("cpu-grpo",), "grpo@1"),
         ),
     ),
     Table(

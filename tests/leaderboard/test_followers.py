@@ -9,6 +9,8 @@ from rich.console import Console
 
 from agents.models.base import ChatRequest
 from harness.experiment import Experiment
+from harness.forecast import forecast, past_episodes
+from harness.plan import Plan
 from harness.progress import Progress
 from harness.run import Run, execute
 from leaderboard.board import leaderboard, open_board
@@ -45,3 +47,21 @@ def test_a_following_actor_is_ranked_with_every_strategist_and_one_that_hears_no
     assert rows["script:follow", "epo"]["rank"] == 1
     assert bool(rows["script:random", "vanilla"]["scripted"])
     assert not bool(rows["script:follow", "vanilla"]["scripted"])
+
+
+def test_past_runs_of_followers_alone_do_not_stop_a_forecast_and_are_counted_in_it(tmp_path: Path) -> None:
+    raw = {
+        "name": "followers",
+        "environments": [
+            {"name": "webshop", "split": "builtin-test", "tasks": 3, "options": {"prompts": "brief", "max_steps": 3}}
+        ],
+        "models": {"m": {"provider": "scripted", "function": "tests.leaderboard.test_followers:wish"}},
+        "actors": ["script:follow"],
+        "strategists": [{"kind": "epo", "model": "m", "history": 0}],
+        "include": [{"strategist": "epo"}],
+    }
+    experiment = Experiment.model_validate(raw)
+    with Run(experiment, tmp_path / "run") as run:
+        execute(run, Progress(Console(file=io.StringIO())))
+    [cell] = forecast(Plan(experiment), past_episodes(tmp_path))
+    assert cell.basis == "3 past episodes"

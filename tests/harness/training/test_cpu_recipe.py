@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pandas as pd
 import yaml
@@ -14,7 +15,7 @@ from harness.plan import choose_tasks
 from harness.training.config import load_train_config
 from harness.training.experiments import find_tasks, held_out_experiment, play_experiment
 from tests.shared_data import ROOT
-from tools.learnt import with_tables
+from tools.learnt import TABLES_OF_THE_RECIPE, with_tables
 
 FOLDER = ROOT / "recipes" / "cpu"
 HELD_OUT = "90107367ab361f98b10bef253da108fde921668a3370039b0a2467c14b5a5c78"
@@ -37,6 +38,7 @@ def test_training_and_rows_are_ranked_on_that_list_with_one_seed() -> None:
     for seed in (1, 2):
         ranked = held_out_experiment(config.model_copy(update={"seed": seed}), [tasks], 1, config.start)
         assert ranked.seed == 0, "whatever the training's seed"
+    assert ranked.actors[0].script == "follow"
     rows = load_experiment(None, (FOLDER / "rows.yaml").read_text(), [])
     [environment] = rows.environments
     assert rows.seed == 0
@@ -83,9 +85,21 @@ def test_the_readme_names_every_file_and_its_tables_are_those_of_the_committed_o
     assert with_tables(readme) == readme
 
 
-def test_the_committed_outcomes_are_on_the_held_out_tasks_alone() -> None:
-    outcomes = pd.read_csv(FOLDER / "outcomes.csv")
-    of_alfworld = outcomes[outcomes["task"].str.startswith("builtin-test/")]
-    assert set(of_alfworld["task"]) == set(held_out())
-    whole = of_alfworld[(of_alfworld["table"] == "Learning") & (of_alfworld["row"] != "EPO, 2 iterations, all three")]
-    assert set(whole.groupby("row").size()) == {300}
+def test_the_committed_outcomes_are_of_every_held_out_task_and_of_no_other() -> None:
+    outcomes = pd.read_csv(FOLDER / "outcomes.csv").set_index("task")
+    games = outcomes[outcomes.index.str.startswith("builtin-test/")]
+    assert sorted(games.index) == sorted(held_out())
+    [learning, *_] = TABLES_OF_THE_RECIPE
+    for row in learning.rows:
+        for run in row.runs:
+            assert games[row.column(run)].isin([0.0, 1.0]).all()
+
+
+def test_the_script_makes_every_run_that_the_tables_are_made_of() -> None:
+    script = (FOLDER / "learn.sh").read_text("utf-8")
+    made = set(re.findall(r"--name \"?(cpu-[\w-]+)(?![\w$-])", script))
+    made |= {f"cpu-rows-{name}" for name in re.findall(r"^ablation (\w+) ", script, flags=re.MULTILINE)}
+    wanted = {run for table in TABLES_OF_THE_RECIPE for row in table.rows for run in row.runs}
+    assert wanted <= made
+    for recipe in re.findall(r"\$here/([\w-]+\.yaml)", script):
+        assert (FOLDER / recipe).is_file()

@@ -76,7 +76,10 @@ def test_one_key_makes_another_training_and_its_default_none(start: Path) -> Non
     without, with_epo, with_grpo = (config(start, method=each) for each in ("epo", {"name": "epo"}, "grpo"))
     assert without.identity == with_epo.identity != with_grpo.identity
     before = {key: value for key, value in without.model_dump(mode="json").items() if key != "method"}
+    del before["data"]["keep"], before["held_out"]["seed"]
     assert without.identity == stable_hash("training", identity_options(before)), "older trainings keep their folders"
+    for later in ({"data": {"keep": "weighted"}}, {"held_out": {"seed": 3}}):
+        assert config(start, **later).identity != without.identity
     outcome, process = (config(start, method={"name": "grpo", "reward": reward}) for reward in ("outcome", "process"))
     assert outcome.identity == with_grpo.identity != process.identity
 
