@@ -162,7 +162,7 @@ class Run:
             if jobs:
                 await self._check_models()
             lease = _Lease(self, jobs, stop, progress)
-            with progress.showing(self.meter, len(self.plan.units), jobs):
+            with progress.showing(self.meter, self._planned(), jobs):
                 async with self._watchdog(progress):
                     await executor.run(lease, keeper, stop)
             if lease.cut is not None:
@@ -172,6 +172,11 @@ class Run:
             for model in self.plan.models.values():
                 await model.close()
         return keeper.played, keeper.scored
+
+    def _planned(self) -> int:
+        """Episodes of the plan, or of its first blocks where only they are played."""
+        units = self.plan.units
+        return len(units) if self.blocks is None else sum(unit.block < self.blocks for unit in units)
 
     def _executor(self, progress: Progress) -> Executor:
         force, at_once = self.workforce, self.experiment.limits.episodes_at_once

@@ -268,7 +268,8 @@ def test_a_probe_gives_a_forecast_of_the_rest_which_is_then_checked(
     run(tmp_path, raw, "--dry-run")
     assert "≤" in capsys.readouterr().out
     run(tmp_path, raw, "--probe", "5")
-    said = capsys.readouterr().out
+    said, progress = capsys.readouterr()
+    assert "10/10 episodes (0 were there)" in progress, "what the probe leaves out is neither there nor to be played"
     assert "5 past episodes" in said
     assert "≤" not in said
     (folder,) = (tmp_path / "results").glob("probed-*")
