@@ -1,5 +1,9 @@
 """One loaded transformers model, shared by everybody in the process who asks for it: a thread of its own collects the
 requests that come at about the same time and generates their answers as one batch, so that the event loop stays free.
+
+Where more wait than one batch takes, or they are unlike each other, a batch is made of requests alike: every row is padded to
+the longest prompt, and nobody joins before the longest answer is done, so a judge's page among one-line strategies would make
+all others wait.
 """
 
 from __future__ import annotations
@@ -8,13 +12,18 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.models.decoding import Ending, Row, generate
 from harness.errors import BadInput
+
+PATIENCE = 4
+"""So many batches may pass a request over for others that are more; the next one is its own and what is like it."""
+_PROCESSOR = threading.Lock()
+"""Held while a model on the processor generates: two at once would have twice the threads there are cores for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Job:
     row: Row
     adapter: str | None
     answer: Future[Row] = field(default_factory=Future)
+    passed: int = 0
+    """Batches that went before it though they came later."""
 
 
 class BatchEngine:
@@ -133,7 +144,7 @@ class BatchEngine:
                     _fail(job.answer, error)
 
     def _next_batch(self) -> list[Job]:
-        """Requests for one adapter, oldest first; empty when the engine is closed."""
+        """Requests that are alike; empty when the engine is closed."""
         with self._changed:
             while not self._queue and not self._closed:
                 self._changed.wait()
@@ -144,17 +155,46 @@ class BatchEngine:
                 self._changed.wait(left)
             if self._closed or not self._queue:
                 return []
-            adapter = self._queue[0].adapter
-            batch = [job for job in self._queue if job.adapter == adapter][: self._batch_size]
+            batch = alike(self._queue, self._batch_size)
             for job in batch:
                 self._queue.remove(job)
+            for job in self._queue:
+                job.passed += 1
             return batch
 
     def _generate(self, batch: list[Job], done: Callable[[Row], None]) -> None:
         with self._using:
             loaded = self._loaded
             assert loaded is not None
-            _generate_with(loaded, batch, done)
+            with _PROCESSOR if loaded.model.device.type == "cpu" else contextlib.nullcontext():
+                _generate_with(loaded, batch, done)
+
+
+def alike(queue: Sequence[Job], most: int) -> list[Job]:
+    """The next batch: at most so many requests that are like one of them, in their order. That one is the oldest of the largest
+    such group, or the oldest of all when `PATIENCE` batches have passed it over. `queue`: oldest first, not empty."""
+    first = queue[0]
+    if first.passed < PATIENCE:
+        # Of equal kinds one stands for all: a queue has few kinds.
+        kinds = {(job.adapter, len(job.row.prompt), job.row.max_tokens): job for job in reversed(queue)}
+        counts = {kind: sum(_like(job, other) for other in queue) for kind, job in kinds.items()}
+        most_waiting = max(min(count, most) for count in counts.values())
+        large = {kind for kind, count in counts.items() if min(count, most) == most_waiting}
+        first = next(job for job in queue if (job.adapter, len(job.row.prompt), job.row.max_tokens) in large)
+    return [job for job in queue if _like(first, job)][:most]
+
+
+def _like(one: Job, other: Job) -> bool:
+    """Same adapter; prompts that differ by less than 128 tokens or twice, answers by less than 32 or four times."""
+    return (
+        one.adapter == other.adapter
+        and _near(len(one.row.prompt), len(other.row.prompt), 128, 2)
+        and _near(one.row.max_tokens, other.row.max_tokens, 32, 4)
+    )
+
+
+def _near(one: int, other: int, difference: int, ratio: int) -> bool:
+    return abs(one - other) < difference or max(one, other) < ratio * min(one, other)
 
 
 def _generate_with(loaded: Loaded, batch: list[Job], done: Callable[[Row], None]) -> None:

@@ -1,7 +1,9 @@
-"""How an actor writes a command, and how it is read: "Action: ..." after an optional "Thought: ..."."""
+"""How an actor writes a command, and how it is read: "Action: ..." after an optional "Thought: ...", or, where it only
+chooses, a JSON object that is held to the possible commands."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -36,6 +38,44 @@ def make_action_format(text: TextFormat, reasks: int) -> ActionFormat:
         reasks=reasks,
         unreadable="pass",
     )
+
+
+def make_choice_format(reasks: int) -> ActionFormat:
+    """The actor chooses among the possible commands: structured output lets nothing else through. What a model without
+    structured output writes instead is read as in the free format."""
+    answer = "Answer with one of the possible commands, as JSON"
+    return ActionFormat(
+        instructions=f'{answer}: {{"command": "..."}}',
+        instructions_with_thought=f'{answer}, after one short sentence of thought: {{"thought": "...", "command": "..."}}',
+        parse=parse_choice,
+        schema=choice_schema,
+        reasks=reasks,
+        unreadable="pass",
+    )
+
+
+def choice_schema(view: View, with_thought: bool) -> dict[str, Any]:
+    """The JSON schema of an answer that can only be a possible command."""
+    properties: dict[str, Any] = {"thought": {"type": "string"}} if with_thought else {}
+    properties["command"] = {"type": "string", "enum": list(view.available)}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def parse_choice(text: str) -> ParsedAnswer:
+    """The command of a JSON object, or of the free format. Raises `Unreadable`."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return parse_answer(text)
+    if not isinstance(value, dict) or not isinstance(value.get("command"), str) or not value["command"].strip():
+        raise Unreadable('no {"command": "..."} in the answer')
+    thought = value.get("thought")
+    return ParsedAnswer(Action(value["command"].strip()), thought if isinstance(thought, str) and thought else None)
 
 
 def _no_schema(view: View, with_thought: bool) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from environments.alfworld import builtin, data
-from environments.alfworld.actions import make_action_format
+from environments.alfworld.actions import make_action_format, make_choice_format
 from environments.alfworld.baselines import BASELINES
 from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
@@ -57,6 +57,9 @@ class AlfworldOptions(BaseModel):
     prompts: Literal["full", "brief"] = "full"
     """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
     `history: 0` each turn's prompt is a short one of its own."""
+    answers: Literal["free", "choice"] = "free"
+    """`choice`: the actor sees the possible commands and structured output holds it to them, for small models that write
+    anything but commands; the record's protocol says so."""
     reasks: int = Field(default=0, ge=0, le=5)
     """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
 
@@ -73,7 +76,11 @@ class AlfworldEnvironment:
         self._rules = PROTOCOLS[options.protocol]
         self._max_steps = options.max_steps or self._rules.max_steps
         self.protocol: str = _protocol_label(options)
-        self.action_format: ActionFormat = make_action_format(self._rules.text, options.reasks)
+        self.action_format: ActionFormat = (
+            make_choice_format(options.reasks)
+            if options.answers == "choice"
+            else make_action_format(self._rules.text, options.reasks)
+        )
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
     def splits(self) -> Mapping[str, str]:
@@ -102,6 +109,8 @@ class AlfworldEnvironment:
     def prompt(self, role: str) -> Prompt | None:
         if role not in ("actor", "strategist"):
             return None
+        if role == "actor" and self.options.answers == "choice":
+            return _prompt("actor_choice", self.options.protocol)
         brief = self.options.prompts == "brief"
         return _prompt(f"{role}_brief" if brief else role, self.options.protocol)
 
@@ -119,6 +128,8 @@ def _protocol_label(options: AlfworldOptions) -> str:
     if options.steps_left is not None:
         numbers = options.steps_left if isinstance(options.steps_left, tuple) else (options.steps_left,)
         label += f"+steps_left={'/'.join(map(str, numbers))}"
+    if options.answers == "choice":
+        label += "+choice"
     return f"{label}+both-put-forms" if options.other_put_form == "accept" else label
 
 
