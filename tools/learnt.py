@@ -142,7 +142,7 @@ def _shown(estimate: Estimate) -> str:
     return f"{estimate.mean:+.3f} ({low} … {high})"
 
 
-EPO = "EPO"
+EPO, WARM = "EPO", "the warm start"
 TABLES_OF_THE_RECIPE = (
     Table(
         "Learning",
@@ -166,6 +166,14 @@ TABLES_OF_THE_RECIPE = (
         (
             Row(UNTRAINED, ("cpu-rows",), "epo"),
             *(Row(f"{k} iteration{'s' * (k > 1)}", SEEDS[:1], f"epo-rl@{k}") for k in (1, 2, 3)),
+        ),
+    ),
+    Table(
+        "Self-play on the warm start",
+        (WARM,),
+        (
+            Row(WARM, ("cpu-rows",), "epo-warm"),
+            Row("EPO on it, 1 iteration", ("cpu-learn-warm",), "epo-rl@1"),
         ),
     ),
     Table(

@@ -29,6 +29,7 @@ $rows --name cpu-rows
 $train --name cpu-learn-1 --set seed=1 --set fit.seed=1 --set iterations=3
 $train --name cpu-learn-2 --set seed=2 --set fit.seed=2 --set held_out.every=2
 $train --name cpu-learn-3 --set seed=3 --set fit.seed=3 --set held_out.every=2
+$train --name cpu-learn-warm --set models.start.model=results/cpu-warm/model --set seed=1 --set fit.seed=1 --set iterations=1
 $rows --name cpu-again --set seed=100 --set 'include=[{strategist: epo}]'
 $rows --name cpu-random --set 'actors=["script:random"]' --set 'strategists=[vanilla]'
 END
