@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn demo pictures browser
+.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn demo sample pictures browser
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -48,11 +48,17 @@ browser:
 	@tools/browser
 
 # The demonstration run under results/demo, played anew: a strategist is trained, then ranked beside five others on three
-# environments. About an hour and a quarter on two cores; a killed one goes on where it was.
+# environments. More than an hour on two cores (not yet run to its end); a killed one goes on where it was.
 demo: $(VENV)/.train
 	@tools/timed "make demo" experiments/demo.sh
 
-# docs/images and the README's ranking, from results/demo.
+# The small run under results/sample, played anew: the README's ranking and the viewer's example.
+sample: $(VENV)/.dev
+	@$(BIN)/harness run experiments/sample.yaml --name sample --results build; status=$$?; test $$status -eq 0 -o $$status -eq 4
+	mkdir -p results/sample
+	cd build/sample && cp manifest.json episodes.jsonl judgements.jsonl process_rewards.jsonl ../../results/sample/
+
+# docs/images and the README's ranking, from results/sample.
 pictures: $(VENV)/.dev browser
 	$(BIN)/python -m tools.pictures
 

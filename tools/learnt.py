@@ -184,7 +184,8 @@ TABLES_OF_THE_RECIPE = (
             Row(EPO, SEEDS[:1], "epo-rl@1"),
             Row("outcome only, no process reward", ("cpu-rows-outcome",), "epo-warm"),
             Row("γ 0.99", ("cpu-rows-gamma",), "epo-warm"),
-            Row("`batch` normalisation (its mean is the baseline)", ("cpu-rows-batch",), "epo-warm"),
+            Row("a baseline: `epo` weights minus their mean", ("cpu-rows-baseline",), "epo-warm"),
+            Row("`batch` normalisation (minus the mean, over the deviation)", ("cpu-rows-batch",), "epo-warm"),
         ),
     ),
     Table(

@@ -1,4 +1,4 @@
-"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/demo.
+"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/sample.
 
 Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
 """
@@ -23,10 +23,10 @@ from tests.browser.browsing import open_browser
 from tests.browser.viewing import show, viewer
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO = ROOT / "results" / "demo"
+SAMPLE = ROOT / "results" / "sample"
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
+BEGIN, END = "<!-- ranking of results/sample, written by `make pictures` -->", "<!-- end of ranking -->"
 MOST_BYTES = 200_000
 
 
@@ -93,10 +93,10 @@ def static_page(browser: Browser, board: Board) -> None:
 
 
 def viewer_pages(browser: Browser, board: Board) -> None:
-    """Pages of `harness viewer` over a copy of it."""
+    """Pages of `harness viewer` over a copy of the sample."""
     episode = telling_episode(board)
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(shutil.copytree(DEMO, Path(folder) / "demo"))
+        run = Path(shutil.copytree(SAMPLE, Path(folder) / "sample"))
         with viewer(run) as address:
             for name, (where, *kind) in VIEWS.items():
                 page = new_page(browser, *kind)
@@ -127,7 +127,7 @@ def telling_episode(board: Board) -> str:
 
 
 def main() -> int:
-    board = open_board([DEMO])
+    board = open_board([SAMPLE])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
         static_page(browser, board)

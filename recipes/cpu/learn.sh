@@ -55,6 +55,7 @@ export harness model rows
 two_at_a_time <<END
 ablation outcome outcome gamma=0 normalize=epo keep=weighted
 ablation gamma progress gamma=0.99 normalize=epo keep=weighted
+ablation baseline progress gamma=0 normalize=epo baseline=mean keep=all
 ablation batch progress gamma=0 normalize=batch keep=all
 END
 

@@ -1,4 +1,4 @@
-"""The committed demonstration run: small, whole, and what the README shows of it."""
+"""The committed sample run: small, whole, and what the README shows of it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from harness.store import read_manifest
 from leaderboard.board import Board, open_board, plain_rows
 from tests.shared_data import ROOT
 
-DEMO = ROOT / "results" / "demo"
+SAMPLE = ROOT / "results" / "sample"
 FILES = ("manifest.json", "episodes.jsonl", "judgements.jsonl", "process_rewards.jsonl")
 
 
 @pytest.fixture(scope="module")
 def board() -> Board:
-    return open_board([DEMO])
+    return open_board([SAMPLE])
 
 
 def test_it_is_small_and_nothing_of_the_machine_that_played_is_in_it() -> None:
-    texts = [(DEMO / name).read_text() for name in FILES]
+    texts = [(SAMPLE / name).read_text() for name in FILES]
     assert sum(map(len, texts)) < 2_000_000
     assert not any(re.search(r"/(home|root|tmp|work|Users)/", text) for text in texts)
 
 
 def test_every_planned_episode_was_played_with_real_models_on_all_three_environments(board: Board) -> None:
-    rows = list(latest_episodes(DEMO).values())
-    manifest = read_manifest(DEMO)
+    rows = list(latest_episodes(SAMPLE).values())
+    manifest = read_manifest(SAMPLE)
     assert len(rows) == sum(cell["planned"] for cell in manifest["cells"].values())
     assert {row["environment"] for row in rows} == {"sotopia", "alfworld", "webshop"}
-    for environment in ("sotopia", "alfworld", "webshop"):
-        here = [row for row in rows if row["environment"] == environment]
-        assert {row["strategist"] for row in here} == {"vanilla", "react", "epo", "epo-rl", "null", "shuffled"}
-        assert len({row["task_id"] for row in here}) >= 40
-    assert sum(row["n_calls"] for row in rows) > 2_000
+    assert {row["strategist"] for row in rows} == {"vanilla", "react", "epo"}
+    assert sum(row["n_calls"] for row in rows) > 90
     assert all(row["coverage"] == 1.0 for row in plain_rows(board.table) if row["scripted"])
 
 
@@ -47,7 +44,7 @@ def test_it_has_what_every_page_of_the_viewer_shows(board: Board) -> None:
     assert any(name.startswith("process ") and board.table[name].notna().any() for name in map(str, board.table))
 
 
-def test_the_readmes_ranking_is_the_demonstrations(board: Board) -> None:
+def test_the_readmes_ranking_is_the_samples(board: Board) -> None:
     pytest.importorskip("PIL", reason="tools.pictures needs the extra `viewer`")
     from tools.pictures import readme_table, with_table
 
