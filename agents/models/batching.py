@@ -1,9 +1,9 @@
 """One loaded transformers model, shared by everybody in the process who asks for it: a thread of its own collects the
 requests that come at about the same time and generates their answers as one batch, so that the event loop stays free.
 
-Where more wait than one batch takes, or they are unlike each other, a batch is made of requests alike: every row is padded to
-the longest prompt, and nobody joins before the longest answer is done, so a judge's page among one-line strategies would make
-all others wait.
+Where more wait than half a batch, a batch is made of requests alike: every row is padded to the longest prompt, and nobody
+joins before the longest answer is done, so a judge's page among one-line strategies would make all others wait. Few go together
+as they are: a step costs nearly the same for one row as for some.
 """
 
 from __future__ import annotations
@@ -172,8 +172,11 @@ class BatchEngine:
 
 def alike(queue: Sequence[Job], most: int) -> list[Job]:
     """The next batch: at most so many requests that are like one of them, in their order. That one is the oldest of the largest
-    such group, or the oldest of all when `PATIENCE` batches have passed it over. `queue`: oldest first, not empty."""
+    such group, or the oldest of all when `PATIENCE` batches have passed it over. All of one adapter where no more than half a
+    batch waits. `queue`: oldest first, not empty."""
     first = queue[0]
+    if len(queue) <= most // 2:
+        return [job for job in queue if job.adapter == first.adapter]
     if first.passed < PATIENCE:
         # Of equal kinds one stands for all: a queue has few kinds.
         kinds = {(job.adapter, len(job.row.prompt), job.row.max_tokens): job for job in reversed(queue)}
