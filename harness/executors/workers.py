@@ -236,9 +236,9 @@ class Workers:
                 self._started.add(worker)
                 await self._employ(worker)
         except HarnessError as problem:
-            self._broken = problem
+            self._broken = self._broken or problem  # of places that fail together the first one says why
         except OSError as problem:
-            self._broken = HarnessError(f"a worker process can not be started: {problem.strerror}")
+            self._broken = self._broken or HarnessError(f"a worker process can not be started: {problem.strerror}")
         self._notify()
 
     async def _employ(self, worker: Worker) -> None:
