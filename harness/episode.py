@@ -100,7 +100,10 @@ async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity |
         error = ErrorInfo(kind=problem.kind, message=problem.message)
     except TimeoutError:
         limit = f"the turn's {plan.turn_seconds:g} s or the episode's {plan.episode_seconds:g} s"
-        error = ErrorInfo(kind="infrastructure", message=f"deadline passed ({limit}) at turn {len(table.turns)}")
+        hint = "where the model is that slow, raise limits.turn_seconds or lower limits.episodes_at_once"
+        error = ErrorInfo(
+            kind="infrastructure", message=f"deadline passed ({limit}) at turn {len(table.turns)}; {hint}"
+        )
     except Exception as problem:
         error = ErrorInfo(kind="infrastructure", message=_describe(problem))
     finally:
