@@ -11,13 +11,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from leaderboard.app.loading import Opened, being_played, opened, runs_in, shown_paths
+from leaderboard.app.loading import Opened, being_played, now, opened, shown_paths
 from leaderboard.app.pieces import empty, note, notice, show, style
-from leaderboard.board import Board, Filters, choices, stamp
+from leaderboard.board import Board, Filters, choices
 from leaderboard.page.markup import node
 
 EVERY = 5.0
-"""Seconds between looks at a run that is being played."""
+"""Seconds between looks at the runs: is there something new?"""
 OWN = "each run's own"
 LABELS = {
     "run": "Run",
@@ -42,16 +42,18 @@ def begin(title: str, what: str) -> Board | None:
         paths = ", ".join(map(str, shown_paths()))
         empty(
             f"No run in {paths} yet. Play the quick-start (a small local model, no key), or an experiment of your own; "
-            "then reload this page.",
+            "this page shows it as soon as it begins.",
             "harness run",
             "harness run my.yaml",
         )
+        _live(first)
         return None
     chosen = _judge(first)
-    board = opened(chosen).board if chosen else first.board
+    shown = opened(chosen) if chosen else first
+    board = shown.board
     if board is None:
         return None
-    _live(board)
+    _live(shown)
     if board.episodes.empty:
         empty("The run has no episode yet. This command goes on with it:", "harness run")
     return board
@@ -85,22 +87,24 @@ def filters(board: Board, axes: Sequence[str]) -> Filters:
     return Filters(**chosen)
 
 
-def _live(board: Board) -> None:
-    """Where a run is being played: how far it is, and the page anew as soon as there is something new."""
-    playing = [name for name, folder in board.names.items() if being_played(folder)]
-    if playing:
-        seen = stamp(board.runs)
-        st.fragment(_watch, run_every=EVERY)(board, tuple(playing), seen)
+def _live(shown: Opened) -> None:
+    """The page anew as soon as a run is new or has something new; how far those are that are being played."""
+    st.fragment(_watch, run_every=EVERY)(shown, _playing(shown.board))
 
 
-def _watch(board: Board, playing: tuple[str, ...], seen: tuple[tuple[str, int, int], ...]) -> None:
-    runs, _ = runs_in(shown_paths())
-    if not runs or stamp(runs) != seen or not any(being_played(board.names[name]) for name in playing):
+def _watch(shown: Opened, playing: tuple[str, ...]) -> None:
+    board = shown.board
+    if now() != shown.when or _playing(board) != playing:
         st.rerun(scope="app")
-    here = board.table[board.table["run"].isin(playing)]
-    done, planned = int((here["finished"] + here["failed"]).sum()), int(here["planned"].sum())
-    text = f"{', '.join(playing)}: being played, {done} of {planned} episodes. This page follows it."
-    show(node("div", text, class_="notice", role="status"))
+    if board and playing:
+        here = board.table[board.table["run"].isin(playing)]
+        done, planned = int((here["finished"] + here["failed"]).sum()), int(here["planned"].sum())
+        text = f"{', '.join(playing)}: being played, {done} of {planned} episodes. This page follows it."
+        show(node("div", text, class_="notice", role="status"))
+
+
+def _playing(board: Board | None) -> tuple[str, ...]:
+    return tuple(name for name, folder in board.names.items() if being_played(folder)) if board else ()
 
 
 def running_note(folder: Path, files: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ import streamlit as st
 from harness.arms import fingerprint
 from harness.errors import BadInput
 from harness.store import EPISODES
-from leaderboard.board import Board, open_board, stamp
+from leaderboard.board import Board, Stamp, open_board, stamp
 from leaderboard.tables import find_runs
 
 FRESH = 120.0
@@ -34,6 +34,8 @@ class Opened:
     board: Board | None
     problems: tuple[str, ...]
     """Per run that is left out: why, and what to do."""
+    when: Stamp = ()
+    """The files as they were when this was read, those of runs that are left out among them."""
 
 
 def shown_paths() -> list[Path]:
@@ -63,18 +65,24 @@ def opened(judge: str | None = None) -> Opened:
     if not runs:
         return Opened(None, tuple(problems))
     board = _open(tuple(map(str, runs)), stamp(runs), judge)
-    return Opened(board.board, (*problems, *board.problems))
+    return Opened(board.board, (*problems, *board.problems), board.when)
+
+
+def now() -> Stamp:
+    """The files as they are now."""
+    runs, _ = runs_in(shown_paths())
+    return stamp(runs) if runs else ()
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the runs …")
-def _open(runs: tuple[str, ...], when: tuple[tuple[str, int, int], ...], judge: str | None) -> Opened:
+def _open(runs: tuple[str, ...], when: Stamp, judge: str | None) -> Opened:
     folders = [Path(run) for run in runs]
     try:
-        return Opened(open_board(folders, judge), ())
+        return Opened(open_board(folders, judge), (), when)
     except DAMAGED:
         pass  # one of them can not be read: find out which
     good, problems = readable(folders, judge)
-    return Opened(open_board(good, judge) if good else None, tuple(problems))
+    return Opened(open_board(good, judge) if good else None, tuple(problems), when)
 
 
 def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], list[str]]:
