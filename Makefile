@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn demo sample pictures browser
+.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn demo pictures browser
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -20,7 +20,7 @@ gate: $(VENV)/.dev
 	@tools/timed "make gate" $(BIN)/python -m benchmarks.gate
 
 # A real strategist through two iterations of self-play on two cores, and its ranking (recipes/README.md).
-train-demo: $(VENV)/.train
+train-demo: $(VENV)/.train vllm
 	@tools/timed "make train-demo" $(BIN)/harness train recipes/cpu-mini.yaml
 
 # Does it learn? Every figure of recipes/cpu/README.md, from nothing; about three hours on two cores.
@@ -48,17 +48,11 @@ browser:
 	@tools/browser
 
 # The demonstration run under results/demo, played anew: a strategist is trained, then ranked beside five others on three
-# environments. More than an hour on two cores (not yet run to its end); a killed one goes on where it was.
-demo: $(VENV)/.train
+# environments. An hour on two cores, after the installs; a killed one goes on where it was.
+demo: $(VENV)/.train vllm
 	@tools/timed "make demo" experiments/demo.sh
 
-# The small run under results/sample, played anew: the README's ranking and the viewer's example.
-sample: $(VENV)/.dev
-	@$(BIN)/harness run experiments/sample.yaml --name sample --results build; status=$$?; test $$status -eq 0 -o $$status -eq 4
-	mkdir -p results/sample
-	cd build/sample && cp manifest.json episodes.jsonl judgements.jsonl process_rewards.jsonl ../../results/sample/
-
-# docs/images and the README's ranking, from results/sample.
+# docs/images and the README's ranking, from results/demo.
 pictures: $(VENV)/.dev browser
 	$(BIN)/python -m tools.pictures
 

@@ -1,4 +1,4 @@
-"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/sample.
+"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/demo.
 
 Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
 """
@@ -23,17 +23,17 @@ from tests.browser.browsing import open_browser
 from tests.browser.viewing import show, viewer
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLE = ROOT / "results" / "sample"
+DEMO = ROOT / "results" / "demo"
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- ranking of results/sample, written by `make pictures` -->", "<!-- end of ranking -->"
+BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
 MOST_BYTES = 200_000
 
 
 def readme_table(board: Board) -> str:
     """The ranking as a Markdown table."""
-    heads = ("environment", "strategist", "actor", "rank", "tied with", "goal", "95 % interval", "scored", "tokens")
-    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|---|--:|--:|--:|--:|"]
+    heads = ("environment", "strategist", "actor", "rank", "goal", "95 % interval", "scored", "tokens")
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|--:|--:|--:|--:|"]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in plain_rows(leaderboard(board))]
     return "\n".join(lines) + "\n"
 
@@ -44,7 +44,6 @@ def _cells(row: dict[str, Any]) -> Sequence[str]:
         row["strategist"],
         row["actor"],
         rank_text(row),
-        row["tied_with"] or "–",
         amount(row["goal"]),
         interval(row["low"], row["high"]),
         f"{row['finished'] - row['unscored']}/{row['planned']}",
@@ -93,10 +92,10 @@ def static_page(browser: Browser, board: Board) -> None:
 
 
 def viewer_pages(browser: Browser, board: Board) -> None:
-    """Pages of `harness viewer` over a copy of the sample."""
+    """Pages of `harness viewer` over a copy of it."""
     episode = telling_episode(board)
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(shutil.copytree(SAMPLE, Path(folder) / "sample"))
+        run = Path(shutil.copytree(DEMO, Path(folder) / "demo"))
         with viewer(run) as address:
             for name, (where, *kind) in VIEWS.items():
                 page = new_page(browser, *kind)
@@ -120,14 +119,14 @@ VIEWS: dict[str, tuple[Any, ...]] = {
 
 
 def telling_episode(board: Board) -> str:
-    """The SOTOPIA episode with strategies of a second model that has most turns."""
-    table = board.episodes
-    here = table[(table["environment"].astype(str) == "sotopia") & (table["strategist"].astype(str) == "epo")]
+    """The longest ALFWorld game that a model won with strategies of the trained one."""
+    table = board.episodes.astype({"environment": str, "strategist": str, "actor": str})
+    here = table.query("environment == 'alfworld' and strategist == 'epo-rl' and actor == 'smollm2' and goal == 1")
     return str(here.sort_values("n_turns", ascending=False, kind="stable")["episode_id"].iloc[0])
 
 
 def main() -> int:
-    board = open_board([SAMPLE])
+    board = open_board([DEMO])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
         static_page(browser, board)

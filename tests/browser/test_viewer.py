@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,22 +15,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.index import latest_episodes
+from harness.store import MANIFEST
 from leaderboard.board import leaderboard, open_board, plain_rows
 from tests.browser.browsing import PHONE, Watched, overflow, watch
-from tests.browser.viewing import PAGES, exceptions, said, settle, show, viewer
+from tests.browser.viewing import DRAWN_MS, PAGES, exceptions, said, settle, show, viewer
 from tests.shared_data import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SAMPLE = ROOT / "results" / "sample"
+DEMO = ROOT / "results" / "demo"
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The viewer over a copy of the committed sample run."""
-    folder = tmp_path_factory.mktemp("sample")
-    shutil.copytree(SAMPLE, folder / "sample")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The viewer over a copy of the committed demonstration run."""
+    folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(DEMO, folder / "demo")
     with viewer(folder) as address:
         yield address
 
@@ -73,9 +75,9 @@ def downloaded(page: Page, button: str) -> str:
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
-def test_every_page_opens_on_the_sample_run(sample: str, seen: Watched) -> None:
+def test_every_page_opens_on_the_demonstration_run(demo: str, seen: Watched) -> None:
     for page in PAGES:
-        assert len(open_page(seen, sample, page)) > 100
+        assert len(open_page(seen, demo, page)) > 100
 
 
 @pytest.mark.slow
@@ -85,9 +87,24 @@ def test_on_an_empty_folder_every_page_opens_and_names_a_command(empty: str, see
 
 
 @pytest.mark.slow
-def test_the_leaderboard_shows_the_tables_rows_in_their_order(sample: str, seen: Watched) -> None:
-    open_page(seen, sample, "")
-    expected = plain_rows(leaderboard(open_board([SAMPLE])))
+def test_an_open_page_shows_a_run_that_begins_after_it_was_opened(seen: Watched, tmp_path: Path) -> None:
+    away, results = tmp_path / "away", tmp_path / "results"
+    results.mkdir()
+    with viewer(results) as address:
+        assert "No run in" in open_page(seen, address, "")
+        for name, words in (("first", "1 run,"), ("second", "2 runs,")):
+            shutil.copytree(DEMO, away)
+            manifest = json.loads((away / MANIFEST).read_text()) | {"run": name}
+            (away / MANIFEST).write_text(json.dumps(manifest))
+            away.rename(results / name)
+            seen.page.get_by_text(words).first.wait_for(timeout=DRAWN_MS)
+        sound(seen, address)
+
+
+@pytest.mark.slow
+def test_the_leaderboard_shows_the_tables_rows_in_their_order(demo: str, seen: Watched) -> None:
+    open_page(seen, demo, "")
+    expected = plain_rows(leaderboard(open_board([DEMO])))
     rows = table_rows(seen.page, "ranking")
     assert [row["Actor"] for row in rows] == [row["actor"] for row in expected]
     assert [row["Strategist"].removesuffix(" scripted") for row in rows] == [row["strategist"] for row in expected]
@@ -96,9 +113,9 @@ def test_the_leaderboard_shows_the_tables_rows_in_their_order(sample: str, seen:
 
 @pytest.mark.slow
 def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_the_same(
-    sample: str, seen: Watched
+    demo: str, seen: Watched
 ) -> None:
-    open_page(seen, sample, "")
+    open_page(seen, demo, "")
     before = table_rows(seen.page, "ranking")
     seen.page.get_by_role("combobox", name="Environment").click()
     seen.page.get_by_role("option", name="webshop").click()
@@ -111,15 +128,13 @@ def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_
     again = seen.page.context.new_page()
     show(again, seen.page.url)
     assert table_rows(again, "ranking") == after
-    sound(seen, sample)
+    sound(seen, demo)
 
 
 @pytest.mark.slow
-def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(
-    sample: str, seen: Watched, browser: Browser
-) -> None:
-    open_page(seen, sample, "episodes")
-    wanted = next(row for row in latest_episodes(SAMPLE).values() if row["environment"] == "sotopia")
+def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, seen: Watched, browser: Browser) -> None:
+    open_page(seen, demo, "episodes")
+    wanted = next(row for row in latest_episodes(DEMO).values() if row["environment"] == "sotopia")
     seen.page.locator(f"a[href*='{wanted['episode_id']}']").first.click()
     seen.page.wait_for_url(f"**/episodes?*episode={wanted['episode_id']}*")
     settle(seen.page)
@@ -128,7 +143,7 @@ def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(
     )
     text = said(seen.page)
     assert "believability" in text.lower()
-    sound(seen, sample)
+    sound(seen, demo)
     context = browser.new_context()
     stranger = context.new_page()
     show(stranger, seen.page.url)
@@ -138,8 +153,8 @@ def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["", "matrix", "cost", "episodes"])
-def test_the_downloads_hold_what_the_table_shows(sample: str, seen: Watched, page: str) -> None:
-    open_page(seen, sample, page)
+def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page: str) -> None:
+    open_page(seen, demo, page)
     rows = table_rows(seen.page, page or "ranking")
     assert rows
     got = list(csv.DictReader(io.StringIO(downloaded(seen.page, "Download CSV"))))
@@ -166,8 +181,8 @@ def unescaped(cell: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alone(sample: str, seen: Watched) -> None:
-    open_page(seen, sample, "")
+def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alone(demo: str, seen: Watched) -> None:
+    open_page(seen, demo, "")
     reached = []
     for _ in range(60):
         seen.page.keyboard.press("Tab")
@@ -186,8 +201,8 @@ def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["compare", "cost", "judges", "training"])
-def test_every_chart_has_its_words(sample: str, seen: Watched, page: str) -> None:
-    open_page(seen, sample, page)
+def test_every_chart_has_its_words(demo: str, seen: Watched, page: str) -> None:
+    open_page(seen, demo, page)
     charts = seen.page.locator("[data-testid=stPlotlyChart]").all()
     assert charts or page in ("training", "judges")
     assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts)
@@ -195,21 +210,21 @@ def test_every_chart_has_its_words(sample: str, seen: Watched, page: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_is_wider_than_a_phone(sample: str, browser: Browser, page: str) -> None:
+def test_no_page_is_wider_than_a_phone(demo: str, browser: Browser, page: str) -> None:
     context = browser.new_context(viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True)
     seen = watch(context.new_page())
-    open_page(seen, sample, page)
+    open_page(seen, demo, page)
     assert overflow(seen.page) <= 0
     context.close()
 
 
 @pytest.mark.slow
-def test_it_follows_light_and_dark(sample: str, browser: Browser) -> None:
+def test_it_follows_light_and_dark(demo: str, browser: Browser) -> None:
     papers = {}
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
-        show(page, sample)
+        show(page, demo)
         papers[scheme] = page.evaluate(
             "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/g).map(Number)"
         )
