@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.index import latest_episodes
+from harness.index import latest_episodes, latest_judgements
 from harness.store import MANIFEST
 from leaderboard.board import leaderboard, open_board, plain_rows
 from tests.browser.browsing import PHONE, Watched, overflow, watch
@@ -133,8 +133,9 @@ def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_
 
 @pytest.mark.slow
 def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, seen: Watched, browser: Browser) -> None:
-    open_page(seen, demo, "episodes")
-    wanted = next(row for row in latest_episodes(DEMO).values() if row["environment"] == "sotopia")
+    judged = {row["episode_id"] for row in latest_judgements(DEMO).values() if row["status"] == "scored"}
+    wanted = next(row for row in latest_episodes(DEMO).values() if row["episode_id"] in judged)
+    open_page(seen, demo, f"episodes?search={wanted['episode_id']}")
     seen.page.locator(f"a[href*='{wanted['episode_id']}']").first.click()
     seen.page.wait_for_url(f"**/episodes?*episode={wanted['episode_id']}*")
     settle(seen.page)
@@ -171,8 +172,14 @@ def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page:
 
 
 def cell_text(shown: str, whole: str) -> str:
-    """What a cell says: without the mark of a scripted agent; an episode's id is shown by its beginning."""
+    """What a cell says: without the mark of a scripted agent or of a difference that is shown, and without the count over a
+    folded list; an episode's id is shown by its beginning."""
     text = shown.removesuffix(" scripted")
+    if text[:2] in ("▲ ", "▼ ") and whole[:2] != text[:2]:
+        text = text[2:]
+    if folded := re.match(r"(\d+) arms", text):
+        text = text[folded.end() :]
+        assert len(text.split(", ")) == int(folded[1])
     return whole if len(text) == 10 and whole.startswith(text) else text
 
 
