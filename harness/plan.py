@@ -105,6 +105,10 @@ class Plan:
                 found.setdefault(name, {}).update(tasks)
         return {name: list(tasks) for name, tasks in found.items()}
 
+    def asked_in(self, cell: Cell, scores_only: bool) -> set[str]:
+        """Models that an episode of that cell asks: all its players and judges, or, where it is there, the judges alone."""
+        return {*self._judging(cell), *(() if scores_only else self._players(cell))}
+
     def _players(self, cell: Cell) -> Iterator[str]:
         for seat in self._who(cell, 0):
             yield from filter(None, _models_of(*seat))

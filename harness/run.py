@@ -160,7 +160,7 @@ class Run:
         executor = self._executor(progress)
         try:
             if jobs:
-                await self._check_models()
+                await self._check_models(jobs)
             lease = _Lease(self, jobs, stop, progress)
             with progress.showing(self.meter, self._planned(), jobs):
                 async with self._watchdog(progress):
@@ -195,9 +195,13 @@ class Run:
         stuck, late = limits.stuck_seconds, limits.turn_seconds
         return Watchdog(self.activity, progress.say, stuck, breakable=WORLD_CODE, break_after=late)
 
-    async def _check_models(self) -> None:
+    async def _check_models(self, jobs: Iterable[Job]) -> None:
+        """Of the models only those that the jobs ask: a managed server that nobody needs is not started."""
+        kinds = {(job.unit.cell, job.offset is not None) for job in jobs}
+        asked = set().union(*(self.plan.asked_in(self.plan.cells[cell], there) for cell, there in kinds))
         for name in self.plan.model_names():
-            await self.plan.models[name].check()
+            if name in asked:
+                await self.plan.models[name].check()
 
     def _budget_watch(self) -> BudgetWatch:
         before = spent(cost_rows(self.folder))

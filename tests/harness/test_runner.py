@@ -195,6 +195,25 @@ def test_an_unreadable_judgement_is_owed_and_only_it_is_made_again(tmp_path: Pat
     assert (second.played_now, second.judged_now, second.unscored, second.complete) == (0, 4, 0, True)
 
 
+def test_where_only_judgements_are_owed_the_players_models_are_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = {"provider": "scripted", "function": "tests.harness.test_runner:behave"}
+    config = small(models={"m": script, "judging": script}, judge="judging")
+    checked = []
+
+    async def check(self: Any) -> None:
+        checked.append(self.name)
+
+    monkeypatch.setattr("agents.models.scripted.ScriptedModel.check", check)
+    BEHAVIOUR["judge"] = lambda request: "eleven out of ten"
+    run(tmp_path, config)
+    assert checked == ["m", "judging"]
+    BEHAVIOUR.clear()
+    assert run(tmp_path, config).judged_now == 4
+    assert checked == ["m", "judging", "judging"]
+
+
 def test_a_judge_that_crashes_leaves_its_episodes_unscored_and_the_run_goes_on(tmp_path: Path) -> None:
     def crash(request: ChatRequest) -> str:
         raise ZeroDivisionError("in the judge")
