@@ -280,7 +280,7 @@ def _do_show(arguments: argparse.Namespace) -> int:
 
 
 def _do_leaderboard(arguments: argparse.Namespace) -> int:
-    from harness.commands.reading import leaderboard_command
+    from harness.commands.ranking import leaderboard_command
 
     return leaderboard_command(arguments)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.commands.printing import say
 from harness.comparison import Comparison, Family, compare, uplift
 from harness.conclusions import conclusions, finding, names
 from harness.errors import BadInput
@@ -122,12 +123,12 @@ def _print(family: Family, markdown: bool) -> None:
     print()
     mark = "- " if markdown else ""
     for line in conclusions(family):
-        _say(console, mark + line)
+        say(console, mark + line)
     for title, lines in (("Differs, as it may:", family.reported), ("Without a counterpart:", family.unmatched)):
         if lines:
-            _say(console, f"\n{title}")
+            say(console, f"\n{title}")
             for line in lines:
-                _say(console, f"{mark or '  '}{line}")
+                say(console, f"{mark or '  '}{line}")
 
 
 def _texts(row: Comparison, role: str) -> list[str]:
@@ -175,7 +176,7 @@ def _per_point(row: Comparison, cost: float, places: int) -> str:
 
 
 def _table(console: Console, head: str, rows: list[list[str]]) -> None:
-    _say(console, f"\n{head}" if head else "")
+    say(console, f"\n{head}" if head else "")
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(HEADINGS):
         table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
@@ -191,8 +192,3 @@ def _markdown(head: str, rows: list[list[str]]) -> None:
     print("|" + "---|" * len(HEADINGS))
     for row in rows:
         print("| " + " | ".join(value.replace("|", "\\|") for value in row) + " |")
-
-
-def _say(console: Console, text: str) -> None:
-    safe = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-    console.print(Text(safe), soft_wrap=True)

@@ -1,25 +1,19 @@
-"""`harness list`, `harness show` and `harness leaderboard`: read records, print them. Agents' words are printed as plain
-text: no console markup, no control characters."""
+"""`harness list` and `harness show`: read records, print them. Agents' words are printed as plain text (`say`)."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
+from harness.commands.printing import say
+from harness.commands.ranking import print_leaderboard
 from harness.errors import BadInput
 from harness.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging import REGISTRY as JUDGES
@@ -28,8 +22,6 @@ from harness.judging.process import REGISTRY as PROCESS_METHODS
 from harness.judging.process import process_kind
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, read_record
-from leaderboard.ranks import MIN_COVERAGE, ranked_table
-from leaderboard.tables import PROCESS, find_runs, render_plain
 
 
 def list_command() -> int:
@@ -39,7 +31,7 @@ def list_command() -> int:
     for name in STRATEGISTS.names():
         _say_part(console, f"strategist {name}", partial(lambda part: [kind_of(part).description], name))
     for name in PROVIDERS.names():
-        _say(console, f"provider {name}")
+        say(console, f"provider {name}")
     for name in JUDGES.names():
         _say_part(console, f"judge {name}", partial(lambda part: [judge_kind(part).description], name))
     for name in PROCESS_METHODS.names():
@@ -61,19 +53,19 @@ def _say_part(console: Console, head: str, lines: Callable[[], list[str]]) -> No
         first, *rest = lines()
     except (ImportError, AttributeError, BadInput) as error:
         first, rest = f"not usable here ({error})", []
-    _say(console, "\n".join([f"{head}: {first}", *rest]))
+    say(console, "\n".join([f"{head}: {first}", *rest]))
 
 
 def show_command(run: Path, episode: str | None) -> int:
     console = Console()
     if episode is None:
         manifest = read_manifest(run)
-        _say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
+        say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
         print_leaderboard([run], "table", None, console)
         rows = latest_episodes(run).values()
-        _say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
+        say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
         for row in list(rows)[:10]:
-            _say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
+            say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
         return 0
     show_episode(console, run, episode)
     return 0
@@ -90,29 +82,27 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
         )
     record = read_record(run / EPISODES, rows[matches[0]]["offset"], EpisodeRecord)
     label = f" ({record.task_label})" if record.task_label else ""
-    _say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}{label}, seed {record.seed}")
+    say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}{label}, seed {record.seed}")
     for number, seat in enumerate(record.seats):
         mark = " (tested)" if seat.tested else ""
-        _say(
-            console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}"
-        )
+        say(console, f"\nseat {number}, {seat.name}{mark}: {seat.strategist} + {seat.actor}\n{seat.background.strip()}")
     process = process_rewards_of(run, record)
     rewards = [(each.label, reward) for each in process for reward in each.rewards or []]
     for turn in record.turns:
-        _say(console, f"\nturn {turn.index}, {record.seats[turn.seat].name}")
+        say(console, f"\nturn {turn.index}, {record.seats[turn.seat].name}")
         if turn.strategy is not None:
-            _say(console, f"  strategy ({turn.strategy_source}): {turn.strategy}", "italic")
+            say(console, f"  strategy ({turn.strategy_source}): {turn.strategy}", "italic")
         for label, reward in rewards:
             if reward.turn == turn.index:
-                _say(console, f"  {_reward_line(label, reward)}", "cyan")
-        _say(console, f"  {turn.rendered}" + ("" if turn.parse == "ok" else f"   [{turn.parse}]"), "bold")
+                say(console, f"  {_reward_line(label, reward)}", "cyan")
+        say(console, f"  {turn.rendered}" + ("" if turn.parse == "ok" else f"   [{turn.parse}]"), "bold")
     end = f"failed, {record.error.kind}: {record.error.message}" if record.error else f"ended: {record.end_reason}"
-    _say(console, f"\n{end}; {len(record.calls)} model calls, {record.duration_s:.1f} s")
+    say(console, f"\n{end}; {len(record.calls)} model calls, {record.duration_s:.1f} s")
     if record.outcome:
-        _say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
+        say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
     for each in process:
         if each.error:
-            _say(console, f"\nprocess reward {each.label}: unscored, {each.error.kind}: {each.error.message}")
+            say(console, f"\nprocess reward {each.label}: unscored, {each.error.kind}: {each.error.message}")
         _say_flags(console, each.flags)
     for row in latest_judgements(run).values():
         if row["episode_id"] == record.episode_id:
@@ -121,14 +111,14 @@ def show_episode(console: Console, run: Path, prefix: str) -> None:
 
 
 def show_judgement(console: Console, record: EpisodeRecord, judgement: JudgementRecord) -> None:
-    _say(console, f"\njudge {judgement.judge}: {judgement.status}")
+    say(console, f"\njudge {judgement.judge}: {judgement.status}")
     if judgement.error:
-        _say(console, f"  {judgement.error.kind}: {judgement.error.message}")
+        say(console, f"  {judgement.error.kind}: {judgement.error.message}")
     _say_flags(console, judgement.flags)
     for seat, scores, reasons in zip(record.seats, judgement.scores or [], judgement.reasons or [], strict=False):
-        _say(console, f"  {seat.name}: overall {scores['overall']:.2f}")
+        say(console, f"  {seat.name}: overall {scores['overall']:.2f}")
         for name, reason in reasons.items():
-            _say(console, f"    {name} {scores[name]:g}: {reason}")
+            say(console, f"    {name} {scores[name]:g}: {reason}")
 
 
 def process_rewards_of(run: Path, record: EpisodeRecord) -> list[ProcessRewardRecord]:
@@ -145,120 +135,4 @@ def _reward_line(label: str, reward: StrategyReward) -> str:
 
 def _say_flags(console: Console, flags: Sequence[str]) -> None:
     if flags:
-        _say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")
-
-
-def leaderboard_command(arguments: argparse.Namespace) -> int:
-    from leaderboard.tables import check_judge
-
-    if arguments.published and arguments.runs == [Path("results")] and not any(Path("results").glob("*/manifest.json")):
-        runs = []
-    else:
-        runs = find_runs(arguments.runs)
-    if arguments.judge is not None:
-        check_judge(runs, arguments.judge)
-    if arguments.published:
-        from harness.commands.published import print_published, published_json
-
-        if arguments.format == "json":
-            print(published_json(runs, arguments.judge, arguments.min_coverage))
-            return 0
-        if arguments.format == "csv" or not runs:
-            print_published(arguments.format, bool(runs))
-            return 0
-    print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
-    if arguments.published:
-        print_published(arguments.format, True)
-    if arguments.html is not None:
-        from leaderboard.board import open_board
-        from leaderboard.page import write_page
-
-        page = write_page(open_board(runs, arguments.judge, arguments.min_coverage), arguments.html)
-        # standard output is the table's alone
-        _say(Console(stderr=True), f"page: {page}")
-    return 0
-
-
-COLUMNS = (
-    "environment", "split", "pairing", "assisted", "actor", "strategist", "rank", "tied_with", "goal", "interval",
-    "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd",
-)  # fmt: skip
-HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with"}
-
-
-def print_leaderboard(
-    runs: Sequence[Path], form: str, judge: str | None, console: Console, min_coverage: float = MIN_COVERAGE
-) -> None:
-    """The ranking in one of its forms; csv and json carry full precision."""
-    table = ranked_table(runs, judge, min_coverage)
-    if form == "csv":
-        table.to_csv(sys.stdout, index=False)
-    elif form == "json":
-        print(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
-    else:
-        rows = [_texts(row) for row in table.to_dict("records")]
-        names = (["run"] if len(runs) > 1 else []) + list(COLUMNS)
-        process = [str(name) for name in table.columns if str(name).startswith(PROCESS)]
-        headings = HEADINGS | _process_headings(process)
-        if form == "markdown":
-            _print_markdown([*names, *process], rows, headings)
-        else:
-            _print_table(console, [*names, *process], rows, headings)
-
-
-def _texts(row: dict[Any, Any]) -> dict[str, str]:
-    texts = {str(key): render_plain(value) for key, value in row.items()}
-    texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
-    texts["usd"] = "unknown" if row["usd"] is None or row["usd"] != row["usd"] else f"{row['usd']:.4f}"
-    texts["rank"] = _rank_text(row)
-    for key in ("calls", "tokens"):
-        texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))
-    return texts
-
-
-def _rank_text(row: dict[Any, Any]) -> str:
-    """`2 (1 to 3)`: by the mean, and the places it could have."""
-    if pd.isna(row["rank"]):
-        return "–"
-    return f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
-
-
-def _process_headings(columns: Sequence[str]) -> dict[str, str]:
-    """`reward METHOD`, or the whole label where a method was used with several judges or options."""
-    methods = [name.removeprefix(PROCESS).split("/")[0] for name in columns]
-    return {
-        name: f"reward {method if methods.count(method) == 1 else name.removeprefix(PROCESS)}"
-        for name, method in zip(columns, methods, strict=True)
-    }
-
-
-def _print_table(console: Console, names: list[str], rows: list[dict[str, str]], headings: dict[str, str]) -> None:
-    shared = {
-        name: rows[0][name]
-        for name in ("environment", "split", "pairing", "assisted", "actor")
-        if len({r[name] for r in rows}) == 1
-    }
-    shown = [name for name in names if name not in shared]
-    if shared:
-        _say(console, ", ".join(f"{name} {value}" for name, value in shared.items()))
-    table = Table(box=None, pad_edge=False)
-    for name in shown:
-        right = name not in ("run", "environment", "split", "pairing", "assisted", "actor", "strategist", "tied_with")
-        table.add_column(headings.get(name, name), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(row[name]) for name in shown))
-    wide = console if console.is_terminal else Console(width=280)
-    wide.print(table)
-
-
-def _print_markdown(names: list[str], rows: list[dict[str, str]], headings: dict[str, str]) -> None:
-    print("| " + " | ".join(headings.get(name, name) for name in names) + " |")
-    print("|" + "---|" * len(names))
-    for row in rows:
-        print("| " + " | ".join(row[name].replace("|", "\\|") for name in names) + " |")
-
-
-def _say(console: Console, text: str, style: str = "") -> None:
-    """Print text that may hold agents' words: nothing in it is markup, control characters are shown as codes."""
-    safe = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-    console.print(Text(safe, style=style), soft_wrap=True)
+        say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")

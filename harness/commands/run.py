@@ -130,7 +130,7 @@ def run_folder(results: Path, name: str) -> Path:
 
 
 def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: list[str]) -> None:
-    from harness.commands.reading import print_leaderboard
+    from harness.commands.ranking import print_leaderboard
 
     console = Console()
     print_leaderboard([summary.folder], "table", None, console)

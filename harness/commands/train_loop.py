@@ -49,7 +49,7 @@ def train_command(arguments: argparse.Namespace) -> int:
 
 def print_curve(rows: list[CurveRow], folder: Path) -> None:
     """The ranking of all iterations, their curve, and where everything lies."""
-    from harness.commands.reading import print_leaderboard
+    from harness.commands.ranking import print_leaderboard
     from leaderboard.tables import find_runs
 
     console = Console()

@@ -1,0 +1,58 @@
+"""The ranking in a terminal: whatever its width, the places can be read, and what there is no room for is named."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.commands.ranking import print_leaderboard
+from leaderboard.board import leaderboard, open_board, plain_rows
+from tests.shared_data import ROOT
+
+DEMO = ROOT / "results" / "demo"
+NO_ROOM = "No room here for: "
+
+
+def printed(width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    print_leaderboard([DEMO], "table", None, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_every_row_is_one_unbroken_line_and_what_has_no_room_is_named(width: int) -> None:
+    text = printed(width)
+    tables, _, missing = text.partition(NO_ROOM)
+    lines = tables.splitlines()
+    assert max(map(len, lines)) <= max(width, 110), "only the line above a table may be longer than the terminal"
+    for row in plain_rows(leaderboard(open_board([DEMO]))):
+        place = f"{row['rank']} ({row['rank_low']} to {row['rank_high']})" if row["rank"] else "–"
+        wanted = [row["strategist"], place, f"{row['goal']:.2f}", f"{row['low']:.2f} … {row['high']:.2f}"]
+        assert any(all(f" {part} " in f" {line} " for part in wanted) for line in lines), wanted
+    assert "tied with" in missing.splitlines()[0]
+
+
+def test_a_table_has_its_place_above_it_with_what_all_its_rows_share() -> None:
+    lines = printed(100).splitlines()
+    heads = [line for line in lines if "builtin-test" in line]
+    assert [line.split(":")[0] for line in heads] == [
+        "alfworld builtin-test-many, solo",
+        "sotopia builtin-test, self-play",
+        "webshop builtin-test, solo",
+    ]
+    assert "actor smollm2" in heads[1]
+    assert "planned 40" in heads[1]
+    assert "unscored" not in heads[1], "two strategists have unscored dialogues: that stands in their rows"
+    table = lines[lines.index(heads[1]) + 1 : lines.index(heads[2])]
+    epo = next(line.split() for line in table if "epo" in line.split())
+    found = dict(zip(reversed(table[0].split()), reversed(epo), strict=False))
+    assert (found["finished"], found["failed"], found["unscored"]) == ("39", "1", "2")
+
+
+def test_where_there_is_room_nothing_is_left_out() -> None:
+    text = printed(250)
+    assert NO_ROOM not in text
+    for heading in ("tied with", "tokens", "reward progress", "reward critical", "overall"):
+        assert heading in text
