@@ -8,15 +8,14 @@ import os
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from harness.arms import load, load_run
 from harness.baseline import make_baseline, write_baseline
 from harness.check_reports import HEADLINES, as_json, junit, markdown
+from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import check_categories
 from harness.errors import BadInput
-from harness.regression import Check, check
+from harness.regression import CellCheck, Check, check
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -76,17 +75,15 @@ def _write(path: Path | None, text: str, mode: str = "w") -> None:
 
 def _print(result: Check) -> None:
     console = Console()
-    wide = console if console.is_terminal else Console(width=180)
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(("cell", "baseline", "candidate", "difference", "verdict")):
-        table.add_column(name, justify="right" if 0 < number < 4 else "left", overflow="fold")
-    for cell in result.cells:
-        d = cell.result.difference
-        values = (cell.cell, f"{cell.baseline:.3f}", f"{cell.candidate:.3f}", f"{d.mean:+.3f}", cell.verdict)
-        table.add_row(*(Text(value) for value in values))
-    wide.print(table)
+    names = ("cell", "baseline", "candidate", "difference", "verdict")
+    print_grids(console, [Grid("", names, [_texts(cell) for cell in result.cells])], Look(words=("cell", "verdict")))
     lines = [f"{cell.cell}: {cell.reason}" for cell in result.cells]
     lines += [f"differs, as it may: {line}" for line in result.reported]
     lines += [f"without a baseline: {cell}" for cell in result.added]
     for line in [*lines, HEADLINES[result.verdict]]:
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
+
+
+def _texts(cell: CellCheck) -> list[str]:
+    difference = cell.result.difference.mean
+    return [cell.cell, f"{cell.baseline:.3f}", f"{cell.candidate:.3f}", f"{difference:+.3f}", cell.verdict]

@@ -10,10 +10,8 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from harness.commands.printing import say
+from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparison import Comparison, Family, compare, uplift
 from harness.conclusions import conclusions, finding, names
 from harness.errors import BadInput
@@ -115,11 +113,11 @@ def _print(family: Family, markdown: bool) -> None:
         shared = [axis for axis in AXES[:4] if row.a.axes[axis] == row.b.axes[axis]]
         head = ", ".join(f"{axis} {row.a.axes[axis]}" for axis in shared)
         places.setdefault(head, []).append(_texts(row, role))
-    for head, rows in places.items():
-        if markdown:
+    if markdown:
+        for head, rows in places.items():
             _markdown(head, rows)
-        else:
-            _table(console, head, rows)
+    else:
+        print_grids(console, [_grid(head, rows) for head, rows in places.items()], LOOK)
     print()
     mark = "- " if markdown else ""
     for line in conclusions(family):
@@ -175,15 +173,23 @@ def _per_point(row: Comparison, cost: float, places: int) -> str:
     return "no gain" if math.isnan(value) and not math.isnan(cost) else _cost(value, places)
 
 
-def _table(console: Console, head: str, rows: list[list[str]]) -> None:
-    say(console, f"\n{head}" if head else "")
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(HEADINGS):
-        table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row))
-    wide = console if console.is_terminal else Console(width=200)
-    wide.print(table)
+def _grid(head: str, rows: list[list[str]]) -> Grid:
+    """What is not known of any row is not shown."""
+    shown = [number for number in range(len(HEADINGS)) if any(row[number] != "–" for row in rows)]
+    return Grid(
+        head, [_broken(HEADINGS[number]) for number in shown], [[row[number] for number in shown] for row in rows]
+    )
+
+
+def _broken(heading: str) -> str:
+    return heading.replace(" (", "\n(")
+
+
+LOOK = Look(
+    words=("A", "B"),
+    spared=("USD/point", "tokens/point", "tokens/ep.", "McNemar p", "only A/B succeeds", "missing", "mean A", "mean B"),
+    elsewhere="`harness compare … --format csv`",
+)
 
 
 def _markdown(head: str, rows: list[list[str]]) -> None:

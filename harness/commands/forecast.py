@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from harness.commands.printing import Grid, Look, by_place, print_grids, say
 from harness.experiment import Experiment
-from harness.forecast import Amount, forecast, in_run_hours, past_episodes, total
+from harness.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
 from harness.leaks import find_leaks, refuse_leaks
 from harness.plan import Plan, model_config
 
@@ -24,35 +23,33 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
     plan.open_models()
     cells = forecast(plan, past_episodes(results))
     console = Console()
-    wide = console if console.is_terminal else Console(width=160)
-    wide.print(Text(f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes"))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("cell", overflow="fold")
-    for column in ("episodes", "model calls", "tokens", "USD", "from"):
-        table.add_column(column, justify="right")
-    for row in cells:
-        numbers = [range_text(row.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
-        table.add_row(Text(row.cell), str(row.episodes), *numbers, row.basis)
-    wide.print(table)
+    say(console, f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes")
+    names = ("actor | strategist", "episodes", "model calls", "tokens", "USD", "from")
+    places = by_place([row.cell for row in cells])
+    grids = [Grid(place, names, [_texts(cells[n], arm) for n, arm in rows]) for place, rows in places.items()]
+    print_grids(console, grids, Look(words=[names[0]]))
     sums = total(cells)
     hours = in_run_hours(sums["seconds"], experiment.limits.episodes_at_once)
-    wide.print(
-        Text(
-            f"total: {range_text(sums['calls'], 0)} calls, {range_text(sums['tokens'], 0)} tokens, "
-            f"USD {range_text(sums['usd'], 2)}, hours {range_text(hours, 2)} "
-            f"at {experiment.limits.episodes_at_once} episodes at once"
-        )
+    say(
+        console,
+        f"\ntotal: {range_text(sums['calls'], 0)} calls, {range_text(sums['tokens'], 0)} tokens, "
+        f"USD {range_text(sums['usd'], 2)}, hours {range_text(hours, 2)} "
+        f"at {experiment.limits.episodes_at_once} episodes at once",
     )
     for note in unused_slots(experiment):
-        wide.print(Text(note))
+        say(console, note)
     if any(row.basis == "bound" for row in cells):
-        wide.print(
-            Text(
-                "Cells marked `bound` have no past episodes of the same agents: their numbers are upper bounds from the "
-                "turn and answer limits. Play a few blocks first (--probe 2) for a forecast; they are kept in the run."
-            )
+        say(
+            console,
+            "Cells marked `bound` have no past episodes of the same agents: their numbers are upper bounds from the "
+            "turn and answer limits. Play a few blocks first (--probe 2) for a forecast; they are kept in the run.",
         )
     return 0
+
+
+def _texts(row: CellForecast, arm: str) -> list[str]:
+    numbers = [range_text(row.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
+    return [arm, str(row.episodes), *numbers, row.basis]
 
 
 def unused_slots(experiment: Experiment) -> Iterator[str]:

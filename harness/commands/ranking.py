@@ -11,11 +11,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
-from harness.commands.printing import roomy, say
+from harness.commands.printing import Grid, Look, print_grids, say
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
 
@@ -30,10 +27,9 @@ PLACE = ("environment", "split", "pairing")
 """What a table of its own is printed for: arms are ranked within it."""
 COMMON = ("assisted", "actor", "planned", "finished", "failed", "unscored", "tasks", "groups", "usd")
 """Columns that are said once, above a table, where all its rows agree."""
-WORDS = ("run", "assisted", "actor", "strategist", "tied_with")
-TIES_WIDTH = 50
+WORDS = ("run", "assisted", "actor", "strategist")
 SPARED = ("tied_with", "groups", "tasks", "usd", "assisted", "calls", PROCESS, "overall", "tokens")
-"""Columns that a narrow terminal does without, the first of them first; `PROCESS`: every one that begins so."""
+"""Columns that a narrow terminal does without, the first of them first; `PROCESS`: every one of a process reward."""
 
 
 def leaderboard_command(arguments: argparse.Namespace) -> int:
@@ -82,7 +78,7 @@ def print_leaderboard(
         if form == "markdown":
             _print_markdown(names, rows, headings)
         else:
-            _print_tables(roomy(console), names, rows, headings)
+            _print_tables(console, names, rows, headings)
 
 
 def _texts(row: dict[Any, Any]) -> Texts:
@@ -112,46 +108,26 @@ def _process_headings(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _print_tables(console: Console, names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> None:
-    """A table per place; columns that the terminal has no room for are left out of all of them, and named."""
+    """A table per place, above it what all its rows share."""
     places: dict[tuple[str, ...], list[Texts]] = {}
     for row in rows:
         places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
-    left_out: list[str] = []
-    spared = [name for each in SPARED for name in names if name == each or (each == PROCESS and name.startswith(each))]
-    while spared and not all(_fits(console, _table(names, here, headings, left_out)) for here in places.values()):
-        left_out.append(spared.pop(0))
-    for number, ((environment, split, pairing), here) in enumerate(places.items()):
-        facts = ", ".join(f"{headings[name]} {here[0][name]}" for name in names if _is_common(name, here))
-        say(console, "\n" * bool(number) + f"{environment} {split}, {pairing}" + (f": {facts}" if facts else ""))
-        console.print(_table(names, here, headings, left_out))
-    if left_out:
-        missing = ", ".join(headings[name] for name in left_out)
-        say(console, f"\nNo room here for: {missing}. `harness leaderboard RUN --format csv` has everything.")
+    look = Look(
+        words=[headings[name] for name in names if name in WORDS],
+        lists=[headings["tied_with"]],
+        spared=[headings[name] for each in SPARED for name in names if name == each or PROCESS == each in name],
+        elsewhere="`harness leaderboard RUN --format csv`",
+    )
+    print_grids(console, [_grid(place, names, here, headings) for place, here in places.items()], look)
 
 
-def _is_common(name: str, rows: Sequence[Texts]) -> bool:
-    return name in COMMON and len({row[name] for row in rows}) == 1
-
-
-def _table(names: Sequence[str], rows: Sequence[Texts], headings: Texts, left_out: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    shown = [
-        name
-        for name in names
-        if not (name in PLACE or name in left_out or _is_common(name, rows) or all(row[name] == "–" for row in rows))
-    ]
-    for name in shown:
-        justify: Any = "left" if name in WORDS else "right"
-        most = TIES_WIDTH if name == "tied_with" else None
-        table.add_column(headings[name], justify=justify, overflow="fold", max_width=most)
-    for row in rows:
-        table.add_row(*(Text(row[name]) for name in shown))
-    return table
-
-
-def _fits(console: Console, table: Table) -> bool:
-    """Without a word broken or a line folded, but for what has a bound of its own."""
-    return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
+def _grid(place: Sequence[str], names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> Grid:
+    environment, split, pairing = place
+    common = [name for name in names if name in COMMON and len({row[name] for row in rows}) == 1]
+    shown = [name for name in names if not (name in PLACE or name in common or all(row[name] == "–" for row in rows))]
+    facts = ", ".join(f"{headings[name]} {rows[0][name]}" for name in common)
+    head = f"{environment} {split}, {pairing}" + (f": {facts}" if facts else "")
+    return Grid(head, [headings[name] for name in shown], [[row[name] for name in shown] for row in rows])
 
 
 def _print_markdown(names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> None:

@@ -87,40 +87,32 @@ def _known(value: float) -> float | None:
 
 def _print(arms: list[Reliability], parts: list[Split]) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+
+    from harness.commands.printing import Grid, Look, by_place, print_grids, say
 
     console = Console()
-    wide = console if console.is_terminal else Console(width=180)
-    table = Table(box=None, pad_edge=False)
-    columns = (
-        "arm",
-        "planned",
-        "missing",
-        "mean if missing = worst … best",
-        "95 % whatever they were",
-        "all of k, any of k",
-    )
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="left" if number in (0, 5) else "right", overflow="fold")
+    names = ("actor | strategist", "planned", "missing", "mean if missing =\nworst … best", "95 %\nwhatever they were",
+             "all of k,\nany of k")  # fmt: skip
     several = len({arm.run for arm in arms}) > 1
-    for arm in arms:
-        name = f"{arm.run}: {arm.cell}" if several else arm.cell
-        table.add_row(*(Text(text) for text in (name, str(arm.planned), *_bounds(arm), _again(arm))))
-    wide.print(table)
+    places = by_place([f"{arm.run}: {arm.cell}" if several else arm.cell for arm in arms])
+    grids = [
+        Grid(place, names, [[name, str(arms[n].planned), *_bounds(arms[n]), _again(arms[n])] for n, name in rows])
+        for place, rows in places.items()
+    ]
+    print_grids(console, grids, Look(words=(names[0], names[-1])))
+    for note in dict.fromkeys(arm.note for arm in arms if not arm.again):
+        say(console, f"\nall of k, any of k: – where {note}")
     for split in parts:
-        wide.print(Text(f"\nvariance of the goal in {split.environment} ({split.scores} scores)"), soft_wrap=True)
+        say(console, f"\nvariance of the goal in {split.environment} ({split.scores} scores)")
         for name, part in split.parts.items():
             few = " (2 or 3 levels: hardly an estimate)" if name != "residual" and part.levels < 4 else ""
             levels = "" if name == "residual" else f", {part.levels} levels{few}"
             share = "–" if math.isnan(part.share) else f"{part.share:.0%}"
-            wide.print(Text(f"  {name:<11}{share:>5}  {part.variance:.4g}{levels}"), soft_wrap=True)
+            say(console, f"  {name:<11}{share:>5}  {part.variance:.4g}{levels}")
         if split.note:
-            wide.print(Text(f"  {split.note}"), soft_wrap=True)
+            say(console, f"  {split.note}")
         if split.constant:
-            wide.print(
-                Text(f"  of one level only, so nothing is known of them: {', '.join(split.constant)}"), soft_wrap=True
-            )
+            say(console, f"  of one level only, so nothing is known of them: {', '.join(split.constant)}")
 
 
 def _bounds(arm: Reliability) -> tuple[str, str, str]:
@@ -133,5 +125,5 @@ def _bounds(arm: Reliability) -> tuple[str, str, str]:
 
 def _again(arm: Reliability) -> str:
     if not arm.again:
-        return f"– ({arm.note})"
+        return "–"
     return "; ".join(f"k={k}: {every.mean:.2f}, {any_.mean:.2f}" for k, every, any_ in arm.again)

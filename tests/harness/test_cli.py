@@ -118,7 +118,8 @@ def test_without_a_judge_nothing_is_owed_and_the_run_exits_0(shell: Shell) -> No
 def test_dry_run_prints_cells_and_episodes_and_plays_nothing(shell: Shell) -> None:
     assert shell("run", shell.config(), "--dry-run") == 0
     assert "2 cells, 4 episodes" in shell.out
-    assert "sotopia | builtin-test | self-play | m | null" in shell.out
+    assert "sotopia | builtin-test | self-play\n" in shell.out
+    assert "m | null " in shell.out
     assert not (shell.folder / "results").exists()
 
 
