@@ -26,7 +26,10 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
     say(console, f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes")
     names = ("actor | strategist", "episodes", "model calls", "tokens", "USD", "from")
     places = by_place([row.cell for row in cells])
-    grids = [Grid(place, names, [_texts(cells[n], arm) for n, arm in rows]) for place, rows in places.items()]
+    grids = [
+        Grid(place, names, [[arm, *amount_texts(cells[n]), cells[n].basis] for n, arm in rows])
+        for place, rows in places.items()
+    ]
     print_grids(console, grids, Look(words=[names[0]]))
     sums = total(cells)
     hours = in_run_hours(sums["seconds"], experiment.limits.episodes_at_once)
@@ -47,9 +50,10 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
     return 0
 
 
-def _texts(row: CellForecast, arm: str) -> list[str]:
+def amount_texts(row: CellForecast) -> list[str]:
+    """Episodes, calls, tokens and USD of a cell."""
     numbers = [range_text(row.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
-    return [arm, str(row.episodes), *numbers, row.basis]
+    return [str(row.episodes), *numbers]
 
 
 def unused_slots(experiment: Experiment) -> Iterator[str]:

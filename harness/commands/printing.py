@@ -40,7 +40,7 @@ class Look:
     words: Collection[str] = ()
     """Left-justified; the others are numbers."""
     lists: Collection[str] = ()
-    """Left-justified and folded."""
+    """Left-justified, and folded in a terminal."""
     spared: Sequence[str] = ()
     """What a narrow terminal does without, the first of them first."""
     elsewhere: str = ""
@@ -49,30 +49,32 @@ class Look:
 
 def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     """The tables below each other, no word broken where that can be had: columns there is no room for are left out of
-    all of them, and named. Where nobody sees a terminal (a file, a pipe) there is room."""
-    if not console.is_terminal:
-        console = Console(file=console.file, width=280)
-    there = {name for grid in grids for name in grid.columns}
-    spared = [name for name in look.spared if name in there]
+    all of them, and named. Where nobody sees a terminal (a file, a pipe) nothing is left out."""
     left_out: list[str] = []
-    while spared and not all(_fits(console, _table(grid, look, left_out)) for grid in grids):
-        left_out.append(spared.pop(0))
+    if console.is_terminal:
+        there = {name for grid in grids for name in grid.columns}
+        spared = [name for name in look.spared if name in there]
+        while spared and not all(_fits(console, _table(console, grid, look, left_out)) for grid in grids):
+            left_out.append(spared.pop(0))
+    else:
+        console = Console(file=console.file, width=280)
     for number, grid in enumerate(grids):
         if grid.head:
             say(console, "\n" * bool(number) + grid.head)
-        console.print(_table(grid, look, left_out))
+        console.print(_table(console, grid, look, left_out))
     if left_out:
         names = ", ".join(" ".join(name.split()) for name in left_out)
         say(console, f"\nNo room here for: {names}. {look.elsewhere} has everything.")
 
 
-def _table(grid: Grid, look: Look, left_out: Collection[str]) -> Table:
+def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) -> Table:
     table = Table(box=None, pad_edge=False)
+    folded = FOLDED if console.is_terminal else None
     shown = [number for number, name in enumerate(grid.columns) if name not in left_out]
     for number in shown:
         name = grid.columns[number]
         justify: Any = "left" if name in look.words or name in look.lists else "right"
-        table.add_column(name, justify=justify, overflow="fold", max_width=FOLDED if name in look.lists else None)
+        table.add_column(name, justify=justify, overflow="fold", max_width=folded if name in look.lists else None)
     for row in grid.rows:
         table.add_row(*(Text(row[number]) for number in shown))
     return table

@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from harness.commands.printing import Grid, Look, print_grids, say
 from harness.errors import BadInput
 from leaderboard.board import plain_rows
 from leaderboard.published import NOTICE, published, read_published
@@ -53,15 +52,10 @@ def print_published(form: str, measured: bool) -> None:
         print("\n" + "\n".join(f"- {line}" for line in caveats))
         return
     console = Console()
-    console.print(Text(f"\n{NOTICE}"), soft_wrap=True)
-    shown = Table(box=None, pad_edge=False)
-    for name in SHOWN:
-        shown.add_column(name, justify="right" if name in ("goal", "overall") else "left")
-    for row in rows:
-        shown.add_row(*(Text(text) for text in row))
-    (console if console.is_terminal else Console(width=200)).print(shown)
+    look = Look(words=[name for name in SHOWN if name not in ("goal", "overall")])
+    print_grids(console, [Grid(f"\n{NOTICE}", SHOWN, rows)], look)
     for line in caveats:
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
 
 
 def _texts(row: dict[Any, Any]) -> list[str]:

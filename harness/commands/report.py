@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from harness.commands.printing import Grid, Look, print_grids, say
 from harness.errors import BadInput
 from harness.judging.cards import Card, Finding, said
 from harness.judging.report import Report, judge_report
@@ -80,17 +79,12 @@ def markdown(report: Report) -> str:
 
 def _print(report: Report) -> None:
     console = Console()
-    wide = console if console.is_terminal else Console(width=180)
+    look = Look(words=("figure", "verdict"), lists=("what it is",))
     for card in (*report.outcome, *report.process):
-        console.print(Text(f"\njudge {card.judge}: {summary(card)}"), soft_wrap=True)
-        table = Table(box=None, pad_edge=False)
-        for name in COLUMNS:
-            table.add_column(name, justify="left" if name in ("figure", "verdict", "what it is") else "right")
-        for finding in card.findings:
-            table.add_row(*(Text(text) for text in cells(finding)))
-        wide.print(table)
+        rows = [cells(finding) for finding in card.findings]
+        print_grids(console, [Grid(f"\njudge {card.judge}: {summary(card)}", COLUMNS, rows)], look)
     for line in agreement_lines(report):
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
 
 
 def _number(value: float | None) -> str:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from agents.models.openmp import wait_passively
-from harness.commands.forecast import range_text
+from harness.commands.forecast import amount_texts, range_text
+from harness.commands.printing import Grid, Look, print_grids, say
 from harness.commands.run import run_folder
 from harness.errors import BadInput
 from harness.experiment import SEPARATOR, Experiment
@@ -41,7 +40,7 @@ def train_command(arguments: argparse.Namespace) -> int:
     try:
         rows = training.run()
     except Interrupted as stop:
-        Console(stderr=True).print(Text(f"harness: {stop}"), soft_wrap=True)
+        say(Console(stderr=True), f"harness: {stop}")
         return EXIT_INTERRUPTED
     print_curve(rows, folder)
     return EXIT_OK
@@ -54,15 +53,9 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
 
     console = Console()
     print_leaderboard(find_runs([folder]), "table", None, console)
-    wide = console if console.is_terminal else Console(width=160)
-    table = Table(box=None, pad_edge=False)
     columns = ("iteration", "strategist", "environment", "held-out", "on training tasks", "loss", "steps", "moved by")
-    for column in columns:
-        table.add_column(column, justify="left" if column in columns[1:3] else "right")
-    for row in rows:
-        for cells in _curve_cells(row):
-            table.add_row(*map(Text, cells))
-    wide.print(table)
+    curve = Grid("", columns, [cells for row in rows for cells in _curve_cells(row)])
+    print_grids(console, [curve], Look(words=columns[1:3]))
     ranked = TrainingFolder(folder).held_out
     for line in (
         f"Training: {folder}",
@@ -70,7 +63,7 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
         f"  harness compare '{ranked(0)}#strategist={UNTRAINED}' {ranked(rows[-1].iteration)}",
         f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
     ):
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
 
 
 def _curve_cells(row: CurveRow) -> list[list[str]]:
@@ -103,32 +96,27 @@ def show_stages(training: SelfPlay, results: Path) -> int:
             if (run / MANIFEST).exists():
                 add_run(run, past)
     console = Console()
-    wide = console if console.is_terminal else Console(width=160)
     for line in _head(training):
-        wide.print(Text(line), soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stage")
-    for column in ("what", "episodes", "model calls", "tokens", "USD", "from"):
-        table.add_column(column, justify="left" if column in ("what", "from") else "right", overflow="fold")
+        say(console, line)
+    stages: list[list[str]] = []
     every: list[CellForecast] = []
     for planned in training.planned():
         cells = _forecast(planned, past)
         every += cells
-        _add_rows(table, planned.stage, cells, training.stages.marker(planned.stage) is not None)
+        stages += _stage_texts(planned.stage, cells, training.stages.marker(planned.stage) is not None)
         number = planned.iteration_after_play
         if number is not None:
-            table.add_row(f"data-{number}", _sequences(config), "", "", "", "", "")
-            table.add_row(f"fit-{number}", _fitting(config), "", "", "", "", "")
-    wide.print(table)
+            stages.append([f"data-{number}", _sequences(config), "", "", "", "", ""])
+            stages.append([f"fit-{number}", _fitting(config), "", "", "", "", ""])
+    columns = ("stage", "what", "episodes", "model calls", "tokens", "USD", "from")
+    print_grids(console, [Grid("", columns, stages)], Look(words=("stage", "what", "from")))
     sums = total(every)
     hours = in_run_hours(sums["seconds"], config.limits.episodes_at_once)
-    wide.print(
-        Text(
-            f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
-            f"{range_text(sums['tokens'], 0)} tokens, USD {range_text(sums['usd'], 2)}, hours of play "
-            f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it"
-        ),
-        soft_wrap=True,
+    say(
+        console,
+        f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
+        f"{range_text(sums['tokens'], 0)} tokens, USD {range_text(sums['usd'], 2)}, hours of play "
+        f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it",
     )
     return EXIT_OK
 
@@ -170,13 +158,11 @@ def _head(training: SelfPlay) -> list[str]:
     return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 
 
-def _add_rows(table: Table, stage: str, cells: list[CellForecast], done: bool) -> None:
+def _stage_texts(stage: str, cells: list[CellForecast], done: bool) -> list[list[str]]:
+    """A line per cell that the stage plays."""
     if not cells:
-        table.add_row(Text(stage), Text("tasks are not on this machine"), "?", "?", "?", "?", "")
-    for cell in cells:
-        numbers = [range_text(cell.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
-        basis = "done" if done else cell.basis
-        table.add_row(Text(stage), Text(cell.cell), str(cell.episodes), *numbers, basis)
+        return [[stage, "tasks are not on this machine", "?", "?", "?", "?", ""]]
+    return [[stage, cell.cell, *amount_texts(cell), "done" if done else cell.basis] for cell in cells]
 
 
 def _sequences(config: TrainConfig) -> str:
