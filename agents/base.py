@@ -17,6 +17,8 @@ from environments.prompts import Prompt
 
 StrategySource = Literal["none", "actor", "strategist", "donor", "empty"]
 ParseStatus = Literal["ok", "reasked", "unreadable"]
+Reading = Literal["ok", "mended", "unreadable"]
+"""How an answer was read: as it stands, after wrappers were taken off or JSON was mended, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Answer:
     """The answer as the model wrote it (the action's text for scripted actors)."""
     parse: ParseStatus
     thought: str | None = None
+    kept: str | None = None
+    """What of `text` stays in the chat, where that is not all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Situation:
     """The first view of another task of the same environment, chosen by a hash of the episode, seat and turn."""
     history: int | None = None
     """How many own turns stay in the chat; None = all."""
+    mark: Callable[[Reading], None] = lambda read: None
+    """Say how the last answer was read: it stands in the call's record and is counted in the ledger of the interface."""
 
 
 class Strategist(Protocol):

@@ -73,6 +73,10 @@ class Action:
     kind: str = "act"
 
 
+UNREADABLE = "unreadable"
+"""The kind of an action that is none: the answer could not be read, and `Skipping.skip` spends the step."""
+
+
 class Unreadable(Exception):
     """An actor's answer that holds no action; the message says what was expected."""
 
@@ -82,6 +86,10 @@ class ParsedAnswer:
     action: Action
     thought: str | None = None
     """The actor's own reasoning, where the answer was asked to carry it (ReAct)."""
+    mended: bool = False
+    """Whether wrappers had to be taken off, or JSON mended, to find the action."""
+    kept: str | None = None
+    """What of the answer stays in the chat, where that is not all of it (an invented observation does not)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,12 @@ class ActionFormat:
     """(view, with thought) -> JSON schema for structured output, or None where answers are plain text."""
     reasks: int = 1
     """How often an unreadable answer is asked for again."""
-    unreadable: Literal["fail", "pass"] = "fail"
+    unreadable: Literal["fail", "pass", "skip"] = "fail"
     """What then: "fail" ends the episode with kind `model`; "pass" hands the raw text to `step`, which
-    answers as the original environment does."""
+    answers as the original environment does; "skip" spends the step without an action (`Skipping.skip`)."""
+    parsing: str = "lenient"
+    """By which reader answers and strategies are read: "lenient", "exact" (as the original does), or the name of an
+    earlier reader, in a run that was begun with it (`harness.reading`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,8 @@ class StepResult:
     reward: float | None = None
     """The environment's own reward for this step, where it has one."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """Plain JSON worth keeping: `malformed: true`, the reason of the end, matched reward parts."""
+    """Plain JSON worth keeping: `malformed: true`, the reason of the end, matched reward parts. `no_effect: true` says
+    that the turn changed nothing (counted in the ledger of the interface)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,14 @@ class Play(Protocol):
         """None where the world can not verify progress."""
 
     def copy(self) -> Play: ...
+
+
+class Skipping(Protocol):
+    """A play whose environment says `unreadable: "skip"` in its action format."""
+
+    def skip(self, seat: int) -> StepResult:
+        """Spend the seat's step without an action, because its answer could not be read: nothing is done in the world,
+        and the seat is told so. Raises `ValueError` like `Play.step`."""
 
 
 Baseline = Callable[[Play, int, Random], Action]

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from agents.models.base import ChatReply, ChatRequest, Message, Model
 from environments.prompts import Prompt
 from harness.errors import EpisodeError
-from harness.records import CallRecord, MessageRecord, Obtained
+from harness.records import CallRecord, MessageRecord, Obtained, Reading
 
 
 class CallLedger:
@@ -25,6 +26,13 @@ class CallLedger:
         """The ordinal of the next call of a seat and role."""
         return self._counts[seat, role]
 
+    def mark(self, seat: int, role: str, read: Reading) -> None:
+        """Say how the last answer of a seat and role was read."""
+        for call in reversed(self.calls):
+            if (call.seat, call.role) == (seat, role):
+                call.read = read
+                return
+
     def add(
         self,
         request: ChatRequest,
@@ -33,7 +41,7 @@ class CallLedger:
         turn: int | None,
         model: str,
         prompt: str,
-        error: str | None = None,
+        error: EpisodeError | str | None = None,
     ) -> None:
         """Append one call, failed (`reply` None) or not."""
         who = request.identity
@@ -58,11 +66,16 @@ class CallLedger:
                 seed=request.seed,
                 structured=reply.structured if reply else None,
                 text=reply.text if reply else None,
-                error=error,
+                reasoning=reply.reasoning if reply else None,
+                error=error.message if isinstance(error, EpisodeError) else error,
+                error_class=error.failure if isinstance(error, EpisodeError) else None,
+                error_reason=error.reason if isinstance(error, EpisodeError) else None,
                 finish_reason=reply.finish_reason if reply else None,
                 prompt_tokens=reply.prompt_tokens if reply else None,
                 completion_tokens=reply.completion_tokens if reply else None,
                 cached_tokens=reply.cached_tokens if reply else None,
+                reasoning_tokens=reply.reasoning_tokens if reply else None,
+                room=reply.room if reply else 0,
                 usd=reply.usd if reply else None,
                 obtained=Obtained(
                     latency_s=round(reply.latency_s, 4), attempts=reply.attempts, cache_hit=reply.cache_hit
@@ -70,6 +83,7 @@ class CallLedger:
                 if reply
                 else None,
                 dropped=list(reply.dropped) if reply else [],
+                notes=list(reply.notes) if reply else [],
                 token_ids=list(reply.token_ids) if reply and reply.token_ids is not None else None,
                 logprobs=list(reply.logprobs) if reply and reply.logprobs is not None else None,
             )
@@ -103,18 +117,25 @@ def full_messages(calls: Sequence[CallRecord], number: int) -> list[MessageRecor
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def _storable(reply: ChatReply) -> ChatReply:
+    texts = {name: text for name in ("text", "reasoning") if (text := getattr(reply, name))}
+    cleaned: dict[str, Any] = {
+        name: LONE_SURROGATE.sub("\ufffd", text) for name, text in texts.items() if LONE_SURROGATE.search(text)
+    }
+    return replace(reply, **cleaned) if cleaned else reply
+
+
 async def recorded_call(
     model: Model, request: ChatRequest, ledger: CallLedger, turn: int | None, prompt: Prompt
 ) -> ChatReply:
     """Ask a model and write the call down, answered or not. Half a character in the reply (a lone surrogate, which JSON
     lets an endpoint send and nobody can store) becomes U+FFFD here, so that the record says what the agent heard."""
-    reply, error = None, "cancelled, or a deadline passed"
+    reply: ChatReply | None = None
+    error: EpisodeError | str = "cancelled, or a deadline passed"
     try:
-        reply = await model.complete(request)
-        if LONE_SURROGATE.search(reply.text):
-            reply = replace(reply, text=LONE_SURROGATE.sub("\ufffd", reply.text))
+        reply = _storable(await model.complete(request))
     except EpisodeError as problem:
-        error = problem.message
+        error = problem
         raise
     finally:
         ledger.add(

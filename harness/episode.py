@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import traceback
@@ -10,20 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from agents.actors import ModelActor, ScriptedActor
 from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.prompts import general
-from environments.base import Action, BaselineEntry, Environment, Outcome, Play, Task, View
+from environments.base import (
+    UNREADABLE,
+    Action,
+    BaselineEntry,
+    Environment,
+    Outcome,
+    Play,
+    Skipping,
+    StepResult,
+    Task,
+    View,
+)
 from environments.prompts import Prompt
 from harness.calls import CallLedger, recorded_call
+from harness.deadlines import Deadline
 from harness.errors import EpisodeError
 from harness.jsontext import with_text_limit
 from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
 from harness.seeds import call_seed, seed_from
-from harness.specs import ActorSpec, RoleSpec, StrategistSpec
+from harness.specs import EPISODE_SECONDS, TURN_SECONDS, ActorSpec, RoleSpec, StrategistSpec
 from harness.watchdog import Activity
 
 T = TypeVar("T")
@@ -72,8 +83,11 @@ class EpisodePlan:
     order: int
     repeat: int
     seed: int
-    turn_seconds: float = 300.0
-    episode_seconds: float = 3600.0
+    turn_seconds: float = TURN_SECONDS
+    episode_seconds: float = EPISODE_SECONDS
+    turn_grows: bool = True
+    episode_grows: bool = True
+    """Whether the limit is a default, which never cuts a call that the endpoint's own deadline allows."""
     prefix: Prefix | None = None
     """Where the episode goes on from; None = from its start."""
 
@@ -83,27 +97,31 @@ def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord
     return _Table(plan, Activity()).record(attempt, error, _End(), datetime.now(UTC), 0.0)
 
 
-async def play_episode(plan: EpisodePlan, attempt: int = 1, activity: Activity | None = None) -> EpisodeRecord:
+def time_limit(plan: EpisodePlan) -> Deadline:
+    """The deadline of an episode, not running yet."""
+    return Deadline(plan.episode_seconds, grows=plan.episode_grows)
+
+
+async def play_episode(
+    plan: EpisodePlan, attempt: int = 1, activity: Activity | None = None, limit: Deadline | None = None
+) -> EpisodeRecord:
     """Play the plan to its end or to a stated failure. Never raises for what happens inside the episode: that is
-    `status: failed` with the error's kind. Cancellation (the run is being stopped) goes through."""
+    `status: failed` with the error's kind. Cancellation (the run is being stopped) goes through. `limit`: the plan's
+    `time_limit`, for whoever wants to look at it."""
     table = _Table(plan, activity or Activity())
     error: ErrorInfo | None = None
     end: _End | None = None
     started, clock = datetime.now(UTC), time.monotonic()
     try:
-        async with asyncio.timeout(plan.episode_seconds):
+        async with limit or time_limit(plan):
             table.start()
             while not table.over:
                 await table.take_turn()
         end = _world(table.end)
     except EpisodeError as problem:
-        error = ErrorInfo(kind=problem.kind, message=problem.message)
+        error = ErrorInfo.of(problem)
     except TimeoutError:
-        limit = f"the turn's {plan.turn_seconds:g} s or the episode's {plan.episode_seconds:g} s"
-        hint = "where the model is that slow, raise limits.turn_seconds or lower limits.episodes_at_once"
-        error = ErrorInfo(
-            kind="infrastructure", message=f"deadline passed ({limit}) at turn {len(table.turns)}; {hint}"
-        )
+        error = _too_late("episode", plan.episode_seconds, len(table.turns))
     except Exception as problem:
         error = ErrorInfo(kind="infrastructure", message=_describe(problem))
     finally:
@@ -153,7 +171,7 @@ class _Table:
     def _again(self, turn: TurnRecord, answer: str) -> None:
         """Do a stored turn once more. Raises `EpisodeError` when the world answers otherwise than it did."""
         view = _world(lambda: self.play.view(turn.seat))
-        result = _world(lambda: self.play.step(turn.seat, Action(turn.action, turn.action_kind)))
+        result = self._step(turn.seat, Action(turn.action, turn.action_kind))
         if result.rendered != turn.rendered:
             raise EpisodeError("environment", f"turn {turn.index} does not replay: {result.rendered!r:.200}")
         self.turns.append(turn)
@@ -170,11 +188,23 @@ class _Table:
         number = _world(lambda: self.play.current_seat)
         seat = self.plan.seats[number]
         view = _world(lambda: self.play.view(number))
-        async with asyncio.timeout(self.plan.turn_seconds):
-            strategy = await seat.strategist.propose(self._situation(view, seat, "strategist"))
-            answer = await self._actors[number].act(self._situation(view, seat, "actor"), strategy)
-        result = _world(lambda: self.play.step(number, answer.action))
-        self._write_down(view, strategy, answer, result.rendered, result.reward, result.info)
+        limit = Deadline(self.plan.turn_seconds, grows=self.plan.turn_grows)
+        try:
+            async with limit:
+                strategy = await seat.strategist.propose(self._situation(view, seat, "strategist"))
+                answer = await self._actors[number].act(self._situation(view, seat, "actor"), strategy)
+        except TimeoutError:
+            if not limit.passed:
+                raise
+            late = _too_late("turn", self.plan.turn_seconds, len(self.turns))
+            raise EpisodeError(late.kind, late.message, failure=late.failure, reason=late.reason) from None
+        result = self._step(number, answer.action)
+        self._write_down(view, strategy, answer, result)
+
+    def _step(self, seat: int, action: Action) -> StepResult:
+        if action.kind == UNREADABLE:
+            return _world(lambda: cast(Skipping, self.play).skip(seat))
+        return _world(lambda: self.play.step(seat, action))
 
     def _situation(self, view: View, seat: Seat, role: str) -> Situation:
         spec: RoleSpec = seat.strategist_spec if role == "strategist" else seat.actor_spec
@@ -187,6 +217,7 @@ class _Table:
             format=self.plan.environment.action_format,
             donor=partial(self._donor, view.seat),
             history=spec.history,
+            mark=partial(self.ledger.mark, view.seat, role),
         )
 
     async def _ask(
@@ -207,6 +238,7 @@ class _Table:
             messages=tuple(messages),
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
+            reasoning_effort=spec.reasoning_effort,
             seed=call_seed(plan.prefix.sampling if plan.prefix else plan.seed, seat, role, ordinal),
             schema=with_text_limit(schema, spec.answer_chars),
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
@@ -232,9 +264,7 @@ class _Table:
         view: View,
         strategy: Strategy,
         answer: Answer,
-        rendered: str,
-        reward: float | None,
-        info: Mapping[str, Any],
+        result: StepResult,
     ) -> None:
         text = answer.thought if strategy.think_first else strategy.text
         self.turns.append(
@@ -247,13 +277,15 @@ class _Table:
                 action_kind=answer.action.kind,
                 action=answer.action.text,
                 parse=answer.parse,
-                rendered=rendered,
-                reward=reward,
-                info=_world(lambda: _plain_json(info)),
+                raw=answer.text if answer.parse == "unreadable" else None,
+                answer=answer.kept,
+                rendered=result.rendered,
+                reward=result.reward,
+                info=_world(lambda: _plain_json(result.info)),
             )
         )
         self._seen[view.seat] = len(view.events)
-        self._past[view.seat].append(OwnTurn(text, answer.text))
+        self._past[view.seat].append(OwnTurn(text, answer.text if answer.kept is None else answer.kept))
 
     @property
     def over(self) -> bool:
@@ -319,6 +351,16 @@ class _Table:
             background=view.background if view else "",
             closing=[event.text for event in view.events[self._seen[number] :]] if view else [],
         )
+
+
+def _too_late(what: str, seconds: float, turn: int) -> ErrorInfo:
+    return ErrorInfo(
+        kind="infrastructure",
+        message=f"deadline passed: the {what} took longer than {seconds:g} s, at turn {turn}; what its broken-off call "
+        f"cost is not known; where the model is that slow, raise limits.{what}_seconds or lower limits.episodes_at_once",
+        failure="transient",
+        reason=f"{what}-deadline",
+    )
 
 
 def _first_view(environment: Environment, task: Task, seed: int, seat: int) -> View:

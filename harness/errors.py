@@ -14,6 +14,11 @@ ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget",
 """Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or
 machine, a limit that the user set, or an episode at which worker processes die."""
 
+FailureClass = Literal["transient", "quota", "setup", "request", "answer"]
+"""What a model's failure calls for: `transient` (asked again), `quota` (waited for), `setup` (account, key, model, API or
+address: stops the run), `request` (this request can not be answered: context, filter, output limit) and `answer` (an
+answer that can not be read). The first three are of kind `infrastructure`, the last two of kind `model`."""
+
 
 class HarnessError(Exception):
     """Base of every error this project raises on purpose."""
@@ -27,10 +32,16 @@ class BadInput(HarnessError):
 class EpisodeError(HarnessError):
     """One episode can not go on."""
 
-    def __init__(self, kind: ErrorKind, message: str) -> None:
+    def __init__(
+        self, kind: ErrorKind, message: str, *, failure: FailureClass | None = None, reason: str | None = None
+    ) -> None:
+        """`failure`: the class of a model's failure. `reason`: a short name for this kind of failure ("no-credit",
+        "context-too-long"), by which failures are grouped; None where the kind says all."""
         super().__init__(message)
         self.kind: ErrorKind = kind
         self.message = message
+        self.failure: FailureClass | None = failure
+        self.reason = reason
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

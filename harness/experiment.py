@@ -135,7 +135,10 @@ AXES = ("environment", "split", "pairing", "actor", "strategist")
 NOT_IDENTITY = ("description", "limits", "log")
 LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
 """Keys that came with a later version: at their default they are left out, so that runs made before keep their name."""
-MODEL_EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")
+MODEL_EFFORT_KEYS = (
+    *("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on", "requests_per_minute"),
+    *("tokens_per_minute", "headers", "query", "ca", "reasoning_cap"),
+)
 """Keys of a model's config that change no output."""
 
 
@@ -149,7 +152,14 @@ def identity_options(config: Mapping[str, Any]) -> dict[str, Any]:
         name: {key: value for key, value in model.items() if key not in MODEL_EFFORT_KEYS}
         for name, model in config.get("models", {}).items()
     }
-    return kept
+    return {key: _without_unset(value) for key, value in kept.items()}
+
+
+def _without_unset(value: Any) -> Any:
+    """The value without the keys of roles that came with a later version and are not used."""
+    if isinstance(value, Mapping):
+        return {key: _without_unset(item) for key, item in value.items() if (key, item) != ("reasoning_effort", None)}
+    return [_without_unset(item) for item in value] if isinstance(value, list) else value
 
 
 def pairing_label(pairing: str | PartnerSpec) -> str:

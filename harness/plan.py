@@ -149,8 +149,10 @@ class Plan:
             order=unit.order,
             repeat=unit.repeat,
             seed=episode_seed(self.experiment.seed, task.id, unit.repeat),
-            turn_seconds=limits.turn_seconds,
-            episode_seconds=limits.episode_seconds,
+            turn_seconds=limits.turn,
+            episode_seconds=limits.episode,
+            turn_grows=limits.turn_seconds is None,
+            episode_grows=limits.episode_seconds is None,
         )
 
     def _units(self) -> Iterator[Unit]:

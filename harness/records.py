@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import ErrorKind
+from harness.errors import EpisodeError, ErrorKind, FailureClass
 
 SCHEMA_VERSION = 1
+
+
+def _unset(default: Any, **options: Any) -> Any:
+    """A field that came later and is left out of a line while it has its default, so that lines stay small."""
+    return Field(default, exclude_if=lambda value: value == default, **options)
 
 
 class Record(BaseModel):
@@ -21,8 +26,19 @@ class Record(BaseModel):
 
 
 class ErrorInfo(Record):
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+
     kind: ErrorKind
     message: str
+    failure: FailureClass | None = _unset(None, alias="class")
+    """The class of a model's failure; null for other failures and in older records."""
+    reason: str | None = _unset(None)
+    """A short name by which failures are grouped; null where the kind says all, and in older records."""
+
+    @classmethod
+    def of(cls, problem: EpisodeError) -> ErrorInfo:
+        """What a record says of an error."""
+        return cls(kind=problem.kind, message=problem.message, failure=problem.failure, reason=problem.reason)
 
 
 class Obtained(Record):
@@ -36,6 +52,10 @@ class Obtained(Record):
 class MessageRecord(Record):
     role: str
     content: str
+
+
+Reading = Literal["ok", "mended", "unreadable"]
+"""How an answer was read: as it stands, after wrappers were taken off or JSON was mended, or not at all."""
 
 
 class CallRecord(Record):
@@ -53,21 +73,37 @@ class CallRecord(Record):
     prefix: int
     messages: list[MessageRecord]
     """What follows the first `prefix` messages."""
-    temperature: float
+    temperature: float | None
     max_tokens: int
+    """What the answer may need; the request asked for `room` more."""
     seed: int | None
     structured: str | None
     text: str | None
-    """The reply; null when the call failed."""
+    """The answer, without the model's reasoning; null when the call failed."""
+    reasoning: str | None = _unset(None)
+    """What the model thought before it answered, where it says so; never acted on."""
+    read: Reading | None = _unset(None)
+    """How the answer was read; null where nobody reads it (plug-ins), and in older records."""
     error: str | None = None
+    error_class: FailureClass | None = _unset(None)
+    error_reason: str | None = _unset(None)
+    """As in `ErrorInfo`, of a call that failed."""
     finish_reason: str | None
+    """stop, length, filter or refusal; other words in older records."""
     prompt_tokens: int | None
     completion_tokens: int | None
+    """Reasoning included."""
+    reasoning_tokens: int | None = _unset(None)
+    """Those of `completion_tokens` that were reasoning, where the endpoint counts them."""
+    room: int = _unset(0)
+    """Tokens that were asked for beyond `max_tokens`, for reasoning."""
     cached_tokens: int | None
     usd: float | None
     obtained: Obtained | None
     dropped: list[str] = []
     """Request parameters the endpoint does not take, which were left out."""
+    notes: list[str] = _unset([])
+    """What was unusual about the reply (`agents.models.base.ChatReply.notes`)."""
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
 
@@ -82,6 +118,11 @@ class TurnRecord(Record):
     action_kind: str
     action: str
     parse: Literal["ok", "reasked", "unreadable"]
+    """`unreadable` with `action_kind` "unreadable": there was no action, nothing was sent to the world."""
+    raw: str | None = _unset(None)
+    """The actor's answer, where no action could be read from it."""
+    answer: str | None = _unset(None)
+    """What of the actor's answer stayed in the chat, where that is not all of it."""
     rendered: str
     """The action as judges and viewers read it."""
     reward: float | None = None

@@ -192,7 +192,7 @@ class Run:
 
     def _watchdog(self, progress: Progress) -> Watchdog:
         limits = self.experiment.limits
-        stuck, late = limits.stuck_seconds, limits.turn_seconds
+        stuck, late = limits.stuck_seconds, limits.turn
         return Watchdog(self.activity, progress.say, stuck, breakable=WORLD_CODE, break_after=late)
 
     async def _check_models(self, jobs: Iterable[Job]) -> None:

@@ -38,8 +38,13 @@ class EnvironmentSpec(Spec):
 class RoleSpec(Spec):
     """How a role asks its model."""
 
-    temperature: float = Field(0.7, ge=0, le=2)
+    temperature: float | None = Field(0.7, ge=0, le=2)
+    """null: none is sent, the model's own default holds."""
     max_tokens: int = Field(256, ge=1)
+    """What an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
+    reasoning_effort: str | None = None
+    """How much the model should think before it answers: none, minimal, low, medium, high, …; null = as the model's
+    config says. Refused where the model's vendor has no such setting."""
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each text in a structured answer, for small models that do not stop; null = none."""
     history: int | None = Field(None, ge=0)
@@ -98,8 +103,11 @@ class PartnerSpec(Spec):
 class JudgingSpec(Spec):
     """How a judge asks its model."""
 
-    temperature: float = Field(0.0, ge=0, le=2)
+    temperature: float | None = Field(0.0, ge=0, le=2)
+    """null: none is sent, the model's own default holds."""
     max_tokens: int = Field(1500, ge=1)
+    reasoning_effort: str | None = None
+    """As for the other roles; null = as the model's config says."""
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each written reason, for small models that do not stop; null = none."""
     seconds: float = Field(600, gt=0)
@@ -127,12 +135,31 @@ class ProcessSpec(JudgingSpec):
     """The method's own."""
 
 
+TURN_SECONDS, EPISODE_SECONDS = 300.0, 3600.0
+"""Where the config does not say."""
+
+
 class Limits(Spec):
     """Limits of effort; none of them changes what an episode that fits in them looks like."""
 
     episodes_at_once: int = Field(16, ge=1)
     """Each has one model call under way while it is played: a fast endpoint wants as many as it serves calls at once."""
-    turn_seconds: float = Field(300, gt=0)
-    episode_seconds: float = Field(3600, gt=0)
+    turn_seconds: float | None = Field(None, gt=0)
+    """Longest a turn may take; null: 300, and as much more as its calls' own deadlines allow. Waiting for a quota or a
+    free slot does not count."""
+    episode_seconds: float | None = Field(None, gt=0)
+    """The same for an episode; null: 3600, and as much more as its calls' own deadlines allow."""
+    quota_wait_s: float = Field(900, ge=0)
+    """Longest that an endpoint's quota is waited for; what needs the endpoint is then left for later."""
     stuck_seconds: float = Field(180, gt=0)
     """After how long the watchdog names what an episode is waiting for."""
+
+    @property
+    def turn(self) -> float:
+        """Seconds a turn may take before its calls put that off."""
+        return TURN_SECONDS if self.turn_seconds is None else self.turn_seconds
+
+    @property
+    def episode(self) -> float:
+        """Seconds an episode may take before its calls put that off."""
+        return EPISODE_SECONDS if self.episode_seconds is None else self.episode_seconds

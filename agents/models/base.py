@@ -33,8 +33,13 @@ class CallIdentity:
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     messages: tuple[Message, ...]
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    """None: none is sent, the model's own default holds."""
     max_tokens: int = 256
+    """What the answer should need, without reasoning."""
+    reasoning_effort: str | None = None
+    """How much to think before answering ("none", "low", "medium", "high", …), as the role asks; None: as the model's
+    config says. Providers translate it."""
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
@@ -49,15 +54,25 @@ class ChatRequest:
 @dataclass(frozen=True, slots=True)
 class ChatReply:
     text: str
+    """The answer, without the model's reasoning. Never empty where an endpoint gave it: no answer is an error."""
     model: str
     """The model as the endpoint names it."""
     finish_reason: str
-    """stop | length | content_filter | ... as the endpoint says; "unknown" where it does not."""
+    """Why it ended: stop | length | filter | refusal; "unknown" where the endpoint does not say."""
     prompt_tokens: int | None
     completion_tokens: int | None
+    """Reasoning included."""
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """Those of `completion_tokens` that were reasoning, where the endpoint counts them."""
+    reasoning: str | None = None
+    """The reasoning's text, wherever the endpoint put it; None where there was none. Kept, never acted on."""
+    notes: tuple[str, ...] = ()
+    """What was unusual: "answer-in-reasoning" (a server's parser put the answer into the reasoning field)."""
+    room: int = 0
+    """Tokens that were asked for beyond the request's `max_tokens`, for reasoning."""
     usd: float | None = None
-    """Price of the call from the price table; None where the price is unknown."""
+    """Price of the call: what the endpoint told, else from the price table; None where it is unknown."""
     structured: Literal["native", "prompt"] | None = None
     """How the schema was asked for; None when the request had none."""
     latency_s: float = 0.0

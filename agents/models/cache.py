@@ -188,6 +188,10 @@ class CallLog:
 _NAMES = tuple(field.name for field in fields(ChatReply) if field.name != "cache_hit")
 _LEFT_OUT = {
     "cached_tokens": None,
+    "reasoning_tokens": None,
+    "reasoning": None,
+    "notes": (),
+    "room": 0,
     "usd": None,
     "structured": None,
     "attempts": 1,
@@ -205,7 +209,7 @@ def reply_json(reply: ChatReply) -> dict[str, Any]:
 
 def reply_from(plain: Mapping[str, Any], *, cache_hit: bool = True) -> ChatReply:
     """What `reply_json` wrote, marked as coming from a record."""
-    lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped") if name in plain}
+    lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped", "notes") if name in plain}
     return ChatReply(**{**plain, **lists}, cache_hit=cache_hit)
 
 

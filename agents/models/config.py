@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from harness.errors import BadInput, nearest
 
@@ -50,7 +59,7 @@ class Deadlines(_Part):
 
     connect: PositiveFloat = 10.0
     """To open a connection."""
-    call: PositiveFloat = 120.0
+    call: PositiveFloat = 600.0
     """One attempt, from connecting to the last byte, however slowly it drips; waiting for a free slot does
     not count. A call of `retries` attempts more can last that many times longer, plus the pauses."""
 
@@ -64,6 +73,13 @@ class PriceConfig(_Part):
     """Prompt tokens read from the endpoint's cache; the price of a prompt token when left out."""
 
 
+class ReasoningTags(_Part):
+    """What stands around a model's reasoning."""
+
+    open: Annotated[str, Field(min_length=1)]
+    close: Annotated[str, Field(min_length=1)]
+
+
 class ModelConfig(_Part):
     """What every provider understands. Temperature is not here: the role that asks decides it."""
 
@@ -72,7 +88,10 @@ class ModelConfig(_Part):
     revision: str | None = None
     """Which version of the model this is, where its name does not say; part of records and the cache key."""
     max_tokens: PositiveInt | None = None
-    """A cap on what a role may ask for."""
+    """A cap on what one request may ask for, room for reasoning included."""
+    reasoning: ReasoningTags | Literal[False] | None = None
+    """How reasoning is marked in this model's texts, beside the forms that are known: `{open: …, close: …}`. false: texts are
+    taken as they are, reasoning included."""
     price: PriceConfig | None = None
     trained_on: str | None = None
     """A `training_tasks.json` that says which tasks the model was trained on, where none lies beside its weights."""
@@ -80,6 +99,18 @@ class ModelConfig(_Part):
 
 class EndpointConfig(ModelConfig):
     """What everything spoken to over HTTP understands."""
+
+    reasoning_effort: str | None = None
+    """How much the model should think before it answers (none, minimal, low, medium, high, …), where a role does not say.
+    Translated for the vendor; refused where it has no meaning."""
+    reasoning_tokens: NonNegativeInt | Literal["auto"] = "auto"
+    """Room for reasoning: what a request asks for beyond its role's `max_tokens`. auto: settled by the check before
+    playing, the same for all arms."""
+    reasoning_cap: PositiveInt = 8192
+    """Most tokens that one request asks for while `auto` looks for the room."""
+    requests_per_minute: PositiveFloat | None = None
+    tokens_per_minute: PositiveFloat | None = None
+    """Limits of the endpoint and key that are known beforehand; calls keep below them."""
 
     structured: Literal["auto", "native", "prompt"] = "auto"
     """How a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own
@@ -99,8 +130,21 @@ class EndpointConfig(ModelConfig):
     """Sent with every request as it is: options of the endpoint that this project does not know."""
 
 
+class FromEnvironment(_Part):
+    """A value that stands in an environment variable, because it is a secret."""
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
 class RemoteConfig(EndpointConfig):
     """An endpoint at an address."""
+
+    headers: dict[str, str | FromEnvironment] = {}
+    """Sent with every request; a secret as `{env: NAME}`."""
+    query: dict[str, str | FromEnvironment] = {}
+    """Added to every request's address (Azure's `api-version`); a secret as `{env: NAME}`."""
+    ca: str | None = None
+    """A file of certificates (PEM) to trust for this address; $SSL_CERT_FILE when left out."""
 
     base_url: Annotated[str, AfterValidator(plain_url)] | None = None
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -112,6 +156,8 @@ class OpenAIConfig(RemoteConfig):
     to $OPENAI_API_KEY (a local address needs none)."""
 
     provider: Literal["openai"] = "openai"
+    api: Literal["chat", "responses"] = "chat"
+    """chat: /chat/completions. responses: OpenAI's Responses API."""
 
 
 class AnthropicConfig(RemoteConfig):
@@ -119,12 +165,6 @@ class AnthropicConfig(RemoteConfig):
     to $ANTHROPIC_API_KEY."""
 
     provider: Literal["anthropic"] = "anthropic"
-
-
-class LocalDeadlines(Deadlines):
-    """A model on this machine's processors takes its time."""
-
-    call: PositiveFloat = 600.0
 
 
 class LlamaCppConfig(EndpointConfig):
@@ -143,7 +183,6 @@ class LlamaCppConfig(EndpointConfig):
     """Most memory (MiB) for the prompts of conversations that have no slot at the moment; it is taken as they come. Where all
     that take turns do not fit, every call reads its whole prompt anew. 0: none. When left out: 4096, or a quarter of the
     machine's memory if that is less."""
-    deadlines: LocalDeadlines = LocalDeadlines()
 
 
 class TransformersArgs(_Part):
@@ -159,6 +198,8 @@ class TransformersArgs(_Part):
     """How long a batch stays open for more requests after its first."""
     adapter: str | None = None
     """Folder of a LoRA adapter (peft) on top of `model`."""
+    chat_template_kwargs: dict[str, Any] = {}
+    """Given to the chat template (`{enable_thinking: false}`)."""
     context: PositiveInt | None = None
     """Tokens of prompt and answer together; the model's own limit when left out."""
 
@@ -168,7 +209,6 @@ class TransformersConfig(EndpointConfig):
 
     provider: Literal["transformers"] = "transformers"
     args: TransformersArgs = TransformersArgs()
-    deadlines: LocalDeadlines = LocalDeadlines()
 
 
 class VllmConfig(EndpointConfig):
@@ -180,7 +220,6 @@ class VllmConfig(EndpointConfig):
     asked), `request-seeds` (whether requests carry their seed); every other key is a flag of `vllm serve`."""
     start_s: PositiveFloat = 1800.0
     """Longest that the server may take to come up."""
-    deadlines: LocalDeadlines = LocalDeadlines()
 
 
 class ScriptedConfig(ModelConfig):

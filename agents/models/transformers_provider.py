@@ -208,7 +208,7 @@ class TransformersClient:
         return Row(
             prompt=prompt,
             max_tokens=min(request.max_tokens, context - len(prompt)),
-            temperature=request.temperature,
+            temperature=1.0 if request.temperature is None else request.temperature,
             top_p=1.0 if request.top_p is None else request.top_p,
             stop=request.stop,
             random=Random(seed),

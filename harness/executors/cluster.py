@@ -177,7 +177,7 @@ def play_units(setup: Json, actor: Any, episodes: list[str]) -> str | None:
 async def _play_all(process: _Process, episodes: list[str]) -> None:
     limits, player = process.player.limits, process.player
     beating = asyncio.create_task(_beat(process.line))
-    stuck, late = limits.stuck_seconds, limits.turn_seconds
+    stuck, late = limits.stuck_seconds, limits.turn
     try:
         async with Watchdog(player.activity, process.line.say, stuck, breakable=WORLD_CODE, break_after=late):
             await asyncio.gather(*(_play(process, episode) for episode in episodes))

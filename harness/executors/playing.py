@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from harness.episode import play_episode, unplayed
+from harness.episode import play_episode, time_limit, unplayed
 from harness.executors import Json, Record
 from harness.jobs import given_from, unit_of
 from harness.judging import unscored
@@ -52,13 +52,15 @@ class Player:
     async def _episode(self, unit: Json) -> EpisodeRecord:
         """An episode that does not even end at its deadline is abandoned."""
         plan = self.plan.episode(unit_of(unit))
-        task = asyncio.create_task(play_episode(plan, unit["attempt"], self.activity))
+        limit = time_limit(plan)
+        task = asyncio.create_task(play_episode(plan, unit["attempt"], self.activity, limit))
         try:
-            done, _ = await asyncio.wait({task}, timeout=plan.episode_seconds + GRACE_S)
+            while not task.done() and (left := limit.left() + GRACE_S) > 0:
+                await asyncio.wait({task}, timeout=left)
         except asyncio.CancelledError:
             task.cancel()
             raise
-        if done:
+        if task.done():
             return task.result()
         task.cancel()
         message = f"did not end within {GRACE_S:g} s after its deadline of {plan.episode_seconds:g} s; abandoned"

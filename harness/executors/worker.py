@@ -124,7 +124,7 @@ async def _play(peer: Peer, handlers: dict[str, Any], setup: Json) -> None:
 
     handlers["play"] = play
     peer.tell("ready")
-    say, late = lambda text: peer.tell("say", text=text), limits.turn_seconds
+    say, late = lambda text: peer.tell("say", text=text), limits.turn
     async with Watchdog(player.activity, say, limits.stuck_seconds, breakable=WORLD_CODE, break_after=late):
         while True:
             await asyncio.sleep(BEAT_S)

@@ -199,7 +199,7 @@ class Workers:
         """Per worker."""
         self._player, self._desk, self._say = player, desk, say
         self._recycle = recycle
-        self._hung_s = HUNG_S + player.plan.experiment.limits.turn_seconds
+        self._hung_s = HUNG_S + player.plan.experiment.limits.turn
         self._workers: list[Worker] = []
         """Those that can be given units."""
         self._started: set[Worker] = set()

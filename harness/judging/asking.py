@@ -51,6 +51,7 @@ async def ask(
             messages=tuple(messages),
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
+            reasoning_effort=spec.reasoning_effort,
             seed=call_seed(episode.seed, question.seat, question.role, ordinal),
             schema=with_text_limit(question.schema, spec.answer_chars),
             identity=CallIdentity(episode.episode_id, episode.repeat, question.seat, question.role, ordinal),
@@ -82,6 +83,6 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> tuple[T
         async with asyncio.timeout(seconds):
             return await work, None
     except EpisodeError as problem:
-        return None, ErrorInfo(kind=problem.kind, message=problem.message)
+        return None, ErrorInfo.of(problem)
     except TimeoutError:
         return None, ErrorInfo(kind="infrastructure", message=f"the judge's deadline of {seconds:g} s passed")

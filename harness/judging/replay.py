@@ -160,9 +160,9 @@ def _from(
 
 
 def answers(episode: EpisodeRecord) -> list[str]:
-    """Per turn the actor's answer as its model wrote it, which its chat goes on from; a scripted actor's is its action."""
+    """Per turn the actor's answer as it stayed in the chat, which goes on from it; a scripted actor's is its action."""
     last = {call.turn: call.text for call in episode.calls if call.role == "actor" and call.text is not None}
-    return [last.get(turn.index) or turn.action for turn in episode.turns]
+    return [turn.answer or last.get(turn.index) or turn.action for turn in episode.turns]
 
 
 def plays(spec: ProcessSpec, strategies: int) -> int:

@@ -252,7 +252,8 @@ class TrainConfig(Spec):
     @property
     def playing_temperature(self) -> float:
         """The strategist's, while it plays what it learns from."""
-        return self.strategist.temperature if self.play.temperature is None else self.play.temperature
+        own = 1.0 if self.strategist.temperature is None else self.strategist.temperature
+        return own if self.play.temperature is None else self.play.temperature
 
     @property
     def identity(self) -> str:

@@ -167,7 +167,7 @@ def test_a_model_that_never_answers_is_named_and_ends_its_own_episode_only(tmp_p
     assert re.search(r"waiting long: episode [0-9a-f]{16}: turn 0, actor of seat 0 asks m, for \d+ s", told.text)
     assert (told.summary.finished, told.summary.failed) == (3, {"infrastructure": 1})
     (failed,) = (record for record in lines(tmp_path) if record["error"])
-    assert "deadline passed (the turn's 1 s" in failed["error"]["message"]
+    assert "deadline passed: the turn took longer than 1 s" in failed["error"]["message"]
 
 
 def test_an_episode_that_swallows_its_cancellation_is_abandoned_and_the_run_ends(

@@ -293,7 +293,7 @@ async def hang(request: ChatRequest) -> str:
 @pytest.mark.parametrize("limit", ["turn_seconds", "episode_seconds"])
 def test_a_model_that_hangs_meets_a_deadline(limit: str) -> None:
     record = Table(actor=hang).play(**{limit: 0.05})
-    failed_as(record, "infrastructure", "deadline passed", "0.05 s", "limits.turn_seconds")
+    failed_as(record, "infrastructure", "deadline passed", "0.05 s", f"limits.{limit}")
     assert record.calls[0].error == "cancelled, or a deadline passed"
 
 
