@@ -27,6 +27,7 @@ class Deadline:
         self._waiting = 0
         self._left = seconds
         """Seconds left, while the time stands still."""
+        self._passed = False
         self._token: Token[tuple[Deadline, ...]] | None = None
 
     async def __aenter__(self) -> Self:
@@ -40,12 +41,18 @@ class Deadline:
     ) -> None:
         assert self._timeout is not None and self._token is not None
         _around.reset(self._token)
-        await self._timeout.__aexit__(kind, error, trace)
+        timeout, self._timeout = self._timeout, None
+        # The loop keeps cancelled timers, with the context they were made in, until their time comes: this object must
+        # not hold on to the task, and with it to an episode's whole record.
+        try:
+            await timeout.__aexit__(kind, error, trace)
+        finally:
+            self._passed = timeout.expired()
 
     @property
     def passed(self) -> bool:
         """Whether it cut what it was around."""
-        return self._timeout is not None and self._timeout.expired()
+        return self._passed if self._timeout is None else self._timeout.expired()
 
     def left(self) -> float:
         """Seconds left; all of them before it is entered."""

@@ -122,8 +122,10 @@ async def play_episode(
         error = ErrorInfo.of(problem)
     except TimeoutError:
         error = _too_late("episode", plan.episode_seconds, len(table.turns))
+    except (OSError, MemoryError) as problem:
+        error = ErrorInfo(kind="infrastructure", message=_describe(problem), reason="machine")
     except Exception as problem:
-        error = ErrorInfo(kind="infrastructure", message=_describe(problem))
+        error = _bug(problem)
     finally:
         table.activity.end(plan.episode_id)
     return table.record(attempt, error, end or table.end_of_failed(), started, time.monotonic() - clock)
@@ -389,6 +391,12 @@ def _plain_json(info: Mapping[str, Any]) -> dict[str, Any]:
     """A copy that can be stored. Raises `TypeError` or `ValueError` for what is not plain JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(info))
     return plain
+
+
+def _bug(problem: Exception) -> ErrorInfo:
+    """An error that nobody raised on purpose: the same command would only meet it again."""
+    message = f"internal error ({_describe(problem)}). Please report it; running again will not help"
+    return ErrorInfo(kind="bug", message=message)
 
 
 def _describe(problem: Exception) -> str:

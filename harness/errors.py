@@ -10,9 +10,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Literal
 
-ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker"]
-"""Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or
-machine, a limit that the user set, or an episode at which worker processes die."""
+ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker", "bug"]
+"""Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or machine, a limit that
+the user set, an episode at which worker processes die, or an error of ours (or of a plug-in)."""
 
 FailureClass = Literal["transient", "quota", "setup", "request", "answer"]
 """What a model's failure calls for: `transient` (asked again), `quota` (waited for), `setup` (account, key, model, API or

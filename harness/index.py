@@ -24,7 +24,7 @@ from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_i
 from harness.errors import BadInput
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
-FORMAT = 4
+FORMAT = 5
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -34,7 +34,7 @@ def episode_scalars(record: Row) -> Row:
     outcome = record.get("outcome") or {}
     return {
         **{key: record[key] for key in EPISODE_KEYS},
-        "error": (record.get("error") or {}).get("kind"),
+        **_failure(record),
         "tested": [number for number, seat in enumerate(record["seats"]) if seat["tested"]],
         "needs_judge": record.get("judge_background") is not None,
         "score": outcome.get("score"),
@@ -55,11 +55,17 @@ EPISODE_KEYS = (
 )  # fmt: skip
 
 
+def _failure(record: Row) -> Row:
+    """The kind, class and short name of what went wrong; None where nothing did, or where the record does not say."""
+    error = record.get("error") or {}
+    return {"error": error.get("kind"), "failure": error.get("class"), "reason": error.get("reason")}
+
+
 def judgement_scalars(record: Row) -> Row:
     """What a table needs of a judgement, without its reasons and prompt."""
     return {
         **{key: record[key] for key in ("judgement_id", "episode_id", "episode_attempt", "judge", "status", "scores")},
-        "error": (record.get("error") or {}).get("kind"),
+        **_failure(record),
         "flags": record["flags"],
         "repeat": record.get("repeat", 0),
         "variant": record.get("variant", ""),
@@ -81,7 +87,7 @@ def process_scalars(record: Row) -> Row:
             sums[f"n_{reward['seat']}"] += 1
     return {
         **{key: record[key] for key in PROCESS_KEYS},
-        "error": (record.get("error") or {}).get("kind"),
+        **_failure(record),
         "flags": record["flags"],
         "rewards": None if rewards is None else [[reward[key] for key in keys] for reward in rewards],
         **sums,
@@ -106,6 +112,7 @@ def _total(calls: Iterable[Row], key: str) -> float | None:
     return None if any(value is None for value in values) else sum(values)
 
 
+FAILURE = ("error", "failure", "reason")
 PLACE: Schema = {"offset": "int", "length": "int"}
 COST: Schema = {"n_calls": "int", "prompt_tokens": "number", "completion_tokens": "number", "usd": "number"}
 EPISODE_SCHEMA: Schema = {
@@ -113,7 +120,7 @@ EPISODE_SCHEMA: Schema = {
     "episode_id": "id",
     **dict.fromkeys(EPISODE_KEYS[1:10], "text"),
     **dict.fromkeys(("order", "repeat", "seed", "attempt"), "int"),
-    **dict.fromkeys(("status", "end_reason", "error"), "text"),
+    **dict.fromkeys(("status", "end_reason", *FAILURE), "text"),
     "duration_s": "number",
     "tested": "list",
     "needs_judge": "bool",
@@ -129,7 +136,7 @@ JUDGEMENT_SCHEMA: Schema = {
     "judgement_id": "id",
     "episode_id": "id",
     "episode_attempt": "int",
-    **dict.fromkeys(("judge", "status", "error", "variant"), "text"),
+    **dict.fromkeys(("judge", "status", *FAILURE, "variant"), "text"),
     "scores": "scores",
     "flags": "list",
     "repeat": "int",
@@ -141,7 +148,7 @@ PROCESS_SCHEMA: Schema = {
     "process_id": "id",
     "episode_id": "id",
     "episode_attempt": "int",
-    **dict.fromkeys(("method", "label", "status", "error"), "text"),
+    **dict.fromkeys(("method", "label", "status", *FAILURE), "text"),
     "outcomes": "list",
     "flags": "list",
     "rewards": "json",

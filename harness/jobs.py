@@ -36,7 +36,7 @@ class Job:
     @property
     def anew(self) -> bool:
         """The last attempt failed by what a model said: its recorded replies would only fail again."""
-        return self.failed is not None and self.failed not in OWED_ERRORS
+        return self.failed is not None and self.failed not in (*OWED_ERRORS, "bug")
 
     def as_json(self, episode: EpisodeRecord | None) -> dict[str, Any]:
         """The job as executors take it: plain JSON. `episode`: the finished one, where only its scores are owed."""

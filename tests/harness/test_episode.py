@@ -281,8 +281,13 @@ def test_a_models_own_failure_keeps_its_kind(kind: Any) -> None:
 
 def test_an_exception_in_a_models_code_is_a_failure_and_not_a_crash() -> None:
     record = Table(actor=raises(RuntimeError("boom"))).play()
-    failed_as(record, "infrastructure", "RuntimeError: boom")
+    failed_as(record, "bug", "internal error (RuntimeError: boom (in script", "running again will not help")
     assert record.calls[0].text is None
+
+
+def test_an_error_of_the_machine_is_no_bug() -> None:
+    record = Table(actor=raises(OSError(24, "Too many open files"))).play()
+    failed_as(record, "infrastructure", "Too many open files")
 
 
 async def hang(request: ChatRequest) -> str:

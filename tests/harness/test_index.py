@@ -121,13 +121,18 @@ def test_a_torn_tail_has_no_row(file: Path, records: list[EpisodeRecord]) -> Non
 
 def test_the_last_line_of_an_id_counts(file: Path, records: list[EpisodeRecord]) -> None:
     failed = records[0].model_copy(
-        update={"status": "failed", "error": ErrorInfo(kind="infrastructure", message="x"), "attempt": 1}
+        update={
+            "status": "failed",
+            "error": ErrorInfo(kind="infrastructure", message="x", failure="setup", reason="no-credit"),
+            "attempt": 1,
+        }
     )
     write(file, [failed])
-    assert latest_episodes(file.parent)[records[0].episode_id]["error"] == "infrastructure"
+    row = latest_episodes(file.parent)[records[0].episode_id]
+    assert (row["error"], row["failure"], row["reason"]) == ("infrastructure", "setup", "no-credit")
     write(file, [records[0].model_copy(update={"attempt": 2})], "ab")
     row = latest_episodes(file.parent)[records[0].episode_id]
-    assert (row["status"], row["error"], row["attempt"]) == ("finished", None, 2)
+    assert (row["status"], row["error"], row["reason"], row["attempt"]) == ("finished", None, None, 2)
 
 
 def test_a_total_is_unknown_when_one_answered_call_does_not_know_it(

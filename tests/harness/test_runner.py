@@ -185,6 +185,17 @@ def test_what_the_model_failed_is_a_result_and_stays(tmp_path: Path) -> None:
     assert (forced.played_now, forced.failed, forced.complete) == (4, {}, True)
 
 
+def test_an_error_of_ours_is_not_met_again_unless_it_is_asked_for(tmp_path: Path) -> None:
+    def broken(request: ChatRequest) -> str:
+        raise IndexError("list index out of range")
+
+    BEHAVIOUR["actor"] = broken
+    assert run(tmp_path).failed == {"bug": 4}
+    BEHAVIOUR.clear()
+    assert run(tmp_path).played_now == 0
+    assert run(tmp_path, retry_failed=True).complete
+
+
 def test_an_unreadable_judgement_is_owed_and_only_it_is_made_again(tmp_path: Path) -> None:
     BEHAVIOUR["judge"] = lambda request: "eleven out of ten"
     first = run(tmp_path)
