@@ -136,7 +136,12 @@ class CallLog:
             problem = error.strerror or str(error)
         if problem:
             os.ftruncate(self._fd, self.size)
-            raise EpisodeError("infrastructure", f"{self.path.name} can not be written: {problem}")
+            raise EpisodeError(
+                "infrastructure",
+                f"{self.path.name} cannot be written: {problem}",
+                failure="setup",
+                reason="call-record",
+            )
         self._index.setdefault(parts["episode"], {})[bytes.fromhex(key)[:16]] = self.size
         self.size += len(line)
 
@@ -326,7 +331,8 @@ class ReplayModel:
         call = f"{who.role} call {who.ordinal} of seat {who.seat} in episode {who.episode!r}"
         near = self._log.nearest(parts)
         why = "the record is empty" if near is None else f"the nearest differs in {difference(parts, near)}"
-        raise EpisodeError("infrastructure", f"replay: {call} is not in {self._log.path.name}: {why}")
+        message = f"replay: {call} is not in {self._log.path.name}: {why}"
+        raise EpisodeError("infrastructure", message, failure="setup", reason="replay-missing")
 
     async def check(self) -> None:
         """Nothing is needed but the record."""

@@ -161,11 +161,11 @@ class EndpointModel:
             # Each round learns something new or ends, and there is only so much to learn.
             if not self._learn(failure, request, how):
                 break
-        reason = f"{self.name} ({self.model} at {self._where}): {failure.reason}"
+        reason = f"{self.name} ({self.model} at {self._where}): {failure.said}"
         if failure.retry:
             reason += f"; gave up after {tally[0]} attempts"
         # Raised out here so that it does not carry the failed attempt, and with it the request, as its context.
-        raise EpisodeError(failure.kind, reason)
+        raise EpisodeError(failure.kind, reason, failure=failure.failure, reason=failure.name)
 
     def _retrying(self, request: ChatRequest) -> AsyncRetrying:
         # A new one per call: a shared AsyncRetrying mixes up calls that run at the same time.
@@ -202,7 +202,7 @@ class EndpointModel:
             async with asyncio.timeout(seconds):
                 return await self._client.send(request, how)
         except TimeoutError:
-            failure = CallFailed(f"no whole answer within {seconds:g} s", retry=True, outcome="server_error")
+            failure = CallFailed(f"no whole answer within {seconds:g} s", "timeout")
         raise failure
 
     def _reply(self, answer: Answer, request: ChatRequest, how: How, latency: float, attempts: int) -> ChatReply:
@@ -245,7 +245,7 @@ class EndpointModel:
     def _learnt(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
         if failure.status not in (400, 404, 415, 422, 501):
             return False
-        said = failure.reason.lower()
+        said = failure.said.lower()
         if how.schema == "native" and self._config.structured == "auto" and any(w in said for w in _SCHEMA_WORDS):
             self._refusals.schema = True
             self._say_once("structured output; the schema goes into the prompt instead", failure)
@@ -264,7 +264,7 @@ class EndpointModel:
         return bool(named)
 
     def _say_once(self, what: str, failure: CallFailed) -> None:
-        log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, what, failure.reason)
+        log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, what, failure.said)
 
     async def check(self) -> None:
         """See `Model.check`: a few tries at a request that costs nothing."""
@@ -281,7 +281,7 @@ class EndpointModel:
         except CallFailed as error:
             failure = error
         advice = _advice(failure) if self.base_url else ""
-        raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.reason}{advice}")
+        raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.said}{advice}")
 
     async def _probe_in_time(self) -> None:
         seconds = self._config.deadlines.connect + 10
@@ -291,7 +291,7 @@ class EndpointModel:
                 await self._client.probe()
                 return
         except TimeoutError:
-            failure = CallFailed(f"no answer within {seconds:g} s", retry=True)
+            failure = CallFailed(f"no answer within {seconds:g} s", "timeout")
         raise failure
 
     @property

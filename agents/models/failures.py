@@ -16,7 +16,8 @@ from tenacity import RetryCallState
 
 from agents.models.base import CallIdentity
 from agents.models.limits import Outcome
-from harness.errors import ErrorKind
+from agents.models.reasons import REASONS, kind_of
+from harness.errors import ErrorKind, FailureClass
 from harness.seeds import seed_from
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429})
@@ -26,46 +27,62 @@ LONGEST_WAIT_S = 300.0
 
 
 class CallFailed(Exception):
-    """One attempt failed. `reason` is fit for a record: no key, a few hundred characters at most."""
+    """One attempt failed. `said` is fit for a record: no key, a few hundred characters at most."""
 
     def __init__(
         self,
-        reason: str,
+        said: str,
+        name: str,
         *,
-        retry: bool,
-        kind: ErrorKind = "infrastructure",
-        outcome: Outcome = "lost",
         status: int | None = None,
         retry_after: float | None = None,
+        retry: bool | None = None,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry = retry
-        self.kind: ErrorKind = kind
-        self.outcome: Outcome = outcome
+        """`name`: one of `REASONS`, which says the class. `retry_after`: seconds to wait, where the endpoint says it.
+        `retry`: whether another attempt can help; by the class where it is None."""
+        super().__init__(said)
+        self.said = said
+        self.name = name
+        self.failure: FailureClass = REASONS[name].failure
         self.status = status
         self.retry_after = retry_after
+        self.retry = self.failure in ("transient", "quota") if retry is None else retry
+
+    @property
+    def kind(self) -> ErrorKind:
+        return kind_of(self.failure)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the call, for the concurrency limit."""
+        if self.failure == "quota":
+            return "throttled"
+        return "server_error" if self.failure == "transient" or self.retry else "lost"
 
 
 def broken_answer(what: str) -> CallFailed:
     """The endpoint answered 200 with something that is no completion."""
-    return CallFailed(f"the endpoint's answer is broken: {what}", retry=True, outcome="server_error")
+    return CallFailed(f"the endpoint's answer is broken: {what}", "broken-answer")
+
+
+_BY_STATUS = {401: "bad-key", 402: "no-credit", 403: "no-access", 404: "wrong-address", 413: "request-too-large"}
 
 
 def by_status(status: int, message: str, headers: Mapping[str, str]) -> CallFailed:
-    """The failure that an HTTP status stands for. 401, 403 and 404 are a matter of keys and addresses, other
-    4xx the request itself (too long, refused by policy): kind `model`."""
-    reason = f"HTTP {status}: {message or 'no reason given'}"
+    """The failure that an HTTP status stands for."""
+    said = f"HTTP {status}: {message or 'no reason given'}"
+    wait = retry_after_of(headers) if status == 429 or status >= 500 else None
+    worth_it = (wait or 0.0) <= LONGEST_WAIT_S
     if status == 429:
-        wait = retry_after_of(headers)
-        hopeless = "insufficient_quota" in message or (wait or 0.0) > LONGEST_WAIT_S
-        return CallFailed(reason, retry=not hopeless, outcome="throttled", status=status, retry_after=wait)
+        name = "no-credit" if "insufficient_quota" in message else "quota"
+        return CallFailed(said, name, status=status, retry_after=wait, retry=name == "quota" and worth_it)
     if status >= 500:
-        wait = retry_after_of(headers)
-        worth_it = (wait or 0.0) <= LONGEST_WAIT_S
-        return CallFailed(reason, retry=worth_it, outcome="server_error", status=status, retry_after=wait)
-    kind: ErrorKind = "infrastructure" if status in (401, 402, 403, 404, 408, 409, 425) else "model"
-    return CallFailed(reason, retry=status in RETRIED_STATUSES, kind=kind, status=status)
+        return CallFailed(said, "server-error", status=status, retry_after=wait, retry=worth_it)
+    if status in RETRIED_STATUSES:
+        return CallFailed(said, "server-error", status=status)
+    if "too long" in message:
+        return CallFailed(said, "context-too-long", status=status)
+    return CallFailed(said, _BY_STATUS.get(status, "unknown-refusal"), status=status)
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:

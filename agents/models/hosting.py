@@ -65,7 +65,7 @@ class HostedClient(Generic[ServerKind]):
         try:
             url = await (asyncio.to_thread(self._url) if self._ask is None else self._ask())
         except HarnessError as error:
-            problem = CallFailed(str(error), retry=False)
+            problem = CallFailed(str(error), "not-started")
         else:
             self._lost = False
             if self._http is None or self._http.base_url != url:
@@ -97,7 +97,7 @@ class HostedClient(Generic[ServerKind]):
 
     def _client(self) -> OpenAIClient:
         if self._http is None:
-            raise CallFailed("the model was closed while it was asked", retry=False)
+            raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
         return self._http
 
     async def close(self) -> None:

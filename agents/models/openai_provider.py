@@ -168,9 +168,7 @@ def _count(value: Any) -> int | None:
 def missing_key(variable: str, base_url: str) -> CallFailed:
     """The failure of a call for which there is no key."""
     return CallFailed(
-        f"the environment variable {variable} is not set; it has to hold the key for {base_url}",
-        retry=False,
-        status=401,
+        f"the environment variable {variable} is not set; it has to hold the key for {base_url}", "bad-key", status=401
     )
 
 

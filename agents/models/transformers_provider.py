@@ -155,7 +155,7 @@ class TransformersClient:
         try:
             await asyncio.to_thread(self._load)
         except BadInput as error:
-            problem = CallFailed(str(error), retry=False)
+            problem = CallFailed(str(error), "not-started")
         else:
             return
         raise problem
@@ -176,12 +176,14 @@ class TransformersClient:
     async def send(self, request: ChatRequest, how: How) -> Answer:
         engine = self.engine
         if engine is None:
-            raise CallFailed("the model was closed while it was asked", retry=False)
+            raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
         row = await asyncio.to_thread(self._row, engine, request, how.schema == "native")
         try:
             await asyncio.wrap_future(engine.submit(row, self.adapter))
         except Exception as error:  # whatever torch raised in the engine's thread
-            problem = CallFailed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", retry=False)
+            problem = CallFailed(
+                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "server-error", retry=False
+            )
         else:
             return self._answer(row, request)
         raise problem
@@ -200,7 +202,8 @@ class TransformersClient:
         prompt = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         context = self.config.args.context or getattr(loaded.model.config, "max_position_embeddings", None) or 1 << 30
         if len(prompt) >= context:
-            raise _refused(f"the prompt has {len(prompt)} tokens, the model takes {context} with the answer")
+            long = f"the prompt has {len(prompt)} tokens, the model takes {context} with the answer"
+            raise CallFailed(long, "context-too-long", status=400)
         who = request.identity
         seed = request.seed
         if seed is None:
@@ -248,7 +251,7 @@ class TransformersClient:
 
 
 def _refused(reason: str) -> CallFailed:
-    return CallFailed(reason, retry=False, kind="model", status=400)
+    return CallFailed(reason, "unknown-refusal", status=400)
 
 
 def _place(model: str) -> str:

@@ -73,13 +73,13 @@ async def exchange(sdk: Any, client: Any, secret: Secret | None, method: str, pa
         message = scrub(message_of(_body_of(error)), secret)
         failure = by_status(error.status_code, message, error.response.headers)
     except sdk.APITimeoutError:
-        failure = CallFailed("the connection timed out or was dropped", retry=True, outcome="server_error")
+        failure = CallFailed("the connection timed out or was dropped", "connection-lost")
     except (sdk.APIConnectionError, httpx2.HTTPError, OSError) as error:
         cause = error.__cause__ or error
         said = scrub(f"{type(cause).__name__}: {cause}", secret)
-        failure = CallFailed(f"no connection, or it broke: {said}", retry=True, outcome="server_error")
+        failure = CallFailed(f"no connection, or it broke: {said}", "connection-lost")
     except (sdk.APIError, httpx2.InvalidURL) as error:
-        failure = CallFailed(scrub(f"{type(error).__name__}: {error}", secret), retry=False)
+        failure = CallFailed(scrub(f"{type(error).__name__}: {error}", secret), "wrong-address")
     else:
         try:
             return json.loads(content)

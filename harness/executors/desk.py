@@ -76,7 +76,7 @@ class Desk:
         try:
             found = await find() if find else None
         except CallFailed as failure:
-            raise BadInput(failure.reason) from None
+            raise BadInput(failure.said) from None
         if found is None:
             raise BadInput(f"model {model!r} has no server of its own")
         return str(found)

@@ -197,7 +197,8 @@ class Peer:
 def described(problem: Exception) -> dict[str, Any]:
     """An exception as plain JSON; `raised` makes it again at the other end. What nobody raised on purpose is printed."""
     if isinstance(problem, EpisodeError):
-        return {"class": "EpisodeError", "kind": problem.kind, "message": problem.message}
+        found = {"kind": problem.kind, "message": problem.message, "failure": problem.failure, "reason": problem.reason}
+        return {"class": "EpisodeError", **found}
     if isinstance(problem, BadInput):
         return {"class": "BadInput", "message": str(problem)}
     if not isinstance(problem, HarnessError):
@@ -208,7 +209,7 @@ def described(problem: Exception) -> dict[str, Any]:
 def raised(error: Mapping[str, Any]) -> Exception:
     """What `described` wrote."""
     if error["class"] == "EpisodeError":
-        return EpisodeError(error["kind"], error["message"])
+        return EpisodeError(error["kind"], error["message"], failure=error["failure"], reason=error["reason"])
     if error["class"] == "BadInput":
         return BadInput(error["message"])
     return RemoteError(error["message"])

@@ -74,7 +74,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_whole_lines_and_room_comp
     folder = tmp_path / "results" / "run"
     assert full.returncode == 4, full.stderr
     assert "Traceback" not in full.stderr
-    assert "can not write" in full.stderr or "can not be written" in (folder / "episodes.jsonl").read_text()
+    assert "can not write" in full.stderr or "cannot be written" in (folder / "episodes.jsonl").read_text()
     assert (folder / "episodes.jsonl").read_bytes().endswith(b"\n")
     kept = lines(folder)
     finished = {record["episode_id"] for record in kept if record["status"] == "finished"}

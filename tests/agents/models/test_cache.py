@@ -165,7 +165,7 @@ def test_a_full_disk_is_an_error_that_harms_nothing_recorded_before(tmp_path: Pa
         size = path.stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))
         try:
-            with pytest.raises(EpisodeError, match="can not be written") as caught:
+            with pytest.raises(EpisodeError, match="cannot be written") as caught:
                 run(model, ask("b", identity=whose("e1", 1)))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents.models.failures import Backoff, CallFailed, by_status, message_of, retry_after_of
+from agents.models.reasons import REASONS
 from tests.agents.models.conftest import whose
 
 
@@ -41,22 +42,33 @@ def test_an_endpoint_that_wants_an_hour_is_not_waited_for(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "retry", "kind", "outcome"),
+    ("status", "name", "outcome"),
     [
-        (400, False, "model", "lost"),
-        (401, False, "infrastructure", "lost"),
-        (404, False, "infrastructure", "lost"),
-        (408, True, "infrastructure", "lost"),
-        (409, True, "infrastructure", "lost"),
-        (422, False, "model", "lost"),
-        (429, True, "infrastructure", "throttled"),
-        (500, True, "infrastructure", "server_error"),
-        (529, True, "infrastructure", "server_error"),
+        (400, "unknown-refusal", "lost"),
+        (401, "bad-key", "lost"),
+        (402, "no-credit", "lost"),
+        (403, "no-access", "lost"),
+        (404, "wrong-address", "lost"),
+        (408, "server-error", "server_error"),
+        (409, "server-error", "server_error"),
+        (413, "request-too-large", "lost"),
+        (422, "unknown-refusal", "lost"),
+        (429, "quota", "throttled"),
+        (500, "server-error", "server_error"),
+        (529, "server-error", "server_error"),
     ],
 )
-def test_what_a_status_means(status: int, retry: bool, kind: str, outcome: str) -> None:
+def test_what_a_status_means_where_words_say_nothing(status: int, name: str, outcome: str) -> None:
     failure = by_status(status, "why", {})
-    assert (failure.retry, failure.kind, failure.outcome) == (retry, kind, outcome)
+    assert (failure.name, failure.outcome) == (name, outcome)
+    assert failure.retry == (outcome != "lost")
+
+
+def test_every_short_name_says_what_it_means_and_what_to_do() -> None:
+    for name, reason in REASONS.items():
+        assert name == reason.name and reason.meaning and reason.advice.endswith(".")
+        assert reason.again == (reason.failure in ("transient", "quota"))
+        assert reason.kind == ("model" if reason.failure in ("request", "answer") else "infrastructure")
 
 
 def state(attempt: int, error: Exception | None = None) -> Any:
@@ -74,7 +86,7 @@ def test_pauses_double_are_spread_by_whose_call_it_is_and_are_the_same_every_tim
 
 
 def test_what_the_endpoint_asked_for_is_the_least_that_is_waited() -> None:
-    asked = CallFailed("", retry=True, retry_after=7.0)
+    asked = CallFailed("", "quota", retry_after=7.0)
     assert 7.0 <= Backoff(whose())(state(1, asked)) <= 8.0
 
 

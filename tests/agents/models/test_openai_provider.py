@@ -94,12 +94,12 @@ def test_a_fault_that_stays_ends_the_call_with_kind_infrastructure(fault: str) -
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, "model"),
+        (400, "infrastructure"),
         (401, "infrastructure"),
         (403, "infrastructure"),
         (404, "infrastructure"),
         (413, "model"),
-        (422, "model"),
+        (422, "infrastructure"),
     ],
 )
 def test_a_refusal_is_not_tried_again(status: int, kind: str) -> None:
@@ -198,7 +198,7 @@ def test_native_only_fails_where_it_is_refused_and_prompt_only_never_asks() -> N
     with OpenAIServer(refusing) as server:
         with pytest.raises(EpisodeError) as caught:
             complete(config(server, structured="native"), ask(schema=SCHEMA))
-        assert caught.value.kind == "model"
+        assert (caught.value.failure, caught.value.reason) == ("setup", "unknown-refusal")
         (reply,) = complete(config(server, structured="prompt"), ask(schema=SCHEMA))
         assert len(server.requests) == 2
     assert reply.structured == "prompt"
