@@ -7,14 +7,14 @@ command was started. A budget ends a run by draining it: running episodes end, t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agents.models.config import PriceConfig
-from agents.models.prices import price_of
+from agents.models.prices import configured_price
 from harness.errors import BadInput
 from harness.metering import Meter
+from harness.money import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,25 @@ class Spent:
 
 
 class BudgetWatch:
-    """Says when a budget is used up."""
+    """Says when a budget is used up, and once that it does not see all."""
 
     def __init__(
-        self, budget: Budget, meter: Meter, before: Spent, clock: Callable[[], float] = time.monotonic
+        self,
+        budget: Budget,
+        meter: Meter,
+        before: Spent,
+        say: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._budget, self._meter, self._before, self._clock = budget, meter, before, clock
+        self._budget, self._meter, self._before, self._clock, self._say = budget, meter, before, clock, say
         self._begun = clock()
+        self._said = False
 
     def exceeded(self) -> str | None:
         """Which budget is used up, in words; None while there is some left."""
+        if not self._said and (unseen := unseen_text(self._budget, self._meter)):
+            self._said = True
+            self._say(f"Budget: so far {unseen}. How many there were in all stands at the end.")
         budget, meter = self._budget, self._meter
         usd = self._before.usd + meter.usd
         tokens = self._before.tokens + meter.prompt_tokens + meter.completion_tokens
@@ -64,22 +73,42 @@ class BudgetWatch:
         return None
 
 
+def unseen_text(budget: Budget, meter: Meter) -> str:
+    """What a budget of money or tokens can not see of what the models did; empty where it sees all, or there is none."""
+    if budget.usd is None and budget.tokens is None:
+        return ""
+    uncounted = meter.uncounted if budget.tokens is not None else meter.unpriced - meter.untold
+    parts = {
+        "without a count": uncounted,
+        "without a price": meter.untold if budget.usd is not None else 0,
+        "broken off": meter.broken_off,
+    }
+    told = [f"{counted(number, 'call')} {what}" for what, number in parts.items() if number]
+    return f"{', '.join(told)}: the budget could not see them" if told else ""
+
+
 def spent(rows: Iterable[Mapping[str, Any]]) -> Spent:
     """The sum over index rows of episodes and judgements; unknown prices and counts are left out."""
     usd, tokens = 0.0, 0
     for row in rows:
-        usd += row["usd"] or 0.0
+        usd += row["usd_known"] or 0.0
         tokens += int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0))
     return Spent(usd, tokens)
 
 
-def refuse_unpriced(models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `BadInput` when the price of a model is not known: a money budget could not be kept."""
-    for name, config in models.items():
-        override = PriceConfig.model_validate(config["price"]) if config.get("price") else None
-        if price_of(config["provider"], config.get("model", ""), override) is None:
-            raise BadInput(
-                f"--max-usd can not be kept: the price of model {name!r} ({config['provider']}:{config.get('model')}) is "
-                "not known. Add it to the model's config, in USD per million tokens: "
-                "`price: {prompt: 2.5, cached: 1.25, completion: 10}` (0 for a model of your own)."
-            )
+def unpriced(models: Mapping[str, Mapping[str, Any]], told: Collection[str] = ()) -> list[str]:
+    """The models (name -> config) whose price neither their config nor the table tells, nor their endpoint, which has
+    `told` the price of a call to these."""
+    return [name for name, config in models.items() if name not in told and configured_price(config) is None]
+
+
+def refuse_unpriced(models: Mapping[str, Mapping[str, Any]], told: Collection[str] = ()) -> None:
+    """Raise `BadInput` when the price of a model is not known: a money budget could not be kept. `told`: models whose
+    endpoint told the price of a call."""
+    for name in unpriced(models, told):
+        config = models[name]
+        raise BadInput(
+            f"--max-usd can not be kept: the price of model {name!r} ({config['provider']}:{config.get('model')}) is "
+            "not known, and its endpoint does not tell it. Add it to the model's config, in USD per million tokens: "
+            "`price: {prompt: 2.5, cached: 1.25, completion: 10}` (0 for a model of your own)."
+        )

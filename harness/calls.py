@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Message, Model
 from environments.prompts import Prompt
-from harness.errors import EpisodeError
+from harness.errors import EpisodeError, Usage
 from harness.records import CallRecord, MessageRecord, Obtained, Reading
 
 
@@ -42,8 +43,11 @@ class CallLedger:
         model: str,
         prompt: str,
         error: EpisodeError | str | None = None,
+        broken_off: int = 0,
     ) -> None:
-        """Append one call, failed (`reply` None) or not."""
+        """Append one call, failed (`reply` None) or not. `broken_off`: attempts at it that were."""
+        failed = error if isinstance(error, EpisodeError) else None
+        took = reply or (failed and failed.spent) or Usage()
         who = request.identity
         self._counts[who.seat, who.role] += 1
         chain = self._chains.get((who.seat, who.role), [])
@@ -68,15 +72,16 @@ class CallLedger:
                 text=reply.text if reply else None,
                 reasoning=reply.reasoning if reply else None,
                 error=error.message if isinstance(error, EpisodeError) else error,
-                error_class=error.failure if isinstance(error, EpisodeError) else None,
-                error_reason=error.reason if isinstance(error, EpisodeError) else None,
+                error_class=failed.failure if failed else None,
+                error_reason=failed.reason if failed else None,
                 finish_reason=reply.finish_reason if reply else None,
-                prompt_tokens=reply.prompt_tokens if reply else None,
-                completion_tokens=reply.completion_tokens if reply else None,
+                prompt_tokens=took.prompt_tokens,
+                completion_tokens=took.completion_tokens,
                 cached_tokens=reply.cached_tokens if reply else None,
-                reasoning_tokens=reply.reasoning_tokens if reply else None,
+                reasoning_tokens=took.reasoning_tokens,
                 room=reply.room if reply else 0,
-                usd=reply.usd if reply else None,
+                usd=took.usd,
+                broken_off=broken_off,
                 obtained=Obtained(
                     latency_s=round(reply.latency_s, 4), attempts=reply.attempts, cache_hit=reply.cache_hit
                 )
@@ -132,13 +137,20 @@ async def recorded_call(
     lets an endpoint send and nobody can store) becomes U+FFFD here, so that the record says what the agent heard."""
     reply: ChatReply | None = None
     error: EpisodeError | str = "cancelled, or a deadline passed"
-    try:
-        reply = _storable(await model.complete(request))
-    except EpisodeError as problem:
-        error = problem
-        raise
-    finally:
-        ledger.add(
-            request, reply, turn=turn, model=model.name, prompt=prompt.label, error=None if reply is not None else error
-        )
+    with counting_broken_off() as broken_off:
+        try:
+            reply = _storable(await model.complete(request))
+        except EpisodeError as problem:
+            error = problem
+            raise
+        finally:
+            ledger.add(
+                request,
+                reply,
+                turn=turn,
+                model=model.name,
+                prompt=prompt.label,
+                error=None if reply is not None else error,
+                broken_off=broken_off.attempts,
+            )
     return reply

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker", "bug"]
@@ -29,19 +30,37 @@ class BadInput(HarnessError):
     expected, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call that failed took, as far as its endpoint said."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usd: float | None = None
+
+
 class EpisodeError(HarnessError):
     """One episode can not go on."""
 
     def __init__(
-        self, kind: ErrorKind, message: str, *, failure: FailureClass | None = None, reason: str | None = None
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        failure: FailureClass | None = None,
+        reason: str | None = None,
+        spent: Usage | None = None,
     ) -> None:
         """`failure`: the class of a model's failure. `reason`: a short name for this kind of failure ("no-credit",
-        "context-too-long"), by which failures are grouped; None where the kind says all."""
+        "context-too-long"), by which failures are grouped; None where the kind says all. `spent`: what the call took,
+        where an answer came that is none."""
         super().__init__(message)
         self.kind: ErrorKind = kind
         self.message = message
         self.failure: FailureClass | None = failure
         self.reason = reason
+        self.spent = spent
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

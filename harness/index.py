@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,6 @@ from pathlib import Path
 
 from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_in, encode_block, read_columns, to_merge
 from harness.errors import BadInput
-from harness.reasons import reason_of
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
 FORMAT = 6
@@ -42,10 +41,7 @@ def episode_scalars(record: Row) -> Row:
         "success": outcome.get("success"),
         "n_turns": len(record["turns"]),
         "n_strategies": sum(bool((turn["strategy"] or "").strip()) for turn in record["turns"]),
-        "n_calls": len(calls),
-        "prompt_tokens": _total(calls, "prompt_tokens"),
-        "completion_tokens": _total(calls, "completion_tokens"),
-        "usd": _total(calls, "usd"),
+        **_costs(calls),
         "latency_s": sum((call["obtained"] or {}).get("latency_s", 0.0) for call in calls),
     }
 
@@ -57,11 +53,9 @@ EPISODE_KEYS = (
 
 
 def _failure(record: Row) -> Row:
-    """The kind, class and short name of what went wrong; None where nothing did (or the class is not known)."""
-    error = record.get("error")
-    if error is None:
-        return dict.fromkeys(FAILURE)
-    return {"error": error["kind"], "failure": error.get("class"), "reason": reason_of(error)}
+    """The kind, class and short name of what went wrong; None where nothing did, or where the record does not say."""
+    error = record.get("error") or {}
+    return {"error": error.get("kind"), "failure": error.get("class"), "reason": error.get("reason")}
 
 
 def judgement_scalars(record: Row) -> Row:
@@ -99,25 +93,48 @@ def process_scalars(record: Row) -> Row:
 
 
 def _cost(record: Row) -> Row:
-    calls = record["calls"]
+    return {**_costs(record["calls"]), "seconds": record["duration_s"]}
+
+
+def _costs(calls: Sequence[Row]) -> Row:
+    """What calls took: all of them, failed ones as far as their endpoints said it. A sum is None when a part of it is not
+    known; `usd_known` is what is known of the money, `usd_unknown_calls` how many calls it leaves out: those without a
+    price, and attempts that were broken off."""
+    told = [call for call in calls if call["text"] is not None or call["usd"] is not None or _uses(call)]
+    known = [call["usd"] for call in told if call["usd"] is not None]
+    broken_off = sum(call.get("broken_off", 0) for call in calls)
+    unknown = len(told) - len(known) + broken_off
+    reasoning = [call["reasoning_tokens"] for call in told if call.get("reasoning_tokens") is not None]
     return {
         "n_calls": len(calls),
         "prompt_tokens": _total(calls, "prompt_tokens"),
         "completion_tokens": _total(calls, "completion_tokens"),
-        "usd": _total(calls, "usd"),
-        "seconds": record["duration_s"],
+        "reasoning_tokens": sum(reasoning) if reasoning else None,
+        "usd": None if unknown else sum(known),
+        "usd_known": sum(known),
+        "usd_unknown_calls": unknown,
+        "broken_off": broken_off,
     }
 
 
+def _uses(call: Row) -> bool:
+    return call["prompt_tokens"] is not None or call["completion_tokens"] is not None
+
+
 def _total(calls: Iterable[Row], key: str) -> float | None:
-    """The sum over calls that were answered; None when one of them does not know its value."""
-    values = [call[key] for call in calls if call["text"] is not None]
+    """The sum over calls, of those that failed as far as it is known; None when one that was answered does not know its
+    value."""
+    values = [call[key] for call in calls if call["text"] is not None or call[key] is not None]
     return None if any(value is None for value in values) else sum(values)
 
 
 FAILURE = ("error", "failure", "reason")
 PLACE: Schema = {"offset": "int", "length": "int"}
-COST: Schema = {"n_calls": "int", "prompt_tokens": "number", "completion_tokens": "number", "usd": "number"}
+COST: Schema = {
+    "n_calls": "int",
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "usd_known"), "number"),
+    **dict.fromkeys(("usd_unknown_calls", "broken_off"), "int"),
+}
 EPISODE_SCHEMA: Schema = {
     **PLACE,
     "episode_id": "id",

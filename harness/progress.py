@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.metering import Meter
+from harness.money import UNKNOWN
 from harness.plan import Unit
 from harness.scoring import Scored
 
@@ -94,7 +95,7 @@ class Progress:
             f"{self._total - self._left}/{self._total} episodes"
             f" ({self._already} were there), {self._sum('running')} running, {self._sum('failed')} failed,"
             f" {self._sum('unscored')} unscored; {meter.calls} calls{recorded}, {meter.calls_per_second():.1f}/s,"
-            f" {meter.prompt_tokens + meter.completion_tokens} tokens, {money(meter)}; left {self._eta()}"
+            f" {meter.prompt_tokens + meter.completion_tokens} tokens, {_money(meter)}; left {self._eta()}"
         )
 
     def _table(self) -> Table:
@@ -118,8 +119,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def money(meter: Meter) -> str:
-    """What the calls cost so far, as far as prices are known."""
-    if meter.unpriced and not meter.usd:
-        return "price unknown"
-    return f"${meter.usd:.4f}" + (f" + {meter.unpriced} unpriced calls" if meter.unpriced else "")
+def _money(meter: Meter) -> str:
+    told = meter.money_text()
+    return "price unknown" if told == UNKNOWN else f"USD {told}"

@@ -99,6 +99,9 @@ class CallRecord(Record):
     """Tokens that were asked for beyond `max_tokens`, for reasoning."""
     cached_tokens: int | None
     usd: float | None
+    """Of a call that failed, too, where its endpoint said what it took."""
+    broken_off: int = _unset(0)
+    """Attempts that were sent and broken off, by a deadline or an interruption: what they cost is not known."""
     obtained: Obtained | None
     dropped: list[str] = []
     """Request parameters the endpoint does not take, which were left out."""

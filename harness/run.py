@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, Spent, spent
-from harness.checking import ways_of
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
 from harness.executors import Executor, Json, Record, Workforce, on_ray
@@ -26,9 +25,8 @@ from harness.executors.desk import Desk
 from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
-from harness.failures import refuse_unknown_reason
 from harness.index import latest_episodes
-from harness.jobs import Job, RetryFailed, owed_jobs, unit_of
+from harness.jobs import Job, owed_jobs, unit_of
 from harness.leaks import find_leaks, refuse_leaks
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
@@ -62,7 +60,7 @@ class Run:
         experiment: Experiment,
         folder: Path,
         *,
-        retry_failed: RetryFailed = False,
+        retry_failed: bool = False,
         budget: Budget | None = None,
         blocks: int | None = None,
         record_calls: bool = True,
@@ -91,8 +89,6 @@ class Run:
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment, or when a
         model was trained on the tasks."""
-        if isinstance(self.retry_failed, str):
-            refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()
         self.plan.open_models()
         self.scoring = self._scoring()
@@ -201,15 +197,18 @@ class Run:
 
     async def _check_models(self, jobs: Iterable[Job]) -> None:
         """Of the models only those that the jobs ask: a managed server that nobody needs is not started."""
-        for name in ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in jobs)):
-            await self.plan.models[name].check()
+        kinds = {(job.unit.cell, job.offset is not None) for job in jobs}
+        asked = set().union(*(self.plan.asked_in(self.plan.cells[cell], there) for cell, there in kinds))
+        for name in self.plan.model_names():
+            if name in asked:
+                await self.plan.models[name].check()
 
-    def _budget_watch(self) -> BudgetWatch:
+    def _budget_watch(self, say: Callable[[str], None]) -> BudgetWatch:
         before = spent(cost_rows(self.folder))
         if self._calls is not None and not self.replay:
             # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
             before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
-        return BudgetWatch(self.budget, self.meter, before)
+        return BudgetWatch(self.budget, self.meter, before, say)
 
     def forget(self, episode: str) -> None:
         """Drop an episode's recorded calls from memory: it will not ask again."""
@@ -251,7 +250,7 @@ class _Lease:
         self.rest = deque(jobs)
         self.cut: str | None = None
         """Why no more jobs were handed out; None when that was not a budget's doing."""
-        self._watch = run._budget_watch()
+        self._watch = run._budget_watch(progress.say)
         self._folder, self._stop, self._progress = run.folder, stop, progress
 
     def __iter__(self) -> Iterator[Json]:

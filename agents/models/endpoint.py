@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import EndpointConfig
 from agents.models.failures import Backoff, CallFailed
@@ -139,7 +140,7 @@ class EndpointModel:
         self._config = config
         self._client = client
         self._refusals = refusals
-        self._price = price_of(config.provider, config.model, config.price)
+        self._price = price_of(config.provider, config.model, config.price, base_url)
         self._sleep = sleep
         self._where = base_url or "this machine"
 
@@ -199,8 +200,9 @@ class EndpointModel:
     async def _in_time(self, request: ChatRequest, how: How) -> Answer:
         seconds = self._config.deadlines.call
         try:
-            async with asyncio.timeout(seconds):
-                return await self._client.send(request, how)
+            with attempt(free=self._price is not None and self._price.free):
+                async with asyncio.timeout(seconds):
+                    return await self._client.send(request, how)
         except TimeoutError:
             failure = CallFailed(f"no whole answer within {seconds:g} s", "timeout")
         raise failure

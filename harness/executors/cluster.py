@@ -125,6 +125,9 @@ class ClusterLine:
     def learnt(self, learnt: Json) -> None:
         self.actor.ask.remote("learnt", {"learnt": learnt})
 
+    def unanswered(self, call: Json) -> None:
+        self.actor.ask.remote("unanswered", call)
+
     def say(self, text: str) -> None:
         self.actor.ask.remote("say", {"text": text})
 
@@ -301,6 +304,7 @@ class OnRay:
             "address": self._desk.address,
             "complete": self._desk.complete,
             "learnt": self._desk.learnt,
+            "unanswered": self._desk.unanswered,
             "say": self._say,
             "left": self._left,
             "keep": self._keep,

@@ -16,7 +16,7 @@ from agents.models.cache import CallLog, reply_from, reply_json
 from agents.models.endpoint import known_refusals, learn_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import AdaptiveLimit, Outcome, own_limit
-from harness.errors import BadInput
+from harness.errors import BadInput, Usage
 from harness.executors import Json
 from harness.executors.relay import described_model, request_from
 from harness.experiment import Experiment
@@ -62,6 +62,11 @@ class Desk:
             self._calls.append(parts, key, got)
         self._meter.count(got)
 
+    def unanswered(self, spent: Json | None, broken_off: int) -> None:
+        """A call without an answer took this much (`Usage` as plain JSON), where its endpoint said it; so many attempts
+        were broken off."""
+        self._meter.count_unanswered(None if spent is None else Usage(**spent), broken_off)
+
     def learnt(self, learnt: Json) -> None:
         """What somebody was refused; handed on with the next `setup`."""
         learn_refusals(learnt)
@@ -101,8 +106,11 @@ class Permits:
             self._held[endpoint, key] -= 1
             self._limits[endpoint, key].release(outcome, retry_after)
 
-    def give_all(self) -> None:
-        """The worker is gone: nobody else will hand back what it held."""
+    def give_all(self) -> int:
+        """The worker is gone: nobody else will hand back what it held. Returns how many calls to addresses it had under
+        way."""
+        held = sum(count for (endpoint, _), count in self._held.items() if endpoint.startswith("http"))
         for (endpoint, key), count in list(self._held.items()):
             for _ in range(count):
                 self.give(endpoint, key, "lost", None)
+        return held

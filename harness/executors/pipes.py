@@ -13,9 +13,10 @@ import struct
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import asdict
 from typing import IO, Any
 
-from harness.errors import BadInput, EpisodeError, HarnessError
+from harness.errors import BadInput, EpisodeError, HarnessError, Usage
 
 LONGEST_FRAME = 1 << 28
 """Bytes. A length beyond it is no frame of ours."""
@@ -198,7 +199,7 @@ def described(problem: Exception) -> dict[str, Any]:
     """An exception as plain JSON; `raised` makes it again at the other end. What nobody raised on purpose is printed."""
     if isinstance(problem, EpisodeError):
         found = {"kind": problem.kind, "message": problem.message, "failure": problem.failure, "reason": problem.reason}
-        return {"class": "EpisodeError", **found}
+        return {"class": "EpisodeError", **found, "spent": problem.spent and asdict(problem.spent)}
     if isinstance(problem, BadInput):
         return {"class": "BadInput", "message": str(problem)}
     if not isinstance(problem, HarnessError):
@@ -209,7 +210,10 @@ def described(problem: Exception) -> dict[str, Any]:
 def raised(error: Mapping[str, Any]) -> Exception:
     """What `described` wrote."""
     if error["class"] == "EpisodeError":
-        return EpisodeError(error["kind"], error["message"], failure=error["failure"], reason=error["reason"])
+        spent = error["spent"] and Usage(**error["spent"])
+        return EpisodeError(
+            error["kind"], error["message"], failure=error["failure"], reason=error["reason"], spent=spent
+        )
     if error["class"] == "BadInput":
         return BadInput(error["message"])
     return RemoteError(error["message"])

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from agents.models import endpoint, limits, make_model
+from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
 from agents.models.limits import Outcome
+from harness.errors import EpisodeError, Usage
 from harness.executors import Json
 from harness.executors.playing import Keep, Player
 from harness.executors.relay import RelayedModel
@@ -35,6 +38,9 @@ class DeskLine(Protocol):
         """The reply of a model in the run's process. Raises `EpisodeError`."""
 
     def learnt(self, learnt: Json) -> None: ...
+
+    def unanswered(self, call: Json) -> None:
+        """What a call without an answer took (`harness.executors.desk.Desk.unanswered`)."""
 
     def take_permit(self, limit: Json) -> asyncio.Future[Any]:
         """A permit to come; `drop_permit` when nobody wants it any more, whether it has come or not."""
@@ -77,10 +83,23 @@ class DeskModel:
         parts = call_parts(self._plain, request)
         key = key_of(parts)
         found = None if self._replay else self._lent.find(request.identity.episode, key)
-        reply = found or await self.inner.complete(request)
+        reply = found or await self._ask(request)
         fresh = None if reply.cache_hit else parts
         await self._line.said({"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit})
         return reply
+
+    async def _ask(self, request: ChatRequest) -> ChatReply:
+        spent: Usage | None = None
+        with counting_broken_off() as broken_off:
+            try:
+                return await self.inner.complete(request)
+            except EpisodeError as problem:
+                spent = problem.spent
+                raise
+            finally:
+                if spent is not None or broken_off.attempts:
+                    told = None if spent is None else asdict(spent)
+                    self._line.unanswered({"spent": told, "broken_off": broken_off.attempts})
 
     async def check(self) -> None:
         """The run has done it."""

@@ -70,6 +70,9 @@ class PipeLine:
     def learnt(self, learnt: Json) -> None:
         self._peer.tell("learnt", learnt=learnt)
 
+    def unanswered(self, call: Json) -> None:
+        self._peer.tell("unanswered", **call)
+
     def take_permit(self, limit: Json) -> asyncio.Future[Any]:
         number, permit = self._peer.begin("permit", **limit)
         self._numbers[permit] = number

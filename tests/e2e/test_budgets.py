@@ -32,6 +32,7 @@ from harness.runner import Stop
 from harness.store import FORECAST
 from tests.e2e.runs import became, lines
 from tests.harness import builders
+from tests.servers.openai_server import OpenAIServer
 
 NOW = [0.0]
 """The clock of budgets in hours, in seconds."""
@@ -175,19 +176,33 @@ def write(tmp_path: Path, raw: dict[str, Any]) -> str:
     return str(path)
 
 
+def at(url: str, **model: Any) -> dict[str, Any]:
+    """A small experiment with a model at an address."""
+    environment = {"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 2}}
+    models = {"m": {"provider": "openai", "model": "gpt-4o", "base_url": url} | model}
+    return config(environments=[environment], models=models, strategists=["vanilla"])
+
+
 def test_a_money_budget_with_an_unknown_price_is_refused_saying_where_to_add_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A model's name says nothing of its price at an address that is not its vendor's."""
+    flags = ["--results", str(tmp_path / "results"), "--max-usd", "5"]
+    with OpenAIServer(lambda body: builders.act("speak", "hi")) as server:
+        assert main(["run", write(tmp_path, at(server.url)), *flags]) == 2
+        said = capsys.readouterr().err
+        for words in ("--max-usd", "the price of model 'm'", "price: {prompt:", "per million tokens"):
+            assert words in said
+        assert not list((tmp_path / "results").glob("*"))
+        assert main(["run", write(tmp_path, at(server.url, price={"prompt": 0, "completion": 0})), *flags]) in (0, 4)
+
+
+def test_a_scripted_model_costs_nothing_and_needs_no_price(tmp_path: Path) -> None:
     raw = config()
     del raw["models"]["m"]["price"]
-    results = tmp_path / "results"
-    assert main(["run", write(tmp_path, raw), "--results", str(results), "--max-usd", "5"]) == 2
-    said = capsys.readouterr().err
-    for words in ("--max-usd", "the price of model 'm'", "price: {prompt:", "per million tokens"):
-        assert words in said
-    assert not results.exists()
-    raw["models"]["m"]["price"] = {"prompt": 0, "completion": 0}
-    assert main(["run", write(tmp_path, raw), "--results", str(results), "--max-usd", "5"]) in (0, 4)
+    assert main(["run", write(tmp_path, raw), "--results", str(tmp_path / "results"), "--max-usd", "5"]) == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert {row["usd"] for row in latest_episodes(folder).values()} == {0}
 
 
 @pytest.mark.parametrize("flag", ["--max-usd", "--max-tokens", "--max-hours"])

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from harness.arms import load_run
@@ -59,7 +58,7 @@ def test_tokens_per_point_are_the_more_tokens_over_the_points_gained(tmp_path: P
     assert row.tokens == pytest.approx(more[1] - more[0])
     assert row.tokens > 0
     assert row.per_point(row.tokens) == pytest.approx(row.tokens / row.result.estimate.mean)
-    assert np.isnan(row.usd)  # the scripted model has no price: unknown, not 0
+    assert row.usd == 0, "a scripted model costs nothing"
 
 
 def test_p_values_are_corrected_for_all_comparisons_shown_the_controls_included(tmp_path: Path) -> None:
@@ -249,7 +248,7 @@ def test_the_command_prints_every_form(tmp_path: Path, capsys: pytest.CaptureFix
     whole = json.loads(capsys.readouterr().out)
     assert len(rows) == len(whole["comparisons"]) == 3
     assert float(rows[0]["difference"]) == whole["comparisons"][0]["difference"]
-    assert whole["comparisons"][0]["usd_per_point"] is None
+    assert whole["comparisons"][0]["usd_per_point"] == 0
     assert main(["compare", run, "--format", "markdown"]) == 0
     assert "| A | B | mean A |" in capsys.readouterr().out
     assert main(["compare", run, "--metric", "gaol"]) == 2
@@ -295,7 +294,7 @@ def test_nothing_gained_is_said_where_nothing_differs(tmp_path: Path, capsys: py
     assert main(["compare", *runs, "--format", "markdown"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if "+0.000" in line)
     tokens, per_token, per_usd = (cell.strip() for cell in row.strip("| ").split("|")[-3:])
-    assert (tokens, per_token, per_usd) == ("+0", "no gain", "unknown")
+    assert (tokens, per_token, per_usd) == ("+0", "no gain", "no gain")
 
 
 def test_a_metric_that_no_arm_has_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

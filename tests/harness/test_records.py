@@ -90,7 +90,7 @@ def test_a_call_is_recorded_with_who_asked_and_what_it_took() -> None:
     ledger, _, _ = ask(lambda request: "one two three", seed=7, temperature=0.5)
     call = ledger.calls[0]
     assert (call.turn, call.seat, call.role, call.ordinal, call.seed, call.temperature) == (3, 1, "actor", 0, 7, 0.5)
-    assert (call.text, call.prompt_tokens, call.completion_tokens, call.usd) == ("one two three", 1, 3, None)
+    assert (call.text, call.prompt_tokens, call.completion_tokens, call.usd) == ("one two three", 1, 3, 0.0)
     assert call.prompt == PROMPT.label
     assert call.obtained is not None
     assert call.obtained.attempts == 1

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.models import REGISTRY, make_model
+from agents.models import REGISTRY, anthropic_provider, make_model, openai_provider
 from agents.models.config import AnthropicConfig, OpenAIConfig, PriceConfig, is_local, read_config
-from agents.models.prices import _table, price_of
+from agents.models.prices import FREE, VENDORS, _table, configured_price, price_of
 from harness.errors import BadInput
 
 GOOD = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:1/v1"}
@@ -112,6 +112,46 @@ def test_prices_come_from_the_config_then_the_table_then_not_at_all() -> None:
     assert price_of("openai", "claude-sonnet-4-5") is None and price_of("openai", "gpt-4o-new") is None
 
 
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://api.openai.com:443/v1", True),
+        ("https://eu.api.openai.com/v1", False),
+        ("https://me.openai.azure.com/openai/v1", False),
+        ("https://gateway.example/openai/v1", False),
+        ("http://localhost:1234/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+    ],
+)
+def test_the_table_holds_at_the_vendors_own_address_only(
+    address: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (price_of("openai", "gpt-4o", base_url=address) is not None) is known
+    assert price_of("openai", "gpt-4o", PriceConfig(prompt=1, completion=2), address) is not None
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    config = {"provider": "openai", "model": "gpt-4o"}
+    assert configured_price(config) == price_of("openai", "gpt-4o")
+    assert (configured_price(config | {"base_url": address}) is not None) is known
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    assert (configured_price(config) is not None) is known
+
+
+def test_what_runs_in_or_under_the_harness_costs_nothing_counted_or_not() -> None:
+    for provider in FREE:
+        price = price_of(provider, "any")
+        assert price is not None and price.free and price.usd(None, None, None) == 0
+        told = price_of(provider, "any", PriceConfig(prompt=1, completion=2))
+        assert told is not None and told.usd(1_000_000, 0, 0) == 1
+
+
+def test_the_vendors_addresses_are_those_that_are_asked() -> None:
+    assert (VENDORS["openai"][1], VENDORS["anthropic"][1]) == (
+        openai_provider.DEFAULT_URL,
+        anthropic_provider.DEFAULT_URL,
+    )
+
+
 def test_the_price_table_is_sound() -> None:
     for models in _table().values():
         for name, price in models.items():
@@ -129,5 +169,5 @@ def test_cached_tokens_cost_less_and_uncounted_tokens_cost_an_unknown_sum() -> N
 
 def test_configs_are_read_with_their_defaults() -> None:
     config = read_config(OpenAIConfig, "m", GOOD)
-    assert (config.retries, config.structured, config.concurrency, config.deadlines.call) == (6, "auto", None, 120)
+    assert (config.retries, config.structured, config.concurrency, config.deadlines.call) == (6, "auto", None, 600)
     assert read_config(AnthropicConfig, "m", {"model": "c", "base_url": "https://x/ "[:-1]}).base_url == "https://x"

@@ -1,0 +1,32 @@
+"""How amounts of money are written, the same in every table: what is known, and how much is not. A leaf module."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+UNKNOWN = "unknown"
+Kind = Literal["spent", "most", "about"]
+"""What an amount is: what was spent, an upper bound, or a forecast."""
+_MARKS = {"spent": "", "most": "≤ ", "about": "≈ "}
+
+
+def usd_text(usd: float) -> str:
+    """A number of USD: `1,234.50`, `1.09`, `0.0123`."""
+    return f"{usd:,.2f}" if abs(usd) >= 1 or not usd else f"{usd:.4f}"
+
+
+def price_text(known: float | None, kind: Kind = "spent", unpriced: int = 0, of: str = "call") -> str:
+    """An amount with what it leaves out: `1.09`, `≥ 1.09 + 3 calls without a price`, `≤ 12.30 + 4 arms without a price`,
+    `≈ 8.10`; "unknown" where nothing is known. `unpriced` counts what has no price, `of` names one of it."""
+    if known is None or math.isnan(known) or (unpriced and not known):
+        return UNKNOWN
+    if not unpriced:
+        return _MARKS[kind] + usd_text(known)
+    mark = "≥ " if kind == "spent" else _MARKS[kind]
+    return f"{mark}{usd_text(known)} + {counted(unpriced, of)} without a price"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `12 calls`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
