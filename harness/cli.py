@@ -67,7 +67,15 @@ def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument("--name", help="name of the run's folder; made from the config when left out")
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
     run.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")
-    run.add_argument("--retry-failed", action="store_true", help="play every failed episode again, whatever its kind")
+    run.add_argument(
+        "--retry-failed",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="REASON",
+        help="play every failed episode again, whatever its kind, or those of one reason (`harness show RUN` names them)",
+    )
+    run.add_argument("--no-check", action="store_true", help="do not ask the models a short question before playing")
     run.add_argument("--max-usd", type=float, metavar="USD", help="stop the run at this much money")
     run.add_argument("--max-tokens", type=int, metavar="N", help="stop the run at this many tokens")
     run.add_argument("--max-hours", type=float, metavar="H", help="stop this command after so many hours")
@@ -241,6 +249,14 @@ def _data_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _do_run(arguments: argparse.Namespace) -> int:
+    again = arguments.retry_failed
+    if (
+        isinstance(again, str)
+        and arguments.config is None
+        and (Path(again).is_file() or again.endswith((".yaml", ".yml")))
+    ):
+        # `--retry-failed my.yaml`: the file is the experiment's, not a reason.
+        arguments.config, arguments.retry_failed = Path(again), True
     from harness.commands.run import run_command
 
     return run_command(arguments)

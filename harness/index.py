@@ -22,6 +22,7 @@ from pathlib import Path
 
 from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_in, encode_block, read_columns, to_merge
 from harness.errors import BadInput
+from harness.reasons import reason_of
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
 FORMAT = 6
@@ -53,9 +54,11 @@ EPISODE_KEYS = (
 
 
 def _failure(record: Row) -> Row:
-    """The kind, class and short name of what went wrong; None where nothing did, or where the record does not say."""
-    error = record.get("error") or {}
-    return {"error": error.get("kind"), "failure": error.get("class"), "reason": error.get("reason")}
+    """The kind, class and short name of what went wrong; None where nothing did (or the class is not known)."""
+    error = record.get("error")
+    if error is None:
+        return dict.fromkeys(FAILURE)
+    return {"error": error["kind"], "failure": error.get("class"), "reason": reason_of(error)}
 
 
 def judgement_scalars(record: Row) -> Row:

@@ -11,13 +11,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.index import latest_episodes
+from harness.index import Row, latest_episodes
 from harness.plan import Plan, Unit
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.scoring import Given, Scoring
 
 OWED_ERRORS = ("infrastructure", "budget")
 """Kinds of failure that the same command plays again."""
+
+
+RetryFailed = bool | str
+"""Whether failed episodes are played again: none but those that are owed, all of them, or those of one short name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ def after(unit: dict[str, Any], record: EpisodeRecord | JudgementRecord | Proces
 
 
 def owed_jobs(
-    plan: Plan, scoring: Scoring, folder: Path, *, blocks: int | None = None, retry_failed: bool = False
+    plan: Plan, scoring: Scoring, folder: Path, *, blocks: int | None = None, retry_failed: RetryFailed = False
 ) -> Iterator[Job]:
     """What is left to do, in the plan's order, of the first `blocks` blocks (None = all). `retry_failed` plays every
-    failed episode again, whatever its kind."""
+    failed episode again, whatever its kind; a reason's short name plays, of the failed ones, those alone."""
     episodes = latest_episodes(folder)
     unscored = scoring.owed(folder, episodes.values())
     for unit in plan.units:
@@ -89,8 +93,15 @@ def owed_jobs(
         if row is None:
             yield Job(unit, 1, None)
         elif row["status"] == "failed":
-            if retry_failed or row["error"] in OWED_ERRORS:
+            if _again(row, retry_failed):
                 yield Job(unit, row["attempt"] + 1, None, row["error"])
         elif unit.episode_id in unscored:
             given = unscored[unit.episode_id]
             yield Job(unit, row["attempt"], row["offset"], given.failed, given)
+
+
+def _again(row: Row, retry_failed: RetryFailed) -> bool:
+    """Whether a failed episode is played again."""
+    if isinstance(retry_failed, str):
+        return bool(row["reason"] == retry_failed)
+    return retry_failed or row["error"] in OWED_ERRORS

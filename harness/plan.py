@@ -19,9 +19,9 @@ from harness.episode import EpisodePlan, Seat
 from harness.errors import BadInput, nearest
 from harness.experiment import Cell, Experiment, cells
 from harness.judging import judge_kind
-from harness.judging.process import check_spec
+from harness.judging.process import check_spec, process_kind
 from harness.seeds import episode_seed, stable_hash
-from harness.specs import ActorSpec, EnvironmentSpec, StrategistSpec
+from harness.specs import ActorSpec, EnvironmentSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,19 @@ class World:
     tasks: tuple[Task, ...]
     all_tasks: Sequence[Task]
     by_id: dict[str, Task] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which a model is asked: what of its requests does not depend on the episode."""
+
+    temperature: float | None
+    max_tokens: int
+    reasoning_effort: str | None
+    schema: bool
+    """Whether the answer has to follow a JSON schema."""
+    role: str = field(compare=False)
+    """Of those that ask so, the first."""
 
 
 class Plan:
@@ -101,27 +114,47 @@ class Plan:
         for cell in self.cells.values():
             world = self.world(cell)
             tasks = dict.fromkeys((world.environment.name, task) for task in world.by_id)
-            for name in (*self._players(cell), *self._judging(cell)):
+            judging = (model for model, _ in self._judging_ways(cell))
+            for name in (*self._players(cell), *judging):
                 found.setdefault(name, {}).update(tasks)
         return {name: list(tasks) for name, tasks in found.items()}
 
-    def asked_in(self, cell: Cell, scores_only: bool) -> set[str]:
-        """Models that an episode of that cell asks: all its players and judges, or, where it is there, the judges alone."""
-        return {*self._judging(cell), *(() if scores_only else self._players(cell))}
+    def ways_in(self, cell: Cell, scores_only: bool) -> Iterator[tuple[str, Way]]:
+        """Models that an episode of that cell asks, each with the ways of asking: all its players and judges, or, where the
+        episode is there, those alone who score it."""
+        if not scores_only or any(process_kind(spec.method).plays for spec in self._process_in(cell)):
+            yield from self._playing_ways(cell)
+        yield from self._judging_ways(cell)
+
+    def _playing_ways(self, cell: Cell) -> Iterator[tuple[str, Way]]:
+        world = self.world(cell)
+        view = world.environment.reset(world.tasks[0], 0).view(0)
+        for actor, strategist in self._who(cell, 0):
+            if strategist.model is not None:
+                yield strategist.model, _way("strategist", strategist, schema=False)
+            if actor.model is not None:
+                schema = world.environment.action_format.schema(view, False)
+                yield actor.model, _way("actor", actor, schema=schema is not None)
+
+    def _judging_ways(self, cell: Cell) -> Iterator[tuple[str, Way]]:
+        """Of those that judge a cell's outcomes, where its world can not, or the strategies of its episodes."""
+        world = self.world(cell)
+        judges = self.experiment.judges
+        if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
+            yield from ((judge.model, _way("judge", judge, schema=True)) for judge in judges)
+        for spec in self._process_in(cell):
+            if spec.model is not None:
+                yield spec.model, _way("judge", spec, schema=True)
 
     def _players(self, cell: Cell) -> Iterator[str]:
         for seat in self._who(cell, 0):
             yield from filter(None, _models_of(*seat))
 
-    def _judging(self, cell: Cell) -> Iterator[str]:
-        """Models that judge a cell's outcomes, where its world can not, or the strategies of its episodes."""
-        world = self.world(cell)
-        judges = self.experiment.judges
-        if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
-            yield from (judge.model for judge in judges)
+    def _process_in(self, cell: Cell) -> Iterator[ProcessSpec]:
+        """The process methods that look at a cell's episodes."""
         for spec in self.experiment.process:
-            if spec.model is not None and (spec.environments is None or cell.environment.shown in spec.environments):
-                yield spec.model
+            if spec.environments is None or cell.environment.shown in spec.environments:
+                yield spec
 
     def open_models(self) -> None:
         """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""
@@ -281,6 +314,10 @@ def model_config(experiment: Experiment, name: str) -> dict[str, Any]:
         f"unknown model {name!r}; the config's `models` has: {', '.join(known) or 'none'}.{nearest(name, known)} "
         "Add it there, or write it as `provider:model`."
     )
+
+
+def _way(role: str, spec: RoleSpec | JudgingSpec, *, schema: bool) -> Way:
+    return Way(spec.temperature, spec.max_tokens, spec.reasoning_effort, schema, role)
 
 
 def _models_of(actor: ActorSpec, strategist: StrategistSpec) -> tuple[str | None, str | None]:

@@ -18,6 +18,7 @@ from typing import Any
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel
 from harness.budget import Budget, BudgetWatch, Spent, spent
+from harness.checking import ways_of
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
 from harness.executors import Executor, Json, Record, Workforce, on_ray
@@ -25,8 +26,9 @@ from harness.executors.desk import Desk
 from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
+from harness.failures import refuse_unknown_reason
 from harness.index import latest_episodes
-from harness.jobs import Job, owed_jobs, unit_of
+from harness.jobs import Job, RetryFailed, owed_jobs, unit_of
 from harness.leaks import find_leaks, refuse_leaks
 from harness.manifest import build_manifest, refuse_changes
 from harness.metering import Meter, MeteredModel
@@ -60,7 +62,7 @@ class Run:
         experiment: Experiment,
         folder: Path,
         *,
-        retry_failed: bool = False,
+        retry_failed: RetryFailed = False,
         budget: Budget | None = None,
         blocks: int | None = None,
         record_calls: bool = True,
@@ -89,6 +91,8 @@ class Run:
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment, or when a
         model was trained on the tasks."""
+        if isinstance(self.retry_failed, str):
+            refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()
         self.plan.open_models()
         self.scoring = self._scoring()
@@ -197,11 +201,8 @@ class Run:
 
     async def _check_models(self, jobs: Iterable[Job]) -> None:
         """Of the models only those that the jobs ask: a managed server that nobody needs is not started."""
-        kinds = {(job.unit.cell, job.offset is not None) for job in jobs}
-        asked = set().union(*(self.plan.asked_in(self.plan.cells[cell], there) for cell, there in kinds))
-        for name in self.plan.model_names():
-            if name in asked:
-                await self.plan.models[name].check()
+        for name in ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in jobs)):
+            await self.plan.models[name].check()
 
     def _budget_watch(self, say: Callable[[str], None]) -> BudgetWatch:
         before = spent(cost_rows(self.folder))

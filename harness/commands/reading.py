@@ -15,6 +15,7 @@ from agents.strategists import kind_of
 from harness.commands.printing import say
 from harness.commands.ranking import print_leaderboard
 from harness.errors import BadInput
+from harness.failures import failure_lines, grouped_failures
 from harness.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
@@ -66,9 +67,17 @@ def show_command(run: Path, episode: str | None) -> int:
         say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
         for row in list(rows)[:10]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
+        say_failures(console, run)
         return 0
     show_episode(console, run, episode)
     return 0
+
+
+def say_failures(console: Console, run: Path) -> None:
+    """Why things failed in a run; nothing where nothing did."""
+    lines = failure_lines(grouped_failures(run))
+    if lines:
+        say(console, "\n".join(["\nWhy things failed:", *lines]))
 
 
 def show_episode(console: Console, run: Path, prefix: str) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.budget import Budget, refuse_unpriced
+from harness.commands.printing import say
 from harness.errors import BadInput
 from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
+from harness.failures import again_helps, failure_lines, grouped_failures
 from harness.livelog import logged
 from harness.plan import Plan, model_config
 from harness.progress import Progress
@@ -129,6 +131,17 @@ def run_folder(results: Path, name: str) -> Path:
     return results / name
 
 
+def after_lines(summary: RunSummary) -> list[str]:
+    """Why things failed, and what to do about what is left. The lines hold words of endpoints."""
+    if summary.complete:
+        return []
+    groups = grouped_failures(summary.folder)
+    lines = ["Why things failed:", *failure_lines(groups)] if groups else []
+    if summary.missing or again_helps(groups):
+        lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
+    return lines
+
+
 def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: list[str]) -> None:
     from harness.commands.ranking import print_leaderboard
 
@@ -146,8 +159,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     lines = [*forecast, f"Records: {summary.folder}"]
     if summary.stopped:
         lines.append(f"Stopped early: {summary.stopped}.")
-    if not summary.complete:
-        lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
+    lines += after_lines(summary)
     if arguments.config is None:
         lines += [
             "This is SmolLM2-135M: it plays badly. The point is that every part is real.",
@@ -157,5 +169,4 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
             "  harness run --dry-run",
             "  harness schema            # what an experiment file may say",
         ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, "\n".join(lines))

@@ -1,0 +1,184 @@
+"""Asking the models before anything is played: one real short completion per model and way of asking, so that a wrong key,
+name or address stops a command before it has written anything, and the room that a model needs for its reasoning is known
+before the first arm plays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+from harness.errors import BadInput, EpisodeError, nearest
+from harness.plan import Plan, Way
+from harness.reasons import why
+from harness.seeds import call_seed
+
+EPISODE = "check"
+"""What the check's calls have in place of an episode's id."""
+QUESTION = "This is a connection test before an experiment. Answer with the one word ok, and nothing else."
+QUESTION_JSON = (
+    'This is a connection test before an experiment. Answer with this JSON object, and nothing else: {"answer": "ok"}'
+)
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "enum": ["ok"]}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+RESULTS = ("answer", "request")
+"""Classes of failure that are a model's results: they say that endpoint, key and model are right."""
+FATAL_RESULTS = ("output-limit", "context-too-long", "request-too-large")
+"""Those of them that so short a question should never meet: every other request would meet them, too."""
+
+Ways = Mapping[str, Sequence[Way]]
+"""Model -> the ways in which it is asked, each once."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What became of one model's check."""
+
+    name: str
+    asked: str
+    """`provider:model`."""
+    where: str
+    """Its address; empty for a model in this process."""
+    calls: list[tuple[ChatRequest, ChatReply]] = field(default_factory=list)
+    problem: EpisodeError | None = None
+    advice: str = ""
+    """What to do about the problem."""
+    room: int = 0
+    """Tokens beyond `max_tokens` that it is given for reasoning."""
+    scripted: bool = False
+    """It is a function of this process, which was not asked."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing should be played with this model."""
+        problem = self.problem
+        if problem is None or problem.failure == "quota":
+            return False
+        return problem.failure not in RESULTS or problem.reason in FATAL_RESULTS
+
+    @property
+    def state(self) -> str:
+        """`ok`, or the reason in the vendor's own words."""
+        if self.problem is not None:
+            return own_words(self)
+        return "ok: a function in this process" if self.scripted else "ok"
+
+
+class CheckFailed(BadInput):
+    """Models that can not be used as they are; the message is the table of all that were asked."""
+
+    def __init__(self, checked: Sequence[Checked]) -> None:
+        lines = ["the check before playing failed; nothing was written:", *table(checked)]
+        lines.append("`--no-check` leaves the check out.")
+        super().__init__("\n".join(lines))
+        self.checked = checked
+
+
+def ways_of(plan: Plan, kinds: Iterable[tuple[str, bool]] | None = None) -> dict[str, list[Way]]:
+    """Model -> the ways in which it is asked, of these kinds of work: a cell's id, and whether only scores are left to be
+    given. None: of the whole plan."""
+    found: dict[str, dict[Way, None]] = {name: {} for name in plan.model_names()}
+    for cell, scores_only in dict.fromkeys(kinds if kinds is not None else ((cell, False) for cell in plan.cells)):
+        for model, way in plan.ways_in(plan.cells[cell], scores_only):
+            found.setdefault(model, {})[way] = None
+    return {name: list(ways) for name, ways in found.items() if ways}
+
+
+async def check_models(
+    models: Mapping[str, Model], ways: Ways, answered: Callable[[ChatReply], None] = lambda reply: None
+) -> list[Checked]:
+    """Ask every model in each of its ways, all models at once. `answered` hears of every reply. Does not raise for what a
+    model or its endpoint does."""
+    return list(await asyncio.gather(*(_check(models[name], each, answered) for name, each in ways.items())))
+
+
+async def _check(model: Model, ways: Sequence[Way], answered: Callable[[ChatReply], None]) -> Checked:
+    checked = Checked(model.name, f"{model.provider}:{model.model}", model.base_url or "")
+    if model.provider == "scripted":
+        checked.scripted = True
+        return checked
+    ask = getattr(model, "try_out", model.complete)
+    for ordinal, way in enumerate(ways):
+        asked = request(way, ordinal)
+        try:
+            reply = await ask(asked)
+        except EpisodeError as problem:
+            checked.problem = problem
+        else:
+            checked.calls.append((asked, reply))
+            answered(reply)
+        if checked.failed:
+            checked.advice = await _advice(model, checked)
+            break
+    checked.room = getattr(model, "room", 0)
+    return checked
+
+
+def request(way: Way, ordinal: int) -> ChatRequest:
+    """The check's request in a way of asking."""
+    return ChatRequest(
+        messages=(Message("user", QUESTION_JSON if way.schema else QUESTION),),
+        temperature=way.temperature,
+        max_tokens=way.max_tokens,
+        reasoning_effort=way.reasoning_effort,
+        seed=call_seed(0, 0, EPISODE, ordinal),
+        schema=SCHEMA if way.schema else None,
+        identity=CallIdentity(EPISODE, role=way.role, ordinal=ordinal),
+    )
+
+
+async def _advice(model: Model, checked: Checked) -> str:
+    """What to do about the problem: what stands behind its short name, and what the endpoint itself says."""
+    assert checked.problem is not None
+    reason = checked.problem.reason or checked.problem.kind
+    said = [why(reason).advice]
+    if reason in ("unknown-model", "no-access", "wrong-address", "wrong-api"):
+        said.append(await _nearest_model(model))
+    if reason in ("wrong-address", "gateway-page", "unknown-model", "broken-answer", "unknown-refusal"):
+        answers: Callable[[], Any] | None = getattr(model, "answers_at_v1", None)
+        if answers is not None and await answers():
+            said.insert(0, f"{checked.where.rstrip('/')}/v1 answers: set `base_url` to it.")
+    return " ".join(filter(None, said))
+
+
+async def _nearest_model(model: Model) -> str:
+    """The model's names at the endpoint that are nearest, where it lists them."""
+    probe: Callable[[], Any] | None = getattr(model, "probe_models", None)
+    names = await probe() if probe is not None else None
+    if not names or model.model in names:
+        return ""
+    close = nearest(model.model, names).strip()
+    listed = ", ".join(sorted(names)[:5]) + (", …" if len(names) > 5 else "")
+    return f"The endpoint lists: {listed}. {close}".strip()
+
+
+def own_words(checked: Checked) -> str:
+    """The problem without the model's name and address, which stand beside it in the table."""
+    assert checked.problem is not None
+    message = checked.problem.message
+    start = f"{checked.name} ("
+    head, colon, rest = message.partition("): ")
+    said = rest if colon and head.startswith(start) else message
+    return said if len(said) <= 300 else said[:300] + "…"
+
+
+def table(checked: Sequence[Checked]) -> list[str]:
+    """A line per model (name, what is asked, address, state, room), and under it what to do. It holds words of endpoints:
+    print it as plain text."""
+    rows = [(each.name, each.asked, each.where or "this machine") for each in checked]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines = []
+    for row, each in zip(rows, checked, strict=True):
+        cells = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        room = f"; room for reasoning: {each.room:,} tokens beyond max_tokens" if each.room else ""
+        lines.append(f"  {cells}  {each.state}{room}")
+        if each.advice:
+            lines.append(f"      what to do: {each.advice}")
+    return lines
