@@ -19,21 +19,20 @@ from agents.models.endpoint import (
     EndpointModel,
     How,
     concurrency_of,
-    cut_at,
     shared_refusals,
 )
 from agents.models.failures import broken_answer
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import missing_key
-from agents.models.secrets import key_from
+from agents.models.reply import Content, content_of, finish_of
+from agents.models.secrets import Secret, key_from
+from agents.models.told import broken_off, message_in, told_error
 from agents.models.transport import PerLoop, exchange, http_client
+from agents.models.usage import count, usage_of
 
 DEFAULT_URL = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 SAMPLING_VERSION = "2023-06-01"
-
-_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
-"""The endpoint's words for why it stopped, in those that the other providers use; any other stays as it is."""
 
 
 class AnthropicClient:
@@ -72,7 +71,7 @@ class AnthropicClient:
         if "temperature" in body or "top_p" in body:
             options["options"] = {"headers": {"anthropic-version": SAMPLING_VERSION}}
         got = await exchange(anthropic, self._sdk.get(), self.secret, "post", "/v1/messages", **options)
-        return read_message(got, request)
+        return read_message(got, request, self.secret)
 
     async def probe(self) -> None:
         import anthropic
@@ -138,33 +137,48 @@ def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]
     return "\n\n".join(system), turns
 
 
-def read_message(got: Any, request: ChatRequest) -> Answer:
+def read_message(got: Any, request: ChatRequest, secret: Secret | None) -> Answer:
     """The answer in a message's JSON. Raises `CallFailed` when it is not one."""
-    if not isinstance(got, dict) or not isinstance(got.get("content"), list):
-        raise broken_answer("no content")
+    if not isinstance(got, dict):
+        raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
+    content = content_of(got.get("content")) if isinstance(got.get("content"), list) else None
+    if content is None:
+        raise told_error(got, secret) or broken_answer("no content")
     reason = got.get("stop_reason")
     if not reason:
         raise broken_answer("no stop_reason")
-    blocks = [block for block in got["content"] if isinstance(block, dict) and block.get("type") == "text"]
-    text = "".join(str(block.get("text", "")) for block in blocks)
-    blanks = tuple(stop for stop in request.stop if not stop.strip())
-    usage: dict[str, Any] = got["usage"] if isinstance(got.get("usage"), dict) else {}
-    cached = _count(usage.get("cache_read_input_tokens"))
-    fresh = _count(usage.get("input_tokens"))
-    # `input_tokens` leaves out what was read from, or written to, the cache.
-    prompt = None if fresh is None else fresh + (cached or 0) + (_count(usage.get("cache_creation_input_tokens")) or 0)
+    finish = finish_of(reason)
+    if finish == "error":
+        raise broken_off(reason, secret)
+    usage = usage_of(got.get("usage"))
     return Answer(
-        text=cut_at(text, blanks),
+        text="" if finish == "refusal" else content.text,
         model=str(got.get("model") or ""),
-        finish_reason=_FINISH.get(str(reason), str(reason)),
-        prompt_tokens=prompt,
-        completion_tokens=_count(usage.get("output_tokens")),
-        cached_tokens=cached,
+        finish_reason=finish,
+        prompt_tokens=_prompt_tokens(got.get("usage")),
+        completion_tokens=usage.completion,
+        cached_tokens=usage.cached,
+        reasoning_tokens=usage.reasoning,
+        usd=usage.usd,
+        reasoning=content.reasoning,
+        refusal=_refusal_of(got, content) if finish == "refusal" else "",
+        cut_at=tuple(stop for stop in request.stop if not stop.strip()),
     )
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+def _refusal_of(got: Mapping[str, Any], content: Content) -> str:
+    """The words of a refusal: the model's, or the endpoint's explanation."""
+    details = got.get("stop_details")
+    explained = message_in(details.get("explanation") or details.get("category")) if isinstance(details, dict) else ""
+    return content.text.strip() or explained
+
+
+def _prompt_tokens(usage: Any) -> int | None:
+    """All of the prompt: `input_tokens` leaves out what was read from, or written to, the cache."""
+    used = usage if isinstance(usage, dict) else {}
+    fresh = count(used.get("input_tokens"))
+    cached = (count(used.get(f"cache_{how}_input_tokens")) or 0 for how in ("read", "creation"))
+    return None if fresh is None else fresh + sum(cached)
 
 
 def make(name: str, config: Mapping[str, Any]) -> Model:

@@ -19,6 +19,7 @@ from agents.models.config import EndpointConfig
 from agents.models.failures import Backoff, CallFailed
 from agents.models.limits import Limit, Outcome
 from agents.models.prices import price_of
+from agents.models.reply import MISPLACED, parted
 from agents.models.structured import json_in, with_schema_in_prompt
 from harness.errors import BadInput, EpisodeError
 
@@ -74,11 +75,25 @@ class Answer:
     """What a client read from the endpoint."""
 
     text: str
+    """The content, reasoning that stands in it included."""
     model: str
     finish_reason: str
+    """stop | length | filter | refusal | unknown (`reply.finish_of`)."""
     prompt_tokens: int | None
     completion_tokens: int | None
     cached_tokens: int | None
+    reasoning_tokens: int | None = None
+    usd: float | None = None
+    """The price that the endpoint told."""
+    reasoning: str | None = None
+    """What came beside the content."""
+    field: bool = False
+    """Whether `reasoning` came in a field that the server fills by parsing the model's text: an answer can get lost there."""
+    refusal: str = ""
+    """What the endpoint says of a refusal; it is no answer."""
+    cut_at: tuple[str, ...] = ()
+    """Stop sequences that the endpoint was not given: the answer is cut at them here."""
+    notes: tuple[str, ...] = ()
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
 
@@ -142,6 +157,7 @@ class EndpointModel:
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price, base_url)
         self._sleep = sleep
+        self._said_misplaced = False
         self._where = base_url or "this machine"
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -208,12 +224,14 @@ class EndpointModel:
         raise failure
 
     def _reply(self, answer: Answer, request: ChatRequest, how: How, latency: float, attempts: int) -> ChatReply:
-        text = answer.text
-        if "stop" in how.without:
-            text = cut_at(text, request.stop)
+        parts = parted(answer.text, answer.reasoning, answer.finish_reason, self._config.reasoning, field=answer.field)
+        text = cut_at(parts.answer, request.stop if "stop" in how.without else answer.cut_at)
         if how.schema == "prompt":
             text = json_in(text, request.schema)
+        if parts.misplaced:
+            self._say_misplaced()
         price = self._price
+        counted = price.usd(answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens) if price else None
         return ChatReply(
             text=text,
             model=answer.model or self.model,
@@ -221,7 +239,10 @@ class EndpointModel:
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             cached_tokens=answer.cached_tokens,
-            usd=price.usd(answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens) if price else None,
+            reasoning_tokens=answer.reasoning_tokens,
+            reasoning=parts.reasoning,
+            notes=(*answer.notes, *([MISPLACED] if parts.misplaced else [])),
+            usd=counted if answer.usd is None else answer.usd,
             structured=how.schema,
             latency_s=latency,
             attempts=attempts,
@@ -229,6 +250,15 @@ class EndpointModel:
             logprobs=answer.logprobs,
             dropped=tuple(sorted(how.without & _sent(request))),
         )
+
+    def _say_misplaced(self) -> None:
+        if not self._said_misplaced:
+            self._said_misplaced = True
+            log.warning(
+                "model %s (%s): its server puts answers into the field for reasoning (content is empty); they are taken "
+                "from there. Check the server's reasoning parser.",
+                *(self.name, self.model),
+            )
 
     def _how(self, request: ChatRequest) -> How:
         schema: Literal["native", "prompt"] | None = None

@@ -14,11 +14,14 @@ from agents.models.endpoint import (
     concurrency_of,
     shared_refusals,
 )
-from agents.models.failures import CallFailed, broken_answer, by_status
+from agents.models.failures import CallFailed, broken_answer
 from agents.models.limits import shared_limit
-from agents.models.secrets import Secret, key_from, scrub
+from agents.models.reply import Content, content_of, finish_of, joined, reasoning_beside
+from agents.models.secrets import Secret, key_from
 from agents.models.structured import is_strict
+from agents.models.told import broken_off, told_error
 from agents.models.transport import PerLoop, exchange, http_client
+from agents.models.usage import usage_of
 
 DEFAULT_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -105,45 +108,53 @@ def payload(config: EndpointConfig, request: ChatRequest, how: How, base_url: st
 
 def read_completion(got: Any, secret: Secret | None) -> Answer:
     """The answer in a chat completion's JSON. Raises `CallFailed` when it is not one."""
-    if not isinstance(got, dict):
-        raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
-    if isinstance(got.get("error"), dict) and not got.get("choices"):
-        # Some gateways answer 200 and put the upstream's error into the body.
-        error = got["error"]
-        code = error.get("code")
-        raise by_status(code if isinstance(code, int) else 502, scrub(str(error.get("message")), secret), {})
-    choices = got.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise broken_answer("no choices")
-    choice = choices[0]
-    message = choice.get("message") if isinstance(choice, dict) else None
+    choice = _choice_of(got, secret)
+    message = choice.get("message")
     if not isinstance(message, dict):
         raise broken_answer("a choice without a message")
-    text, reason = _text_of(message), choice.get("finish_reason")
-    if not text and isinstance(message.get("refusal"), str):
-        text, reason = message["refusal"], "refusal"
-    usage: dict[str, Any] = got["usage"] if isinstance(got.get("usage"), dict) else {}
-    details = usage.get("prompt_tokens_details")
+    content = content_of(message.get("content"))
+    if content is None:
+        raise broken_answer(f"content is a {type(message['content']).__name__}")
+    refused = _refusal_of(message, content)
+    beside = joined([content.reasoning, reasoning_beside(message)])
+    usage = usage_of(got.get("usage"))
     ids, logprobs = _tokens_of(choice)
     return Answer(
-        text=text,
+        text=content.text,
         model=str(got.get("model") or ""),
-        finish_reason=str(reason or "unknown"),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        finish_reason="refusal" if refused else finish_of(choice.get("finish_reason")),
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
+        cached_tokens=usage.cached,
+        reasoning_tokens=usage.reasoning,
+        usd=usage.usd,
+        reasoning=beside,
+        # A call of a tool is what the model wanted; its thoughts before it are no answer.
+        field=beside is not None and not content.reasoning and not message.get("tool_calls"),
+        refusal=refused,
         token_ids=ids,
         logprobs=logprobs,
     )
 
 
-def _text_of(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    if content is None or isinstance(content, str):
-        return content or ""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    raise broken_answer(f"content is a {type(content).__name__}")
+def _choice_of(got: Any, secret: Secret | None) -> dict[str, Any]:
+    """The first choice. Raises `CallFailed` for an error that came with status 200, in the body or in the choice."""
+    if not isinstance(got, dict):
+        raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
+    choices = got.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise told_error(got, secret) or broken_answer("no choices")
+    choice: dict[str, Any] = choices[0]
+    if choice.get("error") or finish_of(choice.get("finish_reason")) == "error":
+        raise broken_off(choice.get("error") or choice.get("finish_reason"), secret)
+    return choice
+
+
+def _refusal_of(message: Mapping[str, Any], content: Content) -> str:
+    """What the model says instead of an answer; empty where it answered."""
+    said = message.get("refusal")
+    refused = content.refusal or (said if isinstance(said, str) else "")
+    return "" if content.text.strip() else refused.strip()
 
 
 def _tokens_of(choice: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
@@ -159,10 +170,6 @@ def _tokens_of(choice: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple
     if isinstance(ids, list) and all(isinstance(token, int) for token in ids):
         return tuple(ids), logprobs
     return None, logprobs
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
 
 
 def missing_key(variable: str, base_url: str) -> CallFailed:

@@ -13,13 +13,15 @@ from typing import Any
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.config import ScriptedConfig, read_config
 from agents.models.prices import price_of
+from agents.models.reply import separated
 from harness.errors import BadInput, EpisodeError
 
 Script = Callable[[ChatRequest], "str | ChatReply | Awaitable[str | ChatReply]"]
 
 
 class ScriptedModel:
-    """Calls the function for every request. A function that raises `EpisodeError` ends the episode with it; any
+    """Calls the function for every request. A text that it returns is read like a model's, reasoning apart; a `ChatReply` is
+    taken as it is. A function that raises `EpisodeError` ends the episode with it; any
     other exception is a fault of the script and goes through."""
 
     provider = "scripted"
@@ -31,6 +33,7 @@ class ScriptedModel:
         self.revision = config.revision
         self.options: Mapping[str, Any] = {"function": config.function, "max_tokens": config.max_tokens}
         self._script = script
+        self._reasoning = config.reasoning
         self._price = price_of(config.provider, config.model, config.price)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -46,8 +49,10 @@ class ScriptedModel:
             )
         prompt = sum(len(message.content.split()) for message in request.messages)
         completion = len(answer.split())
+        text, reasoning = separated(answer, self._reasoning)
         return ChatReply(
-            text=answer,
+            text=text,
+            reasoning=reasoning,
             model=self.model,
             finish_reason="stop",
             prompt_tokens=prompt,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -82,10 +83,19 @@ async def exchange(sdk: Any, client: Any, secret: Secret | None, method: str, pa
         failure = CallFailed(scrub(f"{type(error).__name__}: {error}", secret), "wrong-address")
     else:
         try:
-            return json.loads(content)
+            return read_json(content)
         except ValueError:
             failure = broken_answer("not JSON")
     raise failure
+
+
+def read_json(content: bytes) -> Any:
+    """The value in a body. Raises `ValueError`. An integer of thousands of digits, which Python refuses to read and broken
+    servers count with, becomes infinite."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return json.loads(content, parse_int=lambda digits: int(digits) if len(digits) < 300 else math.inf)
 
 
 def _body_of(error: Any) -> bytes:

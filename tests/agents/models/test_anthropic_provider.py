@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents.models.anthropic_provider import read_message
 from agents.models.base import ChatRequest, Message
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
@@ -48,7 +49,7 @@ def test_a_request_arrives_as_it_was_meant_and_the_reply_comes_back_whole() -> N
             "stop_sequences": ["END"],
             "metadata": {"user_id": "u"},
         }
-    assert (reply.text, reply.finish_reason) == ("one two", "length")
+    assert (reply.text, reply.finish_reason, reply.reasoning) == ("one two", "length", "hm")
     assert (reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens) == (100, 80, 3)
     assert reply.usd == pytest.approx((20 * 2 + 80 * 0.2 + 3 * 10) / 1e6)
 
@@ -57,6 +58,42 @@ def test_a_blank_stop_sequence_which_the_endpoint_refuses_still_cuts_the_answer(
     with AnthropicServer(lambda body: "first line\nsecond") as server:
         (reply,) = complete(config(server), ask(stop=("\n",)))
     assert reply.text == "first line"
+
+
+def test_a_blank_stop_sequence_does_not_cut_reasoning_that_stands_in_the_text() -> None:
+    with AnthropicServer(lambda body: "<thinking>\nhm\n</thinking>\nfirst line\nsecond") as server:
+        (reply,) = complete(config(server), ask(stop=("\n",)))
+    assert (reply.text, reply.reasoning) == ("first line", "hm")
+
+
+def test_a_refusal_and_thinking_alone_are_no_answer() -> None:
+    refused = {"content": [], "stop_reason": "refusal", "stop_details": {"type": "refusal", "explanation": "unsafe"}}
+    answer = read_message(refused, ask(), None)
+    assert (answer.text, answer.finish_reason, answer.refusal) == ("", "refusal", "unsafe")
+    for reason, finish in (("max_tokens", "length"), ("end_turn", "stop"), ("model_context_window_exceeded", "length")):
+        alone = {"content": [{"type": "thinking", "thinking": "hm"}], "stop_reason": reason}
+        answer = read_message(alone, ask(), None)
+        assert (answer.text, answer.reasoning, answer.finish_reason, answer.field) == ("", "hm", finish, False)
+
+
+def test_thinking_tokens_are_counted_apart() -> None:
+    usage = {"input_tokens": 1, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}}
+    with AnthropicServer(lambda body: Response(message(body, "x", usage=usage))) as server:
+        (reply,) = complete(config(server), ask())
+    assert (reply.completion_tokens, reply.reasoning_tokens) == (9, 6)
+
+
+def test_overloaded_inside_a_200_is_tried_again() -> None:
+    seen: list[int] = []
+
+    def overloaded(body: dict[str, Any]) -> str | Response:
+        seen.append(1)
+        told = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        return "ok" if len(seen) > 1 else Response(told)
+
+    with AnthropicServer(overloaded) as server:
+        (reply,) = complete(config(server), ask())
+    assert reply.attempts == 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from agents.models import make_model
 from agents.models.base import ChatRequest, Message, Model
+from agents.models.openai_provider import read_completion
+from agents.models.transport import read_json
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, whose, with_model
 from tests.servers.openai_server import OpenAIServer, completion, error
@@ -234,36 +236,208 @@ def test_refused_stop_sequences_still_cut_the_answer() -> None:
     assert reply.text == "one\n" and reply.dropped == ("stop",)
 
 
+def answering(message: dict[str, Any], finish: str | None = "stop", **more: Any) -> Any:
+    """A handler whose choice has this message."""
+
+    def handler(body: dict[str, Any]) -> Response:
+        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+        return Response({"choices": [choice], "model": "m", **more})
+
+    return handler
+
+
 @pytest.mark.parametrize(
-    ("message", "text", "reason"),
+    ("message", "text", "reasoning"),
     [
-        ({"content": None}, "", "stop"),
-        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", "stop"),
-        ({"content": None, "refusal": "I will not"}, "I will not", "refusal"),
-        ({"content": "x", "reasoning_content": "hidden"}, "x", "stop"),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", None),
+        ({"content": ["a", {"type": "output_text", "text": "b"}]}, "ab", None),
+        ({"content": "x", "reasoning_content": "hidden"}, "x", "hidden"),
+        ({"content": "x", "reasoning": "hidden"}, "x", "hidden"),
+        ({"content": "x", "thinking": "hidden"}, "x", "hidden"),
+        ({"content": "x", "reasoning": "hidden", "reasoning_content": "hidden"}, "x", "hidden"),
+        ({"content": "x", "reasoning_details": [{"type": "reasoning.text", "text": "hidden"}]}, "x", "hidden"),
+        ({"content": "x", "reasoning_details": [{"type": "reasoning.encrypted", "data": "gAAAA"}]}, "x", None),
+        ({"content": "<think>inside</think>\n\nx", "reasoning_content": "beside"}, "x", "beside\n\ninside"),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "hidden"}]},
+                    {"type": "text", "text": "x"},
+                ]
+            },
+            "x",
+            "hidden",
+        ),
+        ({"content": "</think>\n\nx", "reasoning_content": "hidden"}, "x", "hidden"),
     ],
 )
-def test_unusual_but_whole_messages_are_read(message: dict[str, Any], text: str, reason: str) -> None:
-    def handler(body: dict[str, Any]) -> Response:
-        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
-        return Response({"choices": [choice], "model": "m"})
-
-    with OpenAIServer(handler) as server:
+def test_reasoning_is_kept_apart_from_the_answer(message: dict[str, Any], text: str, reasoning: str | None) -> None:
+    with OpenAIServer(answering(message)) as server:
         (reply,) = complete(config(server), ask())
-    assert (reply.text, reply.finish_reason) == (text, reason)
+    assert (reply.text, reply.reasoning, reply.finish_reason, reply.notes) == (text, reasoning, "stop", ())
     assert reply.prompt_tokens is None and reply.usd is None, "an endpoint that does not count costs an unknown sum"
 
 
-def test_an_error_inside_a_200_is_an_error() -> None:
-    seen = []
+def test_a_refusal_is_no_answer_and_its_words_are_kept() -> None:
+    for message in (
+        {"content": None, "refusal": "I will not"},
+        {"content": [{"type": "refusal", "refusal": "I will not"}]},
+    ):
+        answer = read_completion({"choices": [{"message": message, "finish_reason": "stop"}]}, None)
+        assert (answer.text, answer.finish_reason, answer.refusal) == ("", "refusal", "I will not")
 
+
+def test_an_answer_in_the_field_for_reasoning_is_taken_from_there_noted_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handler = answering({"content": None, "reasoning_content": "hm, fair?</think>\nBe fair."})
+    with OpenAIServer(handler) as server:
+        replies = complete(config(server), ask(), ask("b"))
+    for reply in replies:
+        assert (reply.text, reply.reasoning, reply.notes) == ("Be fair.", "hm, fair?", ("answer-in-reasoning",))
+    assert sum("into the field for reasoning" in record.message for record in caplog.records) == 1
+
+
+def test_tags_of_ones_own_are_taken_off_and_reasoning_false_takes_texts_as_they_are() -> None:
+    with OpenAIServer(lambda body: "(((<think>a</think>)))b") as server:
+        own, as_it_is = (
+            complete(config(server, reasoning=reasoning), ask())[0]
+            for reasoning in ({"open": "(((", "close": ")))"}, False)
+        )
+    assert own.text == "b" and as_it_is.text == "(((<think>a</think>)))b" and as_it_is.reasoning is None
+
+
+def test_a_schema_in_the_prompt_is_answered_behind_the_reasoning() -> None:
+    text = '<think>{"word": "draft", "number": 1}</think>Here: {"word": "moon", "number": 2}'
+    with OpenAIServer(lambda body: text) as server:
+        (reply,) = complete(config(server, structured="prompt"), ask(schema=SCHEMA))
+    assert reply.text == '{"word": "moon", "number": 2}'
+
+
+def test_stop_sequences_that_are_cut_here_do_not_cut_the_reasoning() -> None:
     def handler(body: dict[str, Any]) -> str | Response:
-        seen.append(1)
-        return "ok" if len(seen) > 1 else Response({"error": {"message": "upstream is down", "code": 502}})
+        return error(400, "Unsupported parameter: 'stop'") if "stop" in body else "<think>a STOP b</think>c STOP d"
 
     with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server), ask(stop=("STOP",)))
+    assert (reply.text, reply.reasoning) == ("c ", "a STOP b")
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens", "usd"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 115}, (10, None, 105, None), None),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 15,
+                "completion_tokens_details": {"reasoning_tokens": 3},
+                "cost": 0.25,
+            },
+            (10, None, 5, 3),
+            0.25,
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6},
+            (10, 4, 5, None),
+            None,
+        ),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "cost": -1}, (10, None, 5, None), None),
+        ({"prompt_tokens": True, "completion_tokens": 1.5, "total_tokens": "9"}, (None, None, None, None), None),
+        ({"prompt_tokens": 10, "completion_tokens": 2**53, "cost": True}, (10, None, None, None), None),
+        (None, (None, None, None, None), None),
+        ([1], (None, None, None, None), None),
+    ],
+)
+def test_tokens_and_price_are_read_as_the_endpoint_tells_them(usage: Any, tokens: tuple[Any, ...], usd: Any) -> None:
+    with OpenAIServer(answering({"content": "x"}, usage=usage)) as server:
         (reply,) = complete(config(server), ask())
-    assert reply.attempts == 2
+    found = (reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, reply.reasoning_tokens)
+    assert found == tokens and reply.usd == usd
+
+
+def test_a_price_that_the_endpoint_tells_wins_over_the_config() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.5}
+    with OpenAIServer(answering({"content": "x"}, usage=usage)) as server:
+        (reply,) = complete(config(server, price={"prompt": 1, "completion": 1}), ask())
+    assert reply.usd == 0.5
+
+
+@pytest.mark.parametrize("count", ["9" * 5000, "1e999", "-3", "NaN", "true"])
+def test_a_count_that_is_none_is_unknown(count: str) -> None:
+    body = '{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": %s}}'
+    answer = read_completion(read_json((body % count).encode()), None)
+    assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("eos", "stop"),
+        ("end_turn", "stop"),
+        ("tool_calls", "stop"),
+        ("STOP", "stop"),
+        ("model_length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("incomplete", "length"),
+        ("content_filter", "filter"),
+        ("SAFETY", "filter"),
+        ("refusal", "refusal"),
+        (None, "unknown"),
+        (7, "unknown"),
+    ],
+)
+def test_why_it_ended_is_said_in_our_words(said: Any, ours: str) -> None:
+    answer = read_completion({"choices": [{"message": {"content": "x"}, "finish_reason": said}]}, None)
+    assert answer.finish_reason == ours
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "upstream is down", "code": 502}},
+        {"error": {"message": "busy", "type": "overloaded_error"}},
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+        {"error": [{"code": "503", "message": "no capacity"}]},
+        {"object": "error", "message": "internal", "code": 500},
+        {"choices": []},
+        {"choices": [{"message": {"content": ""}, "finish_reason": "error", "error": {"message": "x", "code": 502}}]},
+        {
+            "choices": [
+                {"message": {"content": "half"}, "finish_reason": "stop", "error": {"message": "x", "code": 400}}
+            ]
+        },
+        {"choices": [{"message": {"content": "half"}, "finish_reason": "insufficient_system_resource"}]},
+    ],
+)
+def test_an_error_inside_a_200_is_tried_again(body: dict[str, Any]) -> None:
+    seen = []
+
+    def handler(request: dict[str, Any]) -> str | Response:
+        seen.append(1)
+        return "ok" if len(seen) > 1 else Response(body)
+
+    with OpenAIServer(handler) as server:
+        (reply,) = complete(config(server, retries=1), ask())
+    assert (reply.text, reply.attempts) == ("ok", 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, 404),
+        ({"detail": "Not Found"}, 404),
+        ({"error": {"message": "Incorrect API key", "code": 401}}, 401),
+        ({"error": {"type": "authentication_error", "message": "no"}}, 401),
+        ({"error": {"message": "Insufficient Balance", "code": "402"}}, 402),
+    ],
+)
+def test_a_fault_of_the_set_up_inside_a_200_is_not_tried_again(body: dict[str, Any], status: int) -> None:
+    with OpenAIServer(lambda request: Response(body)) as server:
+        with pytest.raises(EpisodeError, match=f"HTTP {status}"):
+            complete(config(server), ask())
+        assert len(server.requests) == 1
 
 
 def test_token_ids_and_logprobs_are_read_where_the_endpoint_gives_them() -> None:

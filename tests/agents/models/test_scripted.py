@@ -19,6 +19,10 @@ async def whole(request: ChatRequest) -> ChatReply:
     return ChatReply("x", "me", "length", 1, 2)
 
 
+def thinking(request: ChatRequest) -> str:
+    return "<think>hm</think>fair"
+
+
 def wrong(request: ChatRequest) -> Any:
     return 7
 
@@ -30,6 +34,13 @@ def config(function: str, **more: Any) -> dict[str, Any]:
 def test_a_function_answers_and_its_tokens_are_words() -> None:
     (reply,) = complete(config("shout", price={"prompt": 1e6, "completion": 2e6}), ask("good day to you"))
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens, reply.usd) == ("GOOD DAY TO YOU", 4, 4, 12.0)
+
+
+def test_reasoning_in_a_text_is_kept_apart_unless_the_config_says_otherwise() -> None:
+    (reply,) = complete(config("thinking"), ask())
+    assert (reply.text, reply.reasoning) == ("fair", "hm")
+    (reply,) = complete(config("thinking", reasoning=False), ask())
+    assert (reply.text, reply.reasoning) == ("<think>hm</think>fair", None)
 
 
 def test_an_async_function_may_give_the_whole_reply() -> None:
