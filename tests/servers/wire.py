@@ -250,8 +250,9 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"
 def _bytes_of(response: Response) -> bytes:
     body = response.body if isinstance(response.body, bytes) else json.dumps(response.body).encode()
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Status')}"]
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    lines += ["content-type: application/json", f"content-length: {len(body)}", "", ""]
+    headers = {"content-type": "application/json"} | response.headers | {"content-length": str(len(body))}
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += ["", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
