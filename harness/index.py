@@ -22,10 +22,11 @@ from pathlib import Path
 
 from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_in, encode_block, read_columns, to_merge
 from harness.errors import BadInput
+from harness.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_counts, episode_counts
 from harness.reasons import reason_of
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
-FORMAT = 6
+FORMAT = 7
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -44,6 +45,7 @@ def episode_scalars(record: Row) -> Row:
         "n_strategies": sum(bool((turn["strategy"] or "").strip()) for turn in record["turns"]),
         **_costs(calls),
         "latency_s": sum((call["obtained"] or {}).get("latency_s", 0.0) for call in calls),
+        **episode_counts(record),
     }
 
 
@@ -70,6 +72,7 @@ def judgement_scalars(record: Row) -> Row:
         "repeat": record.get("repeat", 0),
         "variant": record.get("variant", ""),
         **_cost(record),
+        **call_counts(record["calls"]),
     }
 
 
@@ -92,6 +95,7 @@ def process_scalars(record: Row) -> Row:
         "rewards": None if rewards is None else [[reward[key] for key in keys] for reward in rewards],
         **sums,
         **_cost(record),
+        **call_counts(record["calls"]),
     }
 
 
@@ -112,7 +116,7 @@ def _costs(calls: Sequence[Row]) -> Row:
         "n_calls": len(calls),
         "prompt_tokens": _total(calls, "prompt_tokens"),
         "completion_tokens": _total(calls, "completion_tokens"),
-        "reasoning_tokens": sum(reasoning) if reasoning else None,
+        "reasoning_tokens": sum(reasoning) if reasoning or not told else None,
         "usd": None if unknown else sum(known),
         "usd_known": sum(known),
         "usd_unknown_calls": unknown,
@@ -138,6 +142,7 @@ COST: Schema = {
     **dict.fromkeys(("prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "usd_known"), "number"),
     **dict.fromkeys(("usd_unknown_calls", "broken_off"), "int"),
 }
+COUNTED: Schema = {count: "number" if count in MAYBE_UNKNOWN else "int" for count in COUNTS}
 EPISODE_SCHEMA: Schema = {
     **PLACE,
     "episode_id": "id",
@@ -153,6 +158,8 @@ EPISODE_SCHEMA: Schema = {
     "n_strategies": "int",
     **COST,
     "latency_s": "number",
+    **{f"{role}_{count}": kind for role in PLAYERS for count, kind in COUNTED.items()},
+    NO_EFFECT: "number",
 }
 JUDGEMENT_SCHEMA: Schema = {
     **PLACE,
@@ -165,6 +172,7 @@ JUDGEMENT_SCHEMA: Schema = {
     "repeat": "int",
     **COST,
     "seconds": "number",
+    **COUNTED,
 }
 PROCESS_SCHEMA: Schema = {
     **PLACE,
@@ -179,6 +187,7 @@ PROCESS_SCHEMA: Schema = {
     **dict.fromkeys(("n_0", "n_1"), "int"),
     **COST,
     "seconds": "number",
+    **COUNTED,
 }
 
 

@@ -7,19 +7,20 @@ import pandas as pd
 from leaderboard.board import Board, Filters
 
 COSTS = ("usd", "tokens", "calls", "latency_s")
+SUMMED = ("usd", "tokens", "calls", "reasoning_tokens")
 
 
 def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
     """One row per arm with a goal: run, environment, split, pairing, partner, actor, strategist, goal, low, high, and per
-    finished episode usd, tokens, calls and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto`
-    (no arm of the same environment, split and pairing has a goal at least as high for less, or a higher one for as
-    much; missing where the cost is not known and for scripted arms, which are left out), arm. Sorted by cost."""
+    finished episode usd, tokens, calls, reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one
+    chosen), `pareto` (no arm of the same environment, split and pairing has a goal at least as high for less, or a higher
+    one for as much; missing where the cost is not known and for scripted arms, which are left out), arm. Sorted by cost."""
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
     kept = (filters or Filters()).keep(board.table)
     kept = kept[kept["goal"].notna()]
     played = (kept["finished"] + kept["failed"]).astype(float)
-    each = {name: kept[f"play_{name}"].astype(float) / played for name in COSTS[:3]}
+    each = {name: kept[f"play_{name}"].astype(float) / played for name in SUMMED}
     head = [
         "run",
         "environment",

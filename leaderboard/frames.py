@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from harness.columns import Columns
 from harness.index import index_columns
 from harness.judging.panel import Aggregate, read_panel
+from harness.ledger import COUNTS
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 
-COSTS = ("n_calls", "prompt_tokens", "completion_tokens", "usd")
+COSTS = ("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd")
+SUMS = (*COSTS, *COUNTS)
+"""What is added up over judgements and process rewards: costs, and the ledger of the interface."""
 SCORE = "score "
 """Begins the name of a column with a judge's dimension; the dimension's name follows."""
 SEATS = 2
@@ -36,13 +39,13 @@ def episode_frame(run: Path) -> pd.DataFrame:
 
 def judgement_frame(run: Path) -> pd.DataFrame:
     """The last line of every judgement that counts (no repeats, no planted copies): episode_id, judge, status, offset,
-    costs, and `SEAT NAME` for every score."""
+    `SUMS`, and `SEAT NAME` for every score."""
     columns = index_columns(run / JUDGEMENTS)
     variant = columns.texts("variant")
     plain = np.array([name == "" for name in variant.values] + [False], dtype=bool)[variant.codes]
     counts = np.flatnonzero((columns.numbers("repeat") == 0) & plain)
     kept = counts[latest(columns.ids("judgement_id")[counts])]
-    names = ("episode_id", "judge", "status", "offset", *COSTS)
+    names = ("episode_id", "judge", "status", "offset", *SUMS)
     scores = {name: columns.numbers(name)[kept] for name in columns.score_names()}
     return pd.DataFrame({**{name: _column(columns, name, kept) for name in names}, **scores})
 
@@ -53,12 +56,12 @@ def judges_of(run: Path) -> tuple[str, ...]:
 
 
 def process_frame(run: Path) -> pd.DataFrame:
-    """The last line of every process reward: episode_id, episode_attempt, label, offset, costs, and per seat `sum_SEAT`
+    """The last line of every process reward: episode_id, episode_attempt, label, offset, `SUMS`, and per seat `sum_SEAT`
     and `n_SEAT` of the strategies' rewards."""
     columns = index_columns(run / PROCESS_REWARDS)
     kept = latest(columns.ids("process_id"))
     sums = tuple(f"{what}_{seat}" for what in ("sum", "n") for seat in range(SEATS))
-    names = ("episode_id", "episode_attempt", "label", "offset", *COSTS, *sums)
+    names = ("episode_id", "episode_attempt", "label", "offset", *SUMS, *sums)
     return pd.DataFrame({name: _column(columns, name, kept) for name in names})
 
 
@@ -98,8 +101,8 @@ def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> Any:
 
 
 def judged_frame(run: Path, judge: str | None) -> pd.DataFrame:
-    """Indexed by episode id: status, costs and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`): scored when
-    all its judges scored it, their scores as one, their costs summed."""
+    """Indexed by episode id: status, `SUMS` and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`): scored when
+    all its judges scored it, their scores as one, the rest summed."""
     table = judgement_frame(run)
     members, how = read_panel(judge or "")
     each = [table[table["judge"] == member].set_index("episode_id").drop(columns="judge") for member in members]
@@ -111,7 +114,7 @@ def _together(each: Sequence[pd.DataFrame], how: Aggregate) -> pd.DataFrame:
     whole = [table.reindex(ids) for table in each]
     scored = np.logical_and.reduce([(table["status"] == "scored").to_numpy(dtype=bool) for table in whole])
     found = pd.DataFrame({"status": np.where(scored, "scored", "unscored")}, index=ids)
-    for name in COSTS:
+    for name in SUMS:
         parts = [np.where(table["status"].isna(), 0.0, table[name].astype(float)) for table in whole]
         found[name] = np.sum(parts, axis=0)
     shared = [str(name) for name in whole[0] if is_score(name) and all(name in table for table in whole)]

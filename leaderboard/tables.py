@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.experiment import SEPARATOR
 from harness.judging import judge_kind
 from harness.judging.panel import read_panel
+from harness.ledger import COLUMNS, NO_EFFECT, TURNS
 from harness.statistics import clustered_mean
 from harness.store import MANIFEST, read_manifest
 from harness.training.curve import find_trainings, held_out_runs
@@ -24,6 +25,7 @@ from leaderboard.frames import (
     COSTS,
     SCORE,
     SEATS,
+    SUMS,
     episode_frame,
     is_tested,
     judged_frame,
@@ -55,7 +57,8 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
 def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd.DataFrame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
     own range; missing where failed or unscored), `overall` and `score NAME` where a judge gives them, `missing` = why
-    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost.
+    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost, and how those
+    answers were read.
     `name`: what the run is called, where not as it calls itself."""
     manifest = read_manifest(run)
     table = episode_frame(run)
@@ -84,17 +87,17 @@ def _missing(table: pd.DataFrame, unscored: np.ndarray) -> pd.Series:
 
 
 def _costs(prefix: str, costs: pd.DataFrame) -> dict[str, Any]:
-    """The costs' columns; 0 in a row that has none at all, NaN where a part is not known."""
+    """The columns of `SUMS`; 0 in a row that has none at all, NaN where a part is not known."""
     absent = costs["status"].isna().to_numpy(dtype=bool)
-    return {f"{prefix}{name}": np.where(absent, 0.0, costs[name].to_numpy(dtype=float)) for name in COSTS}
+    return {f"{prefix}{name}": np.where(absent, 0.0, costs[name].to_numpy(dtype=float)) for name in SUMS}
 
 
 def _process_costs(run: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Per episode what its process rewards cost, all methods together."""
+    """Per episode the `SUMS` of its process rewards, all methods together."""
     rewards = process_frame(run)
     by_episode = rewards.groupby("episode_id", sort=False, observed=True)
-    sums = by_episode[list(COSTS)].sum()
-    known = by_episode[list(COSTS)].count().eq(by_episode.size(), axis=0)
+    sums = by_episode[list(SUMS)].sum()
+    known = by_episode[list(SUMS)].count().eq(by_episode.size(), axis=0)
     return sums.where(known).assign(status="there").reindex(table["episode_id"]).reset_index(drop=True)
 
 
@@ -137,7 +140,8 @@ PROCESS = "process "
 
 def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
     """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens,
-    money, and a column `process LABEL` per process-reward method (mean per strategy). Sorted by environment, then goal mean."""
+    money, the ledger of the interface, and a column `process LABEL` per process-reward method (mean per
+    strategy). Sorted by environment, then goal mean."""
     return sorted_cells(cell_rows(runs, judge)).reset_index(drop=True)
 
 
@@ -191,12 +195,27 @@ def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float])
         **_sums(table),
         "latency_s": _mean(table.loc[table["status"] == "finished", "latency_s"]),
         **{name: _mean(scored[name]) for name in dimensions},
+        **ledger_counts(table),
     }
 
 
+def ledger_counts(table: pd.DataFrame) -> Row:
+    """The ledger of the interface over these episodes, by the names in `harness.ledger.COLUMNS`; None where one of them does
+    not know."""
+    if table.empty:
+        table = pd.DataFrame(columns=EMPTY_COLUMNS)
+    counts = {name: _total(table, name) for name in COLUMNS if name not in (TURNS, NO_EFFECT)}
+    told = table[NO_EFFECT].dropna().astype(float)
+    effects = float(told.sum()) if len(told) or table.empty else None
+    found = {**counts, TURNS: float(table["n_turns"].sum()), NO_EFFECT: effects}
+    return {name: None if value is None else int(value) for name, value in found.items()}
+
+
 WHO = ("", "judge_", "process_")
-EMPTY_COLUMNS = ["goal", "overall", "success", "status", "missing", "group", "task_id", "latency_s"] + [
-    f"{who}{key}" for who in WHO for key in COSTS
+EMPTY_COLUMNS = [
+    *("goal", "overall", "success", "status", "missing", "group", "task_id", "latency_s", "n_turns"),
+    *(f"{who}{key}" for who in WHO for key in COSTS),
+    *(name for name in COLUMNS if name != TURNS),
 ]
 
 
@@ -211,14 +230,16 @@ def _mean(column: pd.Series) -> float | None:
 
 
 def _sums(table: pd.DataFrame) -> dict[str, float | None]:
-    """Calls, tokens and money of playing, of judging, of process rewards, and of all three; None when not known."""
-    parts: dict[str, list[float | None]] = {"calls": [], "tokens": [], "usd": []}
+    """Calls, tokens (of them reasoning) and money of playing, of judging, of process rewards, and of all three; None when not
+    known."""
+    parts: dict[str, list[float | None]] = {"calls": [], "tokens": [], "reasoning_tokens": [], "usd": []}
     found: dict[str, float | None] = {}
     for who, name in zip(WHO, ("play_", "judge_", "process_"), strict=True):
         prompt, completion = _total(table, f"{who}prompt_tokens"), _total(table, f"{who}completion_tokens")
         values = {
             "calls": _total(table, f"{who}n_calls"),
             "tokens": None if prompt is None or completion is None else prompt + completion,
+            "reasoning_tokens": _total(table, f"{who}reasoning_tokens"),
             "usd": _total(table, f"{who}usd"),
         }
         for key, value in values.items():

@@ -13,6 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from harness.commands.printing import Grid, Look, print_grids, say
+from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
 
@@ -28,8 +29,12 @@ PLACE = ("environment", "split", "pairing")
 COMMON = ("assisted", "actor", "planned", "finished", "failed", "unscored", "tasks", "groups", "usd")
 """Columns that are said once, above a table, where all its rows agree."""
 WORDS = ("run", "assisted", "actor", "strategist")
-SPARED = ("tied_with", "groups", "tasks", "usd", "assisted", "calls", PROCESS, "overall", "tokens")
-"""Columns that a narrow terminal does without, the first of them first; `PROCESS`: every one of a process reward."""
+INTERFACE = "interface "
+"""Begins the name of a column with a share of the ledger of the interface."""
+NOTABLE = "notable"
+PREFIXES = (PROCESS, INTERFACE)
+SPARED = ("tied_with", "groups", "tasks", "usd", "assisted", "calls", PROCESS, "overall", "tokens", INTERFACE)
+"""Columns that a narrow terminal does without, the first of them first; of `PREFIXES`: every one that begins so."""
 
 
 def leaderboard_command(arguments: argparse.Namespace) -> int:
@@ -73,12 +78,31 @@ def print_leaderboard(
     else:
         rows = [_texts(row) for row in table.to_dict("records")]
         process = [str(name) for name in table.columns if str(name).startswith(PROCESS)]
-        names = (["run"] if len(runs) > 1 else []) + [*COLUMNS, *process]
-        headings = {name: name for name in names} | HEADINGS | _process_headings(process)
+        shares = _add_shares(rows, table)
+        names = (["run"] if len(runs) > 1 else []) + [*COLUMNS, *process, *shares]
+        headings = {name: name for name in names} | HEADINGS | _process_headings(process) | shares
         if form == "markdown":
             _print_markdown(names, rows, headings)
         else:
             _print_tables(console, names, rows, headings)
+
+
+def _add_shares(rows: Sequence[Texts], table: pd.DataFrame) -> Texts:
+    """Put into the rows the shares of replies and turns of which one is large enough to be shown; their names and headings.
+    `NOTABLE` of a row lists those that are large enough in its place."""
+    ledgers = [ledger_of(row) for row in table.to_dict("records")]
+    shown = notable(ledgers)
+    here: dict[tuple[str, ...], list[Ledger]] = {}
+    for row, ledger in zip(rows, ledgers, strict=True):
+        here.setdefault(tuple(row[name] for name in PLACE), []).append(ledger)
+    for row, ledger in zip(rows, ledgers, strict=True):
+        row.update({_share_name(*each): share_text(ledger, *each) for each in shown})
+        row[NOTABLE] = "|".join(_share_name(*each) for each in notable(here[tuple(row[name] for name in PLACE)]))
+    return {_share_name(*each): heading_of(*each) for each in shown}
+
+
+def _share_name(role: str, kind: str) -> str:
+    return f"{INTERFACE}{role} {kind}"
 
 
 def _texts(row: dict[Any, Any]) -> Texts:
@@ -112,19 +136,28 @@ def _print_tables(console: Console, names: Sequence[str], rows: Sequence[Texts],
     places: dict[tuple[str, ...], list[Texts]] = {}
     for row in rows:
         places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
+    headings = {
+        name: text.replace(" ", "\n", 1) if name.startswith(INTERFACE) else text for name, text in headings.items()
+    }
     look = Look(
         words=[headings[name] for name in names if name in WORDS],
         lists=[headings["tied_with"]],
-        spared=[headings[name] for each in SPARED for name in names if name == each or PROCESS == each in name],
+        spared=[headings[name] for each in SPARED for name in names if _is(name, each)],
         elsewhere="`harness leaderboard RUN --format csv`",
     )
     print_grids(console, [_grid(place, names, here, headings) for place, here in places.items()], look)
 
 
+def _is(name: str, spared: str) -> bool:
+    return name.startswith(spared) if spared in PREFIXES else name == spared
+
+
 def _grid(place: Sequence[str], names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> Grid:
     environment, split, pairing = place
     common = [name for name in names if name in COMMON and len({row[name] for row in rows}) == 1]
-    shown = [name for name in names if not (name in PLACE or name in common or all(row[name] == "–" for row in rows))]
+    absent = {name for name in names if name.startswith(INTERFACE) and name not in rows[0][NOTABLE].split("|")}
+    absent |= {*PLACE, *common, *(name for name in names if all(row[name] == "–" for row in rows))}
+    shown = [name for name in names if name not in absent]
     facts = ", ".join(f"{headings[name]} {rows[0][name]}" for name in common)
     head = f"{environment} {split}, {pairing}" + (f": {facts}" if facts else "")
     return Grid(head, [headings[name] for name in shown], [[row[name] for name in shown] for row in rows])

@@ -46,9 +46,21 @@ def test_a_table_has_its_place_above_it_with_what_all_its_rows_share() -> None:
     assert "planned 40" in heads[1]
     assert "unscored" not in heads[1], "two strategists have unscored dialogues: that stands in their rows"
     table = lines[lines.index(heads[1]) + 1 : lines.index(heads[2])]
-    epo = next(line.split() for line in table if "epo" in line.split())
-    found = dict(zip(reversed(table[0].split()), reversed(epo), strict=False))
+    head = next(line for line in table if "finished" in line)
+    epo = next(line for line in table if "epo" in line.split())
+    found = {
+        name: epo[: head.index(f" {name}") + len(name) + 1].split()[-1] for name in ("finished", "failed", "unscored")
+    }
     assert (found["finished"], found["failed"], found["unscored"]) == ("39", "1", "2")
+
+
+def test_turns_without_effect_and_unusable_replies_stand_beside_the_ranking_where_they_are_many() -> None:
+    sotopia = printed(250).split("sotopia builtin-test, self-play")[1].split("webshop builtin-test, solo")[0]
+    shuffled = next(line for line in sotopia.splitlines() if "shuffled" in line.split())
+    assert shuffled.rstrip().endswith("80 %"), "64 of its 80 turns did nothing"
+    assert "without effect" in sotopia
+    assert "unreadable" not in sotopia, "1 of 80 answers could not be read: below 5 %, and no other arm has more"
+    assert "unreadable" in printed(250), "in WebShop nearly all"
 
 
 def test_where_there_is_room_nothing_is_left_out() -> None:
