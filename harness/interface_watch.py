@@ -16,6 +16,7 @@ from harness.ledger import (
     is_refused,
     is_reply,
     is_unreadable,
+    percent,
     turn_row,
     without_effect,
 )
@@ -86,7 +87,7 @@ class InterfaceWatch:
             whole = seen.replies[role]
             if whole >= LEAST and count > WARNED * whole and self._first(arm, role, kind):
                 yield (
-                    f"warning: {arm}: {count} of {whole} replies of the {role} were {NAMES[kind]} ({count / whole:.0%}); "
+                    f"warning: {arm}: {count} of {whole} replies of the {role} were {NAMES[kind]} ({percent(count / whole)}); "
                     f"{CURE[kind]}."
                 )
 
@@ -94,9 +95,9 @@ class InterfaceWatch:
         seen, usual = self._seen[arm], RANDOM_NO_EFFECT.get(environment)
         most = WARNED if usual is None else usual + NOTABLE
         if seen.turns >= LEAST and seen.no_effect > most * seen.turns and self._first(arm, "", NO_EFFECT):
-            beside = "" if usual is None else f"; a random actor's: {usual:.0%}"
+            beside = "" if usual is None else f"; a random actor's: {percent(usual)}"
             yield (
-                f"warning: {arm}: {seen.no_effect} of {seen.turns} turns had no effect ({seen.no_effect / seen.turns:.0%}"
+                f"warning: {arm}: {seen.no_effect} of {seen.turns} turns had no effect ({percent(seen.no_effect / seen.turns)}"
                 f"{beside}); read what the world answered with `harness show RUN EPISODE`."
             )
 

@@ -28,6 +28,7 @@ from harness.executors.playing import Player
 from harness.experiment import Experiment
 from harness.failures import refuse_unknown_reason
 from harness.index import latest_episodes
+from harness.interface_watch import InterfaceWatch
 from harness.jobs import Job, RetryFailed, owed_jobs, unit_of
 from harness.leaks import find_leaks, refuse_leaks
 from harness.manifest import build_manifest, refuse_changes
@@ -284,9 +285,12 @@ class _Keeper:
         """Ids of the episodes under way that failed."""
         self._got: dict[str, Scored] = {}
         """Episode id -> what it got, of those under way."""
+        self._watch = InterfaceWatch()
 
     async def keep(self, unit: Json, record: Record) -> None:
         episode = unit["episode_id"]
+        if warning := self._watch.add(record):
+            self._progress.say(warning)
         if isinstance(record, EpisodeRecord):
             await self._run.episodes.append(record)
             self.played += 1
