@@ -18,7 +18,7 @@ def texts_of(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("system", "instructions"):
         if body.get(name):
             yield "system", _text(body[name])
-    given = body.get("messages", body.get("input", []))
+    given = body.get("messages") or body.get("input") or []
     for message in [{"role": "user", "content": given}] if isinstance(given, str) else given:
         yield message.get("role", ""), _text(message.get("content"))
 

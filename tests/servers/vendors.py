@@ -135,7 +135,7 @@ def _value(found: re.Match[str], values: Mapping[str, str]) -> str:
 def _usage(reply: Json, body: Json, names: tuple[str, str, str | None]) -> Any:
     if "usage" in reply:
         return reply["usage"]
-    prompt, answer = words_in(body.get("messages", [])) or 20, 12
+    prompt, answer = words_in(body.get("messages") or []) or 20, 12
     total = {names[2]: prompt + answer} if names[2] else {}
     return {names[0]: prompt, names[1]: answer} | total
 
