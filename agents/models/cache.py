@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -26,13 +26,14 @@ Parts = dict[str, Any]
 
 
 def call_parts(model: Model, request: ChatRequest) -> Parts:
-    """The parts of a call: the whole resolved request, the model, and whose call it is."""
+    """The parts of a call: the whole resolved request, the model wherever it is served, and whose call it is. What came
+    with a later version is there only where it is used, so that the calls of older logs are found."""
     who = request.identity
-    return {
+    later = {} if request.reasoning_effort is None else {"reasoning_effort": request.reasoning_effort}
+    return later | {
         "provider": model.provider,
         "model": model.model,
         "revision": model.revision,
-        "base_url": model.base_url,
         "options": _digest(getattr(model, "options", {})),
         "messages": [f"{message.role}:{_digest(message.content)}" for message in request.messages],
         "schema": None if request.schema is None else _digest(request.schema),
@@ -53,6 +54,16 @@ def call_parts(model: Model, request: ChatRequest) -> Parts:
 def key_of(parts: Parts) -> str:
     """SHA-256 of the parts, hex."""
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+ADDRESS = "base_url"
+"""A part of version 0.1's keys: where the model was. It changes no reply."""
+
+
+def _keys_with(parts: Parts, addresses: Iterable[str | None]) -> Iterator[str]:
+    """The keys that version 0.1 gave to a call, one for each address."""
+    for address in addresses:
+        yield key_of({**parts, ADDRESS: address})
 
 
 def _digest(value: Any) -> str:
@@ -78,6 +89,8 @@ class CallLog:
         """Of prompt and answer, of the same calls."""
         self._read_only = read_only
         self._wanted = wanted
+        self._addresses: dict[str | None, None] = {}
+        """Addresses in the lines of version 0.1, whose keys had them in."""
         self._index: dict[str, dict[bytes, int]] = {}
         """Episode id -> first 16 bytes of the key -> offset of the line."""
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -103,7 +116,10 @@ class CallLog:
     def _note(self, line: bytes, offset: int) -> None:
         try:
             record = json.loads(line)
-            episode, key, reply = str(record["parts"]["episode"]), bytes.fromhex(record["key"]), record["reply"]
+            parts, key, reply = record["parts"], bytes.fromhex(record["key"]), record["reply"]
+            episode = str(parts["episode"])
+            if ADDRESS in parts:
+                self._addresses[parts[ADDRESS]] = None
             self.usd += reply.get("usd") or 0.0
             self.tokens += (reply["prompt_tokens"] or 0) + (reply["completion_tokens"] or 0)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -116,13 +132,16 @@ class CallLog:
         """Calls that can be answered."""
         return sum(len(calls) for calls in self._index.values())
 
-    def find(self, episode: str, key: str) -> ChatReply | None:
-        """The recorded reply of a call, marked as a cache hit; None when it was not recorded."""
-        offset = self._index.get(episode, {}).get(bytes.fromhex(key)[:16])
-        if offset is None:
+    def find(self, parts: Parts, key: str) -> ChatReply | None:
+        """The recorded reply of a call (`key`: its parts'), marked as a cache hit; None when it was not recorded."""
+        calls = self._index.get(parts["episode"])
+        if not calls:
             return None
-        record = self._read(offset)
-        return None if record["key"] != key else reply_from(record["reply"])
+        for each in (key, *_keys_with(parts, self._addresses)):
+            offset = calls.get(bytes.fromhex(each)[:16])
+            if offset is not None and (record := self._read(offset))["key"] == each:
+                return reply_from(record["reply"])
+        return None
 
     def append(self, parts: Parts, key: str, reply: ChatReply) -> None:
         """Record a call. Raises `EpisodeError` (infrastructure) when it can not be written; what was written of
@@ -229,12 +248,12 @@ def _likeness(one: Parts, other: Parts) -> int:
 def difference(asked: Parts, recorded: Parts) -> str:
     """What differs, in words: `temperature: asked 0.7, recorded 0.0; messages: number 2 of 3 (user)`."""
     said = []
-    for name, value in asked.items():
-        other = recorded.get(name)
+    for name in dict.fromkeys([*asked, *(name for name in recorded if name != ADDRESS)]):
+        value, other = asked.get(name), recorded.get(name)
         if value == other:
             continue
         if name == "messages":
-            said.append(_messages_difference(value, other or []))
+            said.append(_messages_difference(value or [], other or []))
         elif name in ("options", "schema"):
             said.append(f"{name}: another content")
         else:
@@ -265,7 +284,7 @@ class RecordingModel:
     async def complete(self, request: ChatRequest) -> ChatReply:
         parts = call_parts(self.inner, request)
         key = key_of(parts)
-        found = self._log.find(request.identity.episode, key)
+        found = self._log.find(parts, key)
         if found is not None:
             return found
         reply = await self.inner.complete(request)
@@ -286,22 +305,25 @@ class LentCalls:
     def __init__(self, path: Path) -> None:
         """`path` only names the log in messages."""
         self.path = path
-        self._calls: dict[str, list[dict[str, Any]]] = {}
+        self._calls: dict[str, dict[str, dict[str, Any]]] = {}
+        """Episode id -> key -> recorded call."""
 
     def add(self, episode: str, calls: list[dict[str, Any]]) -> None:
         """`calls` as `CallLog.lend` gave them."""
-        self._calls[episode] = calls
+        self._calls[episode] = {record["key"]: record for record in calls}
 
-    def find(self, episode: str, key: str) -> ChatReply | None:
+    def find(self, parts: Parts, key: str) -> ChatReply | None:
         """See `CallLog.find`."""
-        for record in self._calls.get(episode, ()):
-            if record["key"] == key:
-                return reply_from(record["reply"])
-        return None
+        calls = self._calls.get(parts["episode"])
+        if not calls:
+            return None
+        addresses = {record["parts"][ADDRESS]: None for record in calls.values() if ADDRESS in record["parts"]}
+        found = next((each for each in (key, *_keys_with(parts, addresses)) if each in calls), None)
+        return None if found is None else reply_from(calls[found]["reply"])
 
     def nearest(self, parts: Parts) -> Parts | None:
         """See `CallLog.nearest`."""
-        recorded = (record["parts"] for record in self._calls.get(parts["episode"], ()))
+        recorded = (record["parts"] for record in self._calls.get(parts["episode"], {}).values())
         return max(recorded, key=lambda other: _likeness(parts, other), default=None)
 
     def forget(self, episode: str) -> None:
@@ -324,7 +346,7 @@ class ReplayModel:
         """The recorded reply. Raises `EpisodeError` (infrastructure) for a call that was not recorded, saying
         what differs from the nearest one that was."""
         parts = call_parts(self.inner, request)
-        found = self._log.find(request.identity.episode, key_of(parts))
+        found = self._log.find(parts, key_of(parts))
         if found is not None:
             return replace(found, latency_s=0.0)
         who = request.identity

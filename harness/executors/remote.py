@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.models import endpoint, limits, make_model
+from agents.models import endpoint, limits
 from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
@@ -21,7 +21,7 @@ from harness.executors import Json
 from harness.executors.playing import Keep, Player
 from harness.executors.relay import RelayedModel
 from harness.experiment import Experiment
-from harness.plan import Plan, model_config
+from harness.plan import Plan
 from harness.scoring import Scoring
 from harness.watchdog import Activity
 
@@ -82,7 +82,7 @@ class DeskModel:
         """See `Model.complete`."""
         parts = call_parts(self._plain, request)
         key = key_of(parts)
-        found = None if self._replay else self._lent.find(request.identity.episode, key)
+        found = None if self._replay else self._lent.find(parts, key)
         reply = found or await self._ask(request)
         fresh = None if reply.cache_hit else parts
         await self._line.said({"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit})
@@ -120,14 +120,10 @@ class RemotePlayer:
         self._lent = LentCalls(Path(setup["calls"]))
         experiment = Experiment.model_validate(setup["experiment"])
         self.limits = experiment.limits
-        plan = Plan(experiment)
+        plan = Plan(experiment, setup["readers"])
         relayed = {each["name"]: each for each in setup["relayed"]}
         for name in plan.model_names():
-            plain: Model = (
-                RelayedModel(relayed[name], line.complete)
-                if name in relayed
-                else make_model(name, model_config(experiment, name))
-            )
+            plain: Model = RelayedModel(relayed[name], line.complete) if name in relayed else plan.make_model(name)
             attach: Callable[[Callable[[], Awaitable[str]]], None] | None = getattr(plain, "attach", None)
             if attach is not None:
                 attach(partial(line.address, name))
