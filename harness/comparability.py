@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import BadInput, nearest
-from harness.experiment import MODEL_EFFORT_KEYS
+from harness.identity import entry_of, environment_options, model_identity
 from harness.specs import PartnerSpec
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
@@ -31,7 +31,7 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
         "judge": None if judge is None else {"label": judge, "models": judge_models(config)},
         "protocol": {
             **manifest["environments"][shown],
-            "options": spec["options"],
+            "options": environment_options(spec["name"], spec["options"]),
             "partner": _partner(config, pairing),
         },
         "actor": _actor(config, actor),
@@ -69,11 +69,7 @@ def judge_models(config: Mapping[str, Any]) -> list[Any]:
 
 def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] | None:
     """A model's config without what changes no output."""
-    if name is None:
-        return None
-    provider, _, model = name.partition(":")
-    entry = config["models"].get(name) or {"provider": provider, "model": model}
-    return {key: value for key, value in entry.items() if key not in MODEL_EFFORT_KEYS}
+    return None if name is None else model_identity(entry_of(config, name))
 
 
 def _actor(config: Mapping[str, Any], label: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
-from harness.seeds import stable_hash
+from harness.identity import identity_of
 from harness.specs import (
     ActorSpec,
     EnvironmentSpec,
@@ -120,8 +120,8 @@ class Experiment(Spec):
 
     @property
     def identity(self) -> str:
-        """Hash over everything that changes outputs: not the description, not the limits."""
-        return stable_hash(identity_options(self.model_dump(mode="json")))
+        """Hash over everything that changes outputs: not the description, the limits, or where a model is."""
+        return identity_of(self.model_dump(mode="json"))
 
     @property
     def run_name(self) -> str:
@@ -131,35 +131,6 @@ class Experiment(Spec):
 SEPARATOR = " | "
 """Between the parts of a cell's name."""
 AXES = ("environment", "split", "pairing", "actor", "strategist")
-
-NOT_IDENTITY = ("description", "limits", "log")
-LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
-"""Keys that came with a later version: at their default they are left out, so that runs made before keep their name."""
-MODEL_EFFORT_KEYS = (
-    *("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on", "requests_per_minute"),
-    *("tokens_per_minute", "headers", "query", "ca", "reasoning_cap"),
-)
-"""Keys of a model's config that change no output."""
-
-
-def identity_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved config without what can not change an output."""
-    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    for key, default in LATER_KEYS.items():
-        if kept.get(key) == default:
-            kept.pop(key, None)
-    kept["models"] = {
-        name: {key: value for key, value in model.items() if key not in MODEL_EFFORT_KEYS}
-        for name, model in config.get("models", {}).items()
-    }
-    return {key: _without_unset(value) for key, value in kept.items()}
-
-
-def _without_unset(value: Any) -> Any:
-    """The value without the keys of roles that came with a later version and are not used."""
-    if isinstance(value, Mapping):
-        return {key: _without_unset(item) for key, item in value.items() if (key, item) != ("reasoning_effort", None)}
-    return [_without_unset(item) for item in value] if isinstance(value, list) else value
 
 
 def pairing_label(pairing: str | PartnerSpec) -> str:

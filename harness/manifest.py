@@ -13,10 +13,14 @@ from typing import Any
 from agents.models.served import served_by
 from agents.prompts import general
 from harness.errors import BadInput
-from harness.experiment import identity_options
+from harness.experiment import Experiment
+from harness.identity import identity_options
+from harness.identity_0_1 import compared_options, earlier_name
 from harness.leaks import task_hash
 from harness.plan import Plan
+from harness.readers import EARLIER, TODAY, readers_of
 from harness.scoring import Scoring
+from harness.store import MANIFEST, read_manifest
 
 SCHEMA_VERSION = 1
 PACKAGES = ("strategist-harness", "openai", "anthropic", "xllamacpp", "vllm", "torch", "trl", "pydantic", "numpy")
@@ -31,6 +35,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "run": run,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "identity": experiment.identity,
+        "interface": {"readers": plan.readers},
         "config": experiment.model_dump(mode="json"),
         "cells": {
             cell: {"planned": n, "assisted": plan.assisted(plan.cells[cell])} for cell, n in plan.planned().items()
@@ -129,11 +134,22 @@ def _run_git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def folder_readers(folder: Path, new: int = TODAY) -> int:
+    """The readers of the run in a folder; `new` where there is none yet. Raises `BadInput` for a damaged manifest."""
+    return readers_of(read_manifest(folder)) if (folder / MANIFEST).exists() else new
+
+
+def folder_name(experiment: Experiment, results: Path) -> str:
+    """What the experiment's folder under `results` is called. A run that version 0.1 began keeps the name it had."""
+    earlier = earlier_name(experiment.model_dump(mode="json"))
+    begun = (results / earlier / MANIFEST).exists() and not (results / experiment.run_name / MANIFEST).exists()
+    return earlier if begun and folder_readers(results / earlier) == EARLIER else experiment.run_name
+
+
 def refuse_changes(stored: Mapping[str, Any], fresh: Mapping[str, Any], folder: Path) -> None:
     """Raise `BadInput` showing every difference that would make old and new episodes of the run incomparable."""
-    lines = []
-    if stored["identity"] != fresh["identity"]:
-        lines += _differences(identity_options(stored["config"]), identity_options(fresh["config"]), "")
+    options = compared_options if readers_of(stored) == EARLIER else identity_options
+    lines = _differences(options(stored["config"]), options(fresh["config"]), "")
     lines += _differences(stored["prompts"], fresh["prompts"], "prompt ")
     lines += _differences(stored["data"], fresh["data"], "data ")
     if lines:
@@ -144,11 +160,25 @@ def refuse_changes(stored: Mapping[str, Any], fresh: Mapping[str, Any], folder: 
         )
 
 
+class _Unset:
+    """In place of what does not stand in a config: it has its default."""
+
+    def __repr__(self) -> str:
+        return "not set"
+
+
+_UNSET = _Unset()
+
+
 def _differences(old: Any, new: Any, place: str) -> list[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = [*old, *(key for key in new if key not in old)]
         dot = "" if not place or place.endswith(" ") else "."
-        return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{place}{dot}{key}")]
+        return [
+            line
+            for key in keys
+            for line in _differences(old.get(key, _UNSET), new.get(key, _UNSET), f"{place}{dot}{key}")
+        ]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
             line

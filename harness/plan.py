@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 import environments
+from agents.models import REGISTRY as PROVIDERS
 from agents.models import make_model
 from agents.models.base import Model
 from agents.strategists import kind_of
@@ -20,6 +21,7 @@ from harness.errors import BadInput, nearest
 from harness.experiment import Cell, Experiment, cells
 from harness.judging import judge_kind
 from harness.judging.process import check_spec, process_kind
+from harness.readers import EARLIER, EARLIER_PARSING, TODAY
 from harness.seeds import episode_seed, stable_hash
 from harness.specs import ActorSpec, EnvironmentSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
 
@@ -64,9 +66,11 @@ class Plan:
     """The experiment made concrete. Raises `BadInput` while it is built for anything that can not be found: an
     environment, split, task, option, strategist, model, script, or data that is not imported."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, readers: int = TODAY) -> None:
+        """`readers`: those of the run that it is made for (`harness.readers`)."""
         self.experiment = experiment
-        self.worlds = {_world_key(spec): _world(spec) for spec in experiment.environments}
+        self.readers = readers
+        self.worlds = {_world_key(spec): _world(spec, readers) for spec in experiment.environments}
         seats = {world.environment.name: world.environment.seats for world in self.worlds.values()}
         scripts = {world.environment.name: tuple(world.environment.baselines) for world in self.worlds.values()}
         self._check_scripts(scripts)
@@ -159,7 +163,11 @@ class Plan:
     def open_models(self) -> None:
         """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""
         for name in self.model_names():
-            self.models[name] = make_model(name, model_config(self.experiment, name))
+            self.models[name] = self.make_model(name)
+
+    def make_model(self, name: str) -> Model:
+        """One of the experiment's models, its texts read as the run reads them. Raises `BadInput`."""
+        return open_model(name, model_config(self.experiment, name), self.readers)
 
     def episode(self, unit: Unit) -> EpisodePlan:
         """What `play_episode` needs for a unit. Models that are not open are None in it: it can then be looked at, not
@@ -320,6 +328,15 @@ def _way(role: str, spec: RoleSpec | JudgingSpec, *, schema: bool) -> Way:
     return Way(spec.temperature, spec.max_tokens, spec.reasoning_effort, schema, role)
 
 
+def open_model(name: str, config: Mapping[str, Any], readers: int) -> Model:
+    """A model as runs with these readers ask it: under the earlier ones its texts are taken as they come, reasoning
+    included, and no room for reasoning is asked for. Raises `BadInput`."""
+    if readers != EARLIER or config.get("provider") not in PROVIDERS.builtin:
+        return make_model(name, config)
+    room = {} if config["provider"] == "scripted" else {"reasoning_tokens": 0}
+    return make_model(name, {**config, "reasoning": False, **room})
+
+
 def _models_of(actor: ActorSpec, strategist: StrategistSpec) -> tuple[str | None, str | None]:
     return actor.model, strategist.model
 
@@ -328,8 +345,11 @@ def _world_key(spec: EnvironmentSpec) -> str:
     return stable_hash(spec.model_dump(mode="json"))
 
 
-def _world(spec: EnvironmentSpec) -> World:
-    environment = environments.make(spec.name, spec.options)
+def _world(spec: EnvironmentSpec, readers: int) -> World:
+    environment: Any = environments.make(spec.name, spec.options)
+    own = type(getattr(environment, "options", None))
+    if readers == EARLIER and "parsing" in getattr(own, "model_fields", ()):
+        environment = environments.make(spec.name, {**spec.options, "parsing": EARLIER_PARSING})
     every = environment.tasks(spec.split)
     tasks = choose_tasks(every, spec)
     return World(environment, tasks, every, {task.id: task for task in tasks})

@@ -31,10 +31,11 @@ from harness.index import latest_episodes
 from harness.interface_watch import InterfaceWatch
 from harness.jobs import Job, RetryFailed, owed_jobs, unit_of
 from harness.leaks import find_leaks, refuse_leaks
-from harness.manifest import build_manifest, refuse_changes
+from harness.manifest import build_manifest, folder_readers, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, model_config
 from harness.progress import Progress
+from harness.readers import TODAY
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.runner import Stop
 from harness.scoring import Records, Scored, Scoring
@@ -70,13 +71,16 @@ class Run:
         replay: Path | None = None,
         allow_leak: bool = False,
         workforce: Workforce | None = None,
+        readers: int | None = None,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
         unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
-        `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here)."""
+        `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here).
+        `readers`: those of a run that is begun now (today's); one that is there keeps its own."""
         self.experiment = experiment
         self.folder = folder
-        self.plan = Plan(experiment)
+        self.readers = folder_readers(folder, TODAY if readers is None else readers)
+        self.plan = Plan(experiment, self.readers)
         self.meter = Meter()
         self.retry_failed = retry_failed
         self.budget = budget or Budget()
@@ -188,7 +192,8 @@ class Run:
         player = Player(self.plan, self.scoring, self.activity)
         if force.kind == "local" and not force.workers:
             return InProcess(player, at_once)
-        desk = Desk(self.experiment, self._plain_models, self.meter, self._calls, self.replay is not None)
+        models = self._plain_models
+        desk = Desk(self.experiment, models, self.meter, self._calls, self.replay is not None, self.readers)
         if force.kind == "ray":
             return on_ray(force.address, at_once, player, desk, progress.say)
         from harness.executors.workers import Workers

@@ -18,8 +18,10 @@ from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
 from harness.failures import again_helps, failure_lines, grouped_failures
 from harness.livelog import logged
+from harness.manifest import folder_name
 from harness.plan import Plan, model_config
 from harness.progress import Progress
+from harness.readers import TODAY, kept_line
 from harness.run import Run, RunSummary, execute
 from harness.store import FORECAST, MANIFEST
 
@@ -28,7 +30,7 @@ EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
-    name = experiment.run_name if arguments.name is None else arguments.name
+    name = folder_name(experiment, arguments.results) if arguments.name is None else arguments.name
     if arguments.dry_run:
         return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     folder = run_folder(arguments.results, name)
@@ -51,6 +53,8 @@ def run_command(arguments: argparse.Namespace) -> int:
         if first and any(path != folder for path in arguments.results.iterdir()):
             keep_forecast(run, arguments.results)
         progress = logged(Progress(), experiment.log, run.folder)
+        if run.readers != TODAY:
+            progress.say(kept_line("run"))
         for torn in run.torn:
             progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)

@@ -18,11 +18,12 @@ from harness.experiment import SEPARATOR, Experiment
 from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
 from harness.index import Row
 from harness.plan import Plan
+from harness.readers import TODAY, kept_line
 from harness.store import MANIFEST
 from harness.training.config import TrainConfig, load_train_config
 from harness.training.curve import CurveRow, find_trainings
 from harness.training.experiments import UNTRAINED
-from harness.training.folder import TrainingFolder
+from harness.training.folder import TrainingFolder, folder_name
 from harness.training.selfplay import Interrupted, PlannedRun, SelfPlay
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
@@ -31,12 +32,14 @@ EXIT_OK, EXIT_INTERRUPTED = 0, 130
 def train_command(arguments: argparse.Namespace) -> int:
     wait_passively()
     config = load_train_config(arguments.config, arguments.overrides)
-    folder = run_folder(arguments.results, arguments.name or config.folder_name)
+    folder = run_folder(arguments.results, arguments.name or folder_name(config, arguments.results))
     if (folder / MANIFEST).exists():
         raise BadInput(f"{folder} is a run, not a training; give the training another name (--name)")
     training = SelfPlay(config, folder, look_only=arguments.dry_run)
     if arguments.dry_run:
         return show_stages(training, arguments.results)
+    if training.readers != TODAY:
+        training.progress.say(kept_line("training"))
     try:
         rows = training.run()
     except Interrupted as stop:

@@ -21,17 +21,25 @@ from harness.executors import Json
 from harness.executors.relay import described_model, request_from
 from harness.experiment import Experiment
 from harness.metering import Meter
+from harness.readers import TODAY
 
 
 class Desk:
     """Belongs to the run's own process."""
 
     def __init__(
-        self, experiment: Experiment, models: Mapping[str, Model], meter: Meter, calls: CallLog | None, replay: bool
+        self,
+        experiment: Experiment,
+        models: Mapping[str, Model],
+        meter: Meter,
+        calls: CallLog | None,
+        replay: bool,
+        readers: int = TODAY,
     ) -> None:
-        """`models`: the plain ones, by name. `calls`: the record of replies, which `replay` answers everything from."""
+        """`models`: the plain ones, by name. `calls`: the record of replies, which `replay` answers everything from.
+        `readers`: the run's."""
         self._experiment, self._models, self._meter, self._calls = experiment, models, meter, calls
-        self._replay = replay
+        self._replay, self._readers = replay, readers
 
     def setup(self, far: bool = False) -> Json:
         """What a player elsewhere is made from. No secret is in it: keys travel by the environment alone. A player that
@@ -39,6 +47,7 @@ class Desk:
         here = ("relayed", "hosted") if far else ("relayed",)
         return {
             "experiment": self._experiment.model_dump(mode="json"),
+            "readers": self._readers,
             "replay": self._replay,
             "calls": self._calls.path.name if self._calls else "",
             "refusals": known_refusals(),

@@ -14,7 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInput, nearest
-from harness.experiment import JudgeSpecs, apply_override, identity_options
+from harness.experiment import JudgeSpecs, apply_override
+from harness.identity import identity_of
+from harness.identity_0_1 import earlier_options
 from harness.seeds import stable_hash
 from harness.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
 from harness.training.fit import TrainOptions
@@ -257,18 +259,23 @@ class TrainConfig(Spec):
 
     @property
     def identity(self) -> str:
-        """Hash over everything that changes outputs: not the description, not the limits."""
-        return stable_hash("training", training_options(self.model_dump(mode="json")))
+        """Hash over everything that changes outputs: not the description, the limits, or where a model is."""
+        return identity_of(self.model_dump(mode="json"), "training")
 
     @property
     def folder_name(self) -> str:
         return f"{self.name}-{self.identity[:8]}"
 
+    @property
+    def earlier_name(self) -> str:
+        """What version 0.1 called the training's folder."""
+        identity = stable_hash("training", earlier_training_options(self.model_dump(mode="json")))
+        return f"{self.name}-{identity[:8]}"
 
-def training_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A dumped config without what can not change an output. What came later is left out at its default, so that trainings
-    made before keep their name."""
-    kept = identity_options(config)
+
+def earlier_training_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a dumped config version 0.1 made the identity of. What came later is left out at its default."""
+    kept = earlier_options(config)
     if kept.get("method") == MethodPart().model_dump(mode="json"):
         del kept["method"]
     for part, key, default in (("data", "keep", "all"), ("held_out", "seed", None)):

@@ -13,9 +13,12 @@ import environments
 from agents.strategists import kind_of
 from environments.base import Task
 from harness.errors import BadInput
-from harness.experiment import Experiment, identity_options
+from harness.experiment import Experiment
+from harness.identity import identity_options
+from harness.identity_0_1 import earlier_options
 from harness.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
 from harness.plan import choose_tasks
+from harness.readers import EARLIER
 from harness.seeds import seed_from
 from harness.specs import EnvironmentSpec, ProcessSpec
 from harness.training.checkpoints import REVISION
@@ -248,9 +251,11 @@ def _judging(config: TrainConfig) -> set[str | None]:
     return {*(judge.model for judge in _judges(config)), *(spec.model for spec in config.process)}
 
 
-def steady_options(experiment: Experiment) -> dict[str, Any]:
-    """What of an experiment changes its outputs. Where a checkpoint lies does not, what is in it does."""
-    options = identity_options(experiment.model_dump(mode="json"))
+def steady_options(experiment: Experiment, readers: int) -> dict[str, Any]:
+    """What of an experiment changes its outputs, as trainings with these readers write it down. Where a checkpoint lies does
+    not, what is in it does."""
+    options_of = earlier_options if readers == EARLIER else identity_options
+    options = options_of(experiment.model_dump(mode="json"))
     for model in options["models"].values():
         if str(model.get("revision", "")).startswith(REVISION):
             model.pop("model")

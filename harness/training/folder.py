@@ -25,8 +25,10 @@ from typing import Any
 
 from harness.comparability import differences
 from harness.errors import BadInput
+from harness.identity import identity_options
+from harness.readers import EARLIER, TODAY, readers_of
 from harness.store import write_whole
-from harness.training.config import TrainConfig, training_options
+from harness.training.config import TrainConfig, earlier_training_options
 from harness.training.curve import TRAINING
 from harness.training.fit import CHECKPOINT
 
@@ -62,19 +64,33 @@ class TrainingFolder:
         return path.relative_to(self.path).as_posix()
 
 
+def folder_readers(folder: Path) -> int:
+    """The readers of the training in a folder; today's where there is none yet. Raises `BadInput`."""
+    return readers_of(read_training(folder)) if (folder / TRAINING).exists() else TODAY
+
+
+def folder_name(config: TrainConfig, results: Path) -> str:
+    """What the training's folder under `results` is called. A training that version 0.1 began keeps the name it had."""
+    earlier = config.earlier_name
+    begun = (results / earlier / TRAINING).exists() and not (results / config.folder_name / TRAINING).exists()
+    return earlier if begun and folder_readers(results / earlier) == EARLIER else config.folder_name
+
+
 def open_folder(folder: TrainingFolder, config: TrainConfig, facts: dict[str, Any]) -> None:
     """Write `training.json` of a new training. Raises `BadInput` showing the difference when the folder was made from
     another config."""
     path = folder.path / TRAINING
     dumped = config.model_dump(mode="json")
     if not path.exists():
-        content = {"schema_version": SCHEMA_VERSION, "identity": config.identity, "config": dumped, **facts}
+        head = {"schema_version": SCHEMA_VERSION, "identity": config.identity, "interface": {"readers": TODAY}}
+        content = {**head, "config": dumped, **facts}
         write_whole(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
         return
     stored = read_training(folder.path)
-    if stored["identity"] != config.identity:
-        old, new = training_options(stored["config"]), training_options(dumped)
-        lines = "\n  ".join(list(differences(old, new, "config"))[:20])
+    options = earlier_training_options if readers_of(stored) == EARLIER else identity_options
+    found = list(differences(options(stored["config"]), options(dumped), "config"))
+    if found:
+        lines = "\n  ".join(found[:20])
         raise BadInput(
             f"the training {folder.path} was made from something else:\n  {lines}\n"
             "Give the changed training another name (--name), or undo the change to continue this one."

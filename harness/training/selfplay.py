@@ -50,7 +50,7 @@ from harness.training.experiments import (
     weights_name,
 )
 from harness.training.fit import FitResult, fit
-from harness.training.folder import TrainingFolder, open_folder
+from harness.training.folder import TrainingFolder, folder_readers, open_folder
 from harness.training.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
 from harness.training.learnt import returns_of
 from harness.training.prepare import prepare
@@ -97,6 +97,8 @@ class SelfPlay:
         (`look_only`: those are noted in `missing`); nothing is written or played yet."""
         self.config = config
         self.folder = TrainingFolder(folder)
+        self.readers = folder_readers(folder)
+        """One training's runs have the same ones, those of iterations to come included."""
         self.progress = progress or Progress()
         self.tasks = find_tasks(config, without_data=look_only)
         self.missing = [each.missing for each in self.tasks if each.missing]
@@ -323,7 +325,7 @@ class SelfPlay:
 
     def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
         """Play a run to its end. Raises `Interrupted`, and `Owed` when more is owed than the config allows."""
-        with Run(experiment, folder, allow_leak=allow_leak) as run:
+        with Run(experiment, folder, allow_leak=allow_leak, readers=self.readers) as run:
             self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.jobs())} with something left to do")
             for torn in run.torn:
                 self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
@@ -340,10 +342,10 @@ class SelfPlay:
 
     def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
         """What a run's result is a function of."""
-        plan = Plan(experiment)
+        plan = Plan(experiment, self.readers)
         prompts = dict(sorted(prompt_versions(plan)))
         return {
-            "experiment": steady_options(experiment),
+            "experiment": steady_options(experiment, self.readers),
             "weights": weights.hash,
             "data": data_hashes(plan),
             "prompts": prompts,
@@ -359,7 +361,7 @@ class SelfPlay:
         for planned in self.planned()[: 1 + len(self._learning())]:
             if planned.experiment is None:
                 continue
-            plan = Plan(planned.experiment)
+            plan = Plan(planned.experiment, self.readers)
             if planned.stage == "held-out-0":
                 playing = plan.played_by()
                 configs = {name: model_config(planned.experiment, name) for name in playing}

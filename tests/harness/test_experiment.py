@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from harness.errors import BadInput
-from harness.experiment import AXES, Cell, Experiment, cells, identity_options, load_experiment
+from harness.experiment import AXES, Cell, Experiment, cells, load_experiment
+from harness.identity import identity_options
 from harness.plan import Plan
 from tests.harness.builders import config, experiment
 

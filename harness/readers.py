@@ -1,0 +1,24 @@
+"""By which readers a run's answers are read: those of today, or the earlier ones, which a run that was begun with them
+keeps. A leaf module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TODAY = 2
+"""Reasoning is kept apart, and one module reads what models write."""
+EARLIER = 1
+"""Texts as they came, read by each environment on its own (version 0.1)."""
+EARLIER_PARSING = "0.1"
+"""The environments' name for the earlier readers (`ActionFormat.parsing`)."""
+
+
+def kept_line(what: str) -> str:
+    """What is said when a run or a training of version 0.1 is gone on with."""
+    return f"This {what} was begun with the earlier readers and keeps them; --name NEW plays it with today's."
+
+
+def readers_of(manifest: Mapping[str, Any]) -> int:
+    """The readers of a run, from its manifest; one that does not say was begun with the earlier ones."""
+    return int((manifest.get("interface") or {}).get("readers", EARLIER))
