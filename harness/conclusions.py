@@ -105,6 +105,47 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
     )
 
 
+def answer(family: Family, number: int) -> str:
+    """One row of an uplift in one sentence for somebody who reads nothing else: both means, the difference and what may be
+    concluded, what the controls say, and who the actor is."""
+    row = family.rows[number]
+    a, b = names(row)
+    say = partial(_amount, row)
+    d = row.result.estimate
+    verdict = {
+        "higher": "shown to help",
+        "lower": "shown to hurt",
+        "borderline": "borderline, so take it as not shown",
+        "hinges": "not shown, because missing outcomes could undo it",
+        "open": "no difference shown",
+        "nothing": "too few tasks to tell",
+    }[finding(row)]
+    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
+    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
+    return " ".join(part for part in (text, _controls(row, family.beside.get(number, ())), _actor(row)) if part)
+
+
+def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
+    """What the controls reached, and whether a gain can be put down to what the strategies say."""
+    reached = [(each.a.axes["strategist"], each) for each in beside]
+    if not reached:
+        return ""
+    means = " and ".join(f"{_amount(each, each.mean_a)} with {name}" for name, each in reached)
+    text = f"The controls reached {means}: {row.b.axes['strategist']}"
+    unbeaten = [name for name, each in reached if finding(each) != "higher"]
+    if unbeaten:
+        return f"{text} is not shown to beat {' or '.join(unbeaten)}, so a gain could not be put down to what its strategies say."
+    return f"{text} beats them, so what its strategies say counts."
+
+
+def _actor(row: Comparison) -> str:
+    """A word about an actor that is no language model."""
+    script = (row.b.facts["actor"] or {}).get("script")
+    if not script:
+        return ""
+    return "The actor here is no language model: it does the possible command that shares most words with the strategy."
+
+
 def scope_sentences(family: Family) -> list[str]:
     """What limits all that is said above."""
     lines = []

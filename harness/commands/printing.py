@@ -17,8 +17,12 @@ FOLDED = 50
 
 def say(console: Console, text: str, style: str = "") -> None:
     """Print text that may hold agents' words: nothing in it is markup, control characters are shown as codes."""
-    safe = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-    console.print(Text(safe, style=style), soft_wrap=True)
+    console.print(Text(plain(text), style=style), soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """The text with control characters shown as codes: nothing in it moves a cursor or changes a colour."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,137 @@
+"""What the quick-start ends with: one game with and without a strategist side by side, and the answer in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.commands.printing import plain
+from harness.comparison import Comparison, Family, uplift
+from harness.conclusions import answer
+from harness.errors import BadInput
+from harness.index import latest_episodes
+from harness.records import EpisodeRecord, TurnRecord
+from harness.store import EPISODES, read_record
+
+HELPED = "epo"
+LONGEST = 200
+"""Characters of an agent's or the world's text in the excerpt."""
+MOST_TURNS, FIRST_TURNS = 3, 2
+"""Turns of an episode that are shown: all, or the first two and the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SameGame:
+    """One task played by two arms with the same seed."""
+
+    without: EpisodeRecord
+    helped: EpisodeRecord
+
+
+def uplift_of(folder: Path, kind: str = HELPED) -> tuple[Family, int] | None:
+    """The run's family of comparisons and the number of the first row that holds the strategist `kind` against vanilla;
+    None where the run has no such row."""
+    try:
+        family = uplift(str(folder))
+    except BadInput:
+        return None
+    for number, row in enumerate(family.rows):
+        if row.b.kind == kind:
+            return family, number
+    return None
+
+
+def same_game(folder: Path, row: Comparison) -> SameGame | None:
+    """The first task that the second arm won and the first did not; where there is none, the first that they ended
+    differently, else the first that both finished. None where no task was finished by both."""
+    both = row.a.rows.merge(row.b.rows, on=["task_id", "order", "repeat"], suffixes=("_a", "_b"))
+    both = both[both["goal_a"].notna() & both["goal_b"].notna()]
+    if both.empty:
+        return None
+    gain = both["goal_b"] - both["goal_a"]
+    order = gain.rank(method="first", ascending=False) if (gain > 0).any() else (gain == 0).astype(float)
+    chosen = both.loc[order.idxmin()]
+    rows = latest_episodes(folder)
+    without, helped = (
+        read_record(folder / EPISODES, rows[chosen[f"episode_id_{side}"]]["offset"], EpisodeRecord) for side in "ab"
+    )
+    return SameGame(without, helped)
+
+
+def print_excerpt(console: Console, game: SameGame) -> None:
+    """The two episodes beside each other, turn by turn; agents' words are plain text."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for record in (game.without, game.helped):
+        table.add_column(f"{record.strategist} + {record.actor}", ratio=1, overflow="fold")
+    left, right = (list(_turns(record)) for record in (game.without, game.helped))
+    for number in range(max(len(left), len(right))):
+        cells = [turns[number] if number < len(turns) else Text() for turns in (left, right)]
+        table.add_row(*cells)
+    table.add_row(*(_end(record) for record in (game.without, game.helped)))
+    console.print(Text(f"\nThe same game twice: {plain(_task(game.without))}", style="bold"))
+    console.print(table)
+
+
+def _task(record: EpisodeRecord) -> str:
+    """What the seat had to do: the last line of what it was told that says so, else the task's id."""
+    lines = [line.strip() for line in record.seats[0].background.splitlines() if line.strip()]
+    told = [line for line in lines if line.lower().startswith(("your task is", "instruction"))]
+    return (told or lines or [record.task_id])[-1 if told else 0]
+
+
+def _turns(record: EpisodeRecord) -> Iterator[Text]:
+    left_out = len(record.turns) - MOST_TURNS
+    for number, turn in enumerate(record.turns):
+        if left_out > 0 and FIRST_TURNS <= number < FIRST_TURNS + left_out:
+            if number == FIRST_TURNS:
+                yield Text(f"… {left_out} more", style="dim")
+            continue
+        text = Text()
+        if turn.strategy:
+            text.append(f"strategy: {_short(turn.strategy)}\n", style="italic")
+        text.append(f"> {_short(turn.rendered)}", style="bold")
+        answer = _answer(record, number)
+        if answer:
+            text.append(f"\n{_short(answer)}", style="dim")
+        yield text
+
+
+def _answer(record: EpisodeRecord, number: int) -> str:
+    """What the seat saw after its turn: the world's words, its own left out."""
+    turn = record.turns[number]
+    later = [each for each in record.turns[number + 1 :] if each.seat == turn.seat]
+    seen = later[0].observation if later else record.seats[turn.seat].closing
+    return " ".join(_worlds_words(seen, turn))
+
+
+def _worlds_words(seen: list[str], turn: TurnRecord) -> list[str]:
+    return [text for text in seen if text.strip() and text.strip() != turn.rendered.strip()]
+
+
+def _short(text: str) -> str:
+    line = plain(" ".join(text.split()))
+    return line if len(line) <= LONGEST else line[:LONGEST] + "…"
+
+
+def _end(record: EpisodeRecord) -> Text:
+    if record.outcome is None:
+        return Text("no outcome", style="dim")
+    won = record.outcome.success
+    return Text("goal reached" if won else "goal not reached", style="green" if won else "red")
+
+
+def print_answer(console: Console, folder: Path) -> None:
+    """The excerpt and the answer, where the run compares `epo` with `vanilla`."""
+    found = uplift_of(folder)
+    if found is None:
+        return
+    family, number = found
+    game = same_game(folder, family.rows[number])
+    if game is not None:
+        print_excerpt(console, game)
+    console.print(Text(f"\n{plain(answer(family, number))}", style="bold"), soft_wrap=True)
