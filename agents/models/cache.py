@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agents.models.base import ChatReply, ChatRequest, Model
+from agents.models.recorded import read_today
 from harness.errors import BadInput, EpisodeError
 
 Parts = dict[str, Any]
@@ -286,7 +287,7 @@ class RecordingModel:
         key = key_of(parts)
         found = self._log.find(parts, key)
         if found is not None:
-            return found
+            return read_today(found, self.inner)
         reply = await self.inner.complete(request)
         self._log.append(parts, key, reply)
         return reply
@@ -341,20 +342,35 @@ class ReplayModel:
         self.base_url = model.base_url
         self.inner = model
         self._log = log
+        self._written: dict[str, str] = {}
+        """An answer in a chat -> the same in the chats of version 0.1, where reasoning stood before it."""
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The recorded reply. Raises `EpisodeError` (infrastructure) for a call that was not recorded, saying
         what differs from the nearest one that was."""
         parts = call_parts(self.inner, request)
-        found = self._log.find(parts, key_of(parts))
+        found = self._log.find(parts, key_of(parts)) or self._find_earlier(parts)
         if found is not None:
-            return replace(found, latency_s=0.0)
+            return self._read(found)
         who = request.identity
         call = f"{who.role} call {who.ordinal} of seat {who.seat} in episode {who.episode!r}"
         near = self._log.nearest(parts)
         why = "the record is empty" if near is None else f"the nearest differs in {difference(parts, near)}"
         message = f"replay: {call} is not in {self._log.path.name}: {why}"
         raise EpisodeError("infrastructure", message, failure="setup", reason="replay-missing")
+
+    def _find_earlier(self, parts: Parts) -> ChatReply | None:
+        """The reply to the same chat as version 0.1 kept it."""
+        if not self._written:
+            return None
+        earlier = {**parts, "messages": [self._written.get(message, message) for message in parts["messages"]]}
+        return self._log.find(earlier, key_of(earlier))
+
+    def _read(self, found: ChatReply) -> ChatReply:
+        reply = read_today(replace(found, latency_s=0.0), self.inner)
+        if reply.text != found.text:
+            self._written[f"assistant:{_digest(reply.text)}"] = f"assistant:{_digest(found.text)}"
+        return reply
 
     async def check(self) -> None:
         """Nothing is needed but the record."""

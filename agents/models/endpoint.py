@@ -146,6 +146,8 @@ class EndpointModel:
         self.revision = config.revision
         self.base_url = base_url
         self.limit = limit
+        self.reasoning = config.reasoning
+        """How reasoning is marked in its texts; False: they are taken as they are."""
         self.options: Mapping[str, Any] = {
             "structured": config.structured,
             "max_tokens": config.max_tokens,

@@ -33,7 +33,7 @@ class ScriptedModel:
         self.revision = config.revision
         self.options: Mapping[str, Any] = {"function": config.function, "max_tokens": config.max_tokens}
         self._script = script
-        self._reasoning = config.reasoning
+        self.reasoning = config.reasoning
         self._price = price_of(config.provider, config.model, config.price)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -49,7 +49,7 @@ class ScriptedModel:
             )
         prompt = sum(len(message.content.split()) for message in request.messages)
         completion = len(answer.split())
-        text, reasoning = separated(answer, self._reasoning)
+        text, reasoning = separated(answer, self.reasoning)
         return ChatReply(
             text=text,
             reasoning=reasoning,

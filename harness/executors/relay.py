@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.cache import reply_from
+from agents.models.config import ReasoningTags
 
 Json = dict[str, Any]
 Ask = Callable[[str, Json], Awaitable[Json]]
@@ -30,7 +31,9 @@ def described_model(model: Model) -> Json:
     """What records and the record of replies say of a model: all that a `RelayedModel` is made from."""
     options = getattr(model, "options", {})
     names = ("name", "provider", "model", "revision", "base_url")
-    return {name: getattr(model, name) for name in names} | {"options": dict(options)}
+    tags = getattr(model, "reasoning", False)
+    reasoning = tags.model_dump() if isinstance(tags, ReasoningTags) else tags
+    return {name: getattr(model, name) for name in names} | {"options": dict(options), "reasoning": reasoning}
 
 
 class RelayedModel:
@@ -43,6 +46,8 @@ class RelayedModel:
         self.revision: str | None = described["revision"]
         self.base_url: str | None = described["base_url"]
         self.options: Json = described["options"]
+        tags = described["reasoning"]
+        self.reasoning = ReasoningTags(**tags) if isinstance(tags, dict) else tags
         self._ask = ask
 
     async def complete(self, request: ChatRequest) -> ChatReply:

@@ -16,6 +16,7 @@ from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
 from agents.models.limits import Outcome
+from agents.models.recorded import read_today
 from harness.errors import EpisodeError, Usage
 from harness.executors import Json
 from harness.executors.playing import Keep, Player
@@ -83,7 +84,7 @@ class DeskModel:
         parts = call_parts(self._plain, request)
         key = key_of(parts)
         found = None if self._replay else self._lent.find(parts, key)
-        reply = found or await self._ask(request)
+        reply = read_today(found, self._plain) if found else await self._ask(request)
         fresh = None if reply.cache_hit else parts
         await self._line.said({"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit})
         return reply

@@ -100,6 +100,18 @@ def test_another_name_plays_it_with_todays_readers(
     assert experiment.run_name != NAME
 
 
+def test_a_replay_of_its_record_reads_it_with_todays_readers(results: Path, server: OpenAIServer) -> None:
+    only = "[{name: sotopia, split: builtin-test, tasks: 1, options: {max_turns: 4}}]"
+    arguments = ("--set", f"environments={only}", "--set", "strategists=[vanilla]", "--replay", f"results/{NAME}")
+    assert run("--name", "again", *arguments) == 0
+    assert len(server.requests) == 0
+    (row,) = rows(results / "again")
+    actors = [call for call in row["calls"] if call["role"] == "actor"]
+    assert [call["reasoning"] for call in actors] == ["I could lie."] * 4
+    assert all(call["text"].startswith("{") for call in actors)
+    assert [turn["action"] for turn in row["turns"]] == ["line 0", "line 0", "line 1", "line 1"]
+
+
 def test_it_is_opened_ranked_judged_and_checked_like_any_other(
     results: Path, server: OpenAIServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
