@@ -22,9 +22,10 @@ from harness.comparability import CATEGORIES, differences, facts_of, under_test
 from harness.errors import BadInput, nearest
 from harness.experiment import AXES, SEPARATOR
 from harness.leaks import task_hash
+from harness.ledger import Ledger, ledger_of
 from harness.statistics import Outcomes, Pairs, pair
 from harness.store import EPISODES, MANIFEST, read_manifest
-from leaderboard.tables import episodes
+from leaderboard.tables import episodes, ledger_counts
 
 ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
 EPISODE = "episode_id"
@@ -48,6 +49,8 @@ class Arm:
     """What may differ: strategist, prompts, code."""
     rows: pd.DataFrame
     """One row per episode with the columns of `ROW`, of a run also `EPISODE`; a score that is owed is NaN."""
+    ledger: Ledger | None = None
+    """How the models' replies were read; None in baselines that do not say."""
 
     @property
     def axes(self) -> dict[str, str]:
@@ -107,6 +110,7 @@ def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: s
             facts,
             under_test(manifest, cell),
             _rows(here, metric["success_at"]),
+            ledger_of(ledger_counts(here)),
         )
     return Arms(name, folder, fingerprint(folder), arms)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.arms import ROW, Arm, Arms
 from harness.errors import BadInput
+from harness.ledger import ledger_of
 
 KIND = "strategist-harness baseline"
 FLOATS = ("goal", "success", "overall", "tokens", "usd")
@@ -32,6 +33,8 @@ class BaselineCell(_Part):
     strategist: dict[str, Any]
     rows: list[list[str | int | float | None]]
     """Values in the order of `columns`."""
+    interface: dict[str, int | None] | None = None
+    """How the models' replies were read (`harness.ledger.COLUMNS`); null in baselines made before it was counted."""
 
 
 class Baseline(_Part):
@@ -70,6 +73,7 @@ def make_baseline(arms: Arms) -> Baseline:
                 metric=dict(arm.metric),
                 facts=dict(arm.facts),
                 strategist=arm.tested["strategist"],
+                interface=None if arm.ledger is None else dict(arm.ledger.counts),
                 rows=[
                     [_plain(value) for value in row]
                     for row in arm.rows[list(ROW)].sort_values(list(ROW[:5])).to_numpy()
@@ -132,4 +136,5 @@ def _arm(baseline: Baseline, cell: BaselineCell) -> Arm:
     rows = pd.DataFrame(cell.rows, columns=list(ROW))
     rows[list(FLOATS)] = rows[list(FLOATS)].astype(float)
     tested = {"strategist": cell.strategist, "prompts": baseline.prompts, "code": baseline.code}
-    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, cell.facts, tested, rows)
+    ledger = None if cell.interface is None else ledger_of(cell.interface)
+    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, cell.facts, tested, rows, ledger)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.regression import Check
+from harness.failures import failure_lines
+from harness.ledger import KINDS, NAMES, lines_of
+from harness.regression import CellCheck, Check
 
 HEADLINES = {
     "pass": "✅ Pass: no cell dropped",
@@ -37,12 +41,54 @@ def markdown(check: Check) -> str:
         )
     told = [cell for cell in check.cells if cell.verdict != "pass"]
     lines += [""] + [f"- **{_safe(cell.cell)}**: {cell.reason}" for cell in told]
+    lines += _interface_lines(check)
+    if check.failures:
+        lines += [
+            "",
+            "What failed in the candidate:",
+            "",
+            *(f"- {_safe(line)}" for line in failure_lines(check.failures)),
+        ]
     for title, items in (("Differs, as it may", check.reported), ("New, without a baseline", check.added)):
         if items:
             shown = [f"- {_safe(item)}" for item in items[:LINES_SHOWN]]
             rest = [f"- … and {len(items) - LINES_SHOWN} more"] if len(items) > LINES_SHOWN else []
             lines += ["", f"<details><summary>{title} ({len(items)})</summary>", "", *shown, *rest, "", "</details>"]
     return "\n".join(lines).rstrip() + "\n"
+
+
+INTERFACE = ("role", "replies", *KINDS, "turns", "without effect")
+
+
+def interface_rows(cell: CellCheck) -> list[list[str]]:
+    """The ledger of the interface of one cell: side, then what `INTERFACE` names, a row per side and role; one row of
+    question marks where a baseline does not say."""
+    rows = []
+    for side, ledger in zip(SIDES, cell.interface, strict=True):
+        if ledger is None:
+            rows.append([side, *("?" for _ in INTERFACE)])
+            continue
+        for line in lines_of(ledger):
+            rows.append([side, line.role, *line.counts.values(), line.turns, line.no_effect])
+    return rows
+
+
+SIDES = ("baseline", "candidate")
+
+
+def _interface_lines(check: Check) -> list[str]:
+    """What the verdicts may hang on, and the ledger of the interface; the cells are named where there are several."""
+    several = len(check.cells) > 1
+    lines = [
+        f"- **{_safe(cell.cell)}**: {_safe(line)}" if several else f"- {_safe(line)}"
+        for cell in check.cells
+        for line in cell.warnings
+    ]
+    rows = [[*([_safe(cell.cell)] if several else []), *row] for cell in check.cells for row in interface_rows(cell)]
+    heads = [*(["cell"] if several else []), "side", *(NAMES.get(name, name) for name in INTERFACE)]
+    table = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *(f"| {' | '.join(row)} |" for row in rows)]
+    folded = ["", "<details><summary>How answers were read</summary>", "", *table, "", "</details>"]
+    return lines + (folded if rows else [])
 
 
 def junit(check: Check) -> str:
@@ -60,8 +106,16 @@ def junit(check: Check) -> str:
         tag = {"regressed": "failure", "too few": "error"}.get(cell.verdict)
         if tag:
             ElementTree.SubElement(case, tag, type=cell.verdict, message=_xml(cell.reason))
-        ElementTree.SubElement(case, "system-out").text = _xml(cell.reason)
+        said = [cell.reason, *cell.warnings, *(", ".join(_named(row)) for row in interface_rows(cell))]
+        ElementTree.SubElement(case, "system-out").text = _xml("\n".join(said))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def _named(row: Sequence[str]) -> Iterator[str]:
+    """`candidate actor`, then what is not nothing: `replies 40`, `unreadable 3 (8 %)`, …"""
+    side, role, *values = row
+    yield f"{side} {role}"
+    yield from (f"{NAMES.get(n, n)} {v}" for n, v in zip(INTERFACE[1:], values, strict=True) if v not in ("", "0"))
 
 
 def as_json(check: Check) -> dict[str, Any]:
@@ -90,9 +144,15 @@ def as_json(check: Check) -> dict[str, Any]:
                 "pairs": cell.result.episodes,
                 "groups": cell.result.difference.clusters,
                 "missing": cell.result.missing,
+                "interface": {
+                    side: None if ledger is None else dict(ledger.counts)
+                    for side, ledger in zip(SIDES, cell.interface, strict=True)
+                },
+                "warnings": list(cell.warnings),
             }
             for cell in check.cells
         ],
+        "failures": [asdict(group) for group in check.failures],
         "reported_differences": list(check.reported),
         "without_baseline": list(check.added),
     }

@@ -157,6 +157,7 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     show = commands.add_parser("show", help="a run's cells, or one episode")
     show.add_argument("run", type=Path, help="the run's folder")
     show.add_argument("episode", nargs="?", help="episode id, or the beginning of one")
+    show.add_argument("--full", action="store_true", help="with the models' reasoning, and long texts whole")
     show.set_defaults(do=_do_show)
     board = commands.add_parser("leaderboard", help="the ranking over runs")
     where = "run folders, or folders of runs (results/)"
@@ -292,7 +293,7 @@ def _do_schema(arguments: argparse.Namespace) -> int:
 def _do_show(arguments: argparse.Namespace) -> int:
     from harness.commands.reading import show_command
 
-    return show_command(arguments.run, arguments.episode)
+    return show_command(arguments.run, arguments.episode, arguments.full)
 
 
 def _do_leaderboard(arguments: argparse.Namespace) -> int:

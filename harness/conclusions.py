@@ -10,7 +10,9 @@ import math
 from functools import partial
 from typing import Literal
 
+from harness.arms import Arm
 from harness.comparison import CONTROLS, SHARE, Comparison, Family
+from harness.ledger import LEAST, ROLES, percent
 
 LEVEL = 0.05
 Finding = Literal["higher", "lower", "open", "hinges", "borderline", "nothing"]
@@ -84,6 +86,51 @@ def _could_see(row: Comparison) -> str:
     if span and row.needed and row.visible > SHARE * span:
         text += f" To see {say(SHARE * span)}, about {row.needed} episodes per arm would do."
     return text
+
+
+APART = 0.1
+"""Shares of replies or turns that differ by more than this are said before the verdict."""
+SAID = {
+    "unreadable": "could not be read",
+    "empty_or_cut": "were empty or cut",
+    "refused": "were refusals",
+}
+WRITTEN = {"actor": "answers", "strategist": "strategies", "judge": "judgements", "process": "process rewards"}
+
+
+def interface_sentences(a: Arm, b: Arm) -> list[str]:
+    """In what the arms' replies and turns differ so much that it may be what a difference in goals comes from; nothing where
+    their ledgers do not differ, or do not say."""
+    if a.ledger is None or b.ledger is None:
+        return []
+    one, other = names_of(a, b)
+    lines = []
+    if _apart(a.ledger.no_effect, b.ledger.no_effect, a.ledger.counts["turns"], b.ledger.counts["turns"]):
+        lines.append(_apart_sentence(one, other, "turns", "had no effect", a.ledger.no_effect, b.ledger.no_effect))
+    for role in ROLES:
+        for kind, said in SAID.items():
+            shares = a.ledger.share(role, kind), b.ledger.share(role, kind)
+            if _apart(*shares, a.ledger.count(role, "replies"), b.ledger.count(role, "replies")):
+                lines.append(_apart_sentence(one, other, WRITTEN[role], said, *shares))
+    return lines
+
+
+def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None) -> bool:
+    """Whether two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
+    counts = [count for count in (of_a, of_b) if count]
+    if not counts or min(counts) < LEAST or (a is None and of_a) or (b is None and of_b):
+        return False
+    return abs((a or 0.0) - (b or 0.0)) > APART
+
+
+def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None, b: float | None) -> str:
+    if a is None or b is None:
+        name, share = (one, a) if a is not None else (other, b)
+        seen = f"{name}'s {what} {said} in {percent(share or 0.0)}"
+    else:
+        better, worse = sorted(((a, one), (b, other)))
+        seen = f"{better[1]}'s {what} {said} in {percent(better[0])}, {worse[1]}'s in {percent(worse[0])}"
+    return f"{seen}: read its answers before you believe the difference."
 
 
 def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
@@ -162,10 +209,11 @@ def scope_sentences(family: Family) -> list[str]:
 
 
 def conclusions(family: Family) -> list[str]:
-    """All sentences about a family, in order."""
+    """All sentences about a family, in order; before each verdict what it may hang on."""
     lines = []
     for number, row in enumerate(family.rows):
         where = _place(row) if len({_place(each) for each in family.rows}) > 1 else ""
+        lines += [f"{where}{line}" for line in interface_sentences(row.a, row.b)]
         lines.append(f"{where}{sentence(row)}")
         is_uplift = row.a.kind == "vanilla" and row.b.kind not in ("vanilla", *CONTROLS)
         control = control_sentence(row, family.beside.get(number, ())) if is_uplift else ""
@@ -180,12 +228,17 @@ def _place(row: Comparison) -> str:
 
 
 def names(row: Comparison) -> tuple[str, str]:
+    """Both arms of a comparison by what sets them apart."""
+    return names_of(row.a, row.b)
+
+
+def names_of(one: Arm, other: Arm) -> tuple[str, str]:
     """Both arms by the axes in which they differ; by their runs when in none."""
-    a, b = row.a.axes, row.b.axes
+    a, b = one.axes, other.axes
     apart = [axis for axis in a if a[axis] != b[axis]]
     found = [" + ".join(axes[axis] for axis in apart) for axes in (a, b)]
     if not apart:
-        found = [f"{a['strategist']} of {run}" for run in (row.a.source, row.b.source)]
+        found = [f"{a['strategist']} of {run}" for run in (one.source, other.source)]
         if found[0] == found[1]:
             return f"{found[0]} (first)", f"{found[1]} (second)"
     return found[0], found[1]

@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 
 from harness.arms import Arm, Arms, align, arm_differences
 from harness.comparability import differences, refuse_differences
+from harness.conclusions import interface_sentences
 from harness.errors import BadInput
+from harness.failures import FailureGroup, grouped_failures
+from harness.ledger import Ledger
 from harness.statistics import GateResult, Pairs, Verdict, gate
 
 LEVEL = 0.05
@@ -37,6 +40,10 @@ class CellCheck:
     confidence: float
     """Of the result's interval: 0.9, or more for an alarm that is corrected for the family."""
     reason: str
+    interface: tuple[Ledger | None, Ledger | None] = (None, None)
+    """How the replies of the baseline's and of the candidate's arm were read; None in older baselines."""
+    warnings: tuple[str, ...] = ()
+    """In what the two differ so much that the verdict may hang on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Check:
     """Prompts, code and what else differs and is no obstacle."""
     added: tuple[str, ...]
     """Cells of the candidate that the baseline does not know."""
+    failures: tuple[FailureGroup, ...] = ()
+    """Why things failed in the candidate."""
 
     @property
     def exit_code(self) -> int:
@@ -103,6 +112,7 @@ def check(
         cells=cells,
         reported=_reported(couples, allow),
         added=tuple(cell for cell in candidate.arms if cell not in baseline.arms),
+        failures=tuple(grouped_failures(candidate.path)) if candidate.path.is_dir() else (),
     )
 
 
@@ -123,7 +133,11 @@ def _cell(a: Arm, b: Arm, metric: str, max_drop: float, tolerance: float, family
     whole = pairs.complete
     means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
     reason = _reason(result, confidence) + (FLOOR if means[0] == 0 and result.verdict == "too few" else "")
-    return CellCheck(a.cell, result.verdict, means[0], means[1], result, confidence, reason)
+    return CellCheck(
+        *(a.cell, result.verdict, means[0], means[1], result, confidence, reason),
+        interface=(a.ledger, b.ledger),
+        warnings=tuple(interface_sentences(a, b)),
+    )
 
 
 def check_pairs(pairs: Pairs, max_drop: float, tolerance: float, family: int = 1) -> tuple[GateResult, float]:

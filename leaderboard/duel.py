@@ -13,7 +13,7 @@ import pandas as pd
 from harness.arms import KEY, Arm, arm_differences
 from harness.comparability import check_categories, refuse_differences
 from harness.comparison import Comparison, check_metric, compare_arms
-from harness.conclusions import sentence
+from harness.conclusions import interface_sentences, sentence
 from harness.records import EpisodeRecord, TurnRecord
 from leaderboard.board import Board
 from leaderboard.matrix import numbers
@@ -31,6 +31,8 @@ class Duel:
     """mean (of b), reference_mean (of a), difference, low, high, p, p_holm, finding, pairs, groups, missing, wins, …"""
     sentence: str
     """What can be concluded, in words."""
+    interface: tuple[str, ...]
+    """In what the arms' replies and turns differ, which that may hang on."""
     tasks: pd.DataFrame
     """One row per task, order and repeat, the biggest win of b first, those with a missing outcome last: task_id, group, order,
     repeat, a, b, difference, missing (why there is none), run_a, episode_a, run_b, episode_b."""
@@ -48,7 +50,10 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
     common = bool({"tasks", "seeds"} & set(allowed))
     comparison = compare_arms(left, right, metric, common=common)
     figures = {"mean": comparison.mean_b, **numbers(comparison)}
-    return Duel(a, b, metric, comparison, figures, sentence(comparison), _tasks(board, left, right, metric, common))
+    said = tuple(interface_sentences(left, right))
+    return Duel(
+        a, b, metric, comparison, figures, sentence(comparison), said, _tasks(board, left, right, metric, common)
+    )
 
 
 def _tasks(board: Board, a: Arm, b: Arm, metric: str, common: bool) -> pd.DataFrame:

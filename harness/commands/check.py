@@ -11,10 +11,12 @@ from rich.console import Console
 
 from harness.arms import load, load_run
 from harness.baseline import make_baseline, write_baseline
-from harness.check_reports import HEADLINES, as_json, junit, markdown
+from harness.check_reports import HEADLINES, INTERFACE, as_json, interface_rows, junit, markdown
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import check_categories
 from harness.errors import BadInput
+from harness.failures import failure_lines
+from harness.ledger import LINE_HEADINGS
 from harness.regression import CellCheck, Check, check
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -77,11 +79,25 @@ def _print(result: Check) -> None:
     console = Console()
     names = ("cell", "baseline", "candidate", "difference", "verdict")
     print_grids(console, [Grid("", names, [_texts(cell) for cell in result.cells])], Look(words=("cell", "verdict")))
-    lines = [f"{cell.cell}: {cell.reason}" for cell in result.cells]
+    _print_interface(console, result)
+    lines = [f"{cell.cell}: {line}" for cell in result.cells for line in cell.warnings]
+    lines += [f"{cell.cell}: {cell.reason}" for cell in result.cells]
     lines += [f"differs, as it may: {line}" for line in result.reported]
     lines += [f"without a baseline: {cell}" for cell in result.added]
+    if result.failures:
+        lines += ["what failed in the candidate:", *failure_lines(result.failures)]
     for line in [*lines, HEADLINES[result.verdict]]:
         say(console, line)
+
+
+def _print_interface(console: Console, result: Check) -> None:
+    """How the replies of both sides were read."""
+    heads = ("side", *(LINE_HEADINGS.get(name, name) for name in INTERFACE))
+    grids = [Grid(f"{cell.cell}: how answers were read", heads, interface_rows(cell)) for cell in result.cells]
+    look = Look(
+        words=("side", "role"), spared=("answer in reasoning", "asked again", "mended"), elsewhere="`--json FILE`"
+    )
+    print_grids(console, [grid for grid in grids if grid.rows], look)
 
 
 def _texts(cell: CellCheck) -> list[str]:

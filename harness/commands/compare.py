@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparison import Comparison, Family, compare, uplift
-from harness.conclusions import conclusions, finding, names
+from harness.conclusions import conclusions, finding, interface_sentences, names
 from harness.errors import BadInput
 from harness.experiment import AXES
 
@@ -94,6 +94,11 @@ def flat(row: Comparison, role: str) -> dict[str, Any]:
         "more_usd": row.usd,
         "tokens_per_point": row.per_point(row.tokens),
         "usd_per_point": row.per_point(row.usd),
+        **{
+            f"share_without_effect_{side}": arm.ledger and arm.ledger.no_effect
+            for side, arm in (("a", row.a), ("b", row.b))
+        },
+        "interface": " ".join(interface_sentences(row.a, row.b)),
     }
     return {key: _known(value) for key, value in values.items()}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.index import latest_episodes, latest_judgements, latest_process_rewards
+from harness.ledger import COUNTS, NO_EFFECT, PLAYERS, call_counts, episode_counts, without_effect
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, write_whole
 
 Row = dict[str, Any]
@@ -24,7 +25,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One configuration."""
+    """One configuration of the data set."""
 
     name: str
     file: str
@@ -55,19 +56,31 @@ def _episode(record: Row) -> Row:
         "score": outcome.get("score"),
         "success": outcome.get("success"),
         "seats": names,
-        "turns": [{**{key: turn[key] for key in keys}, "name": names[turn["seat"]]} for turn in record["turns"]],
+        "turns": [
+            {
+                **{key: turn[key] for key in keys},
+                "name": names[turn["seat"]],
+                "raw": turn.get("raw"),
+                "no_effect": without_effect(record["environment"], turn),
+            }
+            for turn in record["turns"]
+        ],
+        **episode_counts(record),
     }
 
 
 EPISODE_TEXTS = ("episode_id", "cell", "environment", "split", "protocol", "pairing", "actor", "strategist", "task_id", "group",
                  "status", "end_reason", "started_at")  # fmt: skip
 EPISODE_NUMBERS = ("order", "repeat", "seed", "attempt")
+LEDGER = (*(f"{role}_{count}" for role in PLAYERS for count in COUNTS), NO_EFFECT)
+"""The ledger of the interface of an episode; of a judgement or process reward it is `COUNTS`."""
 
 
 def _scored(record: Row) -> Row:
     return {
         **{key: record[key] for key in ("judgement_id", "episode_id", "judge", "status", "episode_attempt")},
         "error": record["error"]["kind"] if record["error"] else None,
+        **call_counts(record["calls"]),
     }
 
 
@@ -75,18 +88,20 @@ def _rewarded(record: Row) -> Row:
     return {
         **{key: record[key] for key in ("process_id", "episode_id", "method", "label", "status", "episode_attempt")},
         "error": record["error"]["kind"] if record["error"] else None,
+        **call_counts(record["calls"]),
     }
 
 
 PARTS = (
     Part("episodes", EPISODES, latest_episodes, _episode, {
         **dict.fromkeys(EPISODE_TEXTS, "text"), **dict.fromkeys(EPISODE_NUMBERS, "whole"), "error": "text", "score": "number",
-        "success": "yes", "seats": "texts", "turns": "turns"}),
+        "success": "yes", "seats": "texts", "turns": "turns", **dict.fromkeys(LEDGER, "whole")}),
     Part("judgements", JUDGEMENTS, lambda run: latest_judgements(run, every=True), _scored,
-         {**dict.fromkeys(("judgement_id", "episode_id", "judge", "status", "error"), "text"), "episode_attempt": "whole"}),
+         {**dict.fromkeys(("judgement_id", "episode_id", "judge", "status", "error"), "text"), "episode_attempt": "whole",
+          **dict.fromkeys(COUNTS, "whole")}),
     Part("process_rewards", PROCESS_REWARDS, latest_process_rewards, _rewarded,
          {**dict.fromkeys(("process_id", "episode_id", "method", "label", "status", "error"), "text"),
-          "episode_attempt": "whole"}),
+          "episode_attempt": "whole", **dict.fromkeys(COUNTS, "whole")}),
 )  # fmt: skip
 
 
@@ -130,13 +145,14 @@ def _records(path: Path, offsets: list[int]) -> Iterator[tuple[Row, str]]:
 
 
 def _schema(part: Part, arrow: Any) -> Any:
-    texts = ("name", "strategy", "strategy_source", "action_kind", "action", "rendered", "parse")
+    texts = ("name", "strategy", "strategy_source", "action_kind", "action", "rendered", "parse", "raw")
     turn = {
         "index": "whole",
         "seat": "whole",
         **dict.fromkeys(texts, "text"),
         "observation": "texts",
         "reward": "number",
+        "no_effect": "yes",
     }
     kinds = {"text": arrow.string(), "number": arrow.float64(), "whole": arrow.int64(), "yes": arrow.bool_(),
              "texts": arrow.list_(arrow.string())}  # fmt: skip

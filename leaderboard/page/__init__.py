@@ -21,7 +21,7 @@ from leaderboard.matrix import matrix
 from leaderboard.page.markup import Content, document, node
 from leaderboard.page.others import others
 from leaderboard.page.provenance import provenance
-from leaderboard.page.sections import Place, cost, dimensions, grid, places_of, ranking, uplift
+from leaderboard.page.sections import Place, cost, dimensions, failures, grid, interface, places_of, ranking, uplift
 
 TITLE = "Strategist leaderboard"
 QUESTION = (
@@ -36,6 +36,8 @@ READING = (
     "A difference to vanilla is paired: the same tasks with the same seeds. Its p value is corrected for all the "
     "differences on this page (Holm). “No difference shown” does not mean that there is none.",
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
+    "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "
+    "used, and turns after which nothing had changed. “?” stands where older records do not say.",
     "Rows in italics with an open square are scripted agents, floor and ceiling: they take no place.",
     "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
     "Goals of different judges, partners, splits or protocols are not comparable.",
@@ -102,6 +104,8 @@ def _sections(board: Board) -> list[tuple[str, str, list[Content]]]:
         ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),
         ("matrix", "Matrix", grid(places, board)),
         ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
+        ("interface", "How answers were read", _over(interface, places, board)),
+        ("failures", "What failed, and why", failures(board)),
         ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
         ("published", "Published figures of others", others(board)),
         ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import pandas as pd
 
+from harness.conclusions import interface_sentences
+from harness.failures import grouped_failures
+from harness.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, ledger_of, lines_of
 from leaderboard.board import Board, plain_rows
 from leaderboard.frames import SCORE
 from leaderboard.page.drawings import Dot, Point, dots, scatter
@@ -160,7 +163,80 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("Higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
         Column("Finding", lambda row: FINDINGS[row["finding"]]),
     ]
-    return [node("h3", place.title), dots(title, shown, -reach, reach, zero=0.0), table_of(rows, columns, title)]
+    chart = dots(title, shown, -reach, reach, zero=0.0)
+    return [node("h3", place.title), *_beforehand(rows, board), chart, table_of(rows, columns, title)]
+
+
+def _beforehand(rows: Sequence[Row], board: Board) -> list[Content]:
+    """What the differences may hang on: how often the arms' answers could not be used."""
+    several = len({row["actor"] for row in rows}) > 1
+    lines = [
+        (f"[{row['actor']}] " if several else "") + line
+        for row in rows
+        for line in interface_sentences(board.arms[int(row["reference_arm"])], board.arms[int(row["arm"])])
+    ]
+    return [node("ul", *(node("li", line) for line in dict.fromkeys(lines)), class_="warning")] if lines else []
+
+
+def interface(place: Place, board: Board) -> list[Content]:
+    """The ledger of the interface: how the replies of each role were read, and how many turns had no effect."""
+    rows: list[Row] = [
+        {**row, "line": line}
+        for row in place.rows
+        for line in lines_of(ledger_of(row))
+        if board.arms[row["arm"]].ledger
+    ]
+    if not rows:
+        return []
+    columns = [
+        Column("Strategist", lambda row: row["strategist"]),
+        Column("Actor", lambda row: row["actor"]),
+        *_run_column(board),
+        Column("Role", lambda row: row["line"].role),
+        *(Column(LINE_HEADINGS[name].capitalize(), _line_text(name), _line_value(name)) for name in COUNTS),
+        Column(LINE_HEADINGS[TURNS].capitalize(), lambda row: row["line"].turns, _turns_value(TURNS)),
+        Column(LINE_HEADINGS[NO_EFFECT].capitalize(), lambda row: row["line"].no_effect, _turns_value(NO_EFFECT)),
+    ]
+    title = f"{place.title}: how replies were read, as counts with their share of the replies (or turns)"
+    return [node("h3", place.title), table_of(rows, columns, title)]
+
+
+def _line_text(name: str) -> Any:
+    return lambda row: row["line"].counts[name]
+
+
+def _line_value(name: str) -> Any:
+    """The count, by which the table is sorted."""
+    return lambda row: row.get(f"{'actor' if row['line'].role == 'script' else row['line'].role}_{name}")
+
+
+def _turns_value(name: str) -> Any:
+    return lambda row: row[name] if row["line"].turns else None
+
+
+def failures(board: Board) -> list[Content]:
+    """Why things failed, run by run; nothing where nothing did."""
+    rows: list[Row] = [
+        {**asdict(group), "run": name} for name, folder in board.names.items() for group in grouped_failures(folder)
+    ]
+    if not rows:
+        return []
+    columns = [
+        *_run_column(board),
+        Column("Reason", lambda row: row["reason"]),
+        Column("Class", lambda row: row["failure"] or row["kind"]),
+        Column("What failed", lambda row: row["what"]),
+        Column("Count", lambda row: row["count"], lambda row: row["count"]),
+        Column("Arms", lambda row: ", ".join(row["arms"])),
+        Column("Meaning", lambda row: row["meaning"] or NOTHING),
+        Column("For example", lambda row: " ".join(row["example"].split())[:EXAMPLE]),
+        Column("What to do", lambda row: row["advice"]),
+    ]
+    return [table_of(rows, columns, "What failed in its last attempt, by reason")]
+
+
+EXAMPLE = 300
+"""Most characters of a message that stand in a table."""
 
 
 def p_text(p: float | None) -> str:
@@ -242,6 +318,7 @@ def cost(place: Place, board: Board) -> list[Content]:
         Column("Goal", lambda row: amount(row["goal"]), lambda row: row["goal"]),
         Column("Model calls", lambda row: count(row["calls"]), lambda row: row["calls"]),
         Column("Tokens", lambda row: count(row["tokens"]), lambda row: row["tokens"]),
+        Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), lambda row: row["reasoning_tokens"]),
         Column("Model seconds", lambda row: amount(row["latency_s"]), lambda row: row["latency_s"]),
         Column("USD", lambda row: money(row["usd"]), lambda row: row["usd"]),
         Column("Unbeaten at its price", lambda row: "yes" if row["pareto"] else "no"),

@@ -102,6 +102,8 @@ def _figures(found: Duel) -> None:
     for name, value in facts.items():
         listed.append(node("dt", name))
         listed.append(node("dd", value))
+    for line in found.interface:
+        notice(line, "warning")
     show(node("p", found.sentence, class_="lead"), listed)
 
 
