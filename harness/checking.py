@@ -28,6 +28,8 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["answer"],
     "additionalProperties": False,
 }
+SCRIPTED = "scripted"
+"""The provider whose models are functions of this process: there is nothing to ask."""
 RESULTS = ("answer", "request")
 """Classes of failure that are a model's results: they say that endpoint, key and model are right."""
 FATAL_RESULTS = ("output-limit", "context-too-long", "request-too-large")
@@ -75,9 +77,10 @@ class CheckFailed(BadInput):
     """Models that can not be used as they are; the message is the table of all that were asked."""
 
     def __init__(self, checked: Sequence[Checked]) -> None:
-        lines = ["the check before playing failed; nothing was written:", *table(checked)]
-        lines.append("`--no-check` leaves the check out.")
-        super().__init__("\n".join(lines))
+        names = [repr(each.name) for each in checked if each.failed]
+        models = f"model {names[0]}" if len(names) == 1 else f"models {', '.join(names)}"
+        head = f"{models} cannot be used; the check before playing asked every model, and nothing was written:"
+        super().__init__("\n".join([head, *table(checked), "`--no-check` leaves the check out."]))
         self.checked = checked
 
 
@@ -91,6 +94,14 @@ def ways_of(plan: Plan, kinds: Iterable[tuple[str, bool]] | None = None) -> dict
     return {name: list(ways) for name, ways in found.items() if ways}
 
 
+async def check_or_refuse(models: Mapping[str, Model], ways: Ways) -> list[Checked]:
+    """The same, for a command that has no run. Raises `CheckFailed`."""
+    checked = await check_models(models, ways)
+    if any(each.failed for each in checked):
+        raise CheckFailed(checked)
+    return checked
+
+
 async def check_models(
     models: Mapping[str, Model], ways: Ways, answered: Callable[[ChatReply], None] = lambda reply: None
 ) -> list[Checked]:
@@ -101,7 +112,7 @@ async def check_models(
 
 async def _check(model: Model, ways: Sequence[Way], answered: Callable[[ChatReply], None]) -> Checked:
     checked = Checked(model.name, f"{model.provider}:{model.model}", model.base_url or "")
-    if model.provider == "scripted":
+    if model.provider == SCRIPTED:
         checked.scripted = True
         return checked
     ask = getattr(model, "try_out", model.complete)
@@ -167,6 +178,13 @@ def own_words(checked: Checked) -> str:
     head, colon, rest = message.partition("): ")
     said = rest if colon and head.startswith(start) else message
     return said if len(said) <= 300 else said[:300] + "…"
+
+
+def said(checked: Sequence[Checked]) -> list[str]:
+    """What a person is told of a check that found nothing wrong: one line, or the table where there is more to say."""
+    if any(each.room or each.problem for each in checked):
+        return ["Models:", *table(checked)]
+    return [f"Models: {', '.join(f'{each.name} ({each.asked}) {each.state}' for each in checked)}."] if checked else []
 
 
 def table(checked: Sequence[Checked]) -> list[str]:

@@ -145,10 +145,10 @@ class Plan:
         world = self.world(cell)
         judges = self.experiment.judges
         if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
-            yield from ((judge.model, _way("judge", judge, schema=True)) for judge in judges)
+            yield from ((judge.model, asking_way(judge)) for judge in judges)
         for spec in self._process_in(cell):
             if spec.model is not None:
-                yield spec.model, _way("judge", spec, schema=True)
+                yield spec.model, asking_way(spec)
 
     def _players(self, cell: Cell) -> Iterator[str]:
         for seat in self._who(cell, 0):
@@ -322,6 +322,11 @@ def model_config(experiment: Experiment, name: str) -> dict[str, Any]:
         f"unknown model {name!r}; the config's `models` has: {', '.join(known) or 'none'}.{nearest(name, known)} "
         "Add it there, or write it as `provider:model`."
     )
+
+
+def asking_way(spec: JudgingSpec) -> Way:
+    """How a judge asks its model: for a structured answer."""
+    return _way("judge", spec, schema=True)
 
 
 def _way(role: str, spec: RoleSpec | JudgingSpec, *, schema: bool) -> Way:

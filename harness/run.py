@@ -8,37 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agents.models.base import Model
-from agents.models.cache import CallLog, RecordingModel, ReplayModel
-from harness.budget import Budget, BudgetWatch, Spent, spent
-from harness.checking import ways_of
+from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
+from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent
+from harness.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
-from harness.executors import Executor, Json, Record, Workforce, on_ray
+from harness.executors import Executor, Workforce, on_ray
 from harness.executors.desk import Desk
 from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
 from harness.failures import refuse_unknown_reason
 from harness.index import latest_episodes
-from harness.interface_watch import InterfaceWatch
-from harness.jobs import Job, RetryFailed, owed_jobs, unit_of
+from harness.interface import give_rooms, interface_of
+from harness.jobs import Job, RetryFailed, owed_jobs
 from harness.leaks import find_leaks, refuse_leaks
+from harness.lease import Keeper, Lease
+from harness.loops import end_loop
 from harness.manifest import build_manifest, folder_readers, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.readers import TODAY
-from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
+from harness.records import ErrorInfo
 from harness.runner import Stop
-from harness.scoring import Records, Scored, Scoring
+from harness.scoring import Records, Scoring
 from harness.store import (
     CALLS,
     EPISODES,
@@ -46,14 +47,11 @@ from harness.store import (
     Appender,
     RunLock,
     read_manifest,
-    read_record,
+    refuse_unwritable,
     write_manifest,
 )
 from harness.summary import RunSummary, cost_rows, summarise
 from harness.watchdog import Activity, Watchdog
-
-LAST_GRACE_S = 5.0
-"""How long a run that is over waits for episodes that were abandoned."""
 
 
 class Run:
@@ -72,11 +70,13 @@ class Run:
         allow_leak: bool = False,
         workforce: Workforce | None = None,
         readers: int | None = None,
+        check: bool = True,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
         unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
         `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here).
-        `readers`: those of a run that is begun now (today's); one that is there keeps its own."""
+        `readers`: those of a run that is begun now (today's); one that is there keeps its own.
+        `check`: ask the models that what is left to do needs a short question each, before anything is written."""
         self.experiment = experiment
         self.folder = folder
         self.readers = folder_readers(folder, TODAY if readers is None else readers)
@@ -89,59 +89,133 @@ class Run:
         self.replay = replay
         self.allow_leak = allow_leak
         self.workforce = workforce or Workforce()
+        self.check = check
+        self.checked: list[Checked] = []
+        """What the check found, of the models that it asked."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: CallLog | None = None
         self.activity = Activity()
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
-        """Raises `BadInput` when the folder is held by another process or was made from another experiment, or when a
-        model was trained on the tasks."""
+        """Raises `BadInput` when the folder is held by another process or was made from another experiment, when a model
+        was trained on the tasks, or when the check finds one that can not be used; then nothing was written."""
+        try:
+            self._prepare()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The run's own event loop, made when it is needed: the check and the play share it, and with it connections and
+        servers."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
+
+    def _prepare(self) -> None:
         if isinstance(self.retry_failed, str):
             refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()
         self.plan.open_models()
         self.scoring = self._scoring()
-        fresh = build_manifest(self.plan, self.scoring, self.folder.name) | {"leaks": leaks}
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(f"can not make the run folder {self.folder}: {error.strerror}") from error
-        self._lock.acquire()
-        try:
-            if (self.folder / MANIFEST).exists():
-                stored = read_manifest(self.folder)
-                refuse_changes(stored, fresh, self.folder)
-                if leaks != stored.get("leaks", []):
-                    write_manifest(self.folder, stored | {"leaks": leaks})
-            else:
-                write_manifest(self.folder, fresh)
-            self.episodes = Appender(self.folder / EPISODES)
-            self.scores = Records(self.folder)
-            self._calls = self._open_calls()
-            self._plain_models = dict(self.plan.models)
-            self.plan.models = {name: self._wrapped(model) for name, model in self.plan.models.items()}
-            self.scoring = self._scoring()
-        except BaseException:
-            self._lock.release()
-            raise
-        return self
+        manifest = build_manifest(self.plan, self.scoring, self.folder.name) | {"leaks": leaks}
+        if self.folder.exists():
+            self._lock.acquire()
+            refuse_unwritable(self.folder)
+        if (self.folder / MANIFEST).exists():
+            stored = read_manifest(self.folder)
+            refuse_changes(stored, manifest, self.folder)
+            manifest = stored | {"leaks": leaks}
+        recorded = self.replay is not None and (self.replay / MANIFEST).exists()
+        give_rooms(self.plan.models, read_manifest(self.replay) if recorded and self.replay else manifest)
+        self.checked = self._check_models()
+        self._open(manifest)
 
-    def __exit__(self, *_: object) -> None:
-        self.episodes.close()
-        self.scores.close()
-        if self._calls is not None:
-            self._calls.close()
+    def _open(self, manifest: dict[str, Any]) -> None:
+        """Make the folder where it is not there, and open its files."""
+        if not self._lock.held:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadInput(f"can not make the run folder {self.folder}: {error.strerror}") from error
+            self._lock.acquire()
+        self.manifest, self._plain_models = manifest, dict(self.plan.models)
+        self._keep_manifest()
+        self.episodes = Appender(self.folder / EPISODES)
+        self.scores = Records(self.folder)
+        self._calls = self._open_calls()
+        self.plan.models = {name: self._wrapped(model) for name, model in self.plan.models.items()}
+        self.scoring = self._scoring()
+
+    def _keep_manifest(self) -> None:
+        """Write the manifest where what it should say is not there yet."""
+        interface = interface_of(self._plain_models, self.manifest)
+        self.manifest = self.manifest | ({"interface": interface} if interface else {})
+        if not (self.folder / MANIFEST).exists() or self.manifest != read_manifest(self.folder):
+            write_manifest(self.folder, self.manifest)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._keep_manifest()
+        finally:
+            self.episodes.close()
+            self.scores.close()
+            if self._calls is not None:
+                self._calls.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close what is open of the models, the loop and the lock."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.run_until_complete(self._close_models())
+            end_loop(self._loop)
         self._lock.release()
+
+    async def _close_models(self) -> None:
+        for model in self.plan.models.values():
+            await model.close()
+
+    def _check_models(self) -> list[Checked]:
+        """Ask the models that what is left to do asks, and no other: a managed server that nobody needs is not started.
+        Raises `CheckFailed`, and `BadInput` for a model without a price under a budget of money."""
+        if self.replay is not None:
+            return []
+        ways = ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in self.jobs()))
+        checked = self._asked(ways) if self.check and self.budget_watch().exceeded() is None else []
+        if self.budget.usd is not None:
+            told = {each.name for each in checked if any(reply.usd is not None for _, reply in each.calls)}
+            refuse_unpriced({name: model_config(self.experiment, name) for name in ways}, told)
+        return checked
+
+    def _asked(self, ways: Ways) -> list[Checked]:
+        if all(self.plan.models[name].provider == SCRIPTED for name in ways):
+            return []
+        checked = self.loop.run_until_complete(check_models(self.plan.models, ways, self.meter.count))
+        if any(each.failed for each in checked):
+            raise CheckFailed(checked)
+        return checked
 
     def _open_calls(self) -> CallLog | None:
         """The record of replies: the run's own, or the one that is replayed. Raises `BadInput` when that is missing."""
         if self.replay is None:
             owed = {job.unit.episode_id for job in self.jobs() if not job.anew}
-            return CallLog(self.folder / CALLS, owed.__contains__) if self.record_calls else None
+            return self._with_check(CallLog(self.folder / CALLS, owed.__contains__)) if self.record_calls else None
         if not (self.replay / CALLS).exists():
             raise BadInput(f"--replay {self.replay}: that folder has no {CALLS}; give a run that recorded its calls")
         owed = {job.unit.episode_id for job in self.jobs()}
         return CallLog(self.replay / CALLS, owed.__contains__, read_only=True)
+
+    def _with_check(self, calls: CallLog) -> CallLog:
+        """The record, with what the check was answered."""
+        for each in self.checked:
+            for asked, reply in each.calls:
+                parts = call_parts(self.plan.models[each.name], asked)
+                calls.append(parts, key_of(parts), reply)
+        return calls
 
     def _wrapped(self, model: Model) -> Model:
         if self._calls is not None:
@@ -165,12 +239,10 @@ class Run:
         """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
         that can not be used at all, `StoreFull` when records can not be written."""
         jobs = self.jobs()
-        keeper = _Keeper(self, progress)
+        keeper = Keeper(self, progress)
         executor = self._executor(progress)
         try:
-            if jobs:
-                await self._check_models(jobs)
-            lease = _Lease(self, jobs, stop, progress)
+            lease = Lease(self, jobs, stop, progress)
             with progress.showing(self.meter, self._planned(), jobs):
                 async with self._watchdog(progress):
                     await executor.run(lease, keeper, stop)
@@ -178,8 +250,7 @@ class Run:
                 await self._mark_cut(lease.rest, lease.cut)
         finally:
             await executor.close()
-            for model in self.plan.models.values():
-                await model.close()
+            await self._close_models()
         return keeper.played, keeper.scored
 
     def _planned(self) -> int:
@@ -205,12 +276,7 @@ class Run:
         stuck, late = limits.stuck_seconds, limits.turn
         return Watchdog(self.activity, progress.say, stuck, breakable=WORLD_CODE, break_after=late)
 
-    async def _check_models(self, jobs: Iterable[Job]) -> None:
-        """Of the models only those that the jobs ask: a managed server that nobody needs is not started."""
-        for name in ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in jobs)):
-            await self.plan.models[name].check()
-
-    def _budget_watch(self, say: Callable[[str], None]) -> BudgetWatch:
+    def budget_watch(self, say: Callable[[str], None] = lambda line: None) -> BudgetWatch:
         before = spent(cost_rows(self.folder))
         if self._calls is not None and not self.replay:
             # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
@@ -249,101 +315,13 @@ class Run:
         return (*([self.episodes.torn] if self.episodes.torn else []), *self.scores.torn)
 
 
-class _Lease:
-    """Hands out jobs in order, as plain JSON, until a budget is used up. Jobs of one block differ by arm only, so arms
-    never differ by more than one block."""
-
-    def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
-        self.rest = deque(jobs)
-        self.cut: str | None = None
-        """Why no more jobs were handed out; None when that was not a budget's doing."""
-        self._watch = run._budget_watch(progress.say)
-        self._folder, self._stop, self._progress = run.folder, stop, progress
-
-    def __iter__(self) -> Iterator[Json]:
-        while self.rest:
-            self.cut = self._watch.exceeded()
-            if self.cut is not None:
-                self._stop.drain(self.cut)
-                return
-            job = self.rest.popleft()
-            self._progress.started(job.unit)
-            yield job.as_json(self._stored(job))
-
-    def _stored(self, job: Job) -> EpisodeRecord | None:
-        """The episode, where it is there already."""
-        if job.offset is None:
-            return None
-        return read_record(self._folder / EPISODES, job.offset, EpisodeRecord)
-
-
-class _Keeper:
-    """Writes down what the executor makes of the units."""
-
-    def __init__(self, run: Run, progress: Progress) -> None:
-        self.played = 0
-        """Episodes."""
-        self.scored = 0
-        """Episodes that got a judgement or a process reward."""
-        self._run, self._progress = run, progress
-        self._failed: set[str] = set()
-        """Ids of the episodes under way that failed."""
-        self._got: dict[str, Scored] = {}
-        """Episode id -> what it got, of those under way."""
-        self._watch = InterfaceWatch()
-
-    async def keep(self, unit: Json, record: Record) -> None:
-        episode = unit["episode_id"]
-        if warning := self._watch.add(record):
-            self._progress.say(warning)
-        if isinstance(record, EpisodeRecord):
-            await self._run.episodes.append(record)
-            self.played += 1
-            if record.status == "failed":
-                self._failed.add(episode)
-            return
-        got = self._got.setdefault(episode, Scored([], []))
-        if isinstance(record, JudgementRecord):
-            await self._run.scores.judgements.append(record)
-            got.judgements.append(record)
-        else:
-            await self._run.scores.rewards.append(record)
-            got.rewards.append(record)
-
-    def done(self, unit: Json) -> None:
-        episode, which = unit["episode_id"], unit_of(unit)
-        got = self._got.pop(episode, None)
-        if got is not None:
-            self.scored += 1
-            self._progress.scored(which, got)
-        self._run.forget(episode)
-        self._progress.ended(which, failed=episode in self._failed)
-        self._failed.discard(episode)
-
-
 def execute(run: Run, progress: Progress) -> RunSummary:
     """Play an opened run to its end. The first Ctrl-C (or SIGTERM) lets running episodes end, the second ends them."""
-    loop = asyncio.new_event_loop()
     try:
-        asyncio.set_event_loop(loop)
-        return loop.run_until_complete(_execute(run, progress))
+        asyncio.set_event_loop(run.loop)
+        return run.loop.run_until_complete(_execute(run, progress))
     finally:
-        _end(loop)
-
-
-def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Close the loop as `asyncio.run` does, but without waiting for ever for a task that swallows its cancellation."""
-    try:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=LAST_GRACE_S))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
+        end_loop(run.loop)
 
 
 async def _execute(run: Run, progress: Progress) -> RunSummary:

@@ -225,6 +225,13 @@ def read_record(path: Path, offset: int, kind: type[RecordT]) -> RecordT:
         raise unreadable(path, offset, f"{place}: {first['msg']}") from None
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise `StoreFull` for a file of the folder that this process may not write, before anything is asked or played."""
+    for path in (folder / name for name in (EPISODES, JUDGEMENTS, CALLS)):
+        if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+            raise StoreFull(f"can not write to {path}: {'it is a folder' if path.is_dir() else 'permission denied'}")
+
+
 class RunLock:
     """One writer per run folder: an flock, with the holder's name in the file."""
 
@@ -250,6 +257,11 @@ class RunLock:
         os.ftruncate(fd, 0)
         os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
         self._fd = fd
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds it."""
+        return self._fd is not None
 
     def release(self) -> None:
         if self._fd is not None:

@@ -14,14 +14,16 @@ from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import Model
+from harness.checking import check_or_refuse
 from harness.commands.asking import Tally, ask_all
 from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, explain
 from harness.index import Row, latest_episodes, latest_judgements
+from harness.interface import give_rooms
 from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
-from harness.plan import model_config
+from harness.plan import asking_way, model_config
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.specs import JudgeSpec, JudgingSpec
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
@@ -64,7 +66,7 @@ def judge_command(arguments: argparse.Namespace) -> int:
         refuse_new_leaks(find_leaks(met, {arguments.judge: config}), arguments.allow_leak, arguments.run)
         asked = owed(arguments.run, judge, arguments.again, copies)
         at_once = experiment.limits.episodes_at_once
-        tally = asyncio.run(_judge_all(arguments.run, judge, model, at_once, asked))
+        tally = asyncio.run(_judge_all(arguments.run, judge, spec, model, at_once, asked))
     finally:
         lock.release()
     console = Console()
@@ -154,7 +156,9 @@ def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]
     return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
 
 
-async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked: list[Asking]) -> Tally:
+async def _judge_all(
+    run: Path, judge: Judge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking]
+) -> Tally:
     """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
 
@@ -165,7 +169,8 @@ async def _judge_all(run: Path, judge: Judge, model: Model, at_once: int, asked:
 
     try:
         if asked:
-            await model.check()
+            give_rooms({model.name: model}, read_manifest(run))
+            await check_or_refuse({model.name: model}, {model.name: [asking_way(spec)]})
         return await ask_all(asked, at_once, do, "judgements")
     finally:
         appender.close()

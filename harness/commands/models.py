@@ -1,17 +1,38 @@
-"""`harness models`: weights as the engines and the trainer want them."""
+"""`harness models`: ask an experiment's models whether they can be used; weights as the engines and the trainer want them."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.checking import Checked
+    from harness.plan import Plan
+
+EXIT_OK, EXIT_BAD_INPUT = 0, 2
 
 SMOLLM2 = "smollm2-135m-instruct"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The family's parsers."""
-    models = commands.add_parser("models", help="weights: turn a GGUF file into a Hugging Face folder")
+    models = commands.add_parser(
+        "models", help="check an experiment's models; turn a GGUF file into a Hugging Face folder"
+    )
     parts = models.add_subparsers(metavar="ACTION", required=True)
+    check = parts.add_parser(
+        "check",
+        help="ask every model of an experiment a short question, in each way that its roles will ask",
+        description="The check that `harness run` begins with, alone: one real, short completion per model and way of asking. "
+        "Nothing is written.",
+        epilog="exit codes: 0 all can be used · 2 one can not",
+    )
+    check.add_argument("config", nargs="?", type=Path, help="experiment file; the built-in quick-start when left out")
+    check.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value"
+    )
+    check.set_defaults(do=check_command)
     convert = parts.add_parser(
         "convert",
         help="turn a GGUF file into a Hugging Face folder",
@@ -24,6 +45,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     convert.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (beside the fetched models)")
     convert.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16", help="of the written numbers")
     convert.set_defaults(do=convert_command)
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    """Ask, and print the table of models."""
+    import asyncio
+
+    from rich.console import Console
+
+    from harness.checking import table
+    from harness.commands.printing import say
+    from harness.commands.run import read_experiment
+    from harness.plan import Plan
+
+    plan = Plan(read_experiment(arguments.config, arguments.overrides))
+    plan.open_models()
+    checked = asyncio.run(_check(plan))
+    say(Console(), "\n".join(["Models:", *table(checked)]))
+    return EXIT_BAD_INPUT if any(each.failed for each in checked) else EXIT_OK
+
+
+async def _check(plan: Plan) -> list[Checked]:
+    from harness.checking import check_models, ways_of
+
+    try:
+        return await check_models(plan.models, ways_of(plan))
+    finally:
+        for model in plan.models.values():
+            await model.close()
 
 
 def convert_command(arguments: argparse.Namespace) -> int:

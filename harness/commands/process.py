@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import Model
+from harness.checking import check_or_refuse, ways_of
 from harness.commands.asking import Tally, ask_all
 from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
 from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes
+from harness.interface import give_rooms
 from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
 from harness.plan import Plan, model_config
@@ -46,7 +49,12 @@ def process_command(arguments: argparse.Namespace) -> int:
     try:
         refuse_new_leaks(leaks_of(plan, spec, kind.plays is not None), arguments.allow_leak, arguments.run)
         models = [*plan.models.values(), *judging.values()]
-        tally = asyncio.run(_reward_all(arguments, scoring, models, experiment.limits.episodes_at_once))
+        named = {**plan.models, **judging}
+        give_rooms(named, read_manifest(arguments.run))
+        cells = ((cell, True) for cell in plan.cells)
+        ways = {name: each for name, each in ways_of(plan, cells).items() if kind.plays is not None or name in judging}
+        check = partial(check_or_refuse, named, ways)
+        tally = asyncio.run(_reward_all(arguments, scoring, models, check, experiment.limits.episodes_at_once))
     finally:
         lock.release()
     line = (
@@ -97,8 +105,14 @@ def _models(arguments: argparse.Namespace, experiment: Experiment) -> dict[str, 
     return models
 
 
-async def _reward_all(arguments: argparse.Namespace, scoring: Scoring, models: list[Model], at_once: int) -> Tally:
-    """Reward what is owed."""
+async def _reward_all(
+    arguments: argparse.Namespace,
+    scoring: Scoring,
+    models: list[Model],
+    check: Callable[[], Awaitable[object]],
+    at_once: int,
+) -> Tally:
+    """Reward what is owed, after a `check` of the models where there is something."""
     rows = latest_episodes(arguments.run)
     owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
     records = Records(arguments.run)
@@ -110,8 +124,7 @@ async def _reward_all(arguments: argparse.Namespace, scoring: Scoring, models: l
 
     try:
         if owed:
-            for model in models:
-                await model.check()
+            await check()
         return await ask_all(owed.items(), at_once, do, "episodes")
     finally:
         records.close()

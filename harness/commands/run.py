@@ -11,19 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.budget import Budget, refuse_unpriced
+from harness.budget import Budget
+from harness.checking import said
 from harness.commands.printing import say
 from harness.errors import BadInput
 from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
 from harness.failures import again_helps, failure_lines, grouped_failures
+from harness.interface import interface_lines
 from harness.livelog import logged
 from harness.manifest import folder_name
-from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.readers import TODAY, kept_line
 from harness.run import Run, RunSummary, execute
-from harness.store import FORECAST, MANIFEST
+from harness.store import FORECAST, MANIFEST, read_manifest
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -34,7 +35,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     folder = run_folder(arguments.results, name)
-    budget = read_budget(arguments, experiment)
+    budget = read_budget(arguments)
     if arguments.probe is not None and arguments.probe < 1:
         raise BadInput(f"--probe {arguments.probe}: expected at least 1 block")
     run = Run(
@@ -47,6 +48,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         replay=arguments.replay,
         allow_leak=arguments.allow_leak,
         workforce=read_workforce(arguments),
+        check=not arguments.no_check,
     )
     first = not (folder / MANIFEST).exists()
     with run:
@@ -55,6 +57,8 @@ def run_command(arguments: argparse.Namespace) -> int:
         progress = logged(Progress(), experiment.log, run.folder)
         if run.readers != TODAY:
             progress.say(kept_line("run"))
+        for line in said(run.checked):
+            progress.say(line)
         for torn in run.torn:
             progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
         summary = execute(run, progress)
@@ -91,12 +95,10 @@ def forecast_lines(run: Run) -> list[str]:
     return check_lines(run.plan, run.folder)
 
 
-def read_budget(arguments: argparse.Namespace, experiment: Experiment) -> Budget:
-    """The budget of the command line. Raises `BadInput` when it is not above 0, or money can not be counted."""
+def read_budget(arguments: argparse.Namespace) -> Budget:
+    """The budget of the command line. Raises `BadInput` when it is not above 0."""
     budget = Budget(arguments.max_usd, arguments.max_tokens, arguments.max_hours)
     budget.check()
-    if budget.usd is not None:
-        refuse_unpriced({name: model_config(experiment, name) for name in Plan(experiment).model_names()})
     return budget
 
 
@@ -160,7 +162,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
         highlight=False,
         soft_wrap=True,
     )
-    lines = [*forecast, f"Records: {summary.folder}"]
+    lines = [*forecast, f"Records: {summary.folder}", *interface_lines(read_manifest(summary.folder))]
     if summary.stopped:
         lines.append(f"Stopped early: {summary.stopped}.")
     lines += after_lines(summary)

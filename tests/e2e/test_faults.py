@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 import harness.executors.playing
-import harness.run
+import harness.loops
 from agents.models.base import ChatRequest
 from environments.sotopia.play import SotopiaPlay
 from harness.experiment import Experiment
@@ -42,7 +42,7 @@ def test_at_20_percent_faults_every_episode_is_accounted_for(tmp_path: Path, epi
     with serving(*flags) as server:
         # Two retries only, so that some calls do fail for good.
         config = dialogues(endpoint_config(server.url, retries=2), episodes)
-        first = harness_run(config, tmp_path / "results", timeout=900)
+        first = harness_run(config, tmp_path / "results", "--no-check", timeout=900)
         folder = only_run(tmp_path / "results")
         records, counts = lines(folder), server.counts()
         _report(episodes, records, counts)
@@ -59,7 +59,7 @@ def test_at_20_percent_faults_every_episode_is_accounted_for(tmp_path: Path, epi
             _check(record)
 
         finished = {record["episode_id"]: record for record in records if record["status"] == "finished"}
-        second = harness_run(config, tmp_path / "results", timeout=900)
+        second = harness_run(config, tmp_path / "results", "--no-check", timeout=900)
         assert second.returncode == 4
     _check_resumed(records, lines(folder), finished)
 
@@ -174,7 +174,7 @@ def test_an_episode_that_swallows_its_cancellation_is_abandoned_and_the_run_ends
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness.executors.playing, "GRACE_S", 0.3)
-    monkeypatch.setattr(harness.run, "LAST_GRACE_S", 0.3)
+    monkeypatch.setattr(harness.loops, "LAST_GRACE_S", 0.3)
 
     async def stubborn() -> None:
         ends = time.monotonic() + 60

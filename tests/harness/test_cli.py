@@ -190,7 +190,7 @@ def test_an_unreachable_endpoint_exits_2_after_its_tries(shell: Shell) -> None:
     assert shell("run", shell.config(models=openai(base_url=url, retries=1))) == 2
     assert url in shell.err
     assert "model 'm'" in shell.err
-    assert "can not be used" in shell.err
+    assert "cannot be used" in shell.err
 
 
 def corrupt(name: str) -> Callable[[Path], None]:
@@ -447,7 +447,7 @@ def test_judging_with_what_is_not_there_exits_2(shell: Shell) -> None:
         ("--judge", "m", "--kind", "sotopa"): "unknown judge 'sotopa'",
         ("--judge", "m", "--model-config", "absent.yaml"): "absent.yaml can not be read",
         ("--judge", "m", "--model-config", "bad.yaml"): "no model 'm'",
-        ("--judge", "far", "--model-config", "far.yaml"): "can not be used",
+        ("--judge", "far", "--model-config", "far.yaml"): "cannot be used",
     }.items():
         assert shell("judge", run, *arguments) == 2, arguments
         assert said in shell.err

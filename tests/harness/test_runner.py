@@ -148,18 +148,6 @@ def test_a_run_plays_every_unit_once_and_the_same_command_plays_nothing(tmp_path
     assert (tmp_path / EPISODES).read_bytes() == before
 
 
-def test_a_finished_run_asks_no_endpoint_for_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(tmp_path)
-
-    async def unreachable(self: Any) -> None:
-        raise BadInput("the endpoint is gone")
-
-    monkeypatch.setattr("agents.models.scripted.ScriptedModel.check", unreachable)
-    assert run(tmp_path).complete
-    with pytest.raises(BadInput, match="gone"):
-        run(tmp_path / "other")
-
-
 def test_what_the_endpoint_failed_is_owed_and_played_again(tmp_path: Path) -> None:
     def down(request: ChatRequest) -> str:
         raise EpisodeError("infrastructure", "HTTP 503")
@@ -204,25 +192,6 @@ def test_an_unreadable_judgement_is_owed_and_only_it_is_made_again(tmp_path: Pat
     BEHAVIOUR.clear()
     second = run(tmp_path)
     assert (second.played_now, second.judged_now, second.unscored, second.complete) == (0, 4, 0, True)
-
-
-def test_where_only_judgements_are_owed_the_players_models_are_not_needed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = {"provider": "scripted", "function": "tests.harness.test_runner:behave"}
-    config = small(models={"m": script, "judging": script}, judge="judging")
-    checked = []
-
-    async def check(self: Any) -> None:
-        checked.append(self.name)
-
-    monkeypatch.setattr("agents.models.scripted.ScriptedModel.check", check)
-    BEHAVIOUR["judge"] = lambda request: "eleven out of ten"
-    run(tmp_path, config)
-    assert checked == ["m", "judging"]
-    BEHAVIOUR.clear()
-    assert run(tmp_path, config).judged_now == 4
-    assert checked == ["m", "judging", "judging"]
 
 
 def test_a_judge_that_crashes_leaves_its_episodes_unscored_and_the_run_goes_on(tmp_path: Path) -> None:

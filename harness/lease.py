@@ -1,0 +1,91 @@
+"""Between a run and its executor: which job is played next, and what becomes of its records."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from harness.executors import Json, Record
+from harness.interface_watch import InterfaceWatch
+from harness.jobs import Job, unit_of
+from harness.progress import Progress
+from harness.records import EpisodeRecord, JudgementRecord
+from harness.runner import Stop
+from harness.scoring import Scored
+from harness.store import EPISODES, read_record
+
+if TYPE_CHECKING:
+    from harness.run import Run
+
+
+class Lease:
+    """Hands out jobs in order, as plain JSON, until a budget is used up. Jobs of one block differ by arm only, so arms
+    never differ by more than one block."""
+
+    def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
+        self.rest = deque(jobs)
+        self.cut: str | None = None
+        """Why no more jobs were handed out; None when that was not a budget's doing."""
+        self._watch = run.budget_watch(progress.say)
+        self._folder, self._stop, self._progress = run.folder, stop, progress
+
+    def __iter__(self) -> Iterator[Json]:
+        while self.rest:
+            self.cut = self._watch.exceeded()
+            if self.cut is not None:
+                self._stop.drain(self.cut)
+                return
+            job = self.rest.popleft()
+            self._progress.started(job.unit)
+            yield job.as_json(self._stored(job))
+
+    def _stored(self, job: Job) -> EpisodeRecord | None:
+        """The episode, where it is there already."""
+        if job.offset is None:
+            return None
+        return read_record(self._folder / EPISODES, job.offset, EpisodeRecord)
+
+
+class Keeper:
+    """Writes down what the executor makes of the units."""
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self.played = 0
+        """Episodes."""
+        self.scored = 0
+        """Episodes that got a judgement or a process reward."""
+        self._run, self._progress = run, progress
+        self._failed: set[str] = set()
+        """Ids of the episodes under way that failed."""
+        self._got: dict[str, Scored] = {}
+        """Episode id -> what it got, of those under way."""
+        self._watch = InterfaceWatch()
+
+    async def keep(self, unit: Json, record: Record) -> None:
+        episode = unit["episode_id"]
+        if warning := self._watch.add(record):
+            self._progress.say(warning)
+        if isinstance(record, EpisodeRecord):
+            await self._run.episodes.append(record)
+            self.played += 1
+            if record.status == "failed":
+                self._failed.add(episode)
+            return
+        got = self._got.setdefault(episode, Scored([], []))
+        if isinstance(record, JudgementRecord):
+            await self._run.scores.judgements.append(record)
+            got.judgements.append(record)
+        else:
+            await self._run.scores.rewards.append(record)
+            got.rewards.append(record)
+
+    def done(self, unit: Json) -> None:
+        episode, which = unit["episode_id"], unit_of(unit)
+        got = self._got.pop(episode, None)
+        if got is not None:
+            self.scored += 1
+            self._progress.scored(which, got)
+        self._run.forget(episode)
+        self._progress.ended(which, failed=episode in self._failed)
+        self._failed.discard(episode)
