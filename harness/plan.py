@@ -12,7 +12,7 @@ from typing import Any
 
 import environments
 from agents.models import REGISTRY as PROVIDERS
-from agents.models import make_model
+from agents.models import check_effort, make_model
 from agents.models.base import Model
 from agents.strategists import kind_of
 from environments.base import Environment, Task
@@ -23,7 +23,7 @@ from harness.judging import judge_kind
 from harness.judging.process import check_spec, process_kind
 from harness.readers import EARLIER, EARLIER_PARSING, TODAY
 from harness.seeds import episode_seed, stable_hash
-from harness.specs import ActorSpec, EnvironmentSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
+from harness.specs import ActorSpec, EnvironmentSpec, JudgeSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,14 @@ class Plan:
             if spec.model is not None:
                 yield spec.model, asking_way(spec)
 
+    def _roles(self) -> Iterator[ActorSpec | StrategistSpec | JudgeSpec | ProcessSpec]:
+        """Everything that asks a model, as the config says it."""
+        for cell in self.cells.values():
+            for seat in self._who(cell, 0):
+                yield from seat
+        yield from self.experiment.judges
+        yield from self.experiment.process
+
     def _players(self, cell: Cell) -> Iterator[str]:
         for seat in self._who(cell, 0):
             yield from filter(None, _models_of(*seat))
@@ -164,6 +172,9 @@ class Plan:
         """Make every model (no request is sent yet). Raises `BadInput` for an unknown name or a bad provider config."""
         for name in self.model_names():
             self.models[name] = self.make_model(name)
+        for spec in self._roles():
+            if spec.model is not None:
+                check_effort(self.models[spec.model], spec.reasoning_effort)
 
     def make_model(self, name: str) -> Model:
         """One of the experiment's models, its texts read as the run reads them. Raises `BadInput`."""

@@ -28,6 +28,14 @@ REGISTRY = Registry(
 (pydantic, unknown keys refused). Making a model connects to nothing and needs no key."""
 
 
+def check_effort(model: Model, effort: str | None) -> None:
+    """Raise `BadInput` where a role's `reasoning_effort` has no meaning for its model. A provider of one's own that has no
+    method `check_effort` takes every word."""
+    check = getattr(model, "check_effort", None)
+    if check is not None:
+        check(effort)
+
+
 def make_model(name: str, config: Mapping[str, Any]) -> Model:
     """The model called `name` in the experiment, from its part of the config; `provider` says which kind.
 

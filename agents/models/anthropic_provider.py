@@ -14,6 +14,7 @@ from typing import Any
 
 from agents.models.base import ChatRequest, Message, Model
 from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config
+from agents.models.effort import anthropic_effort, merged
 from agents.models.endpoint import (
     Answer,
     EndpointModel,
@@ -107,7 +108,9 @@ def payload(config: AnthropicConfig, request: ChatRequest, how: How) -> dict[str
 
         schema = transform_schema(dict(request.schema))
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    return body | config.extra_body
+    if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
+        body = merged(body, anthropic_effort(config.model, request.reasoning_effort, request.max_tokens))
+    return merged(body, config.extra_body)
 
 
 def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -92,13 +92,15 @@ class ModelConfig(_Part):
     reasoning: ReasoningTags | Literal[False] | None = None
     """How reasoning is marked in this model's texts, beside the forms that are known: `{open: …, close: …}`. false: texts are
     taken as they are, reasoning included."""
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Keys that other providers have and this one cannot have -> why."""
     price: PriceConfig | None = None
     trained_on: str | None = None
     """A `training_tasks.json` that says which tasks the model was trained on, where none lies beside its weights."""
 
 
 class EndpointConfig(ModelConfig):
-    """What everything spoken to over HTTP understands."""
+    """What every provider of real models understands."""
 
     reasoning_effort: str | None = None
     """How much the model should think before it answers (none, minimal, low, medium, high, …), where a role does not say.
@@ -126,8 +128,6 @@ class EndpointConfig(ModelConfig):
     tokens: bool = False
     """Keep each answer's token ids and log-probabilities, where the endpoint gives them; training then learns from
     exactly the tokens that were played."""
-    extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
-    """Sent with every request as it is: options of the endpoint that this project does not know."""
 
 
 class FromEnvironment(_Part):
@@ -136,7 +136,14 @@ class FromEnvironment(_Part):
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class RemoteConfig(EndpointConfig):
+class HttpConfig(EndpointConfig):
+    """What everything spoken to over HTTP understands."""
+
+    extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Sent with every request as it is: options of the endpoint that this project does not know."""
+
+
+class RemoteConfig(HttpConfig):
     """An endpoint at an address."""
 
     headers: dict[str, str | FromEnvironment] = {}
@@ -167,7 +174,7 @@ class AnthropicConfig(RemoteConfig):
     provider: Literal["anthropic"] = "anthropic"
 
 
-class LlamaCppConfig(EndpointConfig):
+class LlamaCppConfig(HttpConfig):
     """A GGUF file served by llama.cpp on this machine, for as long as this process lives."""
 
     provider: Literal["llamacpp"] = "llamacpp"
@@ -207,11 +214,15 @@ class TransformersArgs(_Part):
 class TransformersConfig(EndpointConfig):
     """Weights loaded into this process by transformers. Models with the same weights share them."""
 
+    refused: ClassVar[Mapping[str, str]] = {
+        "extra_body": "no request is sent, so that there is no body; what the chat template takes goes under "
+        "`args: {chat_template_kwargs: {…}}`"
+    }
     provider: Literal["transformers"] = "transformers"
     args: TransformersArgs = TransformersArgs()
 
 
-class VllmConfig(EndpointConfig):
+class VllmConfig(HttpConfig):
     """Weights served by vLLM on this machine, for as long as anybody uses them."""
 
     provider: Literal["vllm"] = "vllm"
@@ -225,6 +236,10 @@ class VllmConfig(EndpointConfig):
 class ScriptedConfig(ModelConfig):
     """A Python function in place of a model."""
 
+    refused: ClassVar[Mapping[str, str]] = {
+        "extra_body": "no request is sent to a function, so that there is no body",
+        "reasoning_effort": "a function does not think before it answers",
+    }
     provider: Literal["scripted"] = "scripted"
     model: str = "scripted"
     function: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
@@ -245,6 +260,9 @@ def _problem(kind: type[BaseModel], details: Any) -> str:
     location = [str(part) for part in details["loc"]]
     field = ".".join(location)
     if details["type"] == "extra_forbidden":
+        why = getattr(kind, "refused", {}).get(field)
+        if why:
+            return f"{field!r} has no meaning here: {why}"
         known = _fields_at(kind, location[:-1])
         hint = nearest(location[-1], known)
         if "key" in location[-1].lower() and "api_key_env" in known:

@@ -15,11 +15,12 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
-from agents.models.config import EndpointConfig
+from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags
+from agents.models.effort import check_effort
 from agents.models.failures import Backoff, CallFailed
 from agents.models.limits import Limit, Outcome
 from agents.models.prices import price_of
-from agents.models.reply import MISPLACED, parted
+from agents.models.reply import MISPLACED, Parted, parted
 from agents.models.structured import json_in, with_schema_in_prompt
 from harness.errors import BadInput, EpisodeError
 
@@ -151,15 +152,18 @@ class EndpointModel:
         self.options: Mapping[str, Any] = {
             "structured": config.structured,
             "max_tokens": config.max_tokens,
-            "extra_body": config.extra_body,
+            "extra_body": config.extra_body if isinstance(config, HttpConfig) else {},
+            **_set_options(config),
         }
         """What else of the config changes a reply; part of the cache key."""
+        check_effort(name, config, base_url, config.reasoning_effort)
         self._config = config
         self._client = client
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price, base_url)
         self._sleep = sleep
         self._said_misplaced = False
+        self._template_opens = False
         self._where = base_url or "this machine"
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -170,6 +174,8 @@ class EndpointModel:
             request = replace(request, max_tokens=cap)
         if self._config.tokens and not request.want_tokens:
             request = replace(request, want_tokens=True)
+        if request.reasoning_effort is None:
+            request = replace(request, reasoning_effort=self._config.reasoning_effort)
         tally = [0]
         while True:
             how = self._how(request)
@@ -226,7 +232,7 @@ class EndpointModel:
         raise failure
 
     def _reply(self, answer: Answer, request: ChatRequest, how: How, latency: float, attempts: int) -> ChatReply:
-        parts = parted(answer.text, answer.reasoning, answer.finish_reason, self._config.reasoning, field=answer.field)
+        parts = self._parted(answer, request)
         text = cut_at(parts.answer, request.stop if "stop" in how.without else answer.cut_at)
         if how.schema == "prompt":
             text = json_in(text, request.schema)
@@ -252,6 +258,22 @@ class EndpointModel:
             logprobs=answer.logprobs,
             dropped=tuple(sorted(how.without & _sent(request))),
         )
+
+    def _parted(self, answer: Answer, request: ChatRequest) -> Parted:
+        """The answer apart from the reasoning. Whether the model's chat template opens its reasoning is remembered: a text
+        that is cut before it closes has no mark."""
+        opened = self._template_opens and request.reasoning_effort != "none"
+        parts = parted(
+            *(answer.text, answer.reasoning, answer.finish_reason, self._config.reasoning),
+            field=answer.field,
+            opened=opened,
+        )
+        self._template_opens = self._template_opens or parts.opened_before
+        return parts
+
+    def check_effort(self, effort: str | None) -> None:
+        """Raise `BadInput` where the `reasoning_effort` of a role has no meaning for this model."""
+        check_effort(self.name, self._config, self.base_url, effort)
 
     def _say_misplaced(self) -> None:
         if not self._said_misplaced:
@@ -376,8 +398,16 @@ def _sent(request: ChatRequest) -> set[str]:
         "stop": bool(request.stop),
         "seed": request.seed is not None,
         "logprobs": request.want_tokens,
+        "reasoning_effort": request.reasoning_effort is not None,
     }
     return {name for name, sent in optional.items() if sent}
+
+
+def _set_options(config: EndpointConfig) -> dict[str, Any]:
+    """Options that came later and change a reply: left out where they are not set, so that older records still fit."""
+    tags = config.reasoning.model_dump() if isinstance(config.reasoning, ReasoningTags) else None
+    options = {"reasoning": tags, "reasoning_effort": config.reasoning_effort}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def cut_at(text: str, stops: tuple[str, ...]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.models.base import ChatRequest, Model
-from agents.models.config import EndpointConfig, OpenAIConfig, base_url_for, is_local, read_config
+from agents.models.config import HttpConfig, OpenAIConfig, base_url_for, is_local, read_config
+from agents.models.effort import chat_effort, merged
 from agents.models.endpoint import (
     Answer,
     EndpointModel,
@@ -32,7 +33,7 @@ class OpenAIClient:
 
     never: frozenset[str] = frozenset()
 
-    def __init__(self, config: EndpointConfig, base_url: str, key_variable: str, needs_key: bool) -> None:
+    def __init__(self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool) -> None:
         self.config = config
         self.base_url = base_url
         self.key_variable = key_variable
@@ -84,7 +85,7 @@ class OpenAIClient:
             await client.close()
 
 
-def payload(config: EndpointConfig, request: ChatRequest, how: How, base_url: str) -> dict[str, Any]:
+def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -> dict[str, Any]:
     """The JSON body of a request."""
     fewer = how.completion_tokens or base_url == DEFAULT_URL
     optional: dict[str, Any] = {
@@ -103,7 +104,9 @@ def payload(config: EndpointConfig, request: ChatRequest, how: How, base_url: st
     if how.schema == "native" and request.schema is not None:
         described = {"name": "answer", "schema": dict(request.schema), "strict": is_strict(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": described}
-    return body | config.extra_body
+    if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
+        body |= chat_effort(config, base_url, request.reasoning_effort)
+    return merged(body, config.extra_body)
 
 
 def read_completion(got: Any, secret: Secret | None) -> Answer:
@@ -186,9 +189,20 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     local = is_local(base_url)
     # A local server gets no key that was meant for someone else, unless the config says so.
     variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
-    client = OpenAIClient(checked, base_url, variable, needs_key=bool(variable))
+    client = _client_of(checked)(checked, base_url, variable, needs_key=bool(variable))
     key = client.secret.fingerprint() if client.secret else ""
     limit = shared_limit(base_url, key, *concurrency_of(checked, local))
-    return EndpointModel(
+    model = EndpointModel(
         name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
     )
+    if checked.api != "chat":
+        model.options = {**model.options, "api": checked.api}
+    return model
+
+
+def _client_of(config: OpenAIConfig) -> type[OpenAIClient]:
+    if config.api == "chat":
+        return OpenAIClient
+    from agents.models.responses_provider import ResponsesClient
+
+    return ResponsesClient

@@ -35,38 +35,59 @@ class Parted:
     reasoning: str | None
     misplaced: bool = False
     """Whether the answer stood in the field for reasoning."""
+    opened_before: bool = False
+    """Whether the reasoning was closed but not opened: the chat template opens it."""
 
 
 def separated(text: str, tags: Tags = None, finish: str = "stop") -> tuple[str, str | None]:
     """(answer, reasoning) of a model's text; reasoning is None where there is none. `tags`: the config's `reasoning`.
     `finish`: why the model ended ("stop", "length", …). Takes time linear in the text's length. A text without reasoning
     comes back byte for byte."""
-    if tags is False:
-        return text, None
-    own = tags if isinstance(tags, ReasoningTags) else None
-    channels = harmony(text)
-    if channels is not None:
-        answer, inside = separated(channels[0], tags, finish)
-        return answer.strip(), joined([channels[1], inside])
-    spoken = _SPOKEN.match(text)
-    if spoken:
-        return text[spoken.end() :].strip(), joined([spoken["thought"]])
-    marks = marks_in(text, own)
-    return _cut(text, marks, finish) if marks and not is_json(text) else (text, None)
+    found = _separate(text, tags, finish)
+    return found.answer, found.reasoning
 
 
-def parted(text: str, beside: str | None, finish: str, tags: Tags = None, *, field: bool = False) -> Parted:
+def parted(
+    text: str, beside: str | None, finish: str, tags: Tags = None, *, field: bool = False, opened: bool = False
+) -> Parted:
     """Separate a reply's content (`text`), to which reasoning came apart from it (`beside`).
 
     `field`: it came in a field that the server fills by parsing what the model wrote. Where content is empty then, and the
-    model ended by itself, the parser put the answer there: that text, behind any closed block, is the answer."""
+    model ended by itself, the parser put the answer there: that text, behind any closed block, is the answer.
+    `opened`: the model's chat template opens its reasoning, so that a text which was cut before any mark is reasoning."""
     if tags is False:
         return Parted(text, joined([beside]))
     if field and beside and finish == "stop" and not text.strip():
-        answer, inside = separated(beside, tags, finish)
-        return Parted(answer.strip(), inside, misplaced=bool(answer.strip()))
-    answer, inside = separated(text, tags, finish)
-    return Parted(answer, joined([beside, inside]))
+        found = _separate(beside, tags, finish)
+        return Parted(found.answer.strip(), found.reasoning, misplaced=bool(found.answer.strip()))
+    found = _separate(text, tags, finish)
+    if opened and finish == "length" and beside is None and found == Parted(text, None):
+        return Parted("", joined([text]))
+    return Parted(found.answer, joined([beside, found.reasoning]), opened_before=found.opened_before)
+
+
+def opened_by(prompt: str, tags: Tags = None) -> str:
+    """The opening mark of reasoning that a prompt ends with, so that the model's text begins behind it; empty without one."""
+    if tags is False:
+        return ""
+    end = prompt.rstrip()[-200:]
+    marks = marks_in(end, tags if isinstance(tags, ReasoningTags) else None)
+    last = marks[-1] if marks else None
+    return end[last.start :] if last and last.does == "open" and last.end == len(end) else ""
+
+
+def _separate(text: str, tags: Tags, finish: str) -> Parted:
+    if tags is False:
+        return Parted(text, None)
+    channels = harmony(text)
+    if channels is not None:
+        found = _separate(channels[0], tags, finish)
+        return Parted(found.answer.strip(), joined([channels[1], found.reasoning]))
+    spoken = _SPOKEN.match(text)
+    if spoken:
+        return Parted(text[spoken.end() :].strip(), joined([spoken["thought"]]))
+    marks = marks_in(text, tags if isinstance(tags, ReasoningTags) else None)
+    return _cut(text, marks, finish) if marks and not is_json(text) else Parted(text, None)
 
 
 def joined(parts: Iterable[str | None]) -> str | None:
@@ -74,7 +95,7 @@ def joined(parts: Iterable[str | None]) -> str | None:
     return "\n\n".join(part.strip() for part in parts if part and part.strip()) or None
 
 
-def _cut(text: str, marks: list[Mark], finish: str) -> tuple[str, str | None]:
+def _cut(text: str, marks: list[Mark], finish: str) -> Parted:
     """Take the blocks that the marks bound out of the text."""
     cutter = _Cutter(text)
     for mark in marks:
@@ -96,6 +117,8 @@ class _Cutter:
         """The last closing mark inside the open block."""
         self.paired = False
         """Whether a block was opened and closed: a closing mark alone is then more likely text."""
+        self.lone = False
+        """Whether reasoning was closed that nothing opened."""
 
     def meet(self, mark: Mark) -> None:
         if mark.does == "answer":
@@ -129,6 +152,7 @@ class _Cutter:
         """A closing mark outside all blocks."""
         if not self.paired:
             self.answers, self.thoughts, self.place = [], [self.text[: mark.start]], mark.end
+            self.lone = bool(self.thoughts[0].strip())
             return
         line, _, _ = self.text[mark.end : mark.end + 80].partition("\n")
         if line.strip():
@@ -139,7 +163,7 @@ class _Cutter:
         else:
             self._take_answer(mark)
 
-    def end(self, finish: str) -> tuple[str, str | None]:
+    def end(self, finish: str) -> Parted:
         whole = True
         if self.depth and self.closed is not None and finish == "stop":
             self._close(self.closed)
@@ -149,7 +173,7 @@ class _Cutter:
         else:
             self.answers.append(self.text[self.place :])
         answer = AROUND_ANSWERS.sub("", _glued(self.answers)).strip()
-        return answer if whole else "", joined(self.thoughts)
+        return Parted(answer if whole else "", joined(self.thoughts), opened_before=self.lone)
 
 
 def _glued(pieces: Iterable[str]) -> str:

@@ -61,6 +61,13 @@ class ScriptedModel:
             structured="native" if request.schema is not None else None,
         )
 
+    def check_effort(self, effort: str | None) -> None:
+        """Raise `BadInput` for a `reasoning_effort`: a function does not think."""
+        if effort is not None:
+            raise BadInput(
+                f"model {self.name!r} is scripted: reasoning_effort {effort!r} has no meaning. Leave it out."
+            )
+
     async def check(self) -> None:
         """Nothing can be missing: the function was found when the model was made."""
 

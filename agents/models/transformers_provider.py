@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from agents.models.base import ChatRequest, Model
 from agents.models.config import TransformersArgs, TransformersConfig, read_config
+from agents.models.effort import template_kwargs
 from agents.models.endpoint import Answer, EndpointModel, How, shared_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import shared_limit
+from agents.models.messages import plain_roles
 from agents.models.openmp import wait_passively
+from agents.models.reply import opened_by
 from agents.models.weights import bars_only_on_a_terminal, revision_of_weights, weights_of
 from harness.errors import BadInput
 from harness.seeds import seed_from
@@ -177,7 +180,7 @@ class TransformersClient:
         engine = self.engine
         if engine is None:
             raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
-        row = await asyncio.to_thread(self._row, engine, request, how.schema == "native")
+        row, opening = await asyncio.to_thread(self._row, engine, request, how.schema == "native")
         try:
             await asyncio.wrap_future(engine.submit(row, self.adapter))
         except Exception as error:  # whatever torch raised in the engine's thread
@@ -185,19 +188,16 @@ class TransformersClient:
                 f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "server-error", retry=False
             )
         else:
-            return self._answer(row, request)
+            return self._answer(row, opening, request)
         raise problem
 
-    def _row(self, engine: BatchEngine, request: ChatRequest, with_schema: bool) -> Row:
-        """The request as a row. Raises `CallFailed` for one that the model can not take."""
+    def _row(self, engine: BatchEngine, request: ChatRequest, with_schema: bool) -> tuple[Row, str]:
+        """The request as a row, and the mark of reasoning that the template has opened, if it has. Raises `CallFailed` for a
+        request that the model cannot take."""
         from agents.models.decoding import Row
 
         loaded = engine.loaded()
-        chat = [{"role": message.role, "content": message.content} for message in request.messages]
-        try:
-            text = loaded.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # jinja2's errors, and what a template raises itself (for example: no system role)
-            raise _refused(f"the chat template does not take these messages: {error}") from error
+        text = self._prompt(loaded.tokenizer, request)
         # As servers do: the template writes the special tokens, none are added.
         prompt = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         context = self.config.args.context or getattr(loaded.model.config, "max_position_embeddings", None) or 1 << 30
@@ -208,7 +208,7 @@ class TransformersClient:
         seed = request.seed
         if seed is None:
             seed = seed_from("sampling", who.episode, who.repeat, who.seat, who.role, who.ordinal)
-        return Row(
+        row = Row(
             prompt=prompt,
             max_tokens=min(request.max_tokens, context - len(prompt)),
             temperature=1.0 if request.temperature is None else request.temperature,
@@ -217,6 +217,23 @@ class TransformersClient:
             random=Random(seed),
             grammar=self._grammar(engine, request) if with_schema else None,
         )
+        return row, opened_by(text, self.config.reasoning)
+
+    def _prompt(self, tokenizer: Any, request: ChatRequest) -> str:
+        """The chat in the template's words; with plainer roles where the template does not take it as it is. Raises
+        `CallFailed`."""
+        effort = request.reasoning_effort
+        switch = template_kwargs(self.config.model, effort, str(tokenizer.chat_template)) if effort else {}
+        options = {"tokenize": False, "add_generation_prompt": True, **switch, **self.config.args.chat_template_kwargs}
+        failures = []
+        for messages in dict.fromkeys((request.messages, plain_roles(request.messages))):
+            try:
+                chat = [{"role": each.role, "content": each.content} for each in messages]
+                text: str = tokenizer.apply_chat_template(chat, **options)
+                return text
+            except Exception as error:  # jinja2's, and what a template raises itself ("System role not supported")
+                failures.append(error)
+        raise _refused(f"the chat template does not take these messages: {failures[0]}") from failures[0]
 
     def _grammar(self, engine: BatchEngine, request: ChatRequest) -> Any:
         from agents.models.decoding import JsonGrammar
@@ -229,9 +246,9 @@ class TransformersClient:
         except ValueError as error:
             raise _refused(f"the schema is not supported: {error}") from error
 
-    def _answer(self, row: Row, request: ChatRequest) -> Answer:
+    def _answer(self, row: Row, opening: str, request: ChatRequest) -> Answer:
         return Answer(
-            text=row.text,
+            text=opening + row.text,
             model=self.config.model,
             finish_reason=row.finish_reason,
             prompt_tokens=len(row.prompt),
@@ -291,4 +308,6 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
         refusals=shared_refusals(label, checked.model),
     )
     model.options = {**model.options, "dtype": args.dtype, "context": args.context}
+    if args.chat_template_kwargs:
+        model.options = {**model.options, "chat_template_kwargs": args.chat_template_kwargs}
     return model

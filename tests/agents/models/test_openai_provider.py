@@ -298,6 +298,44 @@ def test_an_answer_in_the_field_for_reasoning_is_taken_from_there_noted_and_said
     assert sum("into the field for reasoning" in record.message for record in caplog.records) == 1
 
 
+def test_a_model_whose_template_opens_its_reasoning_is_known_by_its_first_whole_reply() -> None:
+    """Cut before it closes, its text has no mark: it would be taken for the answer."""
+
+    def handler(body: dict[str, Any]) -> Response:
+        cut = body["messages"][0]["content"] == "cut"
+        said = completion(body, "hm, Action: buy" if cut else "hm</think>Be fair.")
+        said["choices"][0]["finish_reason"] = "length" if cut else "stop"
+        return Response(said)
+
+    async def use(model: Any) -> list[Any]:
+        answers = [
+            read_completion(handler({"messages": [{"content": text}]}).body, None) for text in ("cut", "x", "cut")
+        ]
+        return [model._parted(answer, ask()) for answer in answers]
+
+    with OpenAIServer() as server:
+        first, _, last = with_model(config(server), use)
+    assert (first.answer, last.answer, last.reasoning) == ("hm, Action: buy", "", "hm, Action: buy")
+
+
+def test_reasoning_is_never_sent_back() -> None:
+    """A chat goes on from the answer."""
+    seen: list[str] = []
+
+    def handler(body: dict[str, Any]) -> str:
+        seen.append(json.dumps(body))
+        return "<think>secret plan</think>fair"
+
+    async def use(model: Model) -> None:
+        first = await model.complete(ask("hi"))
+        chat = (Message("user", "hi"), Message("assistant", first.text), Message("user", "so"))
+        await model.complete(ChatRequest(chat))
+
+    with OpenAIServer(handler) as server:
+        with_model(config(server), use)
+    assert "fair" in seen[1] and "secret" not in seen[1] and "think" not in seen[1]
+
+
 def test_tags_of_ones_own_are_taken_off_and_reasoning_false_takes_texts_as_they_are() -> None:
     with OpenAIServer(lambda body: "(((<think>a</think>)))b") as server:
         own, as_it_is = (

@@ -43,6 +43,11 @@ def test_reasoning_in_a_text_is_kept_apart_unless_the_config_says_otherwise() ->
     assert (reply.text, reply.reasoning) == ("<think>hm</think>fair", None)
 
 
+def test_a_body_is_refused_with_a_reason() -> None:
+    with pytest.raises(BadInput, match="'extra_body' has no meaning here"):
+        complete(config("shout", extra_body={"x": 1}), ask())
+
+
 def test_an_async_function_may_give_the_whole_reply() -> None:
     assert complete(config("whole"), ask())[0] == ChatReply("x", "me", "length", 1, 2)
 

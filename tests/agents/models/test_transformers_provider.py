@@ -11,13 +11,15 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest, Message, Model
-from agents.models.transformers_provider import _ENGINES, serving
+from agents.models.config import TransformersConfig
+from agents.models.transformers_provider import _ENGINES, TransformersClient, serving
 from agents.models.weights import smollm2_folder
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, whose, with_model
@@ -269,6 +271,67 @@ def test_a_model_object_of_this_process_is_served_as_it_is_at_the_moment() -> No
         make_model("m", config)
 
 
+class OnlyTokenizer:
+    """An engine of which only the tokeniser is there, with a chat template of one's own."""
+
+    def __init__(self, template: str) -> None:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
+        tokenizer.chat_template = template
+        model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=512))
+        self.parts = SimpleNamespace(model=model, tokenizer=tokenizer)
+
+    def loaded(self) -> Any:
+        return self.parts
+
+
+def row_of(template: str, request: ChatRequest, **options: Any) -> tuple[str, str]:
+    """The prompt of a request, and the mark of reasoning that it opens."""
+    engine: Any = OnlyTokenizer(template)
+    config = TransformersConfig(model="m", **options)
+    row, opening = TransformersClient("m", config)._row(engine, request, False)
+    return engine.parts.tokenizer.decode(row.prompt), opening
+
+
+STRICT = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    "[{{ m.role }}] {{ m.content }} {% endfor %}"
+)
+SWITCH = "{% for m in messages %}{{ m.content }}{% endfor %} {{ 'short' if enable_thinking is false else 'long' }}"
+
+
+def test_a_template_without_a_system_role_or_with_alternating_roles_gets_plainer_ones() -> None:
+    chat = (Message("system", "be kind"), Message("user", "hi"), Message("user", "so"))
+    assert row_of(STRICT, ChatRequest(chat))[0] == "[user] be kind\n\nhi\n\nso "
+
+
+def test_options_for_the_chat_template_are_obeyed_and_win_over_the_effort() -> None:
+    assert row_of(SWITCH, ask("hi"))[0] == "hi long"
+    kwargs = {"chat_template_kwargs": {"enable_thinking": False}}
+    assert row_of(SWITCH, ask("hi"), args=kwargs)[0] == "hi short"
+    assert row_of(SWITCH, ask("hi", reasoning_effort="none"))[0] == "hi short"
+    assert row_of(SWITCH, ask("hi", reasoning_effort="high"))[0] == "hi long"
+    assert row_of(SWITCH, ask("hi", reasoning_effort="high"), args=kwargs)[0] == "hi short"
+    model: Any = make_model("m", SMALL | {"args": kwargs})
+    plain: Any = make_model("m", SMALL)
+    assert model.options["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in plain.options
+
+
+def test_reasoning_that_the_template_opens_is_reasoning_even_where_it_never_closes() -> None:
+    opened = "{% for m in messages %}{{ m.content }}{% endfor %}\n<think>\n"
+    assert row_of(opened, ask("hi"))[1].strip() == "<think>"
+    assert row_of(opened, ask("hi"), reasoning=False)[1] == ""
+    assert row_of("{{ messages[0].content }}<think>\n\n</think>\n", ask("hi"))[1] == ""
+
+
+def test_a_body_is_refused_with_a_reason() -> None:
+    with pytest.raises(BadInput, match="'extra_body' has no meaning here.*chat_template_kwargs"):
+        make_model("m", SMALL | {"extra_body": {"top_k": 3}})
+
+
 def test_torchs_threads_are_told_to_sleep_before_torch_is_imported() -> None:
     """Set after the import, it does nothing, and a token costs several times the processor time."""
     look = """
@@ -288,7 +351,7 @@ make_model("m", {"provider": "transformers", "model": "smollm2-135m-instruct"}).
     assert done.stdout.strip() == "passive"
 
 
-def test_a_template_that_refuses_the_chat_is_the_requests_failure() -> None:
+def test_a_template_that_refuses_the_chat_whatever_its_roles_is_not_the_models_result() -> None:
     async def use(model: Model) -> None:
         await model.check()
         (engine,) = _ENGINES.values()
@@ -297,4 +360,4 @@ def test_a_template_that_refuses_the_chat_is_the_requests_failure() -> None:
 
     with pytest.raises(EpisodeError, match="no system role") as caught:
         with_model(SMALL, use)
-    assert caught.value.kind == "model"
+    assert caught.value.kind == "infrastructure"
