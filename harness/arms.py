@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.comparability import CATEGORIES, differences, facts_of, under_test
+from harness.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
 from harness.errors import BadInput, nearest
 from harness.experiment import AXES, SEPARATOR
 from harness.leaks import task_hash
@@ -219,6 +219,7 @@ def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:
         if category not in ("tasks", "serving"):
             found[category] = [
                 *differences(a.facts[category], b.facts[category], category),
+                *(reader_lines(a.facts, b.facts) if category == "protocol" else []),
                 *found.get(category, []),
             ]
     return {category: found[category] for category in CATEGORIES if found[category]}

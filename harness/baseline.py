@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.arms import ROW, Arm, Arms
+from harness.comparability import normal_facts
 from harness.errors import BadInput
 from harness.ledger import ledger_of
 
@@ -137,4 +138,4 @@ def _arm(baseline: Baseline, cell: BaselineCell) -> Arm:
     rows[list(FLOATS)] = rows[list(FLOATS)].astype(float)
     tested = {"strategist": cell.strategist, "prompts": baseline.prompts, "code": baseline.code}
     ledger = None if cell.interface is None else ledger_of(cell.interface)
-    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, cell.facts, tested, rows, ledger)
+    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, normal_facts(cell.facts), tested, rows, ledger)

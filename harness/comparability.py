@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import BadInput, nearest
 from harness.identity import entry_of, environment_options, model_identity
+from harness.readers import EARLIER_PARSING, reader_in, readers_said, without_reader
 from harness.specs import PartnerSpec
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
@@ -24,6 +25,7 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
     shown, split, pairing, actor, strategist = cell.split(" | ")
     config = manifest["config"]
     spec = next(e for e in config["environments"] if (e["label"] or e["name"], e["split"]) == (shown, split))
+    label = manifest["environments"][shown]["protocol"]
     return {
         "tasks": manifest.get("tasks", {}).get(f"{shown} | {split}"),
         "seeds": {"seed": config["seed"], "repeats": config["repeats"]},
@@ -31,12 +33,54 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
         "judge": None if judge is None else {"label": judge, "models": judge_models(config)},
         "protocol": {
             **manifest["environments"][shown],
+            "protocol": without_reader(label),
             "options": environment_options(spec["name"], spec["options"]),
             "partner": _partner(config, pairing),
         },
         "actor": _actor(config, actor),
         "serving": _serving(manifest, strategist),
+        "reader": None if manifest.get("imported") or _is_scripted(config, actor) else reader_in(manifest, label),
     }
+
+
+def normal_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an older baseline as they are written down now: models and options in their normal form."""
+    protocol = dict(facts["protocol"])
+    protocol["options"] = environment_options(protocol["name"], protocol["options"])
+    scripted = (facts["actor"] or {}).get("script") is not None
+    kept = {"reader": None if scripted else EARLIER_PARSING, **facts, "protocol": protocol}
+    return {key: _normal_models(value) for key, value in kept.items()}
+
+
+def _normal_models(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: model_identity(item) if key == "model_config" and item is not None else _normal_models(item)
+            for key, item in value.items()
+        }
+    return [_normal_models(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_scripted(config: Mapping[str, Any], label: str) -> bool:
+    return (_actor(config, label) or {}).get("script") is not None
+
+
+def reader_lines(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """How two arms' facts differ in the reader: one line where the same answer would be read in two ways on purpose, none
+    where the readers of version 0.1 are one of them (`reader_note`)."""
+    readers = [facts.get("reader") for facts in (one, other)]
+    if None in readers or EARLIER_PARSING in readers or readers[0] == readers[1]:
+        return []
+    return [f"protocol.reader: {readers[0]!r} -> {readers[1]!r}"]
+
+
+def reader_note(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> str | None:
+    """What has to be said where one of two arms was read by the readers of version 0.1 and the other by today's."""
+    readers = [facts.get("reader") for facts in (one, other)]
+    if None in readers or readers[0] == readers[1] or EARLIER_PARSING not in readers:
+        return None
+    said = readers_said(dict(zip(names, map(str, readers), strict=True)))
+    return f"the answers were not read by the same reader: {said}"
 
 
 def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
@@ -89,6 +133,20 @@ def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
             )
             return {**raw, "actor_config": _actor(config, partner.actor), "strategist_config": strategist}
     return None
+
+
+def mixed_readers(manifests: Iterable[Mapping[str, Any]]) -> str | None:
+    """What has to be said where runs stand side by side whose answers were read by version 0.1 and by today's readers."""
+    found: dict[str, str] = {}
+    for manifest in manifests:
+        cells = (cell.split(" | ") for cell in manifest["cells"])
+        asked = {shown for shown, _, _, actor, _ in cells if not _is_scripted(manifest["config"], actor)}
+        labels = [manifest["environments"][shown]["protocol"] for shown in sorted(asked)]
+        if labels and not manifest.get("imported"):
+            found[str(manifest["run"])] = "/".join(dict.fromkeys(reader_in(manifest, label) for label in labels))
+    if EARLIER_PARSING not in found.values() or len(set(found.values())) == 1:
+        return None
+    return f"Not all answers were read by the same reader, and arms are ranked within theirs: {readers_said(found)}."
 
 
 def check_categories(allowed: Iterable[str]) -> frozenset[str]:

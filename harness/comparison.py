@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harness.arms import METRICS, Arm, Arms, align, arm_differences, load, select
-from harness.comparability import check_categories, differences, refuse_differences
+from harness.comparability import check_categories, differences, reader_note, refuse_differences
 from harness.errors import BadInput, nearest
 from harness.experiment import AXES
 from harness.statistics import (
@@ -183,12 +183,18 @@ def _reported(couples: Sequence[tuple[Arm, Arm]], allowed: Collection[str]) -> l
     """What differs and is no obstacle, each line once."""
     lines: dict[str, None] = {}
     for a, b in couples:
+        note = reader_note(a.facts, b.facts, (_said(a, b), _said(b, a)))
+        lines.update({note: None} if note else {})
         for category, found in arm_differences(a, b).items():
             if category in allowed:
                 lines.update(dict.fromkeys(found[:5]))
         for what in ("strategist", "prompts", "code"):
             lines.update(dict.fromkeys(differences(a.tested[what], b.tested[what], what)))
     return list(lines)
+
+
+def _said(arm: Arm, other: Arm) -> str:
+    return arm.source if arm.source != other.source else arm.cell
 
 
 def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False) -> Comparison:

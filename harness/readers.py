@@ -12,6 +12,8 @@ EARLIER = 1
 """Texts as they came, read by each environment on its own (version 0.1)."""
 EARLIER_PARSING = "0.1"
 """The environments' name for the earlier readers (`ActionFormat.parsing`)."""
+PARSINGS = ("lenient", "exact")
+"""Today's, as a protocol's label names them."""
 
 
 def kept_line(what: str) -> str:
@@ -22,3 +24,21 @@ def kept_line(what: str) -> str:
 def readers_of(manifest: Mapping[str, Any]) -> int:
     """The readers of a run, from its manifest; one that does not say was begun with the earlier ones."""
     return int((manifest.get("interface") or {}).get("readers", EARLIER))
+
+
+def without_reader(label: str) -> str:
+    """A protocol's label without the reader that it names."""
+    return "+".join(part for part in label.split("+") if part not in PARSINGS)
+
+
+def reader_in(manifest: Mapping[str, Any], label: str) -> str:
+    """By which reader a run's answers were read, in one word; `label`: of the environment's protocol."""
+    if readers_of(manifest) == EARLIER:
+        return EARLIER_PARSING
+    return next((part for part in label.split("+") if part in PARSINGS), "its own")
+
+
+def readers_said(readers: Mapping[str, str]) -> str:
+    """Who was read by which reader, in words: run, or arm -> reader."""
+    words = {EARLIER_PARSING: "that of version 0.1, reasoning in the texts included"}
+    return "; ".join(f"{who} by {words.get(reader, reader)}" for who, reader in readers.items())

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from harness.arms import Arm, Arms, align, arm_differences
-from harness.comparability import differences, refuse_differences
+from harness.comparability import differences, reader_note, refuse_differences
 from harness.conclusions import interface_sentences
 from harness.errors import BadInput
 from harness.failures import FailureGroup, grouped_failures
@@ -193,6 +193,8 @@ def _reported(couples: Iterable[tuple[Arm, Arm]], allow: Collection[str]) -> tup
     """What differs and is no obstacle, each line once."""
     lines: dict[str, None] = {}
     for a, b in couples:
+        note = reader_note(a.facts, b.facts, ("the baseline", "the candidate"))
+        lines.update({note: None} if note else {})
         for what in ("strategist", "prompts", "code"):
             lines.update(dict.fromkeys(differences(a.tested[what], b.tested[what], what)))
         for category, found in arm_differences(a, b).items():

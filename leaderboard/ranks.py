@@ -137,7 +137,7 @@ def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
     for number, arm in enumerate(arms):
         if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
             continue
-        facts = {key: arm.facts[key] for key in ("data", "judge", "protocol")}
+        facts = {key: arm.facts[key] for key in ("data", "judge", "protocol", "reader")}
         tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.rows["task_id"]))
         axes = [arm.axes[axis] for axis in ("environment", "split", "pairing")]
         found.setdefault(json.dumps([axes, facts, tasks], sort_keys=True), []).append(number)

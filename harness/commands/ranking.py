@@ -13,7 +13,9 @@ import pandas as pd
 from rich.console import Console
 
 from harness.commands.printing import Grid, Look, print_grids, say
+from harness.comparability import mixed_readers
 from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
+from harness.store import read_manifest
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
 
@@ -85,6 +87,9 @@ def print_leaderboard(
             _print_markdown(names, rows, headings)
         else:
             _print_tables(console, names, rows, headings)
+        note = mixed_readers(map(read_manifest, runs))
+        if note:
+            say(console, note)
 
 
 def _add_shares(rows: Sequence[Texts], table: pd.DataFrame) -> Texts:

@@ -100,6 +100,22 @@ def test_another_name_plays_it_with_todays_readers(
     assert experiment.run_name != NAME
 
 
+def test_beside_a_run_of_today_it_is_said_that_the_readers_differ(
+    results: Path, server: OpenAIServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--name", "new") == 0
+    capfd.readouterr()
+    axes = "environment=sotopia,strategist=vanilla"
+    assert main(["compare", f"results/{NAME}#{axes}", f"results/new#{axes}"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"read by the same reader: {NAME} by that of version 0.1, reasoning in the texts included; new by" in said
+    assert main(["leaderboard", "results"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"{NAME} by that of version 0.1" in said
+    assert main(["leaderboard", f"results/{NAME}"]) == 0
+    assert "read by the same reader" not in capfd.readouterr().out
+
+
 def test_a_replay_of_its_record_reads_it_with_todays_readers(results: Path, server: OpenAIServer) -> None:
     only = "[{name: sotopia, split: builtin-test, tasks: 1, options: {max_turns: 4}}]"
     arguments = ("--set", f"environments={only}", "--set", "strategists=[vanilla]", "--replay", f"results/{NAME}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.comparability import normal_facts
 from harness.experiment import Experiment
 from harness.identity import environment_options, model_identity
 from harness.identity_0_1 import earlier_identity, earlier_name, earlier_options
@@ -229,6 +231,17 @@ def test_a_run_of_version_0_1_has_the_identity_that_stands_in_its_manifest() -> 
     assert earlier_identity(stored["config"]) == stored["identity"]
     assert earlier_identity(Experiment.model_validate(stored["config"]).model_dump(mode="json")) == stored["identity"]
     assert "limits" not in earlier_options(stored["config"])
+
+
+def test_a_baseline_of_version_0_1_has_todays_facts() -> None:
+    cells = json.loads((ROOT / "results" / "baselines" / "gate.json").read_text())["cells"]
+    shop = next(cell["facts"] for cell in cells if cell["cell"].startswith("webshop"))
+    assert shop["protocol"]["options"] == {"max_steps": 10}, "a default, written out"
+    facts = normal_facts(shop)
+    assert (facts["protocol"]["options"], facts["reader"]) == ({}, None), "a script's answers nobody reads"
+    quiz = normal_facts(next(cell["facts"] for cell in cells if "smollm2" in cell["cell"]))
+    assert (quiz["actor"]["model_config"]["model"], quiz["reader"]) == ("smollm2-135m-instruct", "0.1")
+    assert normal_facts(facts) == facts and normal_facts(quiz) == quiz
 
 
 def test_a_folder_that_version_0_1_made_is_gone_on_with_and_no_other(tmp_path: Any) -> None:
