@@ -24,9 +24,9 @@ from agents.models.effort import template_kwargs
 from agents.models.endpoint import Answer, EndpointModel, How, shared_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import shared_limit
-from agents.models.messages import plain_roles
 from agents.models.openmp import wait_passively
 from agents.models.reply import opened_by
+from agents.models.roles import plain_roles
 from agents.models.weights import bars_only_on_a_terminal, revision_of_weights, weights_of
 from harness.errors import BadInput
 from harness.seeds import seed_from

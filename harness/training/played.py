@@ -20,16 +20,18 @@ class PlayedStrategy:
     chat: tuple[dict[str, str], ...]
     """Every message of the call, `role` and `content`, as it was sent."""
     answer: str
-    """As the model wrote it."""
+    """As the model wrote it, without its reasoning."""
     strategy: str
     """As the actor was told it, and as it stands in the chat from then on."""
     stopped: bool
     """The model ended its answer itself (it was not cut at the token limit)."""
     token_ids: tuple[int, ...] | None
-    """Of the answer, where the engine gave them."""
+    """Of all that the model wrote, reasoning included, where the engine gave them."""
     completion_tokens: int | None
     reward: float | None
     """None where the method did not look at this strategy."""
+    reasoned: bool = False
+    """Whether the model thought before it answered: the answer is then not all that was sampled."""
 
 
 def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> list[int]:
@@ -79,4 +81,5 @@ def _played(episode: EpisodeRecord, turn: TurnRecord, number: int, reward: float
         token_ids=None if call.token_ids is None else tuple(call.token_ids),
         completion_tokens=call.completion_tokens,
         reward=reward,
+        reasoned=call.reasoning is not None,
     )

@@ -32,7 +32,7 @@ class Counts:
     """Answers whose text is not encoded to what was sampled: to other ids than the engine's, or, where it gave none, to
     another number of tokens than it counted."""
     drift_unknown: int = 0
-    """Neither ids nor a number were recorded."""
+    """Neither ids nor a number were recorded, or the model thought before it answered: they are then not the answer's alone."""
     split: int = 0
     """Sequences begun because a context did not go on from the strategy before (`chat` only)."""
     tokens: int = 0
@@ -125,7 +125,9 @@ class Layouter:
     def _count_drift(self, played: PlayedStrategy) -> None:
         alone = self.chat_tokens.encode(played.answer)
         ending = self.chat_tokens.ending
-        if played.token_ids is not None:
+        if played.reasoned:
+            self.counts.drift_unknown += 1
+        elif played.token_ids is not None:
             ids = list(played.token_ids)
             self.counts.drifted += ids not in (alone, alone + ending)
         elif played.completion_tokens is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import ChatRequest
+from harness.checking import QUESTION
 from harness.progress import Progress
 from harness.run import Run, execute
 from tests.harness.builders import experiment, judge_script, speak
@@ -39,7 +40,7 @@ def strategy(body: dict[str, Any]) -> str:
 def play(
     folder: Path, handler: Callable[[dict[str, Any]], Any] = strategy, **changes: Any
 ) -> tuple[Path, list[dict[str, Any]]]:
-    """(the run's folder, every request body the strategist's server received)."""
+    """(the run's folder, every request body the strategist's server received while it played)."""
     environment = {"name": "sotopia", "split": "builtin-test", "tasks": 2, "options": {"max_turns": 6}}
     with OpenAIServer(handler) as server:
         raw = {
@@ -51,4 +52,4 @@ def play(
         }
         with Run(experiment(**(raw | changes)), folder) as run:
             execute(run, Progress(Console(file=io.StringIO())))
-        return folder, list(server.requests)
+        return folder, [body for body in server.requests if body["messages"][-1]["content"] != QUESTION]

@@ -173,6 +173,31 @@ def test_the_engine_s_token_ids_are_kept(
     assert (manifest["from_engine"], manifest["drifted"]) == (12, 12)
 
 
+def test_reasoning_is_trained_on_only_as_sampled_tokens(
+    made: Maker, run: tuple[Path, list[dict[str, Any]]], tokenizer: Path, tmp_path: Path
+) -> None:
+    """The record's text is the answer alone; the engine's ids are all that the model wrote."""
+    chats = tokens_of(tokenizer)
+    thought = [chats.encode(letter)[0] for letter in "hm"]
+
+    def thinking(episode: EpisodeRecord) -> None:
+        for call in episode.calls:
+            if call.role == "strategist":
+                call.reasoning = "zebra plan"
+                call.token_ids = thought + chats.encode(call.text or "")
+
+    folder = edited(run[0], tmp_path / "thinking", thinking)
+    sampled = made(folder, layout="per-turn")
+    assert all(
+        s.tokens[span.start :][: len(thought)] == thought for row in sampled for s in row.sequences for span in s.spans
+    )
+    manifest = read_manifest(tmp_path / "data")
+    assert (manifest["drifted"], manifest["drift_unknown"]) == (0, 12)
+    plain = [row.model_dump() for row in made(layout="chat", target="chat")]
+    assert [row.model_dump() for row in made(folder, layout="chat", target="chat")] == plain
+    assert "zebra" not in json.dumps(plain)
+
+
 def test_an_answer_cut_at_the_limit_has_no_end_of_turn(
     made: Maker, run: tuple[Path, list[dict[str, Any]]], tokenizer: Path, tmp_path: Path
 ) -> None:
