@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import BadInput
+from harness.ledger import turn_row, without_effect
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from leaderboard.board import Board, Filters
@@ -106,6 +107,11 @@ class Call:
     finish_reason: str | None
     error: str | None
     text: str | None
+    reasoning: str | None = None
+    """What the model thought before it answered."""
+    reasoning_tokens: int | None = None
+    read: str | None = None
+    """ok, mended or unreadable; None where the record does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,9 @@ class Turn:
     reward: float | None
     """The environment's own, where it gives one."""
     calls: tuple[Call, ...]
+    raw: str | None = None
+    """The actor's answer, where no action could be read from it."""
+    no_effect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +285,8 @@ def _turn(record: EpisodeRecord, number: int, process: Sequence[ProcessRewardRec
         parse=turn.parse,
         reward=turn.reward,
         calls=tuple(call for call in calls if call.turn == turn.index),
+        raw=turn.raw,
+        no_effect=bool(without_effect(record.environment, turn_row(turn))),
     )
 
 
@@ -297,6 +308,9 @@ def _call(call: CallRecord) -> Call:
         finish_reason=call.finish_reason,
         error=call.error,
         text=call.text,
+        reasoning=call.reasoning,
+        reasoning_tokens=call.reasoning_tokens,
+        read=call.read,
     )
 
 

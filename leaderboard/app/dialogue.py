@@ -26,10 +26,12 @@ CALLS = [
     Column("Prompt", lambda row: row["prompt"]),
     Column("Tokens in", lambda row: count(row["prompt_tokens"]), number=True),
     Column("Tokens out", lambda row: count(row["completion_tokens"]), number=True),
+    Column("of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
     Column("Seconds", lambda row: amount(row["latency_s"]), number=True),
     Column("USD", lambda row: money(row["usd"]), number=True),
     Column("Attempts", lambda row: count(row["attempts"]), number=True),
     Column("Finished", lambda row: row["finish"], wide=True),
+    Column("Read", lambda row: row["read"]),
     Column("Answer", lambda row: row["text"], wide=True),
 ]
 
@@ -45,6 +47,7 @@ def conversation_elements(shown: Conversation) -> list[Content]:
     parts += [_judgement(each) for each in shown.judgements]
     parts += [_unrewarded(each) for each in shown.process if each.error or each.flags]
     if shown.loose_calls:
+        parts.extend(_reasoning(shown.loose_calls))
         parts.append(_calls(shown.loose_calls, "calls outside the turns"))
     return [node("div", *parts, class_="conv")]
 
@@ -108,7 +111,10 @@ def turn_element(turn: Turn, seats: int) -> Element:
     for reward in turn.rewards:
         item.append(reward_element(reward))
     item.append(node("div", turn.rendered, class_="act"))
+    if turn.raw is not None and turn.raw != turn.rendered:
+        item.append(node("div", node("span", "Answer that could not be read", class_="tag"), turn.raw, class_="seen"))
     item.extend(_marks(turn))
+    item.extend(_reasoning(turn.calls))
     if turn.calls:
         item.append(_calls(turn.calls, "model call" if len(turn.calls) == 1 else "model calls"))
     return item
@@ -126,9 +132,20 @@ def _marks(turn: Turn) -> list[Element]:
     found = []
     if turn.parse != "ok":
         found.append(node("span", PARSES.get(turn.parse, turn.parse), class_="chip warn"))
+    if turn.no_effect:
+        found.append(node("span", "no effect", class_="chip warn"))
     if turn.reward is not None:
         found.append(node("span", f"reward of the environment {turn.reward:+.2f}", class_="chip"))
     return found
+
+
+def _reasoning(calls: Sequence[Call]) -> Iterator[Element]:
+    """What each model thought before it answered, folded."""
+    for call in calls:
+        if call.reasoning:
+            summary = f"reasoning of the {call.role}, {len(call.reasoning):,} characters"
+            text = node("div", call.reasoning, class_="seen", tabindex=0, role="region", aria_label=summary)
+            yield node("details", node("summary", summary), text, class_="reasoning")
 
 
 def reward_element(reward: Reward) -> Element:
@@ -165,6 +182,8 @@ def _call_row(call: Call) -> dict[str, Any]:
         "prompt": call.prompt,
         "prompt_tokens": call.prompt_tokens,
         "completion_tokens": call.completion_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "read": call.read or NOTHING,
         "latency_s": call.latency_s,
         "usd": call.usd,
         "attempts": call.attempts,
@@ -202,6 +221,7 @@ def _judgement(judgement: Judgement) -> Element:
         ]
         title = f"{seat.name}{', under test' if seat.tested else ''}"
         parts.append(table(rows, SCORES, title, "scores", cards=False))
+    parts.extend(_reasoning(judgement.calls))
     if judgement.calls:
         parts.append(_calls(judgement.calls, "calls of the judge"))
     return node("section", *parts)
@@ -267,4 +287,6 @@ def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) 
     for reward in rewards:
         frame.append(reward_element(reward))
     frame.append(node("div", turn.rendered, class_="act"))
+    if any(each.no_effect for each in shown.turns if each.index == turn.index):
+        frame.append(node("span", "no effect", class_="chip warn"))
     return frame

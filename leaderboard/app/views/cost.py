@@ -72,6 +72,7 @@ def _columns(several: bool) -> list[Column]:
         Column("95 % interval", lambda row: interval(row["low"], row["high"]), number=True),
         Column("USD", lambda row: money(row["usd"]), number=True),
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
+        Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
         Column("Model calls", lambda row: count(row["calls"]), number=True),
         Column("Model seconds", lambda row: amount(row["latency_s"]), number=True),
         Column("On the frontier", lambda row: {True: "yes", False: "no"}.get(row["pareto"], NOTHING)),

@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from harness.ledger import COUNTS, LINE_HEADINGS, heading_of, ledger_of, lines_of, notable, share_text
+from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, progress_note
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, link, note, show, table, texts, whisker
 from leaderboard.app.published_rows import show_published
@@ -17,7 +19,7 @@ from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import NOTHING, Place, amount, count, interval, money, p_text, places_of
 
 AXES = ("environment", "split", "partner", "actor", "run")
-RANKING, DIMENSIONS, COST = "Ranking", "Dimensions", "Coverage and cost"
+RANKING, DIMENSIONS, COST, INTERFACE = "Ranking", "Dimensions", "Coverage and cost", "How answers were read"
 WHAT = "Which agent reaches its goal more often, and how sure that is. Means with 95 % intervals over groups of tasks."
 
 
@@ -29,7 +31,7 @@ def render() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
             "Columns",
-            [RANKING, DIMENSIONS, COST],
+            [RANKING, DIMENSIONS, COST, INTERFACE],
             default=RANKING,
             required=True,
             key="columns",
@@ -59,8 +61,9 @@ def render() -> None:
         show(
             heading(place.title),
             node("p", _said(place, board), class_="note"),
-            table(place.rows, columns, f"{place.title}: {str(view).lower()}", "ranking", _mark),
+            table(_rows(str(view), place), columns, f"{place.title}: {str(view).lower()}", "ranking", _mark),
         )
+    show_failures(board, chosen.run)
     note(
         progress_note(board)
         + " Rank 1–3: by these data it could be first to third. Arms that are tied can not be told apart."
@@ -84,8 +87,15 @@ def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame
         Column("Split", lambda row: str(row["split"])),
         Column("Pairing", lambda row: str(row["pairing"])),
     ]
-    found = [texts(place.rows, [*head, *_columns(view, place, board)]) for place in places]
+    found = [texts(_rows(view, place), [*head, *_columns(view, place, board)]) for place in places]
     return pd.concat(found, ignore_index=True).fillna("")
+
+
+def _rows(view: str, place: Place) -> list[Row]:
+    """One per arm; in the ledger of the interface one per arm and role."""
+    if view != INTERFACE:
+        return list(place.rows)
+    return [{**row, "line": line} for row in place.rows for line in lines_of(ledger_of(row))]
 
 
 def _columns(view: str, place: Place, board: Board) -> list[Column]:
@@ -101,6 +111,8 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
         return [*first, _goal(place), *(_dimension(name) for name in names)]
     if view == COST:
         return [*first, *_coverage_columns()]
+    if view == INTERFACE:
+        return [*first[1:], *_interface_columns()]
     return [
         *first,
         _goal(place),
@@ -110,6 +122,7 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
         Column("Calls", lambda row: count(row["calls"]), number=True),
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
         Column("USD", lambda row: money(row["usd"]), number=True),
+        *(_share(role, kind) for role, kind in notable(ledger_of(row) for row in place.rows)),
         Column("Tied with", lambda row: row["tied_with"] or NOTHING, _tied, wide=True),
     ]
 
@@ -136,11 +149,32 @@ def _coverage_columns() -> list[Column]:
         Column("Groups", _number("groups"), number=True),
         Column("Calls", lambda row: count(row["calls"]), number=True),
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
+        Column("of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
         Column("Seconds per episode", lambda row: amount(row["latency_s"]), number=True),
         Column("USD", lambda row: money(row["usd"]), number=True),
         Column("of it judging", lambda row: money(row["judge_usd"]), number=True),
         Column("of it process rewards", lambda row: money(row["process_usd"]), number=True),
     ]
+
+
+def _share(role: str, kind: str) -> Column:
+    """A share of replies or turns that is large enough to stand beside the ranking."""
+    name = heading_of(role, kind)
+    return Column(name[0].upper() + name[1:], lambda row: share_text(ledger_of(row), role, kind), number=True)
+
+
+def _interface_columns() -> list[Column]:
+    """The ledger of the interface: counts, with their share of the replies or turns."""
+    return [
+        Column("Role", lambda row: row["line"].role),
+        *(Column(LINE_HEADINGS[name].capitalize(), _counted(name), number=True) for name in COUNTS),
+        Column("Turns", lambda row: row["line"].turns, number=True),
+        Column("Without effect", lambda row: row["line"].no_effect, number=True),
+    ]
+
+
+def _counted(name: str) -> Any:
+    return lambda row: row["line"].counts[name]
 
 
 def _number(name: str) -> Any:
