@@ -16,18 +16,16 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from agents.strategists import kind_of
+from agents.models.prices import configured_price
+from harness.bounds import Asked, Rooms, asked_of, bound
 from harness.errors import BadInput
 from harness.experiment import Cell, Experiment, cells
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
-from harness.judging.process import process_kind
 from harness.plan import Plan, model_config
 from harness.seeds import stable_hash
 from harness.store import MANIFEST, read_manifest
 
-QUANTITIES = ("calls", "tokens", "usd", "seconds")
-CHARACTERS_PER_TOKEN = 4.0
-"""Rough, for English text; used for bounds only."""
+QUANTITIES = ("calls", "tokens", "reasoning", "usd", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,8 @@ class Amount:
     mean: float | None
     low: float
     high: float | None
+    unpriced: int = 0
+    """Of money: how many models (in a total: arms) have no known price; the rest is what the known prices make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class CellForecast:
     basis: str
     """How it was made: "12 past episodes", or "bound"."""
     amounts: Mapping[str, Amount]
-    """calls, tokens, usd, seconds (of one episode after the other)."""
+    """calls, tokens, reasoning (those of the tokens that are), usd, seconds (of one episode after the other)."""
 
 
 def forecast(
-    plan: Plan, past: Mapping[str, list[Row]], episodes: Mapping[str, int] | None = None
+    plan: Plan, past: Mapping[str, list[Row]], episodes: Mapping[str, int] | None = None, rooms: Rooms | None = None
 ) -> list[CellForecast]:
     """One forecast per cell for the given numbers of episodes (the plan's when left out). `past` maps an arm's identity
-    (see `arm_identity`) to its past episodes' rows."""
+    (see `arm_identity`) to its past episodes' rows. `rooms`: what models are given for reasoning, where it is settled."""
     counts = episodes or plan.planned()
     return [
-        _cell(plan, cell, counts[cell.id], past.get(arm_identity(plan.experiment, cell), []))
+        _cell(plan, cell, counts[cell.id], past.get(arm_identity(plan.experiment, cell), []), rooms)
         for cell in plan.cells.values()
     ]
 
@@ -118,27 +118,44 @@ def _possible_cells(experiment: Experiment, seats: Mapping[str, int]) -> Iterato
 
 
 def cost(row: Row, judgements: Iterable[Row]) -> Row:
-    """What one episode took, its judgements included; None for what is not known."""
+    """What one episode took, its judgements included; None for what is not known. `usd_known`: as far as it is."""
     every = [row, *judgements]
     tokens = [part[key] for part in every for key in ("prompt_tokens", "completion_tokens")]
-    prices = [part["usd"] for part in every]
+    reasoning = [part["reasoning_tokens"] for part in every if part["reasoning_tokens"] is not None]
+    known = sum(part["usd_known"] for part in every)
     return {
         "calls": sum(part["n_calls"] for part in every),
         "tokens": None if None in tokens else sum(tokens),
-        "usd": None if None in prices else sum(prices),
+        "reasoning": sum(reasoning) if reasoning else None,
+        "usd": None if any(part["usd_unknown_calls"] for part in every) else known,
+        "usd_known": known,
         "seconds": row["duration_s"],
     }
 
 
-def _cell(plan: Plan, cell: Cell, episodes: int, past: list[Row]) -> CellForecast:
+def _cell(plan: Plan, cell: Cell, episodes: int, past: list[Row], rooms: Rooms | None) -> CellForecast:
+    asked = asked_of(plan, cell, rooms)
     if len(past) < 2:
-        return CellForecast(cell.id, episodes, "bound", _bound(plan, cell, episodes))
+        return CellForecast(cell.id, episodes, "bound", _bound(asked, episodes))
     amounts = {}
     for name in QUANTITIES:
         values = [row[name] for row in past]
         known = None not in values
         amounts[name] = predicted_total(np.array(values, dtype=float), episodes) if known else Amount(None, 0.0, None)
+    if amounts["usd"].high is None:
+        amounts["usd"] = _known_money(plan, asked, episodes, past)
     return CellForecast(cell.id, episodes, f"{len(past)} past episodes", amounts)
+
+
+def _known_money(plan: Plan, asked: list[Asked], episodes: int, past: list[Row]) -> Amount:
+    """The part of the past episodes' costs that is known; nothing at all where no model that is asked costs anything (older
+    records do not say so)."""
+    models = {one.model for one in asked}
+    prices = [configured_price(model_config(plan.experiment, name)) for name in models]
+    if all(price is not None and price.free for price in prices):
+        return Amount(0.0, 0.0, 0.0)
+    amount = predicted_total(np.array([row["usd_known"] for row in past], dtype=float), episodes)
+    return replace(amount, unpriced=max(1, sum(price is None for price in prices)))
 
 
 def predicted_total(values: np.ndarray, n: int, confidence: float = 0.95) -> Amount:
@@ -153,56 +170,33 @@ def predicted(m: int, mean: float, spread: float, n: int, confidence: float = 0.
     return Amount(n * mean, max(0.0, n * mean - half), n * mean + half)
 
 
-def _bound(plan: Plan, cell: Cell, episodes: int) -> dict[str, Amount]:
-    """What can not be exceeded while no answer is re-asked: every turn is played, every answer is as long as allowed."""
-    world = plan.world(cell)
-    view = world.environment.reset(world.tasks[0], 0).view(0)
-    seats = world.environment.seats
-    turns = view.max_turns / seats
-    opening = len(view.background) / CHARACTERS_PER_TOKEN + 500
-    calls = tokens = 0.0
-    for role, asks in (
-        (cell.actor, cell.actor.model is not None),
-        (cell.strategist, kind_of(cell.strategist.kind).needs_model),
-    ):
-        if asks:
-            calls += turns * seats
-            tokens += seats * turns * (opening + (turns + 1) * role.max_tokens + role.max_tokens)
-    played_calls, played_tokens = calls, tokens
-    transcript = opening * 2 + view.max_turns * cell.actor.max_tokens
-    judged = world.environment.reset(world.tasks[0], 0).judge_background() is not None
-    for judge in plan.experiment.judges if judged else []:
-        calls += 1
-        tokens += transcript + judge.max_tokens
-    for spec in plan.experiment.process if cell.strategist.kind not in ("vanilla", "null") else []:
-        kind = process_kind(spec.method)
-        if kind.needs_model:
-            calls += seats
-            tokens += seats * (transcript + view.max_turns * cell.strategist.max_tokens + spec.max_tokens)
-        plays = kind.plays(spec, view.max_turns) if kind.plays else 0
-        calls += plays * (played_calls + len(plan.experiment.judges) * judged)
-        tokens += plays * (played_tokens + len(plan.experiment.judges) * judged * (transcript + 1500))
+def _bound(asked: list[Asked], episodes: int) -> dict[str, Amount]:
+    """What can not be exceeded while no answer is re-asked."""
+    most = bound(asked)
     return {
-        "calls": Amount(None, 0.0, episodes * calls),
-        "tokens": Amount(None, 0.0, episodes * tokens),
-        "usd": Amount(None, 0.0, None),
+        "calls": Amount(None, 0.0, episodes * most.calls),
+        "tokens": Amount(None, 0.0, episodes * most.tokens),
+        "reasoning": Amount(None, 0.0, episodes * most.reasoning),
+        "usd": Amount(None, 0.0, episodes * most.usd, len(most.unpriced)),
         "seconds": Amount(None, 0.0, None),
     }
 
 
 def total(forecasts: Iterable[CellForecast]) -> dict[str, Amount]:
-    """The sum over cells; intervals add in squares where all cells have means, else bounds add."""
+    """The sum over cells; intervals add in squares where all cells have means, else bounds add. `unpriced` of its money
+    counts arms."""
     rows = list(forecasts)
     found = {}
     for name in QUANTITIES:
         amounts = [row.amounts[name] for row in rows]
+        unpriced = sum(amount.unpriced > 0 for amount in amounts)
         if all(amount.mean is not None for amount in amounts):
             mean = sum(amount.mean or 0.0 for amount in amounts)
             half = math.sqrt(sum(((amount.high or 0.0) - (amount.mean or 0.0)) ** 2 for amount in amounts))
-            found[name] = Amount(mean, max(0.0, mean - half), mean + half)
+            found[name] = Amount(mean, max(0.0, mean - half), mean + half, unpriced)
         else:
             highs = [amount.high for amount in amounts]
-            found[name] = Amount(None, 0.0, None if None in highs else sum(high or 0.0 for high in highs))
+            found[name] = Amount(None, 0.0, None if None in highs else sum(high or 0.0 for high in highs), unpriced)
     return found
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.errors import BadInput
 from harness.forecast import QUANTITIES, Amount, arm_identity, cost, predicted
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.money import usd_text
 from harness.plan import Plan
 from harness.store import FORECAST, write_whole
 
@@ -36,7 +37,7 @@ class PastCell(BaseModel):
     model_config = ConfigDict(extra="forbid")
     episodes: Annotated[int, Field(ge=2)]
     parts: dict[str, PastPart]
-    """calls, tokens, usd, seconds: those that every past episode knew."""
+    """calls, tokens, reasoning, usd, seconds: those that every past episode knew."""
 
 
 class StoredForecast(BaseModel):
@@ -135,13 +136,15 @@ def check_lines(plan: Plan, folder: Path) -> list[str]:
     count, amounts = checked
     lines = [f"Forecast made before, for these {count} finished episodes (mean and 95 % interval), and what they took:"]
     for name, (amount, took) in amounts.items():
-        digits = {"usd": 4, "seconds": 1}.get(name, 0)
+        mean, low, high, all_of_it = (_text(name, value) for value in (amount.mean, amount.low, amount.high, took))
         inside = "inside" if _inside(amount, took) else "OUTSIDE the interval"
-        lines.append(
-            f"  {name}: {amount.mean:,.{digits}f} ({amount.low:,.{digits}f} – {amount.high:,.{digits}f}), "
-            f"took {took:,.{digits}f}: {inside}"
-        )
+        lines.append(f"  {name}: {mean} ({low} – {high}), took {all_of_it}: {inside}")
     return lines
+
+
+def _text(name: str, value: float | None) -> str:
+    known = value or 0.0
+    return usd_text(known) if name == "usd" else f"{known:,.{1 if name == 'seconds' else 0}f}"
 
 
 def _inside(amount: Amount, took: float) -> bool:

@@ -43,7 +43,7 @@ def episode_scalars(record: Row) -> Row:
         "success": outcome.get("success"),
         "n_turns": len(record["turns"]),
         "n_strategies": sum(bool((turn["strategy"] or "").strip()) for turn in record["turns"]),
-        **_costs(calls),
+        **call_costs(calls),
         "latency_s": sum((call["obtained"] or {}).get("latency_s", 0.0) for call in calls),
         **episode_counts(record),
     }
@@ -100,10 +100,14 @@ def process_scalars(record: Row) -> Row:
 
 
 def _cost(record: Row) -> Row:
-    return {**_costs(record["calls"]), "seconds": record["duration_s"]}
+    return {**call_costs(record["calls"]), "seconds": record["duration_s"]}
 
 
-def _costs(calls: Sequence[Row]) -> Row:
+COST_FIELDS = {"text", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "broken_off"}
+"""What `call_costs` reads of a call."""
+
+
+def call_costs(calls: Sequence[Row]) -> Row:
     """What calls took: all of them, failed ones as far as their endpoints said it. A sum is None when a part of it is not
     known; `usd_known` is what is known of the money, `usd_unknown_calls` how many calls it leaves out: those without a
     price, and attempts that were broken off."""

@@ -123,6 +123,10 @@ class Plan:
                 found.setdefault(name, {}).update(tasks)
         return {name: list(tasks) for name, tasks in found.items()}
 
+    def seated(self, cell: Cell) -> list[tuple[ActorSpec, StrategistSpec]]:
+        """Actor and strategist of each seat, in the first of the seat orders."""
+        return self._who(cell, 0)
+
     def ways_in(self, cell: Cell, scores_only: bool) -> Iterator[tuple[str, Way]]:
         """Models that an episode of that cell asks, each with the ways of asking: all its players and judges, or, where the
         episode is there, those alone who score it."""

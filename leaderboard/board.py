@@ -149,9 +149,10 @@ def leaderboard(board: Board, filters: Filters | None = None, scripted: bool = T
     pairing, partner, assisted, actor, strategist, scripted, rank, rank_low, rank_high, ranked, tied_with, coverage, goal,
     low, high, uplift, uplift_low, uplift_high, uplift_p, uplift_p_holm (over the environment's vanilla; missing where there is
     none), overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks,
-    groups, calls, tokens, reasoning_tokens, usd (playing, judging and process rewards
-    together), play_*, judge_*, process_* of each, latency_s (mean model seconds per finished episode), the ledger of the
-    interface (`harness.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy), cell, arm.
+    groups, calls, tokens, reasoning_tokens, usd (missing where not all is known), usd_known and usd_unknown_calls (playing,
+    judging and process rewards together), play_*, judge_*, process_* of each, latency_s (mean model seconds per finished
+    episode), the ledger of the interface (`harness.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
+    cell, arm.
     """
     table = (filters or Filters()).keep(board.table)
     if not scripted:

@@ -12,15 +12,17 @@ SUMMED = ("usd", "tokens", "calls", "reasoning_tokens")
 
 def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
     """One row per arm with a goal: run, environment, split, pairing, partner, actor, strategist, goal, low, high, and per
-    finished episode usd, tokens, calls, reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one
-    chosen), `pareto` (no arm of the same environment, split and pairing has a goal at least as high for less, or a higher
-    one for as much; missing where the cost is not known and for scripted arms, which are left out), arm. Sorted by cost."""
+    finished episode usd, usd_known (as far as it is known; usd_unknown_calls of all its calls are not), tokens, calls,
+    reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
+    environment, split and pairing has a goal at least as high for less, or a higher one for as much; missing where the cost
+    is not known and for scripted arms, which are left out), arm. Sorted by cost."""
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
     kept = (filters or Filters()).keep(board.table)
     kept = kept[kept["goal"].notna()]
     played = (kept["finished"] + kept["failed"]).astype(float)
-    each = {name: kept[f"play_{name}"].astype(float) / played for name in SUMMED}
+    each = {name: kept[f"play_{name}"].astype(float) / played for name in (*SUMMED, "usd_known")}
+    each["usd_unknown_calls"] = kept["play_usd_unknown_calls"].astype(float)
     head = [
         "run",
         "environment",

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import BadInput
+from harness.index import COST_FIELDS, call_costs
 from harness.ledger import turn_row, without_effect
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
@@ -101,6 +102,8 @@ class Call:
     prompt_tokens: int | None
     completion_tokens: int | None
     usd: float | None
+    broken_off: int
+    """Attempts whose cost is not known."""
     latency_s: float | None
     attempts: int | None
     cache_hit: bool | None
@@ -184,7 +187,7 @@ class Conversation:
 
     head: dict[str, Any] = field(default_factory=dict)
     """Scalars: cell, task_id, task_label, group, seed, order, repeat, attempt, status, error, end_reason, score, success,
-    started_at, duration_s, calls, prompt_tokens, completion_tokens, usd, latency_s."""
+    started_at, duration_s, calls, latency_s, and what `harness.index.call_costs` says."""
 
     @property
     def raw(self) -> str:
@@ -249,16 +252,9 @@ def _head(record: EpisodeRecord, calls: Sequence[Call]) -> dict[str, Any]:
         "success": outcome.success if outcome else None,
         "details": outcome.details if outcome else {},
         "calls": len(calls),
-        "prompt_tokens": _sum(call.prompt_tokens for call in calls if call.text is not None),
-        "completion_tokens": _sum(call.completion_tokens for call in calls if call.text is not None),
-        "usd": _sum(call.usd for call in calls if call.text is not None),
-        "latency_s": _sum(call.latency_s or 0.0 for call in calls),
+        **call_costs([call.model_dump(include=COST_FIELDS) for call in record.calls]),
+        "latency_s": sum(call.latency_s or 0.0 for call in calls),
     }
-
-
-def _sum(values: Any) -> float | None:
-    known = list(values)
-    return None if any(value is None for value in known) else sum(known)
 
 
 def _turn(record: EpisodeRecord, number: int, process: Sequence[ProcessRewardRecord], calls: Sequence[Call]) -> Turn:
@@ -302,6 +298,7 @@ def _call(call: CallRecord) -> Call:
         prompt_tokens=call.prompt_tokens,
         completion_tokens=call.completion_tokens,
         usd=call.usd,
+        broken_off=call.broken_off,
         latency_s=got.latency_s if got else None,
         attempts=got.attempts if got else None,
         cache_hit=got.cache_hit if got else None,

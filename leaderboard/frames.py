@@ -18,7 +18,10 @@ from harness.judging.panel import Aggregate, read_panel
 from harness.ledger import COUNTS
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 
-COSTS = ("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd")
+COSTS = (
+    *("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens"),
+    *("usd", "usd_known", "usd_unknown_calls"),
+)
 SUMS = (*COSTS, *COUNTS)
 """What is added up over judgements and process rewards: costs, and the ledger of the interface."""
 SCORE = "score "

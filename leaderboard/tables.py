@@ -212,6 +212,7 @@ def ledger_counts(table: pd.DataFrame) -> Row:
 
 
 WHO = ("", "judge_", "process_")
+COST_SUMS = ("calls", "tokens", "reasoning_tokens", "usd", "usd_known", "usd_unknown_calls")
 EMPTY_COLUMNS = [
     *("goal", "overall", "success", "status", "missing", "group", "task_id", "latency_s", "n_turns"),
     *(f"{who}{key}" for who in WHO for key in COSTS),
@@ -230,9 +231,9 @@ def _mean(column: pd.Series) -> float | None:
 
 
 def _sums(table: pd.DataFrame) -> dict[str, float | None]:
-    """Calls, tokens (of them reasoning) and money of playing, of judging, of process rewards, and of all three; None when not
-    known."""
-    parts: dict[str, list[float | None]] = {"calls": [], "tokens": [], "reasoning_tokens": [], "usd": []}
+    """Calls, tokens and money of playing, of judging, of process rewards, and of all three; None when not known. Of the
+    money also what is known of it, and how many calls that leaves out; `reasoning_tokens`: those that endpoints counted."""
+    parts: dict[str, list[float | None]] = {name: [] for name in COST_SUMS}
     found: dict[str, float | None] = {}
     for who, name in zip(WHO, ("play_", "judge_", "process_"), strict=True):
         prompt, completion = _total(table, f"{who}prompt_tokens"), _total(table, f"{who}completion_tokens")
@@ -241,6 +242,8 @@ def _sums(table: pd.DataFrame) -> dict[str, float | None]:
             "tokens": None if prompt is None or completion is None else prompt + completion,
             "reasoning_tokens": _total(table, f"{who}reasoning_tokens"),
             "usd": _total(table, f"{who}usd"),
+            "usd_known": _total(table, f"{who}usd_known"),
+            "usd_unknown_calls": _total(table, f"{who}usd_unknown_calls"),
         }
         for key, value in values.items():
             parts[key].append(value)

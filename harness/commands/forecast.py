@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from harness.bounds import Rooms, room_of
+from harness.budget import unpriced
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
 from harness.experiment import Experiment
 from harness.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
 from harness.leaks import find_leaks, refuse_leaks
+from harness.money import UNKNOWN, price_text, usd_text
 from harness.plan import Plan, model_config
+from harness.store import MANIFEST, read_manifest
 
 
 def forecast_command(experiment: Experiment, name: str, results: Path, allow_leak: bool) -> int:
@@ -21,39 +26,88 @@ def forecast_command(experiment: Experiment, name: str, results: Path, allow_lea
     playing = plan.played_by()
     refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allow_leak)
     plan.open_models()
-    cells = forecast(plan, past_episodes(results))
+    rooms = settled_rooms(results / name)
+    cells = forecast(plan, past_episodes(results), rooms=rooms)
     console = Console()
     say(console, f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes")
-    names = ("actor | strategist", "episodes", "model calls", "tokens", "USD", "from")
-    places = by_place([row.cell for row in cells])
-    grids = [
-        Grid(place, names, [[arm, *amount_texts(cells[n]), cells[n].basis] for n, arm in rows])
-        for place, rows in places.items()
-    ]
-    print_grids(console, grids, Look(words=[names[0]]))
+    _print_cells(console, cells)
     sums = total(cells)
     hours = in_run_hours(sums["seconds"], experiment.limits.episodes_at_once)
     say(
         console,
         f"\ntotal: {range_text(sums['calls'], 0)} calls, {range_text(sums['tokens'], 0)} tokens, "
-        f"USD {range_text(sums['usd'], 2)}, hours {range_text(hours, 2)} "
+        f"USD {money_text(sums['usd'], 'arm')}, hours {range_text(hours, 2)} "
         f"at {experiment.limits.episodes_at_once} episodes at once",
     )
-    for note in unused_slots(experiment):
+    for note in (*unused_slots(experiment), *notes(plan, cells, rooms)):
         say(console, note)
-    if any(row.basis == "bound" for row in cells):
-        say(
-            console,
-            "Cells marked `bound` have no past episodes of the same agents: their numbers are upper bounds from the "
-            "turn and answer limits. Play a few blocks first (--probe 2) for a forecast; they are kept in the run.",
-        )
     return 0
+
+
+def _print_cells(console: Console, cells: Sequence[CellForecast]) -> None:
+    reasoning = any(row.amounts["reasoning"].high for row in cells)
+    names = ["actor | strategist", "episodes", "model calls", "tokens", "USD", "from"]
+    rows = [[*amount_texts(row), row.basis] for row in cells]
+    if reasoning:
+        names.insert(4, "of them reasoning")
+        for row, texts in zip(cells, rows, strict=True):
+            texts.insert(3, range_text(row.amounts["reasoning"], 0))
+    places = by_place([row.cell for row in cells])
+    grids = [Grid(place, names, [[arm, *rows[n]] for n, arm in here]) for place, here in places.items()]
+    print_grids(console, grids, Look(words=[names[0]]))
+
+
+def settled_rooms(folder: Path) -> dict[str, int]:
+    """Model -> tokens for reasoning, as a run in that folder has settled them; empty where there is none."""
+    if not (folder / MANIFEST).exists():
+        return {}
+    rooms: dict[str, int] = read_manifest(folder).get("interface", {}).get("rooms", {})
+    return rooms
 
 
 def amount_texts(row: CellForecast) -> list[str]:
     """Episodes, calls, tokens and USD of a cell."""
-    numbers = [range_text(row.amounts[key], digits) for key, digits in (("calls", 0), ("tokens", 0), ("usd", 2))]
-    return [str(row.episodes), *numbers]
+    numbers = [range_text(row.amounts[key], 0) for key in ("calls", "tokens")]
+    return [str(row.episodes), *numbers, money_text(row.amounts["usd"], "model")]
+
+
+def money_text(amount: Amount, of: str) -> str:
+    """`≤ 12.30 + 4 arms without a price`, or `≈ 8.10 (7.90 – 8.30)`; `of`: what has no price."""
+    if amount.mean is None or amount.high is None:
+        return price_text(amount.high, "most", amount.unpriced, of)
+    text = price_text(amount.mean, "about", amount.unpriced, of)
+    if text == UNKNOWN or amount.low == amount.high:
+        return text
+    head, plus, rest = text.partition(" + ")
+    return f"{head} ({usd_text(amount.low)} – {usd_text(amount.high)}){plus}{rest}"
+
+
+def notes(plan: Plan, cells: Sequence[CellForecast], rooms: Rooms) -> Iterator[str]:
+    """What has to be known beside the numbers: models without a price, what bounds are, and room for reasoning in them."""
+    configs = {name: model_config(plan.experiment, name) for name in plan.model_names()}
+    missing = unpriced(configs)
+    if missing and any(row.amounts["usd"].unpriced for row in cells):
+        yield (
+            f"Without a price: {', '.join(missing)}. `price: {{prompt: …, completion: …}}` in a model's config, in USD per "
+            "million tokens, sets one; where its endpoint tells the price of every call, a probe (--probe 2) shows it."
+        )
+    if all(row.basis != "bound" for row in cells):
+        return
+    yield (
+        "Cells marked `bound` have no past episodes of the same agents: their numbers are upper bounds from the "
+        "turn and answer limits. Play a few blocks first (--probe 2) for a forecast; they are kept in the run."
+    )
+    caps = {name: room_of(config, 0) for name, config in configs.items() if name not in rooms and _is_auto(config)}
+    if any(caps.values()):
+        told = ", ".join(f"{name} up to {cap:,}" for name, cap in caps.items() if cap)
+        yield (
+            f"The bounds are with reasoning: tokens for one answer, {told} (`reasoning_tokens: auto`). The check before "
+            "playing settles how many it is given; a model that does not reason needs none."
+        )
+
+
+def _is_auto(config: Mapping[str, Any]) -> bool:
+    return config.get("reasoning_tokens", "auto") == "auto"
 
 
 def unused_slots(experiment: Experiment) -> Iterator[str]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import mixed_readers
 from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
+from harness.money import price_text
 from harness.store import read_manifest
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
@@ -23,9 +24,10 @@ Texts = dict[str, str]
 
 COLUMNS = (
     "environment", "split", "pairing", "assisted", "actor", "strategist", "rank", "tied_with", "goal", "interval",
-    "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "usd",
+    "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "reasoning_tokens",
+    "usd",
 )  # fmt: skip
-HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with"}
+HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with", "reasoning_tokens": "of them reasoning"}
 PLACE = ("environment", "split", "pairing")
 """What a table of its own is printed for: arms are ranked within it."""
 COMMON = ("assisted", "actor", "planned", "finished", "failed", "unscored", "tasks", "groups", "usd")
@@ -35,7 +37,19 @@ INTERFACE = "interface "
 """Begins the name of a column with a share of the ledger of the interface."""
 NOTABLE = "notable"
 PREFIXES = (PROCESS, INTERFACE)
-SPARED = ("tied_with", "groups", "tasks", "usd", "assisted", "calls", PROCESS, "overall", "tokens", INTERFACE)
+SPARED = (
+    "tied_with",
+    "groups",
+    "tasks",
+    "usd",
+    "assisted",
+    "calls",
+    "reasoning_tokens",
+    PROCESS,
+    "overall",
+    "tokens",
+    INTERFACE,
+)
 """Columns that a narrow terminal does without, the first of them first; of `PREFIXES`: every one that begins so."""
 
 
@@ -82,6 +96,8 @@ def print_leaderboard(
         process = [str(name) for name in table.columns if str(name).startswith(PROCESS)]
         shares = _add_shares(rows, table)
         names = (["run"] if len(runs) > 1 else []) + [*COLUMNS, *process, *shares]
+        if all(row["reasoning_tokens"] == "–" for row in rows):
+            names.remove("reasoning_tokens")
         headings = {name: name for name in names} | HEADINGS | _process_headings(process) | shares
         if form == "markdown":
             _print_markdown(names, rows, headings)
@@ -113,7 +129,9 @@ def _share_name(role: str, kind: str) -> str:
 def _texts(row: dict[Any, Any]) -> Texts:
     texts = {str(key): render_plain(value) for key, value in row.items()}
     texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
-    texts["usd"] = "unknown" if row["usd"] is None or row["usd"] != row["usd"] else f"{row['usd']:.4f}"
+    texts["usd"] = price_text(row["usd_known"], "spent", int(row["usd_unknown_calls"]))
+    reasoning = row["reasoning_tokens"]
+    texts["reasoning_tokens"] = f"{reasoning:.0f}" if reasoning and not pd.isna(reasoning) else "–"
     texts["rank"] = _rank_text(row)
     for key in ("calls", "tokens"):
         texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.openmp import wait_passively
-from harness.commands.forecast import amount_texts, range_text
+from harness.commands.forecast import amount_texts, money_text, range_text
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.commands.run import run_folder
 from harness.errors import BadInput
@@ -118,7 +118,7 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     say(
         console,
         f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
-        f"{range_text(sums['tokens'], 0)} tokens, USD {range_text(sums['usd'], 2)}, hours of play "
+        f"{range_text(sums['tokens'], 0)} tokens, USD {money_text(sums['usd'], 'arm')}, hours of play "
         f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it",
     )
     return EXIT_OK

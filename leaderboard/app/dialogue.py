@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from harness.money import price_text
 from harness.records import ProcessRewardRecord, TurnRecord
 from leaderboard.app.pieces import Column, table
 from leaderboard.duel import Divergence, Step
@@ -28,7 +29,7 @@ CALLS = [
     Column("Tokens out", lambda row: count(row["completion_tokens"]), number=True),
     Column("of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
     Column("Seconds", lambda row: amount(row["latency_s"]), number=True),
-    Column("USD", lambda row: money(row["usd"]), number=True),
+    Column("USD", lambda row: price_text(row["usd"], "spent", row["broken_off"]), number=True),
     Column("Attempts", lambda row: count(row["attempts"]), number=True),
     Column("Finished", lambda row: row["finish"], wide=True),
     Column("Read", lambda row: row["read"]),
@@ -61,7 +62,7 @@ def _facts(shown: Conversation) -> Element:
         f"repeat {head['repeat']}, attempt {head['attempt']}",
         "outcome": _outcome(head),
         "cost": f"{head['calls']} model calls, {count(head['prompt_tokens'])} + {count(head['completion_tokens'])} tokens, "
-        f"{money(head['usd'])} USD, {amount(head['latency_s'])} s in models, {amount(head['duration_s'])} s in all",
+        f"{money(head)} USD, {amount(head['latency_s'])} s in models, {amount(head['duration_s'])} s in all",
     }
     found = node("dl")
     for name, value in facts.items():
@@ -186,6 +187,7 @@ def _call_row(call: Call) -> dict[str, Any]:
         "read": call.read or NOTHING,
         "latency_s": call.latency_s,
         "usd": call.usd,
+        "broken_off": call.broken_off,
         "attempts": call.attempts,
         "finish": finish + (", from the cache" if call.cache_hit else ""),
         "text": call.text or NOTHING,

@@ -12,13 +12,13 @@ import pandas as pd
 from harness.conclusions import interface_sentences
 from harness.failures import grouped_failures
 from harness.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, ledger_of, lines_of
+from harness.money import UNKNOWN, price_text
 from leaderboard.board import Board, plain_rows
 from leaderboard.frames import SCORE
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
 
 Row = Mapping[str, Any]
-UNKNOWN = "unknown"
 NOTHING = "–"
 
 
@@ -110,7 +110,7 @@ def _ranking_columns(board: Board) -> list[Column]:
         Column("Tasks", lambda row: row["tasks"], lambda row: row["tasks"]),
         Column("Model calls", lambda row: count(row["calls"]), lambda row: row["calls"]),
         Column("Tokens", lambda row: count(row["tokens"]), lambda row: row["tokens"]),
-        Column("USD", lambda row: money(row["usd"]), lambda row: row["usd"]),
+        Column("USD", lambda row: money(row), lambda row: row["usd"]),
     ]
 
 
@@ -320,7 +320,7 @@ def cost(place: Place, board: Board) -> list[Content]:
         Column("Tokens", lambda row: count(row["tokens"]), lambda row: row["tokens"]),
         Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), lambda row: row["reasoning_tokens"]),
         Column("Model seconds", lambda row: amount(row["latency_s"]), lambda row: row["latency_s"]),
-        Column("USD", lambda row: money(row["usd"]), lambda row: row["usd"]),
+        Column("USD", lambda row: money(row), lambda row: row["usd"]),
         Column("Unbeaten at its price", lambda row: "yes" if row["pareto"] else "no"),
     ]
     parts.append(table_of(place.rows, columns, f"{place.title}: what playing one episode costs, judging left out"))
@@ -331,5 +331,6 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def money(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.4f}"
+def money(row: Row, who: str = "") -> str:
+    """USD as far as they are known, and how many calls that leaves out; `who`: the columns' prefix."""
+    return price_text(row[f"{who}usd_known"], "spent", int(row[f"{who}usd_unknown_calls"] or 0))

@@ -70,7 +70,7 @@ def _columns(several: bool) -> list[Column]:
         *([Column("Run", lambda row: str(row["run"]))] if several else []),
         Column("Goal", lambda row: amount(row["goal"]), number=True),
         Column("95 % interval", lambda row: interval(row["low"], row["high"]), number=True),
-        Column("USD", lambda row: money(row["usd"]), number=True),
+        Column("USD", lambda row: money(row), number=True),
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
         Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
         Column("Model calls", lambda row: count(row["calls"]), number=True),

@@ -121,7 +121,7 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
         Column("Scored / planned", coverage_text, number=True),
         Column("Calls", lambda row: count(row["calls"]), number=True),
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
-        Column("USD", lambda row: money(row["usd"]), number=True),
+        Column("USD", lambda row: money(row), number=True),
         *(_share(role, kind) for role, kind in notable(ledger_of(row) for row in place.rows)),
         Column("Tied with", lambda row: row["tied_with"] or NOTHING, _tied, wide=True),
     ]
@@ -151,9 +151,9 @@ def _coverage_columns() -> list[Column]:
         Column("Tokens", lambda row: count(row["tokens"]), number=True),
         Column("of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
         Column("Seconds per episode", lambda row: amount(row["latency_s"]), number=True),
-        Column("USD", lambda row: money(row["usd"]), number=True),
-        Column("of it judging", lambda row: money(row["judge_usd"]), number=True),
-        Column("of it process rewards", lambda row: money(row["process_usd"]), number=True),
+        Column("USD", lambda row: money(row), number=True),
+        Column("of it judging", lambda row: money(row, "judge_"), number=True),
+        Column("of it process rewards", lambda row: money(row, "process_"), number=True),
     ]
 
 
