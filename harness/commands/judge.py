@@ -12,7 +12,6 @@ from typing import TypeVar
 from pydantic import ValidationError
 from rich.console import Console
 
-from agents.models import make_model
 from agents.models.base import Model
 from harness.checking import check_or_refuse
 from harness.commands.asking import Tally, ask_all
@@ -23,7 +22,8 @@ from harness.interface import give_rooms
 from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
-from harness.plan import asking_way, model_config
+from harness.manifest import folder_readers
+from harness.plan import asking_way, model_config, open_model
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.specs import JudgeSpec, JudgingSpec
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
@@ -57,7 +57,7 @@ def judge_command(arguments: argparse.Namespace) -> int:
     copies = read_copies(arguments.copies)
     if arguments.again < 0:
         raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
-    model = make_model(arguments.judge, config)
+    model = open_model(arguments.judge, config, folder_readers(arguments.run))
     judge = judge_kind(arguments.kind).make(spec, model)
     lock = RunLock(arguments.run)
     lock.acquire()

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from agents.models import make_model
 from agents.models.base import Model
 from harness.checking import check_or_refuse, ways_of
 from harness.commands.asking import Tally, ask_all
@@ -22,6 +21,7 @@ from harness.index import latest_episodes
 from harness.interface import give_rooms
 from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
+from harness.manifest import folder_readers
 from harness.plan import Plan, model_config
 from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.scoring import Given, Records, Scoring
@@ -35,8 +35,9 @@ def process_command(arguments: argparse.Namespace) -> int:
     experiment = stored_experiment(arguments.run)
     spec = read_spec(arguments, experiment)
     kind = check_spec(spec)
-    plan = Plan(experiment.model_copy(update={"process": [spec], "models": _models(arguments, experiment)}))
-    judging = {name: make_model(name, plan.experiment.models[name]) for name in filter(None, [spec.model])}
+    known = _models(arguments, experiment)
+    plan = Plan(experiment.model_copy(update={"process": [spec], "models": known}), folder_readers(arguments.run))
+    judging = {name: plan.make_model(name) for name in filter(None, [spec.model])}
     if kind.plays is not None:
         plan.open_models()
     if arguments.outcome is not None:
