@@ -10,6 +10,7 @@ from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
 from harness.errors import EpisodeError, Usage
 from harness.money import counted, price_text
+from harness.watching import EndpointWatch
 
 
 @dataclass(slots=True)
@@ -81,8 +82,9 @@ def broken_off_text(number: int) -> str:
 class MeteredModel:
     """A model whose calls are counted."""
 
-    def __init__(self, model: Model, meter: Meter) -> None:
-        self._model, self._meter = model, meter
+    def __init__(self, model: Model, meter: Meter, watch: EndpointWatch | None = None) -> None:
+        """`watch` hears of every call how it ended."""
+        self._model, self._meter, self._watch = model, meter, watch
         self.name, self.provider, self.model = model.name, model.provider, model.model
         self.revision, self.base_url = model.revision, model.base_url
 
@@ -92,15 +94,16 @@ class MeteredModel:
             try:
                 reply = await self._model.complete(request)
                 self._meter.count(reply)
+                if self._watch is not None and not reply.cache_hit:
+                    self._watch.succeeded(self.name)
                 return reply
             except EpisodeError as problem:
                 spent = problem.spent
+                if self._watch is not None:
+                    self._watch.failed(self.name, problem)
                 raise
             finally:
                 self._meter.count_unanswered(spent, broken_off.attempts)
-
-    async def check(self) -> None:
-        await self._model.check()
 
     async def close(self) -> None:
         await self._model.close()

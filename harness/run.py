@@ -52,6 +52,7 @@ from harness.store import (
 )
 from harness.summary import RunSummary, cost_rows, summarise
 from harness.watchdog import Activity, Watchdog
+from harness.watching import EndpointWatch
 
 
 class Run:
@@ -143,6 +144,7 @@ class Run:
                 raise BadInput(f"can not make the run folder {self.folder}: {error.strerror}") from error
             self._lock.acquire()
         self.manifest, self._plain_models = manifest, dict(self.plan.models)
+        self.watch = EndpointWatch(self._plain_models)
         self._keep_manifest()
         self.episodes = Appender(self.folder / EPISODES)
         self.scores = Records(self.folder)
@@ -220,7 +222,7 @@ class Run:
     def _wrapped(self, model: Model) -> Model:
         if self._calls is not None:
             model = ReplayModel(model, self._calls) if self.replay else RecordingModel(model, self._calls)
-        return MeteredModel(model, self.meter)
+        return MeteredModel(model, self.meter, self.watch)
 
     def _leaks(self) -> list[dict[str, Any]]:
         playing = self.plan.played_by()
@@ -243,6 +245,8 @@ class Run:
         executor = self._executor(progress)
         try:
             lease = Lease(self, jobs, stop, progress)
+            if self.replay is None:
+                self.watch.stop = stop.cancel
             with progress.showing(self.meter, self._planned(), jobs):
                 async with self._watchdog(progress):
                     await executor.run(lease, keeper, stop)
@@ -264,7 +268,7 @@ class Run:
         if force.kind == "local" and not force.workers:
             return InProcess(player, at_once)
         models = self._plain_models
-        desk = Desk(self.experiment, models, self.meter, self._calls, self.replay is not None, self.readers)
+        desk = Desk(self.experiment, models, self.meter, self._calls, self.replay is not None, self.readers, self.watch)
         if force.kind == "ray":
             return on_ray(force.address, at_once, player, desk, progress.say)
         from harness.executors.workers import Workers

@@ -102,7 +102,4 @@ class Model(Protocol):
         """Complete the chat, retrying what deserves it. Raises `EpisodeError` of kind `infrastructure` when the
         endpoint does not answer, or of kind `model` when it refuses the request for good."""
 
-    async def check(self) -> None:
-        """Say early what would fail at the first call: a missing key, an unreachable endpoint. Raises `BadInput`."""
-
     async def close(self) -> None: ...

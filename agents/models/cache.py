@@ -292,9 +292,6 @@ class RecordingModel:
         self._log.append(parts, key, reply)
         return reply
 
-    async def check(self) -> None:
-        await self.inner.check()
-
     async def close(self) -> None:
         """Closes the model; the log belongs to whoever opened it."""
         await self.inner.close()
@@ -371,9 +368,6 @@ class ReplayModel:
         if reply.text != found.text:
             self._written[f"assistant:{_digest(reply.text)}"] = f"assistant:{_digest(found.text)}"
         return reply
-
-    async def check(self) -> None:
-        """Nothing is needed but the record."""
 
     async def close(self) -> None:
         await self.inner.close()

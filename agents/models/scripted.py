@@ -68,9 +68,6 @@ class ScriptedModel:
                 f"model {self.name!r} is scripted: reasoning_effort {effort!r} has no meaning. Leave it out."
             )
 
-    async def check(self) -> None:
-        """Nothing can be missing: the function was found when the model was made."""
-
     async def close(self) -> None:
         """Nothing to close."""
 

@@ -164,7 +164,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     )
     lines = [*forecast, f"Records: {summary.folder}", *interface_lines(read_manifest(summary.folder))]
     if summary.stopped:
-        lines.append(f"Stopped early: {summary.stopped}.")
+        lines.append(f"Stopped early: {summary.stopped.rstrip('.')}.")
     lines += after_lines(summary)
     if arguments.config is None:
         lines += [

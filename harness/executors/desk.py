@@ -16,12 +16,14 @@ from agents.models.cache import CallLog, reply_from, reply_json
 from agents.models.endpoint import known_refusals, learn_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import AdaptiveLimit, Outcome, own_limit
-from harness.errors import BadInput, Usage
+from harness.errors import BadInput, EpisodeError, Usage
 from harness.executors import Json
+from harness.executors.pipes import raised
 from harness.executors.relay import described_model, request_from
 from harness.experiment import Experiment
 from harness.metering import Meter
 from harness.readers import TODAY
+from harness.watching import EndpointWatch
 
 
 class Desk:
@@ -35,9 +37,11 @@ class Desk:
         calls: CallLog | None,
         replay: bool,
         readers: int = TODAY,
+        watch: EndpointWatch | None = None,
     ) -> None:
         """`models`: the plain ones, by name. `calls`: the record of replies, which `replay` answers everything from.
-        `readers`: the run's."""
+        `readers`: the run's. `watch` hears of every call how it ended."""
+        self._watch = watch or EndpointWatch(models)
         self._experiment, self._models, self._meter, self._calls = experiment, models, meter, calls
         self._replay, self._readers = replay, readers
 
@@ -63,18 +67,27 @@ class Desk:
         """The recorded calls of an episode; in a replay, where it has none, some others to compare with."""
         return self._calls.lend(episode, or_first=self._replay) if self._calls else []
 
-    def said(self, reply: Json, key: str, parts: Json | None, cache_hit: bool) -> None:
+    def said(self, model: str, reply: Json, key: str, parts: Json | None, cache_hit: bool) -> None:
         """A model replied (`reply_json`); counted, and recorded where it is fresh, before the reply is used. Raises
         `EpisodeError` when it can not be recorded."""
         got = reply_from(reply, cache_hit=cache_hit)
         if parts is not None and self._calls is not None and not self._replay:
             self._calls.append(parts, key, got)
         self._meter.count(got)
+        if not cache_hit:
+            self._watch.succeeded(model)
 
-    def unanswered(self, spent: Json | None, broken_off: int) -> None:
+    def unanswered(self, model: str, spent: Json | None, broken_off: int, problem: Json | None) -> None:
         """A call without an answer took this much (`Usage` as plain JSON), where its endpoint said it; so many attempts
-        were broken off."""
-        self._meter.count_unanswered(None if spent is None else Usage(**spent), broken_off)
+        were broken off. `problem`: how it failed (`pipes.described`); None where it was broken off."""
+        self.broken_off(None if spent is None else Usage(**spent), broken_off)
+        failed = None if problem is None else raised(problem)
+        if isinstance(failed, EpisodeError):
+            self._watch.failed(model, failed)
+
+    def broken_off(self, spent: Usage | None, attempts: int) -> None:
+        """Count attempts at calls that were broken off, and what is known of their cost."""
+        self._meter.count_unanswered(spent, attempts)
 
     def learnt(self, learnt: Json) -> None:
         """What somebody was refused; handed on with the next `setup`."""

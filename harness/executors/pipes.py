@@ -180,7 +180,10 @@ class Peer:
             self._send({"answer": number, "error": described(problem)})
             return
         if isinstance(answer, Awaitable):
-            self._answering[number] = (asyncio.ensure_future(self._answer_later(number, answer)), method)
+            task = asyncio.ensure_future(self._answer_later(number, answer))
+            if asyncio.iscoroutine(answer):
+                task.add_done_callback(lambda _: answer.close())  # it may have been cancelled before it began
+            self._answering[number] = (task, method)
         else:
             self._send({"answer": number, "value": answer})
 

@@ -54,8 +54,5 @@ class RelayedModel:
         """See `Model.complete`."""
         return reply_from(await self._ask(self.name, request_json(request)), cache_hit=False)
 
-    async def check(self) -> None:
-        """The run has done it."""
-
     async def close(self) -> None:
         """It is the run's."""

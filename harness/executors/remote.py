@@ -17,8 +17,9 @@ from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
 from agents.models.limits import Outcome
 from agents.models.recorded import read_today
-from harness.errors import EpisodeError, Usage
+from harness.errors import EpisodeError
 from harness.executors import Json
+from harness.executors.pipes import described
 from harness.executors.playing import Keep, Player
 from harness.executors.relay import RelayedModel
 from harness.experiment import Experiment
@@ -86,27 +87,31 @@ class DeskModel:
         found = None if self._replay else self._lent.find(parts, key)
         reply = read_today(found, self._plain) if found else await self._ask(request)
         fresh = None if reply.cache_hit else parts
-        await self._line.said({"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit})
+        told = {"reply": reply_json(reply), "key": key, "parts": fresh, "cache_hit": reply.cache_hit}
+        await self._line.said(told | {"model": self.name})
         return reply
 
     async def _ask(self, request: ChatRequest) -> ChatReply:
-        spent: Usage | None = None
+        failed: EpisodeError | None = None
         with counting_broken_off() as broken_off:
             try:
                 return await self.inner.complete(request)
             except EpisodeError as problem:
-                spent = problem.spent
+                failed = problem
                 raise
             finally:
-                if spent is not None or broken_off.attempts:
-                    told = None if spent is None else asdict(spent)
-                    self._line.unanswered({"spent": told, "broken_off": broken_off.attempts})
-
-    async def check(self) -> None:
-        """The run has done it."""
+                if failed is not None or broken_off.attempts:
+                    self._line.unanswered(_unanswered(self.name, failed, broken_off.attempts))
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+def _unanswered(model: str, failed: EpisodeError | None, broken_off: int) -> Json:
+    """What the desk hears of a call without an answer."""
+    spent = None if failed is None or failed.spent is None else asdict(failed.spent)
+    problem = None if failed is None else described(failed)
+    return {"model": model, "spent": spent, "broken_off": broken_off, "problem": problem}
 
 
 class RemotePlayer:

@@ -113,7 +113,7 @@ class Worker:
         await peer.listen(heard=self._hear, finishes=("keep",))
         process.kill()  # it may have closed its pipes and live on
         await asyncio.to_thread(process.wait)
-        self._desk.unanswered(None, self._permits.give_all())
+        self._desk.broken_off(None, self._permits.give_all())
         if not self.ready.done():
             self.ready.set_exception(WorkerDied(self.how()))
         self.ready.exception()

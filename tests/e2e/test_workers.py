@@ -101,7 +101,7 @@ def local(function: str, **changes: Any) -> dict[str, Any]:
 def test_the_records_are_the_same_whoever_played(tmp_path: Path) -> None:
     with serving("--fault-rate", "0.1", "--seed", "3", "--hang", "0.2") as server:
         raw = dialogues(endpoint_config(server.url), 40, judge="m")
-        told = {count: play(tmp_path / str(count), raw, count, recycle=15) for count in (0, 2)}
+        told = {count: play(tmp_path / str(count), raw, count, recycle=15, check=False) for count in (0, 2)}
     assert {count: each.summary.complete for count, each in told.items()} == {0: True, 2: True}
     assert told[2].summary.played_now == told[2].summary.judged_now == 40
     assert finished_episodes(tmp_path / "2") == finished_episodes(tmp_path / "0")

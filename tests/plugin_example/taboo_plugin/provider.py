@@ -37,9 +37,6 @@ class CannedModel:
         prompt = sum(len(message.content.split()) for message in request.messages)
         return ChatReply(text, self.model, "stop", prompt_tokens=prompt, completion_tokens=len(text.split()), usd=0.0)
 
-    async def check(self) -> None:
-        """Say early, with `BadInput`, what would fail at the first call: here nothing can."""
-
     async def close(self) -> None:
         """Nothing to close."""
 

@@ -1,0 +1,74 @@
+"""A run whose endpoint turns out not to be usable while it plays: it stops at once, says why, and can be gone on with."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.cli import main
+from tests.e2e.runs import became, dialogues, lines
+from tests.servers.openai_server import OpenAIServer, default_handler, error
+
+
+class Account:
+    """An endpoint whose account is empty after so many answers."""
+
+    def __init__(self, answers: int) -> None:
+        self.left = answers
+        self._lock = threading.Lock()
+
+    def __call__(self, body: dict[str, Any]) -> Any:
+        with self._lock:
+            self.left -= 1
+            return (
+                default_handler(body) if self.left >= 0 else error(402, "Insufficient Balance", "insufficient_balance")
+            )
+
+
+PLACES = {"here": [], "in workers": ["--workers", "2"]}
+
+
+@pytest.mark.parametrize("where", PLACES.values(), ids=PLACES)
+def test_an_account_that_runs_dry_stops_the_run_which_the_same_command_goes_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], where: list[str]
+) -> None:
+    account = Account(30)
+    with OpenAIServer(account) as server:
+        config = dialogues(model(server.url), 24, limits={"episodes_at_once": 4})
+        assert run(tmp_path, config, *where) == 4
+        said = "".join(capsys.readouterr())
+        for words in ("Stopped early: ", "Insufficient Balance", "What to do: ", "no-credit"):
+            assert words in said
+        asked = -account.left
+        assert 5 <= asked < 24, "the episodes that were left should not have been tried"
+        records = lines(tmp_path / "results" / "run")
+        assert set(became(records)) <= {"finished", "infrastructure"}
+        assert len(records) < 24
+        account.left = 10_000
+        assert run(tmp_path, config, *where) == 0
+
+
+def test_a_model_that_is_misspelt_is_found_although_its_neighbour_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = error(404, "The model `judgr` does not exist", "model_not_found")
+    with OpenAIServer(lambda body: missing if body["model"] == "judgr" else default_handler(body)) as server:
+        models = {"m": model(server.url), "judging": model(server.url, model="judgr")}
+        config = dialogues({}, 40, models=models, judge="judging", limits={"episodes_at_once": 1})
+        assert run(tmp_path, config, "--no-check") == 4
+    assert "`judgr` does not exist" in "".join(capsys.readouterr())
+    assert len(lines(tmp_path / "results" / "run")) < 10
+
+
+def model(url: str, **changes: Any) -> dict[str, Any]:
+    return {"provider": "openai", "model": "local", "base_url": url, "retries": 0} | changes
+
+
+def run(folder: Path, config: dict[str, Any], *flags: str) -> int:
+    path = folder / "my.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return main(["run", str(path), "--results", str(folder / "results"), "--name", "run", *flags])
