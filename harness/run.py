@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
-from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent
+from harness.bounds import beyond_text
+from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent, unseen_text
 from harness.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
 from harness.episode import WORLD_CODE, unplayed
 from harness.errors import BadInput
@@ -50,7 +51,7 @@ from harness.store import (
     refuse_unwritable,
     write_manifest,
 )
-from harness.summary import RunSummary, cost_rows, summarise
+from harness.summary import RunSummary, cost_lines, cost_rows, summarise
 from harness.watchdog import Activity, Watchdog
 from harness.watching import EndpointWatch
 
@@ -95,6 +96,8 @@ class Run:
         """What the check found, of the models that it asked."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: CallLog | None = None
+        self._broken_off = 0
+        """Attempts that were broken off before this command, as far as rows know."""
         self.activity = Activity()
         self._lock = RunLock(folder)
 
@@ -146,6 +149,7 @@ class Run:
         self.manifest, self._plain_models = manifest, dict(self.plan.models)
         self.watch = EndpointWatch(self._plain_models)
         self._keep_manifest()
+        self._broken_off = sum(row["broken_off"] for row in cost_rows(self.folder))
         self.episodes = Appender(self.folder / EPISODES)
         self.scores = Records(self.folder)
         self._calls = self._open_calls()
@@ -244,6 +248,8 @@ class Run:
         keeper = Keeper(self, progress)
         executor = self._executor(progress)
         try:
+            if told := self._beyond_budget(jobs):
+                progress.say(told)
             lease = Lease(self, jobs, stop, progress)
             if self.replay is None:
                 self.watch.stop = stop.cancel
@@ -286,6 +292,19 @@ class Run:
             # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
             before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
         return BudgetWatch(self.budget, self.meter, before, say)
+
+    def _beyond_budget(self, jobs: Sequence[Job]) -> str:
+        """By how much what is under way can pass the budget; empty without one."""
+        at_once = min(self.experiment.limits.episodes_at_once, len(jobs))
+        rooms = self.manifest.get("interface", {}).get("rooms", {})
+        return beyond_text(self.plan, (job.unit.cell for job in jobs), at_once, self.budget, rooms)
+
+    def cost_lines(self) -> list[str]:
+        """What the run took, and what nobody could count, for its end."""
+        kept = sum(row["broken_off"] for row in cost_rows(self.folder))
+        unkept = max(0, self._broken_off + self.meter.broken_off - kept)
+        unseen = unseen_text(self.budget, self.meter)
+        return [*cost_lines(self.folder, unkept), *([f"{unseen}."] if unseen else [])]
 
     def forget(self, episode: str) -> None:
         """Drop an episode's recorded calls from memory: it will not ask again."""

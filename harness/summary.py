@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging.panel import read_panel
+from harness.metering import broken_off_text
+from harness.money import price_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,26 @@ def cost_rows(folder: Path) -> list[Row]:
     """The rows of everything in a run's folder that models were paid for."""
     every = latest_judgements(folder, every=True).values()
     return [*latest_episodes(folder).values(), *every, *latest_process_rewards(folder).values()]
+
+
+def cost_lines(folder: Path, unkept: int = 0) -> list[str]:
+    """What everything in a run's folder took. `unkept`: attempts that were broken off beyond those that its rows know."""
+    rows = cost_rows(folder)
+    if not any(row["n_calls"] for row in rows) and not unkept:
+        return []
+    sums = {name: sum(row[name] or 0 for row in rows) for name in COSTS}
+    uncounted = any(row[name] is None for row in rows for name in ("prompt_tokens", "completion_tokens"))
+    tokens = f"{'≥ ' if uncounted else ''}{sums['prompt_tokens'] + sums['completion_tokens']:,.0f} tokens"
+    if sums["reasoning_tokens"]:
+        tokens += f", {sums['reasoning_tokens']:,.0f} of them reasoning"
+    price = price_text(sums["usd_known"], "spent", int(sums["usd_unknown_calls"]) + unkept)
+    broken_off = int(sums["broken_off"]) + unkept
+    return [f"Spent: USD {price}; {tokens}."] + ([f"{broken_off_text(broken_off)}."] if broken_off else [])
+
+
+COSTS = (
+    *("prompt_tokens", "completion_tokens", "reasoning_tokens", "usd_known", "usd_unknown_calls", "broken_off"),
+)  # fmt: skip
 
 
 def summarise(

@@ -25,6 +25,7 @@ from harness.judging import judge_kind
 from harness.judging.process import REGISTRY as PROCESS_METHODS
 from harness.judging.process import process_kind
 from harness.store import read_manifest
+from harness.summary import cost_lines
 
 
 def list_command() -> int:
@@ -67,6 +68,8 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
         print_leaderboard([run], "table", None, console)
         rows = latest_episodes(run).values()
+        for line in cost_lines(run):
+            say(console, line)
         say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
         for row in list(rows)[:10]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")

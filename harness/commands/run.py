@@ -66,7 +66,7 @@ def run_command(arguments: argparse.Namespace) -> int:
             keep_forecast(run, arguments.results, arguments.probe)
     if arguments.probe is not None:
         return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
-    print_summary(summary, arguments, forecast_lines(run))
+    print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED

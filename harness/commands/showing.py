@@ -11,8 +11,9 @@ from rich.console import Console
 
 from harness.commands.printing import say
 from harness.errors import BadInput
-from harness.index import latest_episodes, latest_judgements, latest_process_rewards
+from harness.index import COST_FIELDS, call_costs, latest_episodes, latest_judgements, latest_process_rewards
 from harness.ledger import call_row, is_unreadable, turn_row, without_effect
+from harness.money import price_text
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward, TurnRecord
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, read_record
 
@@ -60,7 +61,9 @@ def show_episode(console: Console, run: Path, prefix: str, full: bool = False) -
 
 def _show_end(console: Console, record: EpisodeRecord) -> None:
     end = f"failed, {record.error.kind}: {record.error.message}" if record.error else f"ended: {record.end_reason}"
-    say(console, f"\n{end}; {len(record.calls)} model calls, {record.duration_s:.1f} s")
+    costs = call_costs([call.model_dump(include=COST_FIELDS) for call in record.calls])
+    price = price_text(costs["usd_known"], "spent", costs["usd_unknown_calls"])
+    say(console, f"\n{end}; {len(record.calls)} model calls, USD {price}, {record.duration_s:.1f} s")
     if record.outcome:
         say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
 

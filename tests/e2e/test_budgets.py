@@ -4,9 +4,13 @@ is held against what then happened."""
 from __future__ import annotations
 
 import asyncio
+import csv
 import io
+import itertools
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,7 +36,8 @@ from harness.runner import Stop
 from harness.store import FORECAST
 from tests.e2e.runs import became, lines
 from tests.harness import builders
-from tests.servers.openai_server import OpenAIServer
+from tests.servers.openai_server import OpenAIServer, completion
+from tests.servers.wire import Response
 
 NOW = [0.0]
 """The clock of budgets in hours, in seconds."""
@@ -195,6 +200,75 @@ def test_a_money_budget_with_an_unknown_price_is_refused_saying_where_to_add_it(
             assert words in said
         assert not list((tmp_path / "results").glob("*"))
         assert main(["run", write(tmp_path, at(server.url, price={"prompt": 0, "completion": 0})), *flags]) in (0, 4)
+
+
+def answered(usage: dict[str, Any] | None) -> Callable[[dict[str, Any]], Any]:
+    """An endpoint that counts like this."""
+    return lambda body: Response(completion(body, builders.act("speak", "hi"), usage=usage))
+
+
+def test_a_price_that_the_endpoint_tells_is_enough_for_a_budget_of_money(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "cost": 0.5}
+    raw = at("") | {"strategists": ["vanilla", "null"]}
+    flags = ["--results", str(tmp_path / "results"), "--max-usd", "1.2"]
+    with OpenAIServer(answered(usage)) as server:
+        raw["models"]["m"]["base_url"] = server.url
+        raw["limits"] = {"episodes_at_once": 1}
+        assert main(["run", write(tmp_path, raw), *flags]) == 4
+    said, progress = capsys.readouterr()
+    assert "budget: $1.5000 of $1.2 are spent" in said, "the check's call and the two of an episode"
+    assert "Spent: USD 1.00; 240 tokens." in said
+    assert "can pass it by USD" in progress
+    with OpenAIServer(answered(usage)) as server:
+        raw["models"]["m"]["base_url"] = server.url
+        assert main(["run", write(tmp_path, raw), *flags, "--no-check", "--set", "seed=5"]) == 2
+    assert "the price of model 'm'" in capsys.readouterr().err
+
+
+def test_calls_without_a_count_are_said_once_and_counted_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--results", str(tmp_path / "results"), "--max-tokens", "100000", "--no-check"]
+    with OpenAIServer(answered(None)) as server:
+        raw = at(server.url) | {"strategists": ["vanilla", "null", "react"], "limits": {"episodes_at_once": 1}}
+        assert main(["run", write(tmp_path, raw), *flags]) == 0
+    said, progress = capsys.readouterr()
+    assert progress.count("calls without a count") == 1
+    assert "6 calls without a count: the budget could not see them." in said
+    assert "Spent: USD unknown; ≥ 0 tokens." in said
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_call_that_a_limit_broke_off_costs_an_unknown_sum_never_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    """The first turn is answered, the second hangs until the turn's limit."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
+    calls = itertools.count()
+
+    def hang(body: dict[str, Any]) -> Any:
+        if next(calls):
+            time.sleep(1.5)
+        return answered(usage)(body)
+
+    with OpenAIServer(hang) as server:
+        raw = at(server.url, price={"prompt": 500, "completion": 500}) | {"limits": {"turn_seconds": 1.0}}
+        flags = ["--results", str(tmp_path / "results"), "--no-check", "--workers", str(workers)]
+        assert main(["run", write(tmp_path, raw), *flags]) == 4
+    said = capsys.readouterr().out
+    assert "Spent: USD ≥ 1.00 + 1 call without a price; 2,000 tokens." in said
+    assert "1 call broken off: its cost is not known." in said
+    assert "raise limits.turn_seconds" in said
+    (folder,) = (tmp_path / "results").iterdir()
+    (row,) = latest_episodes(folder).values()
+    assert (row["usd"], row["usd_known"], row["usd_unknown_calls"], row["broken_off"]) == (None, 1.0, 1, 1)
+    assert main(["show", str(folder)]) == 0
+    assert "USD ≥ 1.00 + 1 call without a price" in capsys.readouterr().out
+    assert main(["leaderboard", str(folder), "--format", "csv"]) == 0
+    (arm,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (arm["usd"], float(arm["usd_known"]), float(arm["usd_unknown_calls"])) == ("", 1.0, 1.0)
 
 
 def test_a_scripted_model_costs_nothing_and_needs_no_price(tmp_path: Path) -> None:
