@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,11 @@ Parts = dict[str, Any]
 """What the key is made of, by name: plain values, or hashes of the long ones."""
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+_SORTED_ANY = json.JSONEncoder(sort_keys=True, default=str)
+_LINE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def call_parts(model: Model, request: ChatRequest) -> Parts:
     """The parts of a call: the whole resolved request, the model wherever it is served, and whose call it is. What came
     with a later version is there only where it is used, so that the calls of older logs are found."""
@@ -36,7 +42,7 @@ def call_parts(model: Model, request: ChatRequest) -> Parts:
         "model": model.model,
         "revision": model.revision,
         "options": _digest(getattr(model, "options", {})),
-        "messages": [f"{message.role}:{_digest(message.content)}" for message in request.messages],
+        "messages": [f"{message.role}:{_text_digest(message.content)}" for message in request.messages],
         "schema": None if request.schema is None else _digest(request.schema),
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
@@ -54,7 +60,7 @@ def call_parts(model: Model, request: ChatRequest) -> Parts:
 
 def key_of(parts: Parts) -> str:
     """SHA-256 of the parts, hex."""
-    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return sha256(_SORTED.encode(parts).encode()).hexdigest()
 
 
 ADDRESS = "base_url"
@@ -68,7 +74,12 @@ def _keys_with(parts: Parts, addresses: Iterable[str | None]) -> Iterator[str]:
 
 
 def _digest(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return _text_digest(_SORTED_ANY.encode(value))
+
+
+@lru_cache(maxsize=4096)
+def _text_digest(text: str) -> str:
+    """A chat is sent again with every turn: most of its texts were met before."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -148,7 +159,7 @@ class CallLog:
         """Record a call. Raises `EpisodeError` (infrastructure) when it can not be written; what was written of
         it is taken back."""
         record = {"key": key, "parts": parts, "reply": reply_json(reply)}
-        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        line = _LINE.encode(record).encode() + b"\n"
         try:
             written = os.write(self._fd, line)
             problem = "" if written == len(line) else "no room for the whole line"
@@ -366,7 +377,7 @@ class ReplayModel:
     def _read(self, found: ChatReply) -> ChatReply:
         reply = read_today(replace(found, latency_s=0.0), self.inner)
         if reply.text != found.text:
-            self._written[f"assistant:{_digest(reply.text)}"] = f"assistant:{_digest(found.text)}"
+            self._written[f"assistant:{_text_digest(reply.text)}"] = f"assistant:{_text_digest(found.text)}"
         return reply
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from agents.models.base import ChatRequest, Message
@@ -54,6 +55,16 @@ def json_in(text: str, schema: Mapping[str, Any] | None = None) -> str:
 def is_strict(schema: Mapping[str, Any]) -> bool:
     """True when every object in the schema names all its properties as required and allows no others: what
     OpenAI's strict mode demands (https://developers.openai.com/api/docs/guides/structured-outputs)."""
+    return _is_strict_text(json.dumps(schema))
+
+
+@lru_cache(maxsize=256)
+def _is_strict_text(schema: str) -> bool:
+    """A run asks with few schemas, again and again."""
+    return _is_strict(json.loads(schema))
+
+
+def _is_strict(schema: Mapping[str, Any]) -> bool:
     if "properties" in schema or schema.get("type") == "object":
         properties = schema.get("properties", {})
         if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties):
@@ -63,4 +74,4 @@ def is_strict(schema: Mapping[str, Any]) -> bool:
         parts += (schema.get(group) or {}).values()
     for group in ("anyOf", "oneOf", "allOf"):
         parts += schema.get(group) or []
-    return all(is_strict(part) for part in parts if isinstance(part, Mapping))
+    return all(_is_strict(part) for part in parts if isinstance(part, Mapping))
