@@ -8,6 +8,7 @@ the worst and the best they could have been. Scripted agents are reference rows 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +138,21 @@ def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
     for number, arm in enumerate(arms):
         if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
             continue
-        facts = {key: arm.facts[key] for key in ("data", "judge", "protocol", "reader")}
+        facts = {key: arm.facts[key] for key in ("data", "judge", "protocol")}
         tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.rows["task_id"]))
         axes = [arm.axes[axis] for axis in ("environment", "split", "pairing")]
         found.setdefault(json.dumps([axes, facts, tasks], sort_keys=True), []).append(number)
-    return list(found.values())
+    return [part for family in found.values() for part in _by_reader(family, arms)]
+
+
+def _by_reader(family: Sequence[int], arms: Sequence[Arm]) -> list[list[int]]:
+    """The family, parted where answers were read by different readers; arms whose answers nobody had to read (scripted actors
+    that follow strategies) stay with the most."""
+    readers = Counter(arms[number].facts["reader"] for number in family if arms[number].facts["reader"] is not None)
+    if len(readers) < 2:
+        return [list(family)]
+    most = readers.most_common(1)[0][0]
+    return [[number for number in family if (arms[number].facts["reader"] or most) == reader] for reader in readers]
 
 
 def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -> dict[int, Place]:
