@@ -15,7 +15,7 @@ _ROLES = ("assistant", "system", "developer", "user", "")
 def harmony(text: str) -> tuple[str, str] | None:
     """(answer, reasoning) of a text in this layout, the first tokens of which may be missing; None for any other text.
     The answer is empty where no final message was begun."""
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(_TOKEN.finditer(text)) if "<|" in text else []
     if not any(token[1] in ("channel", "message") for token in tokens):
         return _bare(text)
     first, thoughts = text[: tokens[0].start()], list[str]()

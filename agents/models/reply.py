@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agents.models.config import ReasoningTags
@@ -24,6 +25,10 @@ MISPLACED = "answer-in-reasoning"
 """The note of a reply whose answer stood in the field for reasoning."""
 _SPOKEN = re.compile(r"\s*here(?:'s| is) my thought process:(?P<thought>.*?)here(?:'s| is) my response:", re.I | re.S)
 """Granite's manner."""
+_FENCED = re.compile(
+    r"\s*```[ ]?(?:think(?:ing)?|thoughts?|reasoning|analysis)[ ]*\n(?P<thought>.*?)\n[ ]*```[ ]*(?:\n|$)", re.I | re.S
+)
+"""A code fence named for thoughts, before the answer."""
 _THOUGHT_KEY = re.compile(r"reasoning|think|thought", re.IGNORECASE)
 
 
@@ -83,7 +88,7 @@ def _separate(text: str, tags: Tags, finish: str) -> Parted:
     if channels is not None:
         found = _separate(channels[0], tags, finish)
         return Parted(found.answer.strip(), joined([channels[1], found.reasoning]))
-    spoken = _SPOKEN.match(text)
+    spoken = _SPOKEN.match(text) or _FENCED.match(text)
     if spoken:
         return Parted(text[spoken.end() :].strip(), joined([spoken["thought"]]))
     marks = marks_in(text, tags if isinstance(tags, ReasoningTags) else None)
@@ -200,9 +205,13 @@ _FINISHES = {
 def finish_of(reason: Any) -> str:
     """Why an answer ended, from an endpoint's own word: stop, length, filter, refusal or unknown; "error" where the endpoint
     broke it off."""
-    if not isinstance(reason, str) or "unspecified" in reason.lower():
+    return _finish_of_word(reason[:100].lower().replace("-", "_")) if isinstance(reason, str) else "unknown"
+
+
+@lru_cache(maxsize=256)
+def _finish_of_word(word: str) -> str:
+    if "unspecified" in word:
         return "unknown"
-    word = reason.lower().replace("-", "_")
     for ours in ("refusal", "filter", "error", "stop", "length"):
         if re.search(_FINISHES[ours], word):
             return ours
@@ -223,7 +232,7 @@ def content_of(content: Any) -> Content | None:
     neither."""
     if content is None or isinstance(content, str):
         return Content(content or "")
-    parts = [content] if isinstance(content, Mapping) else content
+    parts = [content] if isinstance(content, Mapping) and "type" in content else content
     if not isinstance(parts, list):
         return None
     texts: list[str] = []
@@ -237,8 +246,8 @@ def content_of(content: Any) -> Content | None:
             refusals.append(text_of(part))
         elif _is_thought(part, kind):
             thoughts.append(text_of(part))
-        elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
-            texts.append(part["text"])
+        elif isinstance(part, Mapping):
+            texts.append(text_of(part.get("text")))
     return Content("".join(texts), joined(thoughts), " ".join(filter(None, refusals)))
 
 
@@ -246,7 +255,7 @@ def _is_thought(part: Any, kind: str) -> bool:
     return bool(_THOUGHT_KEY.search(kind)) or (isinstance(part, Mapping) and part.get("thought") is True)
 
 
-_TEXT_KEYS = ("text", "thinking", "reasoning", "summary", "content", "refusal", "thought")
+_TEXT_KEYS = ("text", "value", "thinking", "reasoning", "summary", "content", "refusal", "thought")
 
 
 def text_of(value: Any, depth: int = 0) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 MOST = 2**53
@@ -30,14 +31,14 @@ class Usage:
 
 def count(value: Any) -> int | None:
     """A natural number, or None for anything else that an endpoint may send in its place."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
+    if type(value) not in (int, float) or not 0 <= value < MOST:
         return None
     return int(value) if value == int(value) else None
 
 
 def usage_of(usage: Any) -> Usage:
     """Read a reply's `usage`, in OpenAI's names or those of its kin."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Usage()
     prompt = _first(usage, "prompt_tokens", "input_tokens")
     completion = _first(usage, "completion_tokens", "output_tokens")
@@ -57,14 +58,18 @@ def _first(usage: Mapping[str, Any], *keys: str) -> int | None:
 
 def _matching(usage: Mapping[str, Any], pattern: re.Pattern[str]) -> int | None:
     """The first count whose name fits, here or in a part that gives details."""
-    return next(
-        (found for key, value in _flat(usage) if pattern.search(key) and (found := count(value)) is not None), None
-    )
+    fitting = (value for key, value in _flat(usage) if _fits(pattern, key))
+    return next((found for value in fitting if (found := count(value)) is not None), None)
+
+
+@lru_cache(maxsize=1024)
+def _fits(pattern: re.Pattern[str], key: str) -> bool:
+    return bool(pattern.search(key))
 
 
 def _flat(usage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in usage.items():
-        if isinstance(value, Mapping) and "detail" in str(key):
+        if isinstance(value, dict) and "detail" in str(key):
             yield from ((str(name), part) for name, part in value.items())
         else:
             yield str(key), value
@@ -73,20 +78,20 @@ def _flat(usage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _price(usage: Mapping[str, Any]) -> float | None:
     """The price in USD. OpenRouter's `cost` leaves out what a key of one's own pays to the vendor."""
     cost = usage.get("cost")
-    if isinstance(cost, Mapping):
+    if isinstance(cost, dict):
         cost = cost.get("total_cost", cost.get("total"))
     told = [
         amount(value) for value in (cost, *(usage.get(key) for key in ("total_cost", "cost_usd", "estimated_cost")))
     ]
     price = next((found for found in told if found is not None), None)
     details = usage.get("cost_details")
-    if usage.get("is_byok") is True and isinstance(details, Mapping) and price is not None:
+    if usage.get("is_byok") is True and isinstance(details, dict) and price is not None:
         price += amount(details.get("upstream_inference_cost")) or 0.0
     return price
 
 
 def amount(value: Any) -> float | None:
     """A sum of money: finite and not negative, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
+    if type(value) not in (int, float) or not 0 <= value < MOST:
         return None
     return float(value) if math.isfinite(value) else None

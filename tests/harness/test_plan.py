@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.plan import Plan, Unit
 from harness.seeds import episode_seed
@@ -158,6 +159,16 @@ def test_a_model_can_be_named_without_an_entry() -> None:
     plan = Plan(experiment(actors=[{"model": "openai:gpt-x", "name": "gpt"}]))
     plan.open_models()
     assert plan.models["openai:gpt-x"].model == "gpt-x"
+
+
+@pytest.mark.parametrize("role", ["actors", "strategists", "judge"])
+def test_an_effort_that_has_no_meaning_for_a_role_s_model_is_refused_before_the_run(role: str) -> None:
+    plain = {"actors": [{"model": "m"}], "strategists": [{"kind": "epo", "model": "m"}], "judge": {"model": "m"}}
+    given: Any = (
+        plain[role] | {"reasoning_effort": "low"} if role == "judge" else [plain[role][0] | {"reasoning_effort": "low"}]
+    )
+    with pytest.raises(BadInput, match="'m' is scripted: reasoning_effort 'low' has no meaning"):
+        plan_with(**{**plain, role: given})
 
 
 def test_the_environments_take_turns_so_that_a_run_that_ends_early_has_some_of_each() -> None:
