@@ -6,13 +6,14 @@ readers read the answers is part of it, so that a new run is never mixed with on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 import environments
 from agents.models import config as configs
+from environments.base import Environment
 from harness.errors import BadInput
 from harness.readers import TODAY
 from harness.seeds import stable_hash
@@ -35,6 +36,12 @@ EFFORT_KEYS = (
 MANAGED_KEYS = ("slots", "threads", "cache_mib", "start_s")
 """What a server that we start is given to work with."""
 ARGS_OF_EFFORT = {"transformers": ("batch_size", "max_wait_ms"), "vllm": ("python",)}
+SETTLED: Mapping[str, Callable[[Environment], Any]] = {
+    "max_steps": lambda made: made.protocol,
+    "parsing": lambda made: made.action_format.parsing,
+    "reasks": lambda made: made.action_format.reasks,
+}
+"""Options that others settle where they are left out (None), and what of the environment says how."""
 CONFIGS: Mapping[str, type[configs.ModelConfig]] = {
     "anthropic": configs.AnthropicConfig,
     "llamacpp": configs.LlamaCppConfig,
@@ -104,7 +111,16 @@ def environment_options(name: str, options: Mapping[str, Any]) -> Json:
     except BadInput:
         return dict(options)
     plain: Json = made.options.model_dump(mode="json", exclude_defaults=True)
-    return plain
+    return {key: value for key, value in plain.items() if not _is_settled_so(name, options, key, made)}
+
+
+def _is_settled_so(name: str, options: Mapping[str, Any], key: str, made: Any) -> bool:
+    """Whether an option says what other options settle anyway (the limit of steps that a protocol has)."""
+    means = SETTLED.get(key)
+    if means is None or type(made.options).model_fields[key].default is not None:
+        return False
+    without = environments.make(name, {other: value for other, value in options.items() if other != key})
+    return bool(means(without) == means(made))
 
 
 def _asked(parts: Mapping[str, Any]) -> Iterator[str]:

@@ -82,6 +82,7 @@ SAME: dict[str, Change] = {
     "an environment's defaults": options(0, protocol="sotopia-0.1.4"),
     "defaults where none were written": options(1, max_steps=10, goals="human", seed=0),
     "defaults beside an option": options(2, protocol="alfworld-0.4.2", steps_left=None, order="seeded"),
+    "steps that the protocol has": options(2, max_steps=50),
     "a label that is the name": lambda raw: raw["environments"][1].update(label="webshop"),
     "a role's defaults": role("actors", 0, temperature=0.7, max_tokens=256, history=None, reasoning_effort=None),
     "a name that is the model's": role("actors", 0, name="m"),
@@ -114,6 +115,7 @@ OTHER: dict[str, Change] = {
     "the chat template": model("own", args={"chat_template_kwargs": {"enable_thinking": False}}),
     "an option": options(0, max_turns=6),
     "an option that was at its default": options(1, max_steps=9),
+    "other steps than the protocol's": options(2, max_steps=49),
     "the rules": options(2, protocol="epo"),
     "tasks": lambda raw: raw["environments"][0].update(tasks=3),
 }
@@ -194,6 +196,9 @@ NAMES = {
     "experiments/sotopia-vs-partners.yaml": "sotopia-vs-partners-9e676b1c",
     "experiments/webshop.yaml": "webshop-9b7fcebc",
     "harness/quickstart.yaml": "quickstart-3f1ccbb2",
+    "recipes/cpu/explore.yaml": "cpu-explore-5e0b212b",
+    "recipes/cpu/rows.yaml": "cpu-rows-302559cb",
+    "recipes/cpu/transfer.yaml": "cpu-transfer-67fbb12e",
 }
 TRAININGS = {
     "recipes/cpu/learn.yaml": "cpu-learn-6ab58493",
