@@ -6,12 +6,22 @@ from __future__ import annotations
 from random import Random
 
 from agents.base import Answer, Situation, Strategy
-from agents.chat import actor_chat, keep_recent
+from agents.chat import actor_chat, asked_again, keep_recent
 from agents.models.base import Message
 from agents.prompts import general, joined
-from environments.base import Action, BaselineEntry, ParsedAnswer, Play, Unreadable
+from environments.base import (
+    SKIPPED,
+    UNREADABLE,
+    Action,
+    ActionFormat,
+    BaselineEntry,
+    ParsedAnswer,
+    Play,
+    Unreadable,
+)
 from environments.prompts import Prompt
 from harness.errors import EpisodeError
+from harness.reading import LENIENT, spoken
 
 
 class ModelActor:
@@ -20,22 +30,32 @@ class ModelActor:
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
         """Raises `EpisodeError` of kind `model` when the answer stays unreadable and the environment wants one."""
         messages, prompt = self._chat(situation, strategy)
-        schema = situation.format.schema(situation.view, strategy.think_first)
-        problem = ""
-        for attempt in range(situation.format.reasks + 1):
+        form = situation.format
+        schema = form.schema(situation.view, strategy.think_first)
+        for attempt in range(form.reasks + 1):
             reply = await situation.ask(messages, prompt, schema)
             try:
-                parsed: ParsedAnswer = situation.format.parse(reply.text)
+                parsed: ParsedAnswer = form.parse(reply.text)
             except Unreadable as error:
+                situation.mark("unreadable")
                 problem = str(error)
                 again = general("reask_action").fill(problem=problem, format=_instructions(situation, strategy))
-                messages = [*messages, Message("assistant", reply.text), Message("user", again.strip("\n"))]
+                messages = asked_again(messages, _kept(form, reply.text), again.strip("\n"))
                 continue
-            return Answer(parsed.action, reply.text, "ok" if attempt == 0 else "reasked", parsed.thought)
-        if situation.format.unreadable == "pass":
-            return Answer(Action(reply.text), reply.text, "unreadable")
+            situation.mark("mended" if parsed.mended else "ok")
+            return Answer(
+                parsed.action, reply.text, "ok" if attempt == 0 else "reasked", parsed.thought, parsed.kept or None
+            )
+        if form.unreadable == "pass":
+            return Answer(Action(reply.text, form.passes_as), reply.text, "unreadable")
+        if form.unreadable == "skip":
+            kept = _kept(form, reply.text) or SKIPPED
+            return Answer(Action("", UNREADABLE), reply.text, "unreadable", kept=None if kept == reply.text else kept)
         raise EpisodeError(
-            "model", f"the actor's answer could not be read ({problem}), re-asked {situation.format.reasks} time(s)"
+            "model",
+            f"the actor's answer could not be read ({problem}), re-asked {form.reasks} time(s)",
+            failure="answer",
+            reason="unreadable-answer",
         )
 
     def _chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
@@ -55,6 +75,11 @@ class ModelActor:
         closing = reminder.fill(name=view.name).strip("\n")
         messages = actor_chat(view, situation.past, opening.strip("\n"), paragraphs, closing)
         return keep_recent(messages, situation.history), joined(actor, [advice, reminder])
+
+
+def _kept(form: ActionFormat, text: str) -> str:
+    """What of an unreadable answer stays in the chat."""
+    return spoken(text) if form.parsing == LENIENT else text
 
 
 def _instructions(situation: Situation, strategy: Strategy) -> str:

@@ -55,6 +55,14 @@ def actor_chat(
     return messages
 
 
+def asked_again(messages: list[Message], said: str, again: str) -> list[Message]:
+    """The chat after an answer that could not be used: what was said, then what is asked for. An empty answer is no
+    message: the question goes on."""
+    if said.strip():
+        return [*messages, Message("assistant", said), Message("user", again)]
+    return [*messages[:-1], Message("user", _join([messages[-1].content, again]))]
+
+
 def keep_recent(messages: list[Message], history: int | None) -> list[Message]:
     """The opening message and the last `history` own turns; whole turns are dropped, the opening stays.
 

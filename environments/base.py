@@ -77,6 +77,12 @@ UNREADABLE = "unreadable"
 """The kind of an action that is none: the answer could not be read, and `Skipping.skip` spends the step."""
 
 
+SKIPPED = "(no action could be read)"
+"""How such a turn is rendered."""
+NOT_READ = "No action could be read from the last answer; the step is spent."
+"""What its seat is told."""
+
+
 class Unreadable(Exception):
     """An actor's answer that holds no action; the message says what was expected."""
 
@@ -109,6 +115,8 @@ class ActionFormat:
     unreadable: Literal["fail", "pass", "skip"] = "fail"
     """What then: "fail" ends the episode with kind `model`; "pass" hands the raw text to `step`, which
     answers as the original environment does; "skip" spends the step without an action (`Skipping.skip`)."""
+    passes_as: str = "act"
+    """The kind of the action that "pass" makes of the raw text."""
     parsing: str = "lenient"
     """By which reader answers and strategies are read: "lenient", "exact" (as the original does), or the name of an
     earlier reader, in a run that was begun with it (`harness.reading`)."""

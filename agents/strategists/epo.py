@@ -6,30 +6,26 @@ experiment and a reader knows which is which.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from agents.base import OwnTurn, Situation, Strategy
-from agents.chat import keep_recent, strategist_chat
-from agents.models.base import Message
+from agents.chat import asked_again, keep_recent, strategist_chat
 from agents.prompts import general
 from agents.strategists import StrategistKind
 from environments.base import View
+from harness import reading_0_1
 from harness.errors import EpisodeError
+from harness.strategy_text import read_strategy
+from harness.wrappers import without_tokens
 
-MARK = re.compile(r"(?:strategy|thought)\s*:\s*", re.IGNORECASE)
 
-
-def read_strategy(text: str) -> str | None:
-    """The first non-empty line after a "Strategy:" (or "Thought:") mark, else the first non-empty line; None when the
-    answer is empty."""
-    match = MARK.search(text)
-    body = text[match.end() :] if match else text
-    for line in body.splitlines():
-        line = line.strip().strip('"*').strip()
-        if line:
-            return line
-    return None
+def _read(situation: Situation, text: str) -> str | None:
+    """The strategy in an answer, and how it was read. The originals take the whole answer; so `exact` is about actions
+    only, and strategies are read alike under both."""
+    earlier = reading_0_1.strategy(text)
+    found = earlier if situation.format.parsing == reading_0_1.NAME else read_strategy(text)
+    situation.mark("unreadable" if found is None else "ok" if found == earlier else "mended")
+    return found
 
 
 async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTurn]) -> str:
@@ -44,14 +40,19 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
     )
     messages = keep_recent(strategist_chat(view, past, opening.strip("\n"), ""), situation.history)
     reply = await situation.ask(messages, prompt)
-    strategy = read_strategy(reply.text)
+    strategy = _read(situation, reply.text)
     if strategy is None:
-        again = general("reask_strategy")
-        messages += [Message("assistant", reply.text), Message("user", again.fill().strip("\n"))]
+        said = reply.text if situation.format.parsing == reading_0_1.NAME else without_tokens(reply.text)
+        messages = asked_again(messages, said, general("reask_strategy").fill().strip("\n"))
         reply = await situation.ask(messages, prompt)
-        strategy = read_strategy(reply.text)
+        strategy = _read(situation, reply.text)
     if strategy is None:
-        raise EpisodeError("model", f"the strategist gave no strategy, twice; its last answer was {reply.text[:200]!r}")
+        raise EpisodeError(
+            "model",
+            f"the strategist gave no strategy, twice; its last answer was {reply.text[:200]!r}",
+            failure="answer",
+            reason="unreadable-strategy",
+        )
     return strategy
 
 

@@ -3,20 +3,19 @@ chooses, a JSON object that is held to the possible commands."""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from environments.alfworld.engine.world import TextFormat
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
+from harness import reading_0_1
+from harness.reading import EXACT, LENIENT, read_command
 
-_ACTION = re.compile(r"(?:^|(?<=[\s*]))action[ \t]*\d*[ \t]*:[ \t*]*\s*(?P<command>\S[^\n]*)", re.IGNORECASE)
-_THOUGHT = re.compile(r"^\W*thought[ \t]*\d*[ \t]*:[ \t*]*", re.IGNORECASE)
-_LABEL = re.compile(r"^\W*(?:thought|action)[ \t]*\d*[ \t]*:", re.IGNORECASE)
-_MARKS = " \t`*"
-_PUT = re.compile(r"put (?P<object>.+?) (?:in/on|in|on|into) (?P<receptacle>.+)")
-_MOVE = re.compile(r"move (?P<object>.+?) to (?P<receptacle>.+)")
+ANSWER = "answer"
+"""The kind of a whole answer in which the original's wrapper found no action: never done, whatever it says."""
 
+_EXPECTED = 'no line "Action: <command>" with a command of the game in the answer'
 _COMMANDS = (
     "Commands: go to R; open R; close R; take O from R; {put}; clean O with R; heat O with R; cool O with R; use O; "
     "slice O with O; examine R; look; inventory. R is a receptacle and O an object, always with its number, for "
@@ -25,32 +24,132 @@ _COMMANDS = (
 _PLAIN = "Answer with one line and nothing else:\nAction: <command>"
 _WITH_THOUGHT = "Answer with two lines and nothing else:\nThought: <one short sentence>\nAction: <command>"
 
+_ARTICLE = r"(?:(?:the|a|an|some|my|your|that|this) )?"
+_THING = rf"{_ARTICLE}[a-z]+(?: [a-z]+)? \d{{1,3}}"
+"""An object or a receptacle with its number."""
+_LOOSE_THING = rf"{_ARTICLE}[a-z]+(?: [a-z]+)?(?: \d{{1,3}})?"
+_FORMS = (
+    "(?:go|walk|move) to {0}",
+    "(?:open|close|examine|use|turn on|toggle|look at) {0}",
+    "(?:take|get|grab|pick up) {0} from {0}",
+    "(?:put|place|move|put down|drop) {0} (?:in/on|in|on|into|onto|to|inside|upon|at) {0}",
+    "(?:clean|heat|cool|slice|cut) {0} (?:with|using|in) {0}",
+)
+_STRICT = re.compile("|".join(form.format(_THING) for form in _FORMS))
+_LOOSE = re.compile("|".join(form.format(_LOOSE_THING) for form in _FORMS))
+_ALONE = re.compile(r"look|inventory|help|(?:check|view|show) (?:my )?inventory")
+_POLITE = re.compile(
+    r"(?:(?:i will|i'll|i’ll|i am going to|i'm going to|let me|let's|let’s|please|now|then|first|to)[ ,]{1,2})*"
+)
+_REASON = re.compile(r"$|[.,;:!()<*`\"'”’\]}\-–—]| (?:because|since|as|so|and|then|to|in order|-|–|—|\()")
+_AFTER_ALONE = re.compile(r"$|[.,;:!()<*`\"'”’\]}]| (?:because|since|so|and|then)\b")
+_PUT = re.compile(
+    r"(?:put|place|move|drop|put down) (?P<object>.+?) (?:in/on|in|on|into|onto|to|inside|upon) (?P<receptacle>.+)"
+)
 
-def make_action_format(text: TextFormat, reasks: int) -> ActionFormat:
-    """The format under a text format. An unreadable answer goes to the game as it is, which answers "Nothing
-    happens." and counts the step, as the original does."""
+
+def in_lower_case(command: str) -> str:
+    """A command in lower case, with one blank between its words and none before a final period, which goes."""
+    command = re.sub(r"\s+", " ", command.lower()).strip(" .!;,`*\"'“”‘’")
+    return re.sub(r"(?<=[a-z])(\d{1,3})\b", r" \1", command)
+
+
+def grammar(line: str, marked: bool) -> str | None:
+    """A command of the game, in any case and spacing, at the beginning of a line. Where no mark stood before it, things
+    need their numbers and nothing may follow."""
+    command = in_lower_case(line)
+    if marked and (polite := _POLITE.match(command)):
+        command = command[polite.end() :]
+    if _ALONE.fullmatch(command) or _STRICT.fullmatch(command) or (marked and _LOOSE.fullmatch(command)):
+        return command
+    found = _STRICT.match(command) if marked else None
+    if found and _REASON.match(command, found.end()):
+        return found.group()
+    found = _ALONE.match(command) if marked else None
+    return found.group() if found and _AFTER_ALONE.match(command, found.end()) else None
+
+
+def parse_answer(text: str) -> ParsedAnswer:
+    """The command of an answer, whatever stands around it, and the thought before it. Raises `Unreadable`."""
+    return _parsed(text, reading_0_1.alfworld(text))
+
+
+def parse_choice(text: str) -> ParsedAnswer:
+    """The same where the answer should be a JSON object. Raises `Unreadable`."""
+    return _parsed(text, reading_0_1.alfworld_choice(text))
+
+
+def _parsed(text: str, earlier: tuple[str, str | None] | None) -> ParsedAnswer:
+    found = read_command(text, grammar)
+    if found is None:
+        raise Unreadable(_EXPECTED)
+    mended = earlier is None or earlier[0] != found.text
+    return ParsedAnswer(Action(found.text), found.thought, mended, found.kept)
+
+
+def parse_exactly(answer: str) -> ParsedAnswer:
+    """The command as the paper's wrapper reads it: all that stands behind the first "Action:". Raises `Unreadable`."""
+    found = re.search(r"Action:\s?(.*)", answer.strip(), re.DOTALL)
+    if found is None:
+        raise Unreadable(_EXPECTED)
+    return ParsedAnswer(Action(found.group(1)), reading_0_1.thought_before_action(answer))
+
+
+def parse_as_before(text: str) -> ParsedAnswer:
+    """The command as version 0.1 read it. Raises `Unreadable`."""
+    return _as_before(reading_0_1.alfworld(text))
+
+
+def parse_choice_as_before(text: str) -> ParsedAnswer:
+    """A choice as version 0.1 read it. Raises `Unreadable`."""
+    return _as_before(reading_0_1.alfworld_choice(text))
+
+
+def _as_before(found: tuple[str, str | None] | None) -> ParsedAnswer:
+    if found is None:
+        raise Unreadable('no line "Action: <command>" in the answer')
+    return ParsedAnswer(Action(found[0]), found[1])
+
+
+_Reader = Callable[[str], ParsedAnswer]
+_READERS: dict[str, tuple[_Reader, _Reader, Literal["pass", "skip"], str]] = {
+    LENIENT: (parse_answer, parse_choice, "skip", "act"),
+    EXACT: (parse_exactly, parse_choice_as_before, "pass", ANSWER),
+    reading_0_1.NAME: (parse_as_before, parse_choice_as_before, "pass", "act"),
+}
+
+
+def make_action_format(text: TextFormat, parsing: str, reasks: int) -> ActionFormat:
+    """The format under a text format and a reader. An unreadable answer is asked for again `reasks` times; then it costs
+    a step: under `lenient` nothing is sent to the game."""
     commands = _COMMANDS.format(put=f"{text.put_verb} O {text.put_preposition} R")
+    parse, _, unreadable, passes_as = _READERS[parsing]
     return ActionFormat(
         instructions=f"{_PLAIN}\n{commands}",
         instructions_with_thought=f"{_WITH_THOUGHT}\n{commands}",
-        parse=parse_answer,
+        parse=parse,
         schema=_no_schema,
         reasks=reasks,
-        unreadable="pass",
+        unreadable=unreadable,
+        passes_as=passes_as,
+        parsing=parsing,
     )
 
 
-def make_choice_format(reasks: int) -> ActionFormat:
+def make_choice_format(parsing: str, reasks: int) -> ActionFormat:
     """The actor chooses among the possible commands: structured output lets nothing else through. What a model without
     structured output writes instead is read as in the free format."""
     answer = "Answer with one of the possible commands, as JSON"
+    _, parse, unreadable, passes_as = _READERS[parsing]
     return ActionFormat(
         instructions=f'{answer}: {{"command": "..."}}',
         instructions_with_thought=f'{answer}, after one short sentence of thought: {{"thought": "...", "command": "..."}}',
-        parse=parse_choice,
+        parse=parse,
         schema=choice_schema,
         reasks=reasks,
-        unreadable="pass",
+        unreadable=unreadable,
+        passes_as=passes_as,
+        parsing=parsing,
     )
 
 
@@ -66,43 +165,15 @@ def choice_schema(view: View, with_thought: bool) -> dict[str, Any]:
     }
 
 
-def parse_choice(text: str) -> ParsedAnswer:
-    """The command of a JSON object, or of the free format. Raises `Unreadable`."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return parse_answer(text)
-    if not isinstance(value, dict) or not isinstance(value.get("command"), str) or not value["command"].strip():
-        raise Unreadable('no {"command": "..."} in the answer')
-    thought = value.get("thought")
-    return ParsedAnswer(Action(value["command"].strip()), thought if isinstance(thought, str) and thought else None)
-
-
 def _no_schema(view: View, with_thought: bool) -> dict[str, Any] | None:
     return None
 
 
-def parse_answer(text: str) -> ParsedAnswer:
-    """The command of an answer: the first line after the first "Action:", or the whole answer when it is a single
-    line without any label. Only white space and markdown marks around it are taken off; the words stay.
-    Raises `Unreadable`."""
-    found = _ACTION.search(text)
+def in_other_words(command: str, text: TextFormat) -> str | None:
+    """A command in the words of this text format, where it was written in others: with articles, in capitals, with a final
+    period, `put O in R` or `put O onto R` for `move O to R` or `put O in/on R`. None where that changes nothing."""
+    plain = re.sub(r"\b(?:the|a|an|some) (?=[a-z]+ \d)", "", in_lower_case(command))
+    found = _PUT.fullmatch(plain)
     if found:
-        command = found["command"].strip(_MARKS)
-        thought = _THOUGHT.sub("", text[: found.start()].strip()).strip(_MARKS + "\n") or None
-        if command:
-            return ParsedAnswer(Action(command), thought)
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if len(lines) == 1 and not found and not _LABEL.match(lines[0]):
-        command = lines[0].removeprefix(">").strip(_MARKS)
-        if command:
-            return ParsedAnswer(Action(command))
-    raise Unreadable('no line "Action: <command>" in the answer')
-
-
-def in_other_format(command: str, text: TextFormat) -> str | None:
-    """A command for putting something down in the other text format's words, translated into this one; None when it
-    is none. The two formats differ in this one command (`put O in/on R`, `move O to R`)."""
-    pattern = _PUT if text.put_verb == "move" else _MOVE
-    found = pattern.fullmatch(command.strip())
-    return f"{text.put_verb} {found['object']} {text.put_preposition} {found['receptacle']}" if found else None
+        plain = f"{text.put_verb} {found['object']} {text.put_preposition} {found['receptacle']}"
+    return None if plain == command.strip() else plain

@@ -16,11 +16,13 @@ from environments.alfworld.baselines import BASELINES
 from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
 from environments.alfworld.generator import TaskType
-from environments.alfworld.play import PROTOCOLS, AlfworldPlay
+from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
 from environments.base import ActionFormat, BaselineEntry, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
+from harness import reading_0_1
 from harness.errors import BadInput, nearest
 from harness.options import read_options
+from harness.reading import label_with_reader, reader_of, reasks_of
 from harness.seeds import seed_from
 
 _PUBLISHED = {
@@ -52,16 +54,21 @@ class AlfworldOptions(BaseModel):
     task_types: tuple[TaskType, ...] | None = None
     """Only these task types; None = all six."""
     other_put_form: Literal["refuse", "accept"] = "refuse"
-    """What to do with the other text format's word for putting down: answer "Nothing happens." as the original
-    and note it in the step's info, or understand it."""
+    """What to do with a command that is right but for its wording (`put O in R`, `put O onto R`, the other text format's
+    word, `the mug 1`, a final period): answer "Nothing happens." as the original and note it in the step's info, or
+    understand it."""
     prompts: Literal["full", "brief"] = "full"
     """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
     `history: 0` each turn's prompt is a short one of its own."""
     answers: Literal["free", "choice"] = "free"
     """`choice`: the actor sees the possible commands and structured output holds it to them, for small models that write
     anything but commands; the record's protocol says so."""
-    reasks: int = Field(default=0, ge=0, le=5)
-    """How often an unreadable answer is asked for again before it costs a step; the original never asks."""
+    parsing: Literal["lenient", "exact", "0.1"] | None = None
+    """How answers are read: `lenient`, or `exact`, as the paper's wrapper does. None: `lenient`, and `exact` under
+    `protocol: epo`; the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
+    reasks: int | None = Field(default=None, ge=0, le=5)
+    """How often an unreadable answer is asked for again before it costs a step; None: once under `lenient`, else never, as
+    the original."""
 
 
 class AlfworldEnvironment:
@@ -75,11 +82,13 @@ class AlfworldEnvironment:
         self.options = options
         self._rules = PROTOCOLS[options.protocol]
         self._max_steps = options.max_steps or self._rules.max_steps
-        self.protocol: str = _protocol_label(options)
+        self._parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
+        self.protocol: str = label_with_reader(_protocol_label(options), self._parsing)
+        reasks = reasks_of(options.reasks, self._parsing, earlier=0)
         self.action_format: ActionFormat = (
-            make_choice_format(options.reasks)
+            make_choice_format(self._parsing, reasks)
             if options.answers == "choice"
-            else make_action_format(self._rules.text, options.reasks)
+            else make_action_format(self._rules.text, self._parsing, reasks)
         )
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
@@ -100,11 +109,12 @@ class AlfworldEnvironment:
         """The start of an episode. Nothing here is random, so `seed` is not used."""
         world = _published_world(task) if "path" in task.data else builtin.world_of(task)
         world = world.with_text(self._rules.text)
-        accept, brief = self.options.other_put_form == "accept", self.options.prompts == "brief"
+        wording = Wording(self.options.other_put_form == "accept", self._parsing == reading_0_1.NAME)
+        brief = self.options.prompts == "brief"
         if self.options.steps_left is None:
-            return AlfworldPlay(world, self._rules, self._max_steps, accept, brief=brief)
+            return AlfworldPlay(world, self._rules, self._max_steps, wording, brief=brief)
         near, story = begin_near_the_end(world, commands_left(task.id, self.options.steps_left))
-        return AlfworldPlay(near, self._rules, self._max_steps, accept, (world, story), brief)
+        return AlfworldPlay(near, self._rules, self._max_steps, wording, (world, story), brief)
 
     def prompt(self, role: str) -> Prompt | None:
         if role not in ("actor", "strategist"):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from environments.alfworld.actions import in_other_format
+from environments.alfworld.actions import ANSWER, in_other_words
 from environments.alfworld.engine import TextGame, rules, texts
 from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
 from environments.alfworld.planner import remaining_actions
-from environments.base import Action, Event, Outcome, Progress, StepResult, View
+from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Progress, StepResult, View
+from harness import reading_0_1
 
 NAME = "agent"
+ERROR_INPUT = "Error Input. Your input must contains 'Action: '"
+"""The words of the paper's wrapper for an answer without an action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,22 @@ class Protocol:
     """As in the paper's code: the welcome line and "You arrive at loc N. " are left out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is done with commands that are right but for their wording."""
+
+    accept: bool
+    """Do them, and note it; else they are only noted."""
+    put_only: bool = False
+    """As in version 0.1: know the other text format's word for putting down, and nothing else."""
+
+    def in_words_of(self, command: str, text: TextFormat) -> str | None:
+        """The command in the text format's own words; None where that changes nothing."""
+        if self.put_only:
+            return reading_0_1.alfworld_put(command, text.put_verb, text.put_preposition)
+        return in_other_words(command, text)
+
+
 PROTOCOLS = {
     "alfworld-0.4.2": Protocol("alfworld-0.4.2", CURRENT, max_steps=50, short_texts=False),
     "epo": Protocol("epo", OLD, max_steps=40, short_texts=True),
@@ -35,14 +54,14 @@ PROTOCOLS = {
 class AlfworldPlay:
     """A game in one seat. Every step counts, also a malformed one; the last allowed step still acts."""
 
-    __slots__ = ("_accept_other_put", "_background", "_distance", "_events", "_game", "_max_steps", "_protocol")
+    __slots__ = ("_background", "_distance", "_events", "_game", "_max_steps", "_protocol", "_wording")
 
     def __init__(
         self,
         world: World,
         protocol: Protocol,
         max_steps: int,
-        accept_other_put: bool,
+        wording: Wording,
         before: tuple[World, str] | None = None,
         brief: bool = False,
     ) -> None:
@@ -50,7 +69,7 @@ class AlfworldPlay:
         `brief`: the background is the task and what was done, without the room and the last answer."""
         self._protocol = protocol
         self._max_steps = max_steps
-        self._accept_other_put = accept_other_put
+        self._wording = wording
         self._game = TextGame(world, max_steps)
         self._background = self._shown(self._game.observation)
         if before is not None and before[1]:
@@ -106,29 +125,48 @@ class AlfworldPlay:
 
     def step(self, seat: int, action: Action) -> StepResult:
         """Do a command. What is no admissible command is answered "Nothing happens." and marked in `info`:
-        `malformed: true`, with `other_format: <the command as this protocol says it>` where it was right but for the
-        text format's word."""
-        if seat != 0 or self.done:
-            raise ValueError("the episode is over" if self.done else f"ALFWorld has one seat, 0; {seat} can not act")
+        `malformed: true`, with `other_format: <the command as this protocol says it>` where it was right but for its
+        wording. Kind "answer" is an answer in which the original's wrapper found no action. Raises `ValueError`."""
+        self._check(seat)
+        if action.kind == ANSWER:
+            return self._spend(action.text, ERROR_INPUT)
         command = action.text
         info: dict[str, Any] = {}
-        translated = self._in_this_format(command)
-        if translated is not None and self._accept_other_put:
+        translated = self._in_own_words(command)
+        if translated is not None and self._wording.accept:
             command, info = translated, {"translated": translated}
         elif translated is not None:
             info = {"other_format": translated}
         answer = self._game.step(command)
         if not self._game.admissible:
-            info = {"malformed": True, **info}
+            info = {"malformed": True, "no_effect": True, **info}
         self._events += (Event(0, action.text), Event(None, self._shown(answer)))
         return StepResult(rendered=action.text, reward=float(self._game.won), info=info)
 
-    def _in_this_format(self, command: str) -> str | None:
-        """What a command in the other text format means here, if it is one and could be done now."""
-        translated = in_other_format(command, self.world.text)
-        if translated is None or rules.apply(self.world, self.state.copy(), translated) is None:
+    def skip(self, seat: int) -> StepResult:
+        """Spend a step without a command: the answer could not be read. Raises `ValueError` like `step`."""
+        self._check(seat)
+        return self._spend(SKIPPED, NOT_READ)
+
+    def _check(self, seat: int) -> None:
+        if seat != 0 or self.done:
+            raise ValueError("the episode is over" if self.done else f"ALFWorld has one seat, 0; {seat} cannot act")
+
+    def _spend(self, own: str, answer: str) -> StepResult:
+        """Let a step pass in which the game is sent nothing."""
+        self._game.skip()
+        self._events += (Event(0, own), Event(None, answer))
+        return StepResult(rendered=own, reward=float(self._game.won), info={"malformed": True, "no_effect": True})
+
+    def _in_own_words(self, command: str) -> str | None:
+        """What a command in other words means here, if it could be done now and cannot as it stands."""
+        translated = self._wording.in_words_of(command, self.world.text)
+        if translated is None or self._could_do(command) or not self._could_do(translated):
             return None
         return translated
+
+    def _could_do(self, command: str) -> bool:
+        return rules.apply(self.world, self.state.copy(), command) is not None
 
     def _shown(self, answer: str) -> str:
         if not self._protocol.short_texts:

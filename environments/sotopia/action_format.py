@@ -1,13 +1,18 @@
-"""How an actor writes an action: one JSON object, optionally with its own thought first (ReAct)."""
+"""How an actor writes an action (one JSON object, optionally with its own thought first), and how it is read."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
 from environments.sotopia.rules import LEAVE, NONE, SPEAK
+from harness import reading_0_1
+from harness.jsontext import Found, objects_in
+from harness.reading import EXACT, LENIENT, next_turn, plain_key, thought_before, value_under
 
 _MEANING = {
     NONE: "stay silent this turn",
@@ -18,15 +23,27 @@ _MEANING = {
 }
 
 
-def make_action_format(kinds: tuple[str, ...]) -> ActionFormat:
-    """The format for these action types. An unreadable answer is asked for once more, then fails the episode."""
+_EXPECTED = 'expected one JSON object with "action_type" and "argument"'
+_TYPE_KEYS = frozenset(("actiontype", "type", "kind", "actionkind"))
+_ARGUMENT_KEYS = frozenset(
+    ("argument", "arguments", "arg", "args", "content", "text", "utterance", "message", "speech", "value")
+)
+_THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
+
+Kinds = tuple[str, ...]
+
+
+def make_action_format(kinds: Kinds, parsing: str, reasks: int) -> ActionFormat:
+    """The format for these action types under a reader. An unreadable answer is asked for again `reasks` times, then it
+    fails the episode."""
     return ActionFormat(
         instructions=_instructions(kinds, with_thought=False),
         instructions_with_thought=_instructions(kinds, with_thought=True),
-        parse=partial(parse_answer, kinds),
+        parse=partial(_READERS[parsing], kinds),
         schema=answer_schema,
-        reasks=1,
+        reasks=reasks,
         unreadable="fail",
+        parsing=parsing,
     )
 
 
@@ -57,18 +74,74 @@ def answer_schema(view: View, with_thought: bool) -> dict[str, Any]:
     }
 
 
-def parse_answer(kinds: tuple[str, ...], answer: str) -> ParsedAnswer:
-    """Read an answer. Prose and code fences around the object are passed over, keys we do not know are ignored as
-    in the original; everything else that is not exactly one action raises `Unreadable`."""
-    found = [value for value in _outer_objects(_without_reasoning(answer)) if "action_type" in value]
+def parse_answer(kinds: Kinds, answer: str) -> ParsedAnswer:
+    """Read an answer: what stands around the object is passed over, its JSON is mended where that is clear, keys may be
+    spelt otherwise and the object may lie in another one. What is not exactly one action raises `Unreadable`."""
+    objects = objects_in(answer)
+    found = [(each, value) for each in objects.found if (value := _action_in(each.value, kinds)) is not None]
     if not found:
-        raise Unreadable('expected one JSON object with "action_type" and "argument"')
-    if len(found) > 1:
-        raise Unreadable(f"expected one action, found {len(found)}")
-    return _read_action(kinds, found[0])
+        raise Unreadable(f"{_EXPECTED}; the JSON is cut off" if objects.cut_off else _EXPECTED)
+    first, action = found[0]
+    end = next_turn(answer, first.end)
+    meant = [value for each, value in found if each.start < end]
+    if any(_normal(value, kinds) != _normal(action, kinds) for value in meant):
+        raise Unreadable(f"expected one action, found {len(meant)}")
+    parsed = _read_action(kinds, _normal(action, kinds))
+    thought = _thought_around(first, answer) if parsed.thought is None else parsed.thought
+    kept = answer[:end].rstrip() if end < len(answer) else None
+    return ParsedAnswer(parsed.action, thought, _mended(kinds, answer, parsed.action), kept)
 
 
-def _read_action(kinds: tuple[str, ...], value: dict[str, Any]) -> ParsedAnswer:
+def _action_in(value: dict[str, Any], kinds: Kinds) -> dict[str, Any] | None:
+    """The object itself, or the one it wraps, where that is an action."""
+    if _kind_of(value, kinds) is not None or any(plain_key(key) == "actiontype" for key in value):
+        return value
+    inside = [item for item in _unlisted(value.values()) if isinstance(item, dict)]
+    actions = [item for item in inside if _kind_of(item, kinds) is not None]
+    if len(inside) != 1 or len(actions) != 1:
+        return None
+    thought = value_under(value, _THOUGHT_KEYS)
+    return {"thought": thought, **actions[0]} if isinstance(thought, str) else actions[0]
+
+
+def _unlisted(values: Iterable[Any]) -> list[Any]:
+    return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
+
+
+def _kind_of(value: dict[str, Any], kinds: Kinds) -> str | None:
+    """The action type an object names, spelt as the protocol does."""
+    named = [value_under(value, _TYPE_KEYS), value_under(value, frozenset(("action",)))]
+    spelt = {plain_key(kind): kind for kind in kinds}
+    return next((spelt[plain_key(name)] for name in named if isinstance(name, str) and plain_key(name) in spelt), None)
+
+
+def _normal(value: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
+    """The object with the keys and the action type as they should have been written."""
+    kind = _kind_of(value, kinds)
+    argument = value_under(value, _ARGUMENT_KEYS)
+    if isinstance(argument, int | float) and not isinstance(argument, bool):
+        argument = str(argument)
+    return {
+        "action_type": value_under(value, _TYPE_KEYS) if kind is None else kind,
+        "argument": argument,
+        "thought": value_under(value, _THOUGHT_KEYS),
+    }
+
+
+def _thought_around(found: Found, answer: str) -> str | None:
+    """What stands before the object, where that is a thought."""
+    before = answer[: found.start]
+    return None if "{" in before else thought_before(before)
+
+
+def _mended(kinds: Kinds, answer: str, action: Action) -> bool:
+    try:
+        return parse_as_before(kinds, answer).action != action
+    except Unreadable:
+        return True
+
+
+def _read_action(kinds: Kinds, value: dict[str, Any]) -> ParsedAnswer:
     kind, argument, thought = value["action_type"], value.get("argument"), value.get("thought")
     if not isinstance(kind, str) or kind.strip().lower() not in kinds:
         raise Unreadable(f'"action_type" must be one of {", ".join(kinds)}, not {_short(kind)}')
@@ -81,34 +154,43 @@ def _read_action(kinds: tuple[str, ...], value: dict[str, Any]) -> ParsedAnswer:
         raise Unreadable(f'"thought" must be a text, not {_short(thought)}')
     for text in (argument, thought or ""):
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Unreadable("the text holds half a character (a lone surrogate), which can not be stored")
+            raise Unreadable("the text holds half a character (a lone surrogate), which cannot be stored")
     return ParsedAnswer(Action(argument, kind), thought)
 
 
-def _without_reasoning(answer: str) -> str:
-    """The answer after a leading <think> block, which some models write before it."""
-    if not answer.lstrip().startswith("<think>"):
-        return answer
-    return answer.partition("</think>")[2]
+_FENCE = re.compile(r"```(?:json)?(.*?)(?:```|\Z)", re.DOTALL)
 
 
-def _outer_objects(text: str) -> list[dict[str, Any]]:
-    """All JSON objects that do not lie inside another one, in their order."""
-    # strict=False: models put raw line breaks into strings, and it is clear what they mean.
-    decoder = json.JSONDecoder(strict=False)
-    found: list[dict[str, Any]] = []
-    position = text.find("{")
-    while position != -1:
+def parse_exactly(kinds: Kinds, answer: str) -> ParsedAnswer:
+    """Read an answer as the originals do, without the second model that they ask to write a wrong answer anew: the whole
+    answer, or what stands in its first code fence, is the object, every key and type as asked for. Raises `Unreadable`."""
+    fence = _FENCE.search(answer)
+    for text in (answer, fence.group(1) if fence else ""):
         try:
-            value, end = decoder.raw_decode(text, position)
-        except json.JSONDecodeError:
-            end = position + 1
-        except RecursionError as error:  # looking on inside it would take quadratic time
-            raise Unreadable("the JSON is nested too deeply") from error
-        else:
-            found.append(value)
-        position = text.find("{", end)
-    return found
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and value.get("action_type") in kinds:
+            return _read_action(kinds, value)
+    raise Unreadable(_EXPECTED)
+
+
+def parse_as_before(kinds: Kinds, answer: str) -> ParsedAnswer:
+    """Read an answer as version 0.1 did. Raises `Unreadable`."""
+    try:
+        found = reading_0_1.sotopia_objects(answer)
+    except RecursionError as error:
+        raise Unreadable("the JSON is nested too deeply") from error
+    if len(found) != 1:
+        raise Unreadable(f"expected one action, found {len(found)}" if found else _EXPECTED)
+    return _read_action(kinds, found[0])
+
+
+_READERS: dict[str, Callable[[Kinds, str], ParsedAnswer]] = {
+    LENIENT: parse_answer,
+    EXACT: parse_exactly,
+    reading_0_1.NAME: parse_as_before,
+}
 
 
 def _short(value: object) -> str:

@@ -17,6 +17,7 @@ from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
 from harness.errors import BadInput
 from harness.options import read_options
+from harness.reading import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
 
@@ -28,6 +29,11 @@ class SotopiaOptions(BaseModel):
     """Which variant of the rules is played; the README has the table."""
     max_turns: int = Field(default=20, ge=1, le=1000)
     """The original's setting. Under `epo`, as in its code, one action more is possible."""
+    parsing: Literal["lenient", "exact", "0.1"] | None = None
+    """How answers are read: `lenient`, or `exact`, as the originals do. None: `lenient`, and `exact` under `protocol: epo`;
+    the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
+    reasks: int | None = Field(default=None, ge=0, le=5)
+    """How often an unreadable answer is asked for again before it fails the episode; None: once, never under `exact`."""
 
 
 class SotopiaEnvironment:
@@ -42,8 +48,10 @@ class SotopiaEnvironment:
     def __init__(self, options: SotopiaOptions) -> None:
         self.options = options
         self.rules: Rules = PROTOCOLS[options.protocol]
-        self.protocol: str = options.protocol
-        self.action_format: ActionFormat = make_action_format(self.rules.kinds)
+        parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
+        self.protocol: str = label_with_reader(options.protocol, parsing)
+        reasks = reasks_of(options.reasks, parsing, earlier=1)
+        self.action_format: ActionFormat = make_action_format(self.rules.kinds, parsing, reasks)
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
     def splits(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from environments.base import Action, Event, Outcome, Progress, StepResult, View
 from environments.sotopia import texts
@@ -75,7 +76,9 @@ class SotopiaPlay:
             raise ValueError(f"no action type {action.kind!r} here; there are {', '.join(self.rules.kinds)}")
         self.actions.append(action)
         self.end_reason = end_reason(self.rules, [each.kind for each in self.actions], self.max_turns)
-        info: dict[str, str] = {"end_reason": self.end_reason} if self.done else {}
+        info: dict[str, Any] = {"end_reason": self.end_reason} if self.done else {}
+        if action.kind == NONE:
+            info["no_effect"] = True
         return StepResult(texts.render_action(action.kind, action.text), info=info)
 
     def outcome(self) -> Outcome | None:

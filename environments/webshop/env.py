@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import ActionFormat, BaselineEntry, Metric, Task
 from environments.prompts import Prompt, load_prompt
-from environments.webshop.action_format import ACTION_FORMAT
+from environments.webshop.action_format import make_action_format
 from environments.webshop.baselines import BASELINES
 from environments.webshop.catalogues import open_builtin, open_imported
 from environments.webshop.goals import GoalTable, Kind, goal_table
@@ -22,6 +21,7 @@ from environments.webshop.splits import BUILTIN, SPLITS, GoalTasks, Overlap, ind
 from environments.webshop.store import Catalogue
 from harness.errors import BadInput, nearest
 from harness.options import read_options
+from harness.reading import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
 
@@ -49,8 +49,11 @@ class WebShopOptions(BaseModel):
     """Offer the page that shows a product's attributes, category and query (a help; off in the original's default)."""
     prompts: Literal["full", "brief"] = "full"
     """`brief`: a short prompt for the strategist, for small models."""
-    reasks: int = Field(default=0, ge=0, le=10)
-    """How often an unreadable answer is asked for again; the paper never does."""
+    parsing: Literal["lenient", "exact", "0.1"] | None = None
+    """How answers are read: `lenient` (None), or `exact`, as the paper's wrapper does; the record's protocol says which.
+    `0.1` is for going on with a run that was begun under that version."""
+    reasks: int | None = Field(default=None, ge=0, le=10)
+    """How often an unreadable answer is asked for again; None: once under `lenient`, else never, as in the paper."""
     catalogue: str | None = None
     """Name of an imported catalogue; None: the full one, or the only one."""
     builtin_products: int = Field(default=1000, ge=50, le=2_000_000)
@@ -67,8 +70,9 @@ class WebShopEnvironment:
 
     def __init__(self, options: WebShopOptions) -> None:
         self.options = options
-        self.protocol: str = options.protocol
-        self.action_format: ActionFormat = replace(ACTION_FORMAT, reasks=options.reasks)
+        parsing = reader_of(options.parsing, like_the_paper=False)
+        self.protocol: str = label_with_reader(options.protocol, parsing)
+        self.action_format: ActionFormat = make_action_format(parsing, reasks_of(options.reasks, parsing, earlier=0))
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
         self._catalogues: dict[str, Catalogue] = {}
 

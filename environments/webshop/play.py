@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from environments.base import Action, Event, Outcome, Play, Progress, StepResult, View
+from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Play, Progress, StepResult, View
 from environments.webshop import planning
+from environments.webshop.action_format import ANSWER
 from environments.webshop.simulator import Session, ShopFault
 
 INVALID_FORMAT = "Invalid format"
@@ -83,18 +84,19 @@ class WebShopPlay:
     def step(self, seat: int, action: Action) -> StepResult:
         """Do an action. Raises `ValueError` when the episode is over or the seat does not exist.
 
-        An action of kind "act" that is not of the form `search[…]` or `click[…]` is an answer nobody could read: the
-        page stays, the observation says so, a step is spent. Kind "command" goes to the shop whatever it says.
+        An action of kind "act" that is not of the form `search[…]` or `click[…]`, and every one of kind "answer", is an
+        answer in which the original found no action: the page stays, the observation says so, a step is spent. Kind
+        "command" goes to the shop whatever it says.
         """
-        if self.done or seat != 0:
-            raise ValueError("the episode is over" if self.done else f"there is no seat {seat}")
-        self.turn += 1
-        if action.kind == "act" and not _LOOKS_LIKE_ACTION.match(action.text):
-            return self._tell(action.text, action.text, INVALID_FORMAT, 0.0, {"malformed": True})
-        info: dict[str, Any] = {}
+        info: dict[str, Any]
+        self._begin(seat)
+        if action.kind == ANSWER or (action.kind == "act" and not _LOOKS_LIKE_ACTION.match(action.text)):
+            info = {"malformed": True, "no_effect": True}
+            return self._tell(action.text, action.text, INVALID_FORMAT, 0.0, info)
+        info = {}
         try:
             if not self.session.act(action.text):
-                info["no_op"] = True
+                info |= {"no_op": True, "no_effect": True}
         except ShopFault as fault:
             info["exception"] = {"type": fault.type, "message": fault.message}
         reward = 0.0
@@ -102,6 +104,16 @@ class WebShopPlay:
             reward = self.session.score.reward
             info |= {"end": "bought", "reward_parts": self.session.score.parts()}
         return self._tell(f"Action: {action.text}", action.text, self._observe(), reward, info)
+
+    def skip(self, seat: int) -> StepResult:
+        """Spend a step without an action: the answer could not be read. Raises `ValueError` like `step`."""
+        self._begin(seat)
+        return self._tell(SKIPPED, SKIPPED, NOT_READ, 0.0, {"malformed": True, "no_effect": True})
+
+    def _begin(self, seat: int) -> None:
+        if self.done or seat != 0:
+            raise ValueError("the episode is over" if self.done else f"there is no seat {seat}")
+        self.turn += 1
 
     def _tell(self, own: str, rendered: str, answer: str, reward: float, info: dict[str, Any]) -> StepResult:
         self.events += (Event(0, own), Event(None, answer))

@@ -9,14 +9,20 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agents.chat import asked_again
 from agents.models.base import CallIdentity, ChatRequest, Message, Model
 from environments.prompts import Prompt, load_prompt
+from harness import reading_0_1
 from harness.calls import CallLedger, recorded_call
 from harness.errors import EpisodeError
-from harness.jsontext import only_object, with_text_limit
+from harness.jsontext import Found, distinct, objects_in, with_text_limit
+from harness.reading import named_reader
 from harness.records import EpisodeRecord, ErrorInfo
 from harness.seeds import call_seed
 from harness.specs import JudgingSpec
+
+BUILT_IN = ("alfworld", "sotopia", "webshop")
+"""Environments whose protocol label names the reader, unless it was that of version 0.1."""
 
 T = TypeVar("T")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -58,22 +64,63 @@ async def ask(
         )
         reply = await recorded_call(model, request, ledger, None, question.prompt)
         try:
-            return read(reply.text)
+            value = _read(read, reply.text, episode)
         except ValueError as error:
             problem = str(error)
+            ledger.mark(question.seat, question.role, "unreadable")
             repair = load_prompt("harness.judging", "repair").fill(problem=problem).strip("\n")
-            messages += [Message("assistant", reply.text), Message("user", repair)]
-    raise EpisodeError("judge", f"the judge's answer could not be read, twice: {problem}")
+            messages = asked_again(messages, reply.text, repair)
+            continue
+        ledger.mark(question.seat, question.role, "ok" if _one_object(reply.text) else "mended")
+        return value
+    raise EpisodeError(
+        "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="unreadable-answer"
+    )
+
+
+def _read(read: Callable[[str], T], text: str, episode: EpisodeRecord) -> T:
+    """The value in an answer. Answers about an episode that was played under the readers of version 0.1 are read as they
+    were then. Raises `ValueError`."""
+    if episode.environment in BUILT_IN and named_reader(episode.protocol) is None:
+        reading_0_1.only_object(text)
+    return read(text)
+
+
+def _one_object(text: str) -> bool:
+    """Whether an answer holds one whole JSON object, nothing of which had to be mended."""
+    try:
+        reading_0_1.only_object(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_answer(kind: type[AnswerT], text: str) -> AnswerT:
-    """The one JSON object in an answer, checked. Raises `ValueError` saying what is wrong."""
+    """The one JSON object of this kind in an answer, whatever stands around it. Wrong JSON is mended where that is clear; a
+    value that the form does not allow, and an object that is cut off, are not. Raises `ValueError` saying what is wrong."""
+    objects = objects_in(text)
+    whole = [each for each in objects.found if not (each.mended and objects.cut_off)]
+    for candidates in ([each for each in whole if not each.mended], whole):
+        valid = distinct(tuple(each for each in candidates if _problem(kind, each) is None))
+        if len(valid) == 1:
+            return kind.model_validate(valid[0].value)
+    different = distinct(tuple(whole))
+    if len(different) == 1 and (problem := _problem(kind, different[0])) is not None:
+        raise ValueError(problem)
+    if different:
+        raise ValueError(f"{len(different)} different JSON objects in the answer, one expected")
+    raise ValueError("no whole JSON object in the answer" if objects.cut_off else "no JSON object in the answer")
+
+
+def _problem(kind: type[BaseModel], found: Found) -> str | None:
+    """What is wrong with an object, or None."""
     try:
-        return kind.model_validate(only_object(text))
+        kind.model_validate(found.value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return None
 
 
 async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> tuple[T | None, ErrorInfo | None]:

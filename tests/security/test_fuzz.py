@@ -22,13 +22,14 @@ from environments.alfworld.actions import parse_answer as parse_alfworld
 from environments.base import Action, Environment, Unreadable
 from environments.sotopia.action_format import parse_answer as parse_sotopia
 from environments.webshop.action_format import parse_answer as parse_webshop
+from harness import reading_0_1
 from harness.errors import BadInput
 from harness.experiment import Experiment, load_experiment
 from harness.index import read_index
-from harness.jsontext import only_object
 from harness.judging.sotopia import read_evaluation
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.store import EPISODES, read_record, scan, set_aside_torn_tail
+from harness.strategy_text import read_strategy
 from harness.yamltext import read_yaml
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,7 +122,7 @@ def test_any_value_is_a_record_or_refused(kind: type, value: Any) -> None:
 @example('{"a":' * 20_000)
 @example("{" * 2_000)
 def test_any_judge_s_answer_is_read_or_refused(answer: str) -> None:
-    for read in (only_object, read_evaluation):
+    for read in (reading_0_1.only_object, read_evaluation, read_strategy):
         with suppress(ValueError, ValidationError):
             read(answer)  # type: ignore[operator]
 

@@ -56,6 +56,12 @@ class TextGame:
         self.score: int = int(self.won and self.steps > 0)
         self.done: bool = self.steps > 0 and (self.won or (self.max_steps is not None and self.steps >= self.max_steps))
 
+    def skip(self) -> None:
+        """Count a step in which nothing is done."""
+        self.admissible = False
+        self.steps += 1
+        self._judge()
+
     @property
     def admissible_commands(self) -> list[str]:
         """All commands that do something now, sorted; a new list."""

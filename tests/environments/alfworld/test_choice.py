@@ -53,4 +53,4 @@ def test_the_prompt_names_the_commands_and_the_record_the_rule() -> None:
     assert "$available" in prompt.text
     assert "$format" in prompt.text
     assert "command" in CHOICE.action_format.instructions
-    assert (CHOICE.protocol, FREE.protocol) == ("alfworld-0.4.2+choice", "alfworld-0.4.2")
+    assert (CHOICE.protocol, FREE.protocol) == ("alfworld-0.4.2+choice+lenient", "alfworld-0.4.2+lenient")

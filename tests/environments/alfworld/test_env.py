@@ -114,10 +114,11 @@ def test_an_action_and_its_answer_are_two_events() -> None:
 
 @pytest.mark.parametrize("text", ["", "go to the moon", "Look", "Thought: hm\nAction: look", "look\nlook"])
 def test_what_is_no_command_costs_a_step_and_is_recorded(text: str) -> None:
+    named = {"other_format": "look"} if text == "Look" else {}
     play = start({})
     before = play.state.key()
     result = play.step(0, Action(text))
-    assert result.info == {"malformed": True}
+    assert result.info == {"malformed": True, "no_effect": True} | named
     assert result.rendered == text
     assert play.view(0).events[-1].text == "Nothing happens."
     assert play.view(0).turn == 1
@@ -145,14 +146,23 @@ def holding(options: dict[str, Any]) -> tuple[AlfworldPlay, str, str]:
         ("alfworld-0.4.2", "put {o} in/on {r}", "move {o} to {r}"),
         ("alfworld-0.4.2", "put {o} in {r}", "move {o} to {r}"),
         ("alfworld-0.4.2", "put {o} on {r}", "move {o} to {r}"),
+        ("alfworld-0.4.2", "put {o} onto {r}", "move {o} to {r}"),
+        ("alfworld-0.4.2", "Put the {o} in the {r}.", "move {o} to {r}"),
+        ("alfworld-0.4.2", "move the {o} to the {r}.", "move {o} to {r}"),
+        ("alfworld-0.4.2", "place a {o} into {r}", "move {o} to {r}"),
         ("epo", "move {o} to {r}", "put {o} in/on {r}"),
+        ("epo", "put {o} in {r}", "put {o} in/on {r}"),
+        ("epo", "put {o} on {r}", "put {o} in/on {r}"),
+        ("epo", "put {o} into {r}", "put {o} in/on {r}"),
+        ("epo", "put the {o} in/on the {r}", "put {o} in/on {r}"),
+        ("epo", "put {o} in/on {r}.", "put {o} in/on {r}"),
     ],
 )
 def test_the_other_formats_put_is_a_clear_signal_or_understood(name: str, wrong: str, right: str) -> None:
     play, thing, place = holding({"protocol": name})
     result = play.step(0, Action(wrong.format(o=thing, r=place)))
     expected = right.format(o=thing, r=place)
-    assert result.info == {"malformed": True, "other_format": expected}
+    assert result.info == {"malformed": True, "no_effect": True, "other_format": expected}
     assert play.view(0).events[-1].text == "Nothing happens."
     play.step(0, Action(expected))
     assert play.end_reason == "goal reached"
@@ -177,7 +187,7 @@ def test_the_other_formats_put_is_a_clear_signal_or_understood(name: str, wrong:
         ("Action 3: look", "look", None),
         ("> look", "look", None),
         ("  go to shelf 1 \n", "go to shelf 1", None),
-        ("Action: go to shelf 1.", "go to shelf 1.", None),
+        ("Action: go to shelf 1.", "go to shelf 1", None),
     ],
 )
 def test_answers_that_can_be_read(answer: str, command: str, thought: str | None) -> None:
@@ -186,18 +196,69 @@ def test_answers_that_can_be_read(answer: str, command: str, thought: str | None
 
 
 @pytest.mark.parametrize(
-    "answer", ["", " \n", "Thought: only a thought", "Action:", "one line\nanother line", "Action: ``"]
+    "answer", ["", " \n", "Thought: only a thought", "Action:", "one line\nanother line", "Action: ``", "Action: dance"]
 )
 def test_answers_that_can_not_be_read(answer: str) -> None:
     with pytest.raises(Unreadable, match="Action: <command>"):
         parse_answer(answer)
 
 
-def test_an_unreadable_answer_goes_to_the_game_as_the_original_does() -> None:
-    environment = make("alfworld")
-    assert (environment.action_format.unreadable, environment.action_format.reasks) == ("pass", 0)
-    assert make("alfworld", {"reasks": 2}).action_format.reasks == 2
-    assert environment.action_format.schema(start({}).view(0), True) is None
+@pytest.mark.parametrize(
+    ("options", "unreadable", "reasks"),
+    [
+        ({}, "skip", 1),
+        ({"reasks": 2}, "skip", 2),
+        ({"parsing": "exact"}, "pass", 0),
+        ({"protocol": "epo"}, "pass", 0),
+        ({"protocol": "epo", "parsing": "lenient"}, "skip", 1),
+        ({"parsing": "0.1"}, "pass", 0),
+    ],
+)
+def test_what_becomes_of_an_unreadable_answer(options: dict[str, Any], unreadable: str, reasks: int) -> None:
+    form = make("alfworld", options).action_format
+    assert (form.unreadable, form.reasks) == (unreadable, reasks)
+    assert form.schema(start({}).view(0), True) is None
+
+
+def test_a_skipped_turn_spends_its_step_and_sends_nothing() -> None:
+    play = start({"max_steps": 2})
+    before = play.state.key()
+    result = play.skip(0)
+    assert (result.rendered, result.info) == ("(no action could be read)", {"malformed": True, "no_effect": True})
+    assert play.view(0).events[-1].text == "No action could be read from the last answer; the step is spent."
+    assert (play.view(0).turn, play.state.key()) == (1, before)
+    play.skip(0)
+    assert play.done
+    with pytest.raises(ValueError, match="over"):
+        play.skip(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "action"),
+    [
+        ("Action: Look", "Look"),
+        ("Action: look.\nObservation: made up", "look.\nObservation: made up"),
+        ("Thought: hm\nAction:look", "look"),
+        ("look", None),
+        ("action: look", None),
+    ],
+)
+def test_exactly_the_papers_wrapper(answer: str, action: str | None) -> None:
+    environment = make("alfworld", {"protocol": "epo"})
+    form, play = environment.action_format, environment.reset(environment.tasks(MINI)[0], 0)
+    if action is not None:
+        assert form.parse(answer).action.text == action
+        return
+    with pytest.raises(Unreadable):
+        form.parse(answer)
+    play.step(0, Action(answer, form.passes_as))
+    assert play.view(0).events[-1].text.startswith("Error Input."), "never done, even where it is a command"
+
+
+def test_version_0_1_knows_the_other_word_for_putting_and_nothing_else() -> None:
+    play, thing, place = holding({"parsing": "0.1", "other_put_form": "accept"})
+    assert "translated" not in play.step(0, Action(f"move the {thing} to {place}")).info
+    assert play.step(0, Action(f"put {thing} in {place}")).info == {"translated": f"move {thing} to {place}"}
 
 
 def test_the_prompts_say_the_protocols_words(protocol: str) -> None:
@@ -249,11 +310,14 @@ def test_an_unknown_split_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("options", "label"),
     [
-        ({}, "alfworld-0.4.2"),
-        ({"max_steps": 50}, "alfworld-0.4.2"),
-        ({"protocol": "epo"}, "epo"),
-        ({"protocol": "epo", "max_steps": 12}, "epo+max_steps=12"),
-        ({"other_put_form": "accept"}, "alfworld-0.4.2+both-put-forms"),
+        ({}, "alfworld-0.4.2+lenient"),
+        ({"max_steps": 50}, "alfworld-0.4.2+lenient"),
+        ({"parsing": "exact"}, "alfworld-0.4.2+exact"),
+        ({"parsing": "0.1"}, "alfworld-0.4.2"),
+        ({"protocol": "epo"}, "epo+exact"),
+        ({"protocol": "epo", "parsing": "lenient"}, "epo+lenient"),
+        ({"protocol": "epo", "max_steps": 12}, "epo+max_steps=12+exact"),
+        ({"other_put_form": "accept"}, "alfworld-0.4.2+both-put-forms+lenient"),
     ],
 )
 def test_the_record_names_every_departure_from_a_protocol(options: dict[str, Any], label: str) -> None:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.base import Action, ParsedAnswer, Unreadable
-from environments.sotopia.action_format import make_action_format
+from environments.sotopia.action_format import make_action_format, parse_exactly
 from environments.sotopia.rules import PROTOCOLS
 from tests.environments.sotopia.conftest import new_play
 
-FORMAT = make_action_format(PROTOCOLS["sotopia-0.1.4"].kinds)
+FORMAT = make_action_format(PROTOCOLS["sotopia-0.1.4"].kinds, "lenient", 1)
 HI = ParsedAnswer(Action("Hi!", "speak"))
 OBJECT = '{"action_type": "speak", "argument": "Hi!"}'
 
@@ -26,7 +26,6 @@ OBJECT = '{"action_type": "speak", "argument": "Hi!"}'
         OBJECT,
         f"```json\n{OBJECT}\n```",
         f"Sure! {OBJECT} Hope {{this}} helps.",
-        f'<think>Maybe {{"action_type": "leave"}}?</think>{OBJECT}',
         f"[{OBJECT}]",
         OBJECT.replace("speak", " Speak "),
         OBJECT.replace("}", ', "mood": {"action_type": 3}}'),
@@ -55,17 +54,17 @@ def test_silence_and_leaving_need_no_argument(kind: str) -> None:
         ("Hi!", "expected one JSON object"),
         ('{"action_type": "speak", "argument": "Hi', "expected one JSON object"),
         ('{"argument": "Hi!"}', "expected one JSON object"),
-        (f"{OBJECT} {OBJECT}", "found 2"),
+        (f'{OBJECT} {{"action_type": "leave", "argument": ""}}', "found 2"),
         ('{"action_type": "shout", "argument": "Hi!"}', "must be one of none, speak"),
         ('{"action_type": null, "argument": "Hi!"}', "must be one of"),
         ('{"action_type": ["speak"], "argument": "Hi!"}', "must be one of"),
         ('{"action_type": "speak"}', '"argument" must be a text'),
-        ('{"action_type": "speak", "argument": 7}', '"argument" must be a text'),
-        ('{"action_type": "none", "argument": 7}', '"argument" must be a text'),
+        ('{"action_type": "speak", "argument": true}', '"argument" must be a text'),
+        ('{"action_type": "none", "argument": [7, 8]}', '"argument" must be a text'),
         ('{"thought": 7, "action_type": "none", "argument": ""}', '"thought" must be a text'),
         ('{"action_type": "speak", "argument": "\\ud83d"}', "half a character"),
-        ('{"a":' * 100_000, "nested too deeply"),
-        ("<think>" + OBJECT, "expected one JSON object"),
+        ('{"a":' * 100_000, "cut off"),
+        ('{"action_type": "speak", "argument": "Hi!"', "cut off"),
     ],
 )
 def test_what_is_no_action_is_never_taken_for_silence(answer: str, complaint: str) -> None:
@@ -92,7 +91,7 @@ def test_rubbish_is_read_or_refused_but_never_breaks(answer: str) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_schema_and_instructions_offer_what_the_protocol_has(protocol: str) -> None:
     kinds = PROTOCOLS[protocol].kinds
-    form = make_action_format(kinds)
+    form = make_action_format(kinds, "lenient", 1)
     view = new_play(protocol).view(0)
     plain, thinking = form.schema(view, False), form.schema(view, True)
     assert plain is not None
@@ -108,7 +107,7 @@ def test_schema_and_instructions_offer_what_the_protocol_has(protocol: str) -> N
 
 def test_an_action_of_another_protocol_is_unreadable() -> None:
     with pytest.raises(Unreadable):
-        make_action_format(PROTOCOLS["epo"].kinds).parse('{"action_type": "action", "argument": "waves"}')
+        make_action_format(PROTOCOLS["epo"].kinds, "lenient", 1).parse('{"action_type": "action", "argument": "waves"}')
 
 
 def test_the_format_can_be_sent_to_another_process() -> None:

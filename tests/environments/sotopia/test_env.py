@@ -15,7 +15,7 @@ from tests.environments.sotopia.conftest import new_play
 
 def test_the_defaults_are_those_of_the_original() -> None:
     env: Environment = environments.make("sotopia")
-    assert (env.name, env.seats, env.protocol) == ("sotopia", 2, "sotopia-0.1.4")
+    assert (env.name, env.seats, env.protocol) == ("sotopia", 2, "sotopia-0.1.4+lenient")
     assert (env.metric.name, env.metric.low, env.metric.high) == ("goal", 0, 10)
     play = env.reset(env.tasks("builtin")[0], seed=0)
     assert play.view(0).max_turns == 20
@@ -26,6 +26,7 @@ def test_options_reach_the_play() -> None:
     env = environments.make("sotopia", {"protocol": "epo", "max_turns": 4})
     view = env.reset(env.tasks("builtin")[0], seed=0).view(0)
     assert (view.max_turns, view.available) == (5, ("none", "speak", "leave"))
+    assert (env.protocol, env.action_format.reasks) == ("epo+exact", 0)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ import pytest
 import environments
 from environments.base import Action, Environment, Play, Unreadable
 from environments.webshop import splits
-from environments.webshop.action_format import ACTION_FORMAT
+from environments.webshop.action_format import make_action_format
 from environments.webshop.play import INVALID_FORMAT
 from environments.webshop.splits import epo_indices, epo_overlap, indices
 from harness.errors import BadInput
 from tests.shared_data import shared_data
 
+FORMAT = make_action_format("lenient", 1)
 SMALL = {"builtin_products": 200}
 
 
@@ -135,20 +136,20 @@ def test_the_papers_lists_and_their_overlap() -> None:
     [
         ("Action: search[red dress]", "search[red dress]", None),
         ("Thought: I need red.\nAction: click[red]\n", "click[red]", "I need red."),
-        ("Action: click[a]\nObservation: b\nAction: click[c]", "click[a]\nObservation: b\nAction: click[c]", None),
+        ("Action: click[a]\nObservation: b\nAction: click[c]", "click[a]", None),
         ("  search[red dress] \n", "search[red dress]", None),
-        ("Action: buy it", "buy it", None),
+        ("action: search[x]", "search[x]", None),
     ],
 )
 def test_answers_are_read(answer: str, action: str, thought: str | None) -> None:
-    parsed = ACTION_FORMAT.parse(answer)
+    parsed = FORMAT.parse(answer)
     assert (parsed.action.text, parsed.thought) == (action, thought)
 
 
-@pytest.mark.parametrize("answer", ["", "I would search[red]", "action: search[x]", "search[a] then click[b"])
+@pytest.mark.parametrize("answer", ["", "I would search[red]", "Action: buy it", "search[a] then click[b"])
 def test_answers_without_an_action_are_unreadable(answer: str) -> None:
     with pytest.raises(Unreadable, match="Action:"):
-        ACTION_FORMAT.parse(answer)
+        FORMAT.parse(answer)
 
 
 def test_a_malformed_answer_costs_a_step_and_is_recorded(home: Path) -> None:
@@ -160,8 +161,8 @@ def test_a_malformed_answer_costs_a_step_and_is_recorded(home: Path) -> None:
     assert (view.turn, view.events[-1].text, view.events[-1].author) == (1, INVALID_FORMAT, None)
     assert view.events[-2].text == "I think I should look for shoes"
     background = view.background
-    result = play.step(0, ACTION_FORMAT.parse("Action: dance").action)
-    assert result.info == {"no_op": True}
+    result = play.step(0, FORMAT.parse("Action: click[dance]").action)
+    assert result.info == {"no_op": True, "no_effect": True}
     assert play.view(0).events[-1].text == background
 
 
