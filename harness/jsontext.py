@@ -50,13 +50,19 @@ class Objects:
 
 def objects_in(text: str) -> Objects:
     """All JSON objects in a text that may carry prose or code fences around them. An object whose JSON is wrong (quotes,
-    commas, comments, line breaks) is mended; one that does not close is never completed."""
+    commas, comments, line breaks) is mended; of one that does not close, only closing braces are added, and only where its
+    last text is whole."""
     spans, cut_off = _spans(text)
     found = []
+    last = _closed(text) if cut_off else None
+    if last is not None:
+        spans = [span for span in spans if span[1] <= last.start]
     for start, end in spans[:MAX_OBJECTS]:
         value, mended = _value(text[start:end])
         if isinstance(value, dict):
             found.append(Found(value, start, end, mended))
+    if last is not None:
+        found.append(last)
     return Objects(tuple(found), cut_off)
 
 
@@ -81,6 +87,17 @@ def _spans(text: str) -> tuple[list[tuple[int, int]], bool]:
         if not outermost or start >= outermost[-1][1]:
             outermost.append((start, end))
     return outermost, bool(open_at) or (in_string and not outermost)
+
+
+def _closed(text: str) -> Found | None:
+    """The object that stays open at the text's end, closed, where nothing but closing brackets can be missing: the text
+    ends with a closing quote, or with a bracket."""
+    _, open_at, in_string = _pairs(text, _TOKENS)
+    end = len(text.rstrip(" \t\r\n`"))
+    if in_string or not open_at or len(open_at) > MAX_DEPTH or text[end - 1 : end] not in ('"', "}", "]"):
+        return None
+    value, _ = _value(text[open_at[0] : end] + "}" * len(open_at))
+    return Found(value, open_at[0], end, mended=True) if isinstance(value, dict) else None
 
 
 def _pairs(text: str, tokens: re.Pattern[str]) -> tuple[list[tuple[int, int]], list[int], bool]:

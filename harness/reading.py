@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from harness.jsontext import objects_in
@@ -56,7 +57,9 @@ def named_reader(label: str) -> str | None:
     return next((part for part in label.split("+") if part in (LENIENT, EXACT)), None)
 
 
-MAX_MARKS = 1000
+MAX_MARKS = 200
+"""Marks of an answer that are looked at."""
+MAX_INLINE_MARKS = 20
 MAX_LINE = 4000
 """Characters of a line that are looked at."""
 
@@ -147,7 +150,7 @@ def read_command(answer: str, grammar: Grammar) -> Command | None:
 
 def _lines_marked(text: str, grammar: Grammar) -> Iterator[_Marked]:
     """Marks at the beginning of a line, and tags, with a command behind them."""
-    found = [*_LINE_MARK.finditer(text), *_TAG_MARK.finditer(text)][:MAX_MARKS]
+    found = [*islice(_LINE_MARK.finditer(text), MAX_MARKS), *islice(_TAG_MARK.finditer(text), MAX_MARKS)]
     found.sort(key=lambda mark: mark.start())
     ends = [*(mark.start() for mark in found[1:]), len(text)]
     for mark, end in zip(found, ends, strict=False):
@@ -156,7 +159,7 @@ def _lines_marked(text: str, grammar: Grammar) -> Iterator[_Marked]:
 
 def _marked_inline(text: str, grammar: Grammar) -> Iterator[_Marked]:
     """Marks behind a sentence, or in a line that begins as a thought."""
-    for mark in list(_INLINE_MARK.finditer(text))[:MAX_MARKS]:
+    for mark in islice(_INLINE_MARK.finditer(text), MAX_INLINE_MARKS):
         line = text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()]
         if _SENTENCE_END.search(line[-20:]) or _THOUGHT_LABEL.match(line):
             end = text.find("\n", mark.end(), mark.end() + MAX_LINE)
@@ -219,9 +222,10 @@ def _command_in(value: Any, grammar: Grammar) -> str | None:
 
 def _last_word(text: str, marked: list[_Marked]) -> tuple[_Marked, int]:
     """The marked action that counts, and where the text is cut behind it."""
+    turns = [found.start() for found in _CONTINUATION.finditer(text, marked[0].at)]
     chosen = marked[0]
     for other in marked[1:]:
-        if next_turn(text, chosen.at) <= other.start:
+        if any(chosen.at <= turn <= other.start for turn in turns[:MAX_MARKS]):
             break
         if "final" in other.words or _RETRACTION.search(text, chosen.at, other.start):
             chosen = other

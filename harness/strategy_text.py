@@ -50,7 +50,7 @@ _POLITE_SENTENCE = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?:\s|$)")
-_MAX_LINE = 4000
+_MAX_LINE, _MAX_LINES = 4000, 2000
 
 
 def read_strategy(text: str) -> str | None:
@@ -63,12 +63,13 @@ def read_strategy(text: str) -> str | None:
             return found
         if undressed(text).startswith("{") or text.lstrip("`jsonJSON \n").startswith("{"):
             return None
-    lines = [line[:_MAX_LINE] for line in text.splitlines()]
+    lines = [line[:_MAX_LINE] for line in text.splitlines()[:_MAX_LINES]]
+    says = [_content(line) for line in lines]
     for mark in (_STRATEGY_MARK, _OTHER_MARK):
-        marked = list(_marked(lines, mark))
+        marked = list(_marked(lines, says, mark))
         if marked:
             return next((said for final, said in marked if final), marked[0][1])
-    return next((said for line in lines if (said := _content(line)) is not None), None)
+    return next((said for said in says if said is not None), None)
 
 
 def _in_json(text: str) -> str | None:
@@ -84,20 +85,22 @@ def _in_json(text: str) -> str | None:
     return None
 
 
-def _marked(lines: list[str], mark: re.Pattern[str]) -> Iterator[tuple[bool, str]]:
+def _marked(lines: list[str], says: list[str | None], mark: re.Pattern[str]) -> Iterator[tuple[bool, str]]:
     """(whether it is called final, what stands behind) of each mark at the beginning of a line. Where nothing stands in
     the mark's own line, the next line that says something counts."""
-    for number, line in enumerate(lines):
+    below: str | None = None
+    found_below: list[tuple[bool, str]] = []
+    for line, says_itself in zip(reversed(lines), reversed(says), strict=True):
         plain = _plain(line)
         found = mark.match(plain)
-        if found is None:
-            continue
-        final = "final" in found["before"].lower()
-        said = _content(plain[found.end() :])
-        if said is None and not any(char.isalnum() for char in plain[found.end() :]):
-            said = next((below for rest in lines[number + 1 :] if (below := _content(rest)) is not None), None)
-        if said is not None:
-            yield final, said
+        if found is not None:
+            said = _content(plain[found.end() :])
+            if said is None and not any(char.isalnum() for char in plain[found.end() :]):
+                said = below
+            if said is not None:
+                found_below.append(("final" in found["before"].lower(), said))
+        below = says_itself if says_itself is not None else below
+    yield from reversed(found_below)
 
 
 def _plain(line: str) -> str:

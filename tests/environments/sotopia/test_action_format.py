@@ -64,7 +64,7 @@ def test_silence_and_leaving_need_no_argument(kind: str) -> None:
         ('{"thought": 7, "action_type": "none", "argument": ""}', '"thought" must be a text'),
         ('{"action_type": "speak", "argument": "\\ud83d"}', "half a character"),
         ('{"a":' * 100_000, "cut off"),
-        ('{"action_type": "speak", "argument": "Hi!"', "cut off"),
+        ('{"action_type": "speak", "argument": "Hi! "And', "cut off"),
     ],
 )
 def test_what_is_no_action_is_never_taken_for_silence(answer: str, complaint: str) -> None:
@@ -112,3 +112,23 @@ def test_an_action_of_another_protocol_is_unreadable() -> None:
 
 def test_the_format_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(FORMAT)).parse(OBJECT) == HI  # noqa: S301, our own bytes
+
+
+@pytest.mark.parametrize(
+    ("answer", "argument"),
+    [
+        (OBJECT, "Hi!"),
+        (f"```json\n{OBJECT}\n```", "Hi!"),
+        (f"Sure! {OBJECT}", None),
+        (OBJECT.replace("speak", "Speak"), None),
+        (OBJECT.replace('"', "'"), None),
+        ('{"action_type": "leave"}', ""),
+    ],
+)
+def test_exactly_as_the_originals_read(answer: str, argument: str | None) -> None:
+    kinds = PROTOCOLS["epo"].kinds
+    if argument is not None:
+        assert parse_exactly(kinds, answer).action.text == argument
+        return
+    with pytest.raises(Unreadable):
+        parse_exactly(kinds, answer)
