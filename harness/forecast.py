@@ -72,7 +72,7 @@ def arm_identity(experiment: Experiment, cell: Cell) -> str:
         "actor": cell.actor.model_dump(mode="json"),
         "strategist": cell.strategist.model_dump(mode="json"),
         "models": {name: model_config(experiment, name) for name in sorted(filter(None, names))},
-        "scorers": [spec.model_dump(mode="json") for spec in (*judges, *process)],
+        "scorers": [spec.model_dump(mode="json", exclude={"seconds"}) for spec in (*judges, *process)],
     }
     return stable_hash(parts)
 

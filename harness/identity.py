@@ -25,6 +25,8 @@ LATER_KEYS: Mapping[str, Any] = {}
 """Keys of an experiment that came after this form: at their default they are left out, so that runs keep their name."""
 LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None}
 """The same for the keys of a role."""
+EFFORT_ROLE_KEYS = ("seconds",)
+"""Keys of a role that change no output."""
 ROLES = ("actors", "partners", "strategists", "judge", "process", "actor", "strategist")
 """The parts of an experiment, and of a training, that ask models."""
 
@@ -81,9 +83,13 @@ def _each(roles: Any) -> Any:
         return [_each(role) for role in roles]
     if not isinstance(roles, Mapping):
         return roles
-    kept = {key: value for key, value in roles.items() if (key, value) not in LATER_ROLE_KEYS.items()}
+    kept = {key: value for key, value in roles.items() if not _left_out(key, value)}
     shown = kept.get("kind") if "script" not in kept else kept["model"] or f"script:{kept['script']}"
     return kept | {"name": ""} if "name" in kept and kept["name"] == shown else kept
+
+
+def _left_out(key: str, value: Any) -> bool:
+    return key in EFFORT_ROLE_KEYS or (key in LATER_ROLE_KEYS and LATER_ROLE_KEYS[key] == value)
 
 
 def _partner(spec: Mapping[str, Any]) -> Json:

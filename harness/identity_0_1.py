@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.seeds import stable_hash
+from harness.specs import JUDGING_SECONDS
 
 NOT_IDENTITY = ("description", "limits", "log")
 LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
@@ -50,7 +51,9 @@ def compared_options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_unset(value: Any) -> Any:
-    """The value without the keys of roles that came with a later version and are not used."""
+    """The value without the keys of roles that came with a later version and are not used; a judge's deadline that is not
+    set is what it was then."""
     if isinstance(value, Mapping):
-        return {key: _without_unset(item) for key, item in value.items() if (key, item) != ("reasoning_effort", None)}
+        kept = {key: _without_unset(item) for key, item in value.items() if (key, item) != ("reasoning_effort", None)}
+        return kept | ({"seconds": JUDGING_SECONDS} if kept.get("seconds", ...) is None else {})
     return [_without_unset(item) for item in value] if isinstance(value, list) else value

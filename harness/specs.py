@@ -110,8 +110,9 @@ class JudgingSpec(Spec):
     """As for the other roles; null = as the model's config says."""
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each written reason, for small models that do not stop; null = none."""
-    seconds: float = Field(600, gt=0)
-    """Deadline for one judgement, repair included."""
+    seconds: float | None = Field(None, gt=0)
+    """Longest one judgement may take, repair included; null: 600, and as much more as its calls' own deadlines allow.
+    Waiting for a quota or a free slot does not count."""
 
 
 class JudgeSpec(JudgingSpec):
@@ -135,7 +136,7 @@ class ProcessSpec(JudgingSpec):
     """The method's own."""
 
 
-TURN_SECONDS, EPISODE_SECONDS = 300.0, 3600.0
+TURN_SECONDS, EPISODE_SECONDS, JUDGING_SECONDS = 300.0, 3600.0, 600.0
 """Where the config does not say."""
 
 

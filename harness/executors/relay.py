@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.cache import reply_from
 from agents.models.config import ReasoningTags
+from harness.deadlines import allow
 
+ALLOWED_S = 30.0
+"""How often default limits are put off while the run's process works on a call."""
 Json = dict[str, Any]
 Ask = Callable[[str, Json], Awaitable[Json]]
 """(model's name, `request_json`) -> `reply_json`."""
@@ -51,8 +55,16 @@ class RelayedModel:
         self._ask = ask
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """See `Model.complete`."""
-        return reply_from(await self._ask(self.name, request_json(request)), cache_hit=False)
+        """See `Model.complete`. The run's process, which has the model, keeps the call's deadline: until it answers, no
+        default limit here cuts the call."""
+        asking = asyncio.ensure_future(self._ask(self.name, request_json(request)))
+        try:
+            while not asking.done():
+                allow(2 * ALLOWED_S)
+                await asyncio.wait({asking}, timeout=ALLOWED_S)
+            return reply_from(asking.result(), cache_hit=False)
+        finally:
+            asking.cancel()
 
     async def close(self) -> None:
         """It is the run's."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,12 +13,13 @@ from agents.models.base import CallIdentity, ChatRequest, Message, Model
 from environments.prompts import Prompt, load_prompt
 from harness import reading_0_1
 from harness.calls import CallLedger, recorded_call
+from harness.deadlines import Deadline
 from harness.errors import EpisodeError
 from harness.jsontext import Found, distinct, objects_in, with_text_limit
 from harness.reading import named_reader
 from harness.records import EpisodeRecord, ErrorInfo
 from harness.seeds import call_seed
-from harness.specs import JudgingSpec
+from harness.specs import JUDGING_SECONDS, JudgingSpec
 
 BUILT_IN = ("alfworld", "sotopia", "webshop")
 """Environments whose protocol label names the reader, unless it was that of version 0.1."""
@@ -123,13 +123,25 @@ def _problem(kind: type[BaseModel], found: Found) -> str | None:
     return None
 
 
-async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> tuple[T | None, ErrorInfo | None]:
-    """The result, or why there is none: what the judge or its endpoint did wrong, or that the deadline passed
-    (None: there is none)."""
+async def within(
+    spec: JudgingSpec, work: Coroutine[Any, Any, T], what: str = "judge"
+) -> tuple[T | None, ErrorInfo | None]:
+    """The result, or why there is none: what the judge (`what`) or its endpoint did wrong, or that the deadline passed."""
+    limit = Deadline(JUDGING_SECONDS if spec.seconds is None else spec.seconds, grows=spec.seconds is None)
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             return await work, None
     except EpisodeError as problem:
         return None, ErrorInfo.of(problem)
     except TimeoutError:
-        return None, ErrorInfo(kind="infrastructure", message=f"the judge's deadline of {seconds:g} s passed")
+        if not limit.passed:
+            raise
+        return None, _too_late(what, limit.seconds)
+
+
+def _too_late(what: str, seconds: float) -> ErrorInfo:
+    message = (
+        f"deadline passed: the {what} took longer than {seconds:g} s; what its broken-off call cost is not known; where the "
+        f"model is that slow, raise `seconds` of the {what}"
+    )
+    return ErrorInfo(kind="infrastructure", message=message, failure="transient", reason="judge-deadline")

@@ -9,7 +9,7 @@ episodes are passed over.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,7 +20,7 @@ from agents.models.base import Model
 from environments.base import Environment, Task
 from harness import options
 from harness.calls import CallLedger
-from harness.errors import BadInput
+from harness.errors import BadInput, EpisodeError
 from harness.experiment import SEPARATOR
 from harness.judging.asking import within
 from harness.judging.outcomes import Outcomes
@@ -141,7 +141,7 @@ async def rewarded(
         )
     else:
         try:
-            rewards, error = await within(spec.seconds if kind.needs_model else None, method.rewards(work))
+            rewards, error = await _asked(spec, kind, method.rewards(work))
         except Exception as problem:
             message = f"the method's code failed: {type(problem).__name__}: {problem}"[:500]
             error = ErrorInfo(kind="judge", message=message)
@@ -161,6 +161,18 @@ async def rewarded(
         judged_at=started.isoformat(timespec="milliseconds"),
         duration_s=round(time.monotonic() - clock, 4),
     )
+
+
+async def _asked(
+    spec: ProcessSpec, kind: ProcessKind, work: Coroutine[Any, Any, list[StrategyReward]]
+) -> tuple[list[StrategyReward] | None, ErrorInfo | None]:
+    """The rewards, or why there are none. A judge has a deadline; what plays episodes again has those of its plays."""
+    if kind.needs_model:
+        return await within(spec, work, "process reward")
+    try:
+        return await work, None
+    except EpisodeError as problem:
+        return None, ErrorInfo.of(problem)
 
 
 class Options(BaseModel):

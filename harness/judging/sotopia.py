@@ -67,7 +67,7 @@ class SotopiaJudge:
         ledger, started, clock = CallLedger(), datetime.now(UTC), time.monotonic()
         question = Question(self._prompt, self._fill(episode), SCHEMA)
         asked = ask(self._model, self._spec, episode, question, read_evaluation, ledger)
-        evaluation, error = await within(self._spec.seconds, asked)
+        evaluation, error = await within(self._spec, asked)
         return JudgementRecord(
             judgement_id=judgement_id(episode.episode_id, self.label),
             episode_id=episode.episode_id,
