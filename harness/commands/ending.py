@@ -55,7 +55,7 @@ def same_game(folder: Path, row: Comparison) -> SameGame | None:
         return None
     gain = both["goal_b"] - both["goal_a"]
     order = gain.rank(method="first", ascending=False) if (gain > 0).any() else (gain == 0).astype(float)
-    chosen = both.loc[order.idxmin()]
+    chosen = both.iloc[int(order.to_numpy().argmin())]
     rows = latest_episodes(folder)
     without, helped = (
         read_record(folder / EPISODES, rows[chosen[f"episode_id_{side}"]]["offset"], EpisodeRecord) for side in "ab"
