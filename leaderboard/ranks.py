@@ -1,8 +1,9 @@
 """Ranks that carry their uncertainty: which places an arm could have, and with which arms it is tied.
 
 Arms are ranked among those that played the same tasks of the same data under the same protocol, pairing and judge. An
-arm with fewer outcomes than a set share of its plan gets no rank; missing outcomes of the others widen their ranks by
-the worst and the best they could have been. Scripted agents are reference rows and take no place.
+arm with fewer outcomes than a set share of its plan gets no rank, and so does one that nobody can be ranked with; missing
+outcomes of the others widen their ranks by the worst and the best they could have been. Scripted agents are reference rows
+and take no place.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _names(arms: Sequence[Arm], several: bool) -> list[str]:
 
 
 def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
-    """Numbers of the arms that may be ranked together."""
+    """Numbers of the arms that may be ranked together; an arm alone has nobody to be ranked with."""
     found: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
         if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
@@ -142,7 +143,8 @@ def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
         tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.rows["task_id"]))
         axes = [arm.axes[axis] for axis in ("environment", "split", "pairing")]
         found.setdefault(json.dumps([axes, facts, tasks], sort_keys=True), []).append(number)
-    return [part for family in found.values() for part in _by_reader(family, arms)]
+    parts = [part for family in found.values() for part in _by_reader(family, arms)]
+    return [part for part in parts if len(part) > 1]
 
 
 def _by_reader(family: Sequence[int], arms: Sequence[Arm]) -> list[list[int]]:
