@@ -4,10 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run test ci gate lint bench peers audit vllm clean install train-demo learn demo pictures browser
+.PHONY: run viewer test ci gate lint bench peers audit vllm clean install train-demo learn demo pictures browser
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
+
+# The viewer on the demonstration run, or on another: make viewer RUN=results/NAME
+RUN ?= results/demo
+viewer: $(VENV)/.viewer
+	@$(BIN)/harness viewer $(RUN)
 
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q --durations=10
@@ -73,7 +78,12 @@ $(VENV)/bin/pip:
 
 $(VENV)/.local: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local]'
+	@$(BIN)/harness models fetch >/dev/null
 	@touch $@
+
+$(VENV)/.viewer: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,viewer]'
+	@touch $@ $(VENV)/.local
 
 $(VENV)/.train: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[local,train]'
@@ -81,7 +91,7 @@ $(VENV)/.train: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
 	@tools/timed "install" $(BIN)/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev]'
-	@touch $@ $(VENV)/.local $(VENV)/.train
+	@touch $@ $(VENV)/.local $(VENV)/.viewer $(VENV)/.train
 
 # Known vulnerabilities of the pinned versions; asks the public advisory service.
 audit:

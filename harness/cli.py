@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.commands import export, models, spread, train, viewer
 from harness.errors import BadInput, HarnessError
+from harness.invocation import as_called
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
 EPILOG = """exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes · 130 interrupted"""
@@ -19,10 +20,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(arguments.do(arguments))
     except BadInput as error:
-        print(f"harness: {error}", file=sys.stderr)
+        print(f"harness: {as_called(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)
+        print(f"harness: {as_called(str(error))}", file=sys.stderr)
         return EXIT_OWED
     except KeyboardInterrupt:
         print("harness: interrupted", file=sys.stderr)

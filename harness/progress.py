@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.invocation import as_called
 from harness.metering import Meter
 from harness.money import UNKNOWN
 from harness.plan import Unit
@@ -54,7 +55,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print one line of our own words."""
-        self.console.print(Text(text), soft_wrap=True)
+        self.console.print(Text(as_called(text)), soft_wrap=True)
 
     def started(self, unit: Unit) -> None:
         counts = self._counts(unit.cell)

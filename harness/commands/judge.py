@@ -19,6 +19,7 @@ from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, explain
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.interface import give_rooms
+from harness.invocation import as_called
 from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
@@ -74,7 +75,7 @@ def judge_command(arguments: argparse.Namespace) -> int:
     more = f" harness leaderboard {arguments.run} --judge {judge.label}"
     if arguments.again or copies:
         more = f" harness judge report {arguments.run}"
-    console.print(line + more, markup=False, highlight=False, soft_wrap=True)
+    console.print(line + as_called(more), markup=False, highlight=False, soft_wrap=True)
     if tally.unscored:
         console.print(tally.why(), markup=False, highlight=False, soft_wrap=True)
     return exit_code(tally)

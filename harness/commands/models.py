@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_BAD_INPUT = 0, 2
 
 SMOLLM2 = "smollm2-135m-instruct"
+QUICK = f"{SMOLLM2}-q8_0"
+"""What the quick-start plays with."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The family's parsers."""
     models = commands.add_parser(
-        "models", help="check an experiment's models; turn a GGUF file into a Hugging Face folder"
+        "models", help="check an experiment's models; fetch a known one; turn a GGUF file into a Hugging Face folder"
     )
     parts = models.add_subparsers(metavar="ACTION", required=True)
     check = parts.add_parser(
@@ -45,6 +47,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     convert.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (beside the fetched models)")
     convert.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16", help="of the written numbers")
     convert.set_defaults(do=convert_command)
+    fetch = parts.add_parser(
+        "fetch",
+        help="bring a known model's file, so that no run has to wait for it",
+        description="Download a known model's file into the data home, and write it in the faster format where its name says "
+        "so; prints where it is. What is there already is left as it is. Needs the extra `local`.",
+    )
+    fetch.add_argument(
+        "name", nargs="?", default=QUICK, metavar="NAME", help=f"{' or '.join((SMOLLM2, QUICK))} (the latter)"
+    )
+    fetch.set_defaults(do=fetch_command)
 
 
 def check_command(arguments: argparse.Namespace) -> int:
@@ -86,3 +98,11 @@ def convert_command(arguments: argparse.Namespace) -> int:
     print(folder)
     print(f"{arguments.dtype} weights, {quantised(folder)}")
     return 0
+
+
+def fetch_command(arguments: argparse.Namespace) -> int:
+    """Bring the file, and say where it is."""
+    from agents.models.gguf import gguf_path
+
+    print(gguf_path(arguments.name, arguments.name))
+    return EXIT_OK

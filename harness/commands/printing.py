@@ -11,6 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from harness.invocation import as_called
+
 FOLDED = 50
 """A list in a cell is folded at this width."""
 
@@ -68,7 +70,7 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
         console.print(_table(console, grid, look, left_out))
     if left_out:
         names = ", ".join(" ".join(name.split()) for name in left_out)
-        say(console, f"\nNo room here for: {names}. {look.elsewhere} has everything.")
+        say(console, f"\nNo room here for: {names}. {as_called(look.elsewhere)} has everything.")
 
 
 def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) -> Table:

@@ -19,6 +19,7 @@ from harness.errors import BadInput
 from harness.experiment import Experiment
 from harness.index import latest_episodes
 from harness.interface import give_rooms
+from harness.invocation import as_called
 from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
 from harness.manifest import folder_readers
@@ -62,7 +63,7 @@ def process_command(arguments: argparse.Namespace) -> int:
         f"process reward {scoring.methods[0].label}: {_said(tally, arguments.run)} harness show {arguments.run} EPISODE"
     )
     console = Console()
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(as_called(line), markup=False, highlight=False, soft_wrap=True)
     if tally.unscored:
         console.print(tally.why(), markup=False, highlight=False, soft_wrap=True)
     return exit_code(tally)

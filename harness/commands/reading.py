@@ -20,6 +20,7 @@ from harness.commands.showing import show_episode
 from harness.errors import BadInput
 from harness.failures import failure_lines, grouped_failures
 from harness.index import latest_episodes
+from harness.invocation import as_called
 from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
 from harness.judging.process import REGISTRY as PROCESS_METHODS
@@ -70,7 +71,7 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         rows = latest_episodes(run).values()
         for line in cost_lines(run):
             say(console, line)
-        say(console, f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:")
+        say(console, as_called(f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:"))
         for row in list(rows)[:10]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
         print_ledgers(console, load_run(run).arms)

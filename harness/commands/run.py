@@ -18,7 +18,9 @@ from harness.errors import BadInput
 from harness.executors import Workforce
 from harness.experiment import Experiment, load_experiment
 from harness.failures import again_helps, failure_lines, grouped_failures
+from harness.index import latest_episodes
 from harness.interface import interface_lines
+from harness.invocation import as_called
 from harness.livelog import logged
 from harness.manifest import folder_name
 from harness.progress import Progress
@@ -166,13 +168,26 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     if summary.stopped:
         lines.append(f"Stopped early: {summary.stopped.rstrip('.')}.")
     lines += after_lines(summary)
+    say(console, as_called("\n".join(lines)))
     if arguments.config is None:
-        lines += [
-            "This is SmolLM2-135M: it plays badly. The point is that every part is real.",
-            "Try next:",
-            f"  harness show {summary.folder}",
-            "  harness list",
-            "  harness run --dry-run",
-            "  harness schema            # what an experiment file may say",
-        ]
-    say(console, "\n".join(lines))
+        print_quickstart_end(console, summary)
+
+
+def print_quickstart_end(console: Console, summary: RunSummary) -> None:
+    """One game twice, the answer, the page, and what to do next."""
+    from harness.commands.ending import print_answer
+    from leaderboard.board import open_board
+    from leaderboard.page import write_page
+
+    print_answer(console, summary.folder)
+    page = write_page(open_board([summary.folder]), summary.folder)
+    rows = latest_episodes(summary.folder).values()
+    shown = {row["environment"]: row["episode_id"] for row in rows if row["environment"] in ("sotopia", "webshop")}
+    lines = [
+        "",
+        f"The whole comparison as a page: {page.resolve()}",
+        "SOTOPIA's dialogue is not scored: a judge of 135M parameters would say nothing. Next:",
+        *(f"  harness show {summary.folder} {episode}    # the {name} dialogue" for name, episode in shown.items()),
+        f"  harness compare {summary.folder}    # every comparison, with what may be concluded",
+    ]
+    say(console, as_called("\n".join(lines)))

@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.experiment import SEPARATOR, Experiment
 from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
 from harness.index import Row
+from harness.invocation import as_called
 from harness.plan import Plan
 from harness.readers import TODAY, kept_line
 from harness.store import MANIFEST
@@ -66,7 +67,7 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
         f"  harness compare '{ranked(0)}#strategist={UNTRAINED}' {ranked(rows[-1].iteration)}",
         f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
     ):
-        say(console, line)
+        say(console, as_called(line))
 
 
 def _curve_cells(row: CurveRow) -> list[list[str]]:

@@ -195,7 +195,6 @@ NAMES = {
     "experiments/sotopia-self-play.yaml": "sotopia-self-play-8e388b06",
     "experiments/sotopia-vs-partners.yaml": "sotopia-vs-partners-9e676b1c",
     "experiments/webshop.yaml": "webshop-9b7fcebc",
-    "harness/quickstart.yaml": "quickstart-3f1ccbb2",
     "recipes/cpu/explore.yaml": "cpu-explore-5e0b212b",
     "recipes/cpu/rows.yaml": "cpu-rows-302559cb",
     "recipes/cpu/transfer.yaml": "cpu-transfer-67fbb12e",
