@@ -121,6 +121,7 @@ class LoggedProgress(Progress):
 
 def so_far(folder: Path) -> dict[str, float]:
     """What a run's rows say now: counts, calls, tokens, money (where known), and the goal's mean per cell."""
+    from leaderboard.frames import COSTS
     from leaderboard.tables import episodes
 
     table = episodes(folder)
@@ -129,7 +130,7 @@ def so_far(folder: Path) -> dict[str, float]:
     failed = float((table["status"] == "failed").sum())
     found = {"episodes/finished": len(table) - failed, "episodes/failed": failed}
     found["episodes/unscored"] = float((table["missing"] == "unscored").sum())
-    for name in ("n_calls", "prompt_tokens", "completion_tokens", "usd"):
+    for name in COSTS:
         total = sum(float(table[f"{who}{name}"].sum(skipna=False)) for who in ("", "judge_", "process_"))
         if total == total:  # not NaN: known
             found[f"cost/{name.removeprefix('n_')}"] = total

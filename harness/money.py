@@ -11,9 +11,10 @@ Kind = Literal["spent", "most", "about"]
 _MARKS = {"spent": "", "most": "≤ ", "about": "≈ "}
 
 
-def usd_text(usd: float) -> str:
-    """A number of USD: `1,234.50`, `1.09`, `0.0123`."""
-    return f"{usd:,.2f}" if abs(usd) >= 1 or not usd else f"{usd:.4f}"
+def usd_text(usd: float, *, signed: bool = False) -> str:
+    """A number of USD: `1,234.50`, `1.09`, `0.0123`; `signed`: `+1.09`."""
+    sign = "+" if signed else ""
+    return f"{usd:{sign},.2f}" if abs(usd) >= 1 or not usd else f"{usd:{sign}.4f}"
 
 
 def price_text(known: float | None, kind: Kind = "spent", unpriced: int = 0, of: str = "call") -> str:

@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from harness.comparison import Comparison, Family, compare, uplift
 from harness.conclusions import conclusions, finding, interface_sentences, names
 from harness.errors import BadInput
 from harness.experiment import AXES
+from harness.money import UNKNOWN, usd_text
 
 
 def compare_command(arguments: argparse.Namespace) -> int:
@@ -150,9 +152,9 @@ def _texts(row: Comparison, role: str) -> list[str]:
         str(row.result.missing),
         f"{mcnemar.only_a}/{mcnemar.only_b}" if mcnemar else "–",
         _small(mcnemar.p) if mcnemar else "–",
-        _cost(row.tokens, 0),
-        _per_point(row, row.tokens, 0),
-        _per_point(row, row.usd, 4),
+        _tokens(row.tokens),
+        _per_point(row, row.tokens, _tokens),
+        _per_point(row, row.usd, _usd),
     ]
 
 
@@ -166,16 +168,20 @@ def _small(p: float) -> str:
     return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _cost(value: float, places: int) -> str:
-    return "unknown" if math.isnan(value) else f"{value:+.{places}f}"
+def _tokens(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:+.0f}"
 
 
-def _per_point(row: Comparison, cost: float, places: int) -> str:
+def _usd(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else usd_text(value, signed=True)
+
+
+def _per_point(row: Comparison, cost: float, text: Callable[[float], str]) -> str:
     """`no gain` where the cost is known and nothing was gained."""
     if math.isnan(row.result.estimate.mean):
         return "–"
     value = row.per_point(cost)
-    return "no gain" if math.isnan(value) and not math.isnan(cost) else _cost(value, places)
+    return "no gain" if math.isnan(value) and not math.isnan(cost) else text(value)
 
 
 def _grid(head: str, rows: list[list[str]]) -> Grid:

@@ -13,12 +13,14 @@ import pytest
 from rich.console import Console
 
 from agents.models.base import ChatReply, ChatRequest
+from harness.cli import main
 from harness.errors import BadInput, EpisodeError
 from harness.experiment import Experiment
 from harness.progress import Progress
 from harness.run import Run, execute
 from harness.statistics import clustered_mean
 from harness.store import EPISODES, JUDGEMENTS
+from leaderboard.page.sections import money
 from leaderboard.tables import cell_table, check_judge, dimension_names, episodes, find_runs, render_plain
 from tests.harness.builders import evaluation, experiment, play_or_judge
 
@@ -140,7 +142,9 @@ def test_calls_tokens_and_money_are_summed_with_the_judges(tmp_path: Path) -> No
     assert (row["calls"], row["tokens"], row["usd"]) == (calls, 110 * calls, 0.5 * calls)
 
 
-def test_one_unknown_price_makes_the_sum_unknown_and_not_smaller(tmp_path: Path) -> None:
+def test_one_unknown_price_makes_the_sum_unknown_and_not_smaller(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def half_priced(request: ChatRequest) -> ChatReply:
         usd = None if request.identity.ordinal else 0.5
         return ChatReply(play_or_judge(request), "x", "stop", 100, 10, usd=usd)
@@ -148,6 +152,12 @@ def test_one_unknown_price_makes_the_sum_unknown_and_not_smaller(tmp_path: Path)
     BEHAVIOUR["actor"] = half_priced
     row = cell_table([play(tmp_path / "a", strategists=["vanilla"])]).iloc[0]
     assert row["usd"] is None or math.isnan(row["usd"])
+    assert row["usd_known"] > 0
+    assert row["usd_unknown_calls"] > 0
+    calls = f"{row['usd_unknown_calls']:.0f} calls without a price"
+    assert money(row) == f"≥ {row['usd_known']:.2f} + {calls}", "the page and the viewer say both"
+    assert main(["leaderboard", str(tmp_path / "a"), "--format", "markdown"]) == 0
+    assert calls in capsys.readouterr().out
 
 
 def test_the_best_arm_stands_first(tmp_path: Path) -> None:
