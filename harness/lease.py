@@ -12,6 +12,7 @@ from harness.jobs import Job, unit_of
 from harness.progress import Progress
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.runner import Stop
+from harness.scoring import Scored
 from harness.store import EPISODES, read_record
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Keeper:
         self._run, self._progress = run, progress
         self._failed: set[str] = set()
         """Ids of the episodes under way that failed."""
-        self._got: set[str] = set()
-        """Ids of the episodes under way that got a judgement or a process reward."""
+        self._got: dict[str, Scored] = {}
+        """Episode id -> what it got, of those under way."""
         self._watch = InterfaceWatch()
 
     async def keep(self, unit: Json, record: Record) -> None:
@@ -70,19 +71,21 @@ class Keeper:
             self.played += 1
             if record.status == "failed":
                 self._failed.add(episode)
-        elif isinstance(record, JudgementRecord):
+            return
+        got = self._got.setdefault(episode, Scored([], []))
+        if isinstance(record, JudgementRecord):
             await self._run.scores.judgements.append(record)
-            self._got.add(episode)
+            got.judgements.append(record)
         else:
             await self._run.scores.rewards.append(record)
-            self._got.add(episode)
-        self._progress.recorded(unit_of(unit), record)
+            got.rewards.append(record)
 
     def done(self, unit: Json) -> None:
         episode, which = unit["episode_id"], unit_of(unit)
-        if episode in self._got:
-            self._got.discard(episode)
+        got = self._got.pop(episode, None)
+        if got is not None:
             self.scored += 1
+            self._progress.scored(which, got)
         self._run.forget(episode)
         self._progress.ended(which, failed=episode in self._failed)
         self._failed.discard(episode)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Message, Model
 from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config
 from agents.models.effort import anthropic_effort, merged
@@ -25,10 +26,11 @@ from agents.models.endpoint import (
 from agents.models.failures import broken_answer
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import missing_key
+from agents.models.refusals import extra_of
 from agents.models.reply import Content, content_of, finish_of
-from agents.models.secrets import Secret, key_from
-from agents.models.told import broken_off, message_in, told_error
-from agents.models.transport import PerLoop, exchange, http_client
+from agents.models.secrets import key_from
+from agents.models.told import broken_off, told_error
+from agents.models.transport import Hidden, PerLoop, exchange, http_client
 from agents.models.usage import count, usage_of
 
 DEFAULT_URL = "https://api.anthropic.com"
@@ -47,6 +49,8 @@ class AnthropicClient:
         self.key_variable = key_variable
         self.needs_key = needs_key
         self.secret = key_from(key_variable)
+        self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
+        self._without_key = self.secret is None and omits_key(config)
         self._sdk = PerLoop(self._make)
 
     def _make(self) -> Any:
@@ -54,31 +58,43 @@ class AnthropicClient:
 
         if self.secret is None and self.needs_key:
             raise missing_key(self.key_variable, self.base_url)
-        return anthropic.AsyncAnthropic(
+        access = access_of(self.config)
+        client = anthropic.AsyncAnthropic(
             base_url=self.base_url,
             api_key=self.secret.reveal() if self.secret else "none",
             max_retries=0,
+            **access.options,
             http_client=http_client(anthropic, self.config, self.base_url),
         )
+        return without_variables(client, "anthropic", self.base_url, access)
 
     async def ready(self) -> None:
         self._sdk.get()
 
     async def send(self, request: ChatRequest, how: How) -> Answer:
+        body = payload(self.config, request, how)
+        headers = {"anthropic-version": SAMPLING_VERSION} if "temperature" in body or "top_p" in body else {}
+        got = await self._exchange("post", "/v1/messages", headers, body=body)
+        return read_message(got, request, self.hidden)
+
+    async def _exchange(self, method: str, path: str, headers: dict[str, Any], **options: Any) -> Any:
         import anthropic
 
-        body = payload(self.config, request, how)
-        options: dict[str, Any] = {"body": body}
-        if "temperature" in body or "top_p" in body:
-            options["options"] = {"headers": {"anthropic-version": SAMPLING_VERSION}}
-        got = await exchange(anthropic, self._sdk.get(), self.secret, "post", "/v1/messages", **options)
-        return read_message(got, request, self.secret)
+        if self._without_key:
+            headers = {**headers, "Authorization": anthropic.Omit()}
+        if headers:
+            options["options"] = {"headers": headers}
+        return await exchange(anthropic, self._sdk.get(), self.hidden, method, path, **options)
+
+    async def models(self) -> list[str] | None:
+        """The names that the endpoint lists; None where it lists none. Raises `CallFailed`."""
+        got = await self._exchange("get", "/v1/models", {})
+        found = got.get("data") if isinstance(got, dict) else None
+        return [str(each.get("id")) for each in found if isinstance(each, dict)] if isinstance(found, list) else None
 
     async def probe(self) -> None:
-        import anthropic
-
         path = f"/v1/models/{self.config.model}" if self.base_url == DEFAULT_URL else "/v1/models"
-        await exchange(anthropic, self._sdk.get(), self.secret, "get", path)
+        await self._exchange("get", path, {})
 
     async def close(self) -> None:
         client = self._sdk.take()
@@ -110,7 +126,7 @@ def payload(config: AnthropicConfig, request: ChatRequest, how: How) -> dict[str
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
         body = merged(body, anthropic_effort(config.model, request.reasoning_effort, request.max_tokens))
-    return merged(body, config.extra_body)
+    return merged(merged(body, extra_of(config, how)), how.added)
 
 
 def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:
@@ -140,7 +156,7 @@ def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]
     return "\n\n".join(system), turns
 
 
-def read_message(got: Any, request: ChatRequest, secret: Secret | None) -> Answer:
+def read_message(got: Any, request: ChatRequest, secret: Hidden) -> Answer:
     """The answer in a message's JSON. Raises `CallFailed` when it is not one."""
     if not isinstance(got, dict):
         raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
@@ -172,7 +188,7 @@ def read_message(got: Any, request: ChatRequest, secret: Secret | None) -> Answe
 def _refusal_of(got: Mapping[str, Any], content: Content) -> str:
     """The words of a refusal: the model's, or the endpoint's explanation."""
     details = got.get("stop_details")
-    explained = message_in(details.get("explanation") or details.get("category")) if isinstance(details, dict) else ""
+    explained = str(details.get("explanation") or details.get("category") or "") if isinstance(details, dict) else ""
     return content.text.strip() or explained
 
 
@@ -189,9 +205,9 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     checked = read_config(AnthropicConfig, name, config)
     base_url = base_url_for(checked, name, "ANTHROPIC_BASE_URL", DEFAULT_URL)
     local = is_local(base_url)
-    variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
+    variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
     client = AnthropicClient(checked, base_url, variable, needs_key=bool(variable))
-    key = client.secret.fingerprint() if client.secret else ""
+    key = "+".join(secret.fingerprint() for secret in client.hidden)
     limit = shared_limit(base_url, key, *concurrency_of(checked, local))
     return EndpointModel(
         name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)

@@ -8,20 +8,37 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
-
+from agents.models import health
+from agents.models.asking import Call, Manner, NoAnswer
 from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
+from agents.models.buckets import Rates
 from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags
 from agents.models.effort import check_effort
-from agents.models.failures import Backoff, CallFailed
-from agents.models.limits import Limit, Outcome
+from agents.models.failures import CallFailed
+from agents.models.health import tell_health as tell_health
+from agents.models.limits import Limit, Outcome, name_endpoint
+from agents.models.limits import closed_until as closed_until
+from agents.models.limits import paused_endpoints as paused_endpoints
+from agents.models.messages import taking_turns, without_empty, without_system
 from agents.models.prices import price_of
+from agents.models.quota import Closed
+from agents.models.quota import set_quota_wait as set_quota_wait
+from agents.models.refusals import How as How
+from agents.models.refusals import Refusals, sent, tell_all
+from agents.models.refusals import known_refusals as known_refusals
+from agents.models.refusals import learn_refusals as learn_refusals
+from agents.models.refusals import shared_refusals as shared_refusals
+from agents.models.refusals import tell_refusals as tell_refusals
 from agents.models.reply import MISPLACED, Parted, parted
+from agents.models.room import GROWTH, Room, shared_room
+from agents.models.secrets import scrub
 from agents.models.structured import json_in, with_schema_in_prompt
+from agents.models.waits import moments
+from harness.deadlines import allow, waiting
 from harness.errors import BadInput, EpisodeError
 
 log = logging.getLogger(__name__)
@@ -31,44 +48,21 @@ REMOTE_START = 64
 """Calls at once that a remote endpoint is met with when nobody said how many it takes."""
 
 
-def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int]:
+TRY_OUT_WAIT_S = 60.0
+"""Longest that the check before playing waits for a quota."""
+CHARS_PER_TOKEN = 4
+"""To guess what a prompt takes before the endpoint has counted it."""
+
+
+def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int, Rates]:
     """The most calls at once, and with how many to begin: with all of them where the user gave a number or the endpoint
-    is local, for 429s take them back within seconds; else with fewer, doubled per round (`limits`)."""
+    is local, for 429s take them back within seconds; else with fewer, doubled per round (`limits`). Then what it takes in
+    a minute."""
+    rates = Rates(config.requests_per_minute, config.tokens_per_minute)
     if config.concurrency is not None or local:
         most = config.concurrency or DEFAULT_CONCURRENCY
-        return most, most
-    return DEFAULT_CONCURRENCY, REMOTE_START
-
-
-@dataclass(slots=True)
-class Refusals:
-    """What an endpoint has refused for a model, remembered by the process so that it is not asked again."""
-
-    schema: bool = False
-    """It has no structured output, or not for such schemas: the schema goes into the prompt."""
-    parameters: set[str] = field(default_factory=set)
-    """Request parameters it does not take for this model; replies name those that were left out."""
-    max_tokens: bool = False
-    """It wants `max_completion_tokens` instead."""
-    on_change: Callable[[Refusals], None] = field(default=lambda refusals: None, repr=False)
-
-    def merge(self, other: Mapping[str, Any]) -> None:
-        """Take over what another process learnt (`plain`)."""
-        self.schema |= other["schema"]
-        self.max_tokens |= other["max_tokens"]
-        self.parameters |= set(other["parameters"])
-
-    def plain(self) -> dict[str, Any]:
-        return {"schema": self.schema, "max_tokens": self.max_tokens, "parameters": sorted(self.parameters)}
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How one attempt asks."""
-
-    schema: Literal["native", "prompt"] | None
-    without: frozenset[str]
-    completion_tokens: bool
+        return most, most, rates
+    return DEFAULT_CONCURRENCY, REMOTE_START, rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,67 +153,158 @@ class EndpointModel:
         check_effort(name, config, base_url, config.reasoning_effort)
         self._config = config
         self._client = client
+        self._label = base_url or f"{config.provider}:{config.model}"
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price, base_url)
         self._sleep = sleep
+        self._room = _room_of(config, base_url or "", name)
+        self._manner = Manner(config, refusals, self._room, self._pause)
+        name_endpoint(self._label, name)
         self._said_misplaced = False
         self._template_opens = False
+        self._quota_said = ""
+        """What the endpoint said when its quota was last used up."""
         self._where = base_url or "this machine"
+
+    async def _pause(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
+    @property
+    def room(self) -> int:
+        """Tokens that requests ask for beyond their `max_tokens`, for reasoning."""
+        return self._room.tokens
+
+    @property
+    def room_settled(self) -> bool:
+        """Whether the room is known: a call that uses it up before it answers is not asked again."""
+        return self._room.settled
+
+    def set_room(self, tokens: int, settled: bool = True) -> None:
+        """Take over a room that was recorded; one that the config gives stays."""
+        self._room.set(tokens, settled)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """See `Model.complete`. A refusal of a request parameter or of structured output is no failure: it is
         remembered, said once in the log, and the call is made without."""
-        cap = self._config.max_tokens
-        if cap is not None and request.max_tokens > cap:
-            request = replace(request, max_tokens=cap)
+        return await self._ask(self._prepared(request), trying_out=False)
+
+    async def try_out(self, request: ChatRequest) -> ChatReply:
+        """Complete a chat before anything is played, with fewer attempts and no long wait, and find the room that the model
+        needs for its reasoning. Raises `EpisodeError`."""
+        reply = await self._ask(self._prepared(request), trying_out=True)
+        if not self._room.fixed:
+            room = self._room.tokens
+            if reply.reasoning or reply.reasoning_tokens:
+                most = min(self._config.reasoning_cap, self._config.max_tokens or self._config.reasoning_cap)
+                room = max(room, min(GROWTH * request.max_tokens, most) - request.max_tokens)
+            self._room.set(room, True)
+        return reply
+
+    def _prepared(self, request: ChatRequest) -> ChatRequest:
+        messages = without_empty(request.messages)
+        if messages is not request.messages:
+            request = replace(request, messages=messages)
         if self._config.tokens and not request.want_tokens:
             request = replace(request, want_tokens=True)
-        if request.reasoning_effort is None:
+        if request.reasoning_effort is None and self._config.reasoning_effort is not None:
             request = replace(request, reasoning_effort=self._config.reasoning_effort)
-        tally = [0]
-        while True:
-            how = self._how(request)
-            try:
-                return await self._retrying(request)(self._attempt, request, how, tally)
-            except CallFailed as error:
-                failure = error
-            # Each round learns something new or ends, and there is only so much to learn.
-            if not self._learn(failure, request, how):
-                break
-        reason = f"{self.name} ({self.model} at {self._where}): {failure.said}"
-        if failure.retry:
-            reason += f"; gave up after {tally[0]} attempts"
-        # Raised out here so that it does not carry the failed attempt, and with it the request, as its context.
-        raise EpisodeError(failure.kind, reason, failure=failure.failure, reason=failure.name)
+        return request
 
-    def _retrying(self, request: ChatRequest) -> AsyncRetrying:
-        # A new one per call: a shared AsyncRetrying mixes up calls that run at the same time.
-        return AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.retry),
-            stop=stop_after_attempt(self._config.retries + 1),
-            wait=Backoff(request.identity),
-            sleep=self._sleep,
-            reraise=True,
-        )
+    async def _ask(self, request: ChatRequest, *, trying_out: bool) -> ChatReply:
+        call = Call(self._manner, request, trying_out=trying_out)
 
-    async def _attempt(self, request: ChatRequest, how: How, tally: list[int]) -> ChatReply:
-        asked = with_schema_in_prompt(request) if how.schema == "prompt" else request
-        await self._client.ready()
-        await self.limit.acquire()
-        tally[0] += 1
-        begun = time.perf_counter()
-        outcome: Outcome = "lost"
-        failure: CallFailed | None = None
+        async def send(sized: ChatRequest, how: How) -> ChatReply:
+            return await self._attempt(sized, how, call, trying_out)
+
         try:
-            answer = await self._in_time(asked, how)
-            outcome = "ok"
+            reply = await call.run(lambda: self._how(request), send)
         except CallFailed as error:
             failure = error
-            outcome = error.outcome
+        else:
+            health.succeeded(self._label, self.name)
+            if call.refusal is not None:
+                self._say_learnt(call)
+            return reply
+        # Raised out here so that it does not carry the failed attempt, and with it the request, as its context.
+        raise self._error(call, failure)
+
+    def _error(self, call: Call, failure: CallFailed) -> EpisodeError:
+        said = call.used_up() if failure.name == "output-limit" else failure.said
+        if failure.retry and call.attempts > 1:
+            said += f"; gave up after {call.attempts} attempts"
+        message = f"{self.name} ({self.model} at {self._where}): {said}"
+        error = EpisodeError(failure.kind, message, failure=failure.failure, reason=failure.name, spent=call.spent)
+        health.failed(self._label, self.name, error)
+        return error
+
+    def _say_learnt(self, call: Call) -> None:
+        said = call.refusal.said if call.refusal else ""
+        for change in call.learnt():
+            log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, change, said)
+
+    async def _attempt(self, request: ChatRequest, how: How, call: Call, trying_out: bool) -> ChatReply:
+        asked = with_schema_in_prompt(request) if how.schema == "prompt" else request
+        if "system_role" in how.without:
+            asked = replace(asked, messages=without_system(asked.messages))
+        if "repeated_roles" in how.without:
+            asked = replace(asked, messages=taking_turns(asked.messages))
+        await self._client.ready()
+        expected = self._expected(asked)
+        await self._slot(expected, trying_out)
+        call.attempts += 1
+        allow(self._config.deadlines.call + self._config.deadlines.connect)
+        begun = time.perf_counter()
+        outcome: Outcome = "lost"
+        wait: float | None = None
+        surplus = 0.0
+        try:
+            answer = await self._answer(asked, how)
+            outcome = "ok"
+            surplus = _surplus(answer, expected)
+        except CallFailed as error:
+            outcome, wait = error.outcome, error.retry_after
+            self._quota_said = error.said if error.failure == "quota" else self._quota_said
             raise
         finally:
-            self.limit.release(outcome, failure.retry_after if failure else None)
-        return self._reply(answer, request, how, time.perf_counter() - begun, tally[0])
+            self.limit.release(outcome, wait, surplus)
+        reply = self._reply(answer, request, how, time.perf_counter() - begun, call.attempts)
+        if not reply.text.strip():
+            raise _no_answer(answer, reply)
+        return reply
+
+    async def _slot(self, tokens: float, trying_out: bool) -> None:
+        """Wait for permission to call, on nobody's time. Raises `CallFailed` where the quota is not waited for."""
+        try:
+            if self.limit.take(tokens):
+                return
+            with waiting():
+                async with asyncio.timeout(TRY_OUT_WAIT_S if trying_out else None):
+                    await self.limit.acquire(tokens)
+            return
+        except Closed as closed:
+            left = closed.until - time.time()
+        except TimeoutError:
+            left = TRY_OUT_WAIT_S
+        clock, duration = moments(max(0.0, left))
+        said = f"{self._quota_said}; " if self._quota_said else "the quota is used up; "
+        raise CallFailed(f"{said}ask again after {clock}, in {duration}", "quota", retry=False)
+
+    def _expected(self, request: ChatRequest) -> float:
+        """Tokens that a request is expected to use, where they are limited."""
+        if self._config.tokens_per_minute is None:
+            return 0.0
+        chars = sum(len(message.content) for message in request.messages)
+        return chars / CHARS_PER_TOKEN + request.max_tokens
+
+    async def _answer(self, request: ChatRequest, how: How) -> Answer:
+        """The endpoint's answer; also one that it wrote but did not take as JSON: whoever reads it says what is wrong."""
+        try:
+            return await self._in_time(request, how)
+        except CallFailed as error:
+            text = error.body.failed_generation if error.body and error.name == "unreadable-answer" else None
+            if not text or not text.strip():
+                raise
+        return Answer(text, self.model, "stop", None, None, None)
 
     async def _in_time(self, request: ChatRequest, how: How) -> Answer:
         seconds = self._config.deadlines.call
@@ -256,7 +341,7 @@ class EndpointModel:
             attempts=attempts,
             token_ids=answer.token_ids,
             logprobs=answer.logprobs,
-            dropped=tuple(sorted(how.without & _sent(request))),
+            dropped=tuple(sorted(how.without & sent(request, self._config))),
         )
 
     def _parted(self, answer: Answer, request: ChatRequest) -> Parted:
@@ -286,58 +371,45 @@ class EndpointModel:
 
     def _how(self, request: ChatRequest) -> How:
         schema: Literal["native", "prompt"] | None = None
+        known = self._refusals
         if request.schema is not None:
             mode = self._config.structured
-            schema = "prompt" if mode == "prompt" or (mode == "auto" and self._refusals.schema) else "native"
-        return How(schema, self._client.never | self._refusals.parameters, self._refusals.max_tokens)
-
-    def _learn(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
-        """True when the failure was a refusal that the next try can go around."""
-        learnt = self._learnt(failure, request, how)
-        if learnt:
-            self._refusals.on_change(self._refusals)
-        return learnt
-
-    def _learnt(self, failure: CallFailed, request: ChatRequest, how: How) -> bool:
-        if failure.status not in (400, 404, 415, 422, 501):
-            return False
-        said = failure.said.lower()
-        if how.schema == "native" and self._config.structured == "auto" and any(w in said for w in _SCHEMA_WORDS):
-            self._refusals.schema = True
-            self._say_once("structured output; the schema goes into the prompt instead", failure)
-            return True
-        if not how.completion_tokens and "max_completion_tokens" in said:
-            self._refusals.max_tokens = True
-            return True
-        if not any(word in said for word in _REFUSING_WORDS):
-            return False
-        named = {parameter for parameter in _sent(request) - how.without if parameter in said}
-        if {"temperature", "top_p"} <= named:
-            named = {"top_p"} if "both" in said else named
-        self._refusals.parameters |= named
-        if named:
-            self._say_once(f"{', '.join(sorted(named))}; left out from now on, as its replies' records say", failure)
-        return bool(named)
-
-    def _say_once(self, what: str, failure: CallFailed) -> None:
-        log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, what, failure.said)
+            schema = "prompt" if mode == "prompt" or (mode == "auto" and known.schema) else "native"
+        named = getattr(self._client, "completion_tokens", None)
+        limit = known.max_tokens if named is not None and known.max_tokens is not None else named
+        return How(schema, self._client.never | known.parameters, limit, known.added)
 
     async def check(self) -> None:
         """See `Model.check`: a few tries at a request that costs nothing."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.retry),
-            stop=stop_after_attempt(min(3, self._config.retries + 1)),
-            wait=lambda state: 0.5 * state.attempt_number,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            await retrying(self._probe_in_time)
-            return
-        except CallFailed as error:
-            failure = error
+        for number in range(1, min(3, self._config.retries + 1) + 1):
+            try:
+                await self._probe_in_time()
+                return
+            except CallFailed as error:
+                failure = error
+            if not failure.retry:
+                break
+            await self._sleep(0.5 * number)
         advice = _advice(failure) if self.base_url else ""
         raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.said}{advice}")
+
+    async def probe_models(self) -> list[str] | None:
+        """The names that the endpoint's /models lists; None where it does not."""
+        return await self._looked_up("models", None)
+
+    async def answers_at_v1(self) -> bool:
+        """Whether `ADDRESS/v1/models` answers, where the address itself does not end in /v1."""
+        return bool(await self._looked_up("answers_at_v1", False))
+
+    async def _looked_up(self, what: str, otherwise: Any) -> Any:
+        look: Callable[[], Awaitable[Any]] | None = getattr(self._client, what, None)
+        if look is None or self.base_url is None:
+            return otherwise
+        try:
+            async with asyncio.timeout(self._config.deadlines.connect + 10):
+                return await look()
+        except (CallFailed, TimeoutError):
+            return otherwise
 
     async def _probe_in_time(self) -> None:
         seconds = self._config.deadlines.connect + 10
@@ -375,32 +447,29 @@ class EndpointModel:
         await self._client.close()
 
 
-_SCHEMA_WORDS = ("response_format", "json_schema", "schema", "output_config", "output_format", "structured", "grammar")
-_REFUSING_WORDS = (
-    "unsupported",
-    "not support",
-    "deprecated",
-    "extra inputs",
-    "not permitted",
-    "unrecognized",
-    "unknown",
-    "only the default",
-    "cannot both",
-    "not allowed",
-)
+def _room_of(config: EndpointConfig, base_url: str, name: str) -> Room:
+    if config.reasoning_tokens != "auto":
+        return Room(config.reasoning_tokens, settled=True, fixed=True)
+    return shared_room(base_url, config.model, name, tell_all)
 
 
-def _sent(request: ChatRequest) -> set[str]:
-    """The optional parameters that this request would send, by their names in the protocols."""
-    optional = {
-        "temperature": True,
-        "top_p": request.top_p is not None,
-        "stop": bool(request.stop),
-        "seed": request.seed is not None,
-        "logprobs": request.want_tokens,
-        "reasoning_effort": request.reasoning_effort is not None,
-    }
-    return {name for name, sent in optional.items() if sent}
+def _surplus(answer: Answer, expected: float) -> float:
+    """Tokens more than expected that an answer took."""
+    if not expected or answer.prompt_tokens is None or answer.completion_tokens is None:
+        return 0.0
+    return answer.prompt_tokens + answer.completion_tokens - expected
+
+
+def _no_answer(answer: Answer, reply: ChatReply) -> NoAnswer:
+    """The failure that an empty answer stands for."""
+    if answer.finish_reason == "length":
+        return NoAnswer("used all its tokens before it answered", "output-limit", reply)
+    if answer.finish_reason == "refusal" or answer.refusal:
+        said = f": {scrub(answer.refusal, None)}" if answer.refusal else ""
+        return NoAnswer(f"the model refused{said}", "refused", reply)
+    if answer.finish_reason in ("filter", "content_filter"):
+        return NoAnswer("a content filter stopped the answer", "filtered", reply)
+    return NoAnswer(f"the answer is empty (it ended by {answer.finish_reason!r})", "empty-answer", reply)
 
 
 def _set_options(config: EndpointConfig) -> dict[str, Any]:
@@ -422,34 +491,3 @@ def _advice(failure: CallFailed) -> str:
     if failure.status == 404:
         return ". Check `model` and `base_url`."
     return ". Check `base_url`, and that the server runs and can be reached from here."
-
-
-_REFUSALS: dict[tuple[str, str], Refusals] = {}
-Learnt = dict[str, Any]
-"""What was learnt about a model at an endpoint, as plain JSON: `base_url`, `model`, and the fields of `Refusals`."""
-_told: list[Callable[[Learnt], None]] = []
-
-
-def shared_refusals(base_url: str, model: str) -> Refusals:
-    """What the process has learnt about a model at an endpoint."""
-
-    def tell(refusals: Refusals) -> None:
-        for told in _told:
-            told({"base_url": base_url, "model": model, **refusals.plain()})
-
-    return _REFUSALS.setdefault((base_url, model), Refusals(on_change=tell))
-
-
-def tell_refusals(told: Callable[[Learnt], None]) -> None:
-    """Call `told` whenever this process learns of a refusal."""
-    _told.append(told)
-
-
-def known_refusals() -> list[Learnt]:
-    """All that the process has learnt."""
-    return [{"base_url": url, "model": model, **known.plain()} for (url, model), known in _REFUSALS.items()]
-
-
-def learn_refusals(learnt: Learnt) -> None:
-    """Take over what another process learnt."""
-    shared_refusals(learnt["base_url"], learnt["model"]).merge(learnt)

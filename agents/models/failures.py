@@ -1,4 +1,4 @@
-"""What can go wrong with one call: whether it is worth another attempt, after how long, and who is to blame.
+"""What can go wrong with one call: its class and short name, whether it is worth another attempt, after how long.
 
 `CallFailed` stays inside this package. It is made from what the client library raised but keeps no
 reference to it, because such exceptions hold the request with its key.
@@ -6,24 +6,28 @@ reference to it, because such exceptions hold the request with its key.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from time import time
-
-from tenacity import RetryCallState
+from typing import Any
 
 from agents.models.base import CallIdentity
+from agents.models.bodies import Said, read_body, read_error
 from agents.models.limits import Outcome
+from agents.models.meanings import meaning_of
 from agents.models.reasons import REASONS, kind_of
+from agents.models.waits import longest, wait_in_headers
 from harness.errors import ErrorKind, FailureClass
 from harness.seeds import seed_from
 
-RETRIED_STATUSES = frozenset({408, 409, 425, 429})
-"""Besides every 5xx."""
 LONGEST_WAIT_S = 300.0
-"""A Retry-After beyond this is a refusal: the call fails instead of sleeping."""
+"""A server error that asks for a longer wait is not tried again."""
+PARAMETER_STATUSES = frozenset({None, 200, 400, 403, 404, 405, 406, 415, 422, 501})
+"""Under which an endpoint may refuse a parameter."""
+RETRIED_SETUP = frozenset({"dns", "connection-refused", "too-many-files", "gateway-page"})
+"""Faults that may pass: they are tried again, and are set-up where they stay."""
 
 
 class CallFailed(Exception):
@@ -37,16 +41,21 @@ class CallFailed(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         retry: bool | None = None,
+        body: Said | None = None,
+        certain: bool = True,
     ) -> None:
         """`name`: one of `REASONS`, which says the class. `retry_after`: seconds to wait, where the endpoint says it.
-        `retry`: whether another attempt can help; by the class where it is None."""
+        `retry`: whether another attempt can help; by the class where it is None. `certain`: false where only the status
+        says what it is, so that it may be about a parameter."""
         super().__init__(said)
         self.said = said
         self.name = name
         self.failure: FailureClass = REASONS[name].failure
         self.status = status
         self.retry_after = retry_after
-        self.retry = self.failure in ("transient", "quota") if retry is None else retry
+        self.retry = (self.failure in ("transient", "quota") or name in RETRIED_SETUP) if retry is None else retry
+        self.body = body
+        self.certain = certain
 
     @property
     def kind(self) -> ErrorKind:
@@ -59,81 +68,117 @@ class CallFailed(Exception):
             return "throttled"
         return "server_error" if self.failure == "transient" or self.retry else "lost"
 
+    @property
+    def may_be_parameter(self) -> bool:
+        """Whether the endpoint may have refused a parameter of the request."""
+        return not self.certain and self.status in PARAMETER_STATUSES
+
 
 def broken_answer(what: str) -> CallFailed:
     """The endpoint answered 200 with something that is no completion."""
     return CallFailed(f"the endpoint's answer is broken: {what}", "broken-answer")
 
 
-_BY_STATUS = {401: "bad-key", 402: "no-credit", 403: "no-access", 404: "wrong-address", 413: "request-too-large"}
+def refused_answer(
+    status: int, content: bytes, headers: Mapping[str, str], scrub: Callable[[str], str] = str
+) -> CallFailed:
+    """The failure that an HTTP answer other than a good one stands for. `scrub` takes secrets out of a text."""
+    return _made(status, read_body(content), headers, scrub)
 
 
-def by_status(status: int, message: str, headers: Mapping[str, str]) -> CallFailed:
-    """The failure that an HTTP status stands for."""
-    said = f"HTTP {status}: {message or 'no reason given'}"
-    wait = retry_after_of(headers) if status == 429 or status >= 500 else None
-    worth_it = (wait or 0.0) <= LONGEST_WAIT_S
-    if status == 429:
-        name = "no-credit" if "insufficient_quota" in message else "quota"
-        return CallFailed(said, name, status=status, retry_after=wait, retry=name == "quota" and worth_it)
-    if status >= 500:
-        return CallFailed(said, "server-error", status=status, retry_after=wait, retry=worth_it)
-    if status in RETRIED_STATUSES:
-        return CallFailed(said, "server-error", status=status)
-    if "too long" in message:
-        return CallFailed(said, "context-too-long", status=status)
-    return CallFailed(said, _BY_STATUS.get(status, "unknown-refusal"), status=status)
+def error_inside(error: Any, scrub: Callable[[str], str] = str, headers: Mapping[str, str] | None = None) -> CallFailed:
+    """The failure that an error inside a good answer stands for: in its body, or in a choice. Where its words say nothing,
+    a number that it carries (`code: 502`) stands for the status."""
+    return _made(200, read_error(error), headers or {}, scrub)
 
 
-def retry_after_of(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None when neither reads."""
-    for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * scale
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - time()
-            except ValueError:
-                continue
-        if seconds == seconds:  # not NaN
-            return max(0.0, seconds)
+def _made(status: int, said: Said, headers: Mapping[str, str], scrub: Callable[[str], str]) -> CallFailed:
+    meaning = meaning_of(status, said)
+    prefix = f"HTTP {status}: " if status != 200 else ""
+    limited = REASONS[meaning.name].failure in ("quota", "transient")
+    wait = longest([wait_in_headers(headers), said.wait]) if limited else None
+    retry = None
+    if REASONS[meaning.name].failure == "transient" and (wait or 0.0) > LONGEST_WAIT_S:
+        retry = False
+    return CallFailed(
+        scrub(f"{prefix}{said.message.strip() or 'no reason given'}"),
+        meaning.name,
+        status=status,
+        retry_after=wait or None,
+        retry=retry,
+        body=said,
+        certain=meaning.certain,
+    )
+
+
+_ERRNO = {
+    errno.ECONNREFUSED: "connection-refused",
+    errno.EMFILE: "too-many-files",
+    errno.ENFILE: "too-many-files",
+    errno.ETIMEDOUT: "timeout",
+}
+_SPOKEN = (
+    ("certificate", "tls"),
+    ("ssl", "tls"),
+    ("tls", "tls"),
+    ("name or service not known", "dns"),
+    ("name resolution", "dns"),
+    ("nodename nor servname", "dns"),
+    ("dns", "dns"),
+    ("connection refused", "connection-refused"),
+    ("connect call failed", "connection-refused"),
+    ("too many open files", "too-many-files"),
+    ("timed out", "timeout"),
+    ("timeout", "timeout"),
+)
+
+
+def no_connection(error: BaseException, scrub: Callable[[str], str] = str) -> CallFailed:
+    """The failure that a client library's connection error stands for."""
+    causes = list(_causes(error))
+    name = next((name for name in map(_by_type, causes) if name), None)
+    if name is None:
+        spoken = " ".join(str(cause) for cause in causes).lower()
+        name = next((name for words, name in _SPOKEN if words in spoken), "connection-lost")
+    cause = causes[-1]
+    said = scrub(f"{type(cause).__name__}: {cause}")
+    return CallFailed(f"{REASONS[name].meaning} ({said})", name)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            return
+        yield seen
+        inner = getattr(seen, "os_error", None) or getattr(seen, "certificate_error", None)
+        seen = inner if isinstance(inner, BaseException) else seen.__cause__ or seen.__context__
+
+
+def _by_type(error: BaseException) -> str | None:
+    if isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return "tls"
+    if isinstance(error, socket.gaierror):
+        return "dns"
+    if isinstance(error, OSError) and error.errno is not None:
+        # aiohttp gives a failed TLS handshake the number of its SSL error.
+        return _ERRNO.get(error.errno)
     return None
 
 
-def message_of(body: bytes) -> str:
-    """What an error body says: its `error.message` (and code), else its beginning."""
-    try:
-        decoded = json.loads(body)
-    except ValueError:
-        return body[:300].decode("utf-8", "replace")
-    error = decoded.get("error", decoded) if isinstance(decoded, dict) else decoded
-    if not isinstance(error, dict):
-        return str(error)[:300]
-    said = str(error.get("message") or error.get("detail") or error)
-    code = error.get("code")
-    return f"{said} ({code})" if isinstance(code, str) and code not in said else said
-
-
 class Backoff:
-    """The pause before the next attempt (tenacity's `wait`): what the endpoint asked for, else 0.5, 1, 2, 4 …
-    30 seconds; up to half of it more or less, by a hash of whose call it is, so that callers spread out and
-    the global random state stays untouched."""
+    """The pause before another attempt: what the endpoint asked for, else 0.5, 1, 2, 4 … 30 seconds; up to half of it more
+    or less, by a hash of whose call it is, so that callers spread out and the global random state stays untouched."""
 
     def __init__(self, identity: CallIdentity, first_s: float = 0.5, longest_s: float = 30.0) -> None:
         self.identity = identity
         self.first_s = first_s
         self.longest_s = longest_s
 
-    def __call__(self, state: RetryCallState) -> float:
+    def pause(self, attempt: int, asked: float | None = None) -> float:
+        """Seconds to wait after attempt number `attempt`, counted from 1."""
         who = self.identity
-        seed = seed_from("backoff", who.episode, who.seat, who.role, who.ordinal, state.attempt_number)
-        spread = Random(seed).random()
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, CallFailed) else None
+        spread = Random(seed_from("backoff", who.episode, who.seat, who.role, who.ordinal, attempt)).random()
         if asked is not None:
             return asked + spread * min(1.0, asked)
-        pause: float = min(self.longest_s, self.first_s * 2 ** (state.attempt_number - 1))
-        return pause * (0.5 + spread)
+        return min(self.longest_s, self.first_s * 2 ** (attempt - 1)) * (0.5 + spread)

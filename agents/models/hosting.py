@@ -43,6 +43,7 @@ class HostedClient(Generic[ServerKind]):
         once for it. `speak` makes the client for an address."""
         self._borrow, self._give_back, self._speak = borrow, give_back, speak
         self.never = never
+        self.completion_tokens = False
         self.server: ServerKind | None = None
         self._http: OpenAIClient | None = None
         self._starting = threading.Lock()

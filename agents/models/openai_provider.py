@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Model
 from agents.models.config import HttpConfig, OpenAIConfig, base_url_for, is_local, read_config
 from agents.models.effort import chat_effort, merged
@@ -17,11 +18,12 @@ from agents.models.endpoint import (
 )
 from agents.models.failures import CallFailed, broken_answer
 from agents.models.limits import shared_limit
+from agents.models.refusals import extra_of
 from agents.models.reply import Content, content_of, finish_of, joined, reasoning_beside
-from agents.models.secrets import Secret, key_from
+from agents.models.secrets import key_from
 from agents.models.structured import is_strict
 from agents.models.told import broken_off, told_error
-from agents.models.transport import PerLoop, exchange, http_client
+from agents.models.transport import Hidden, PerLoop, exchange, http_client
 from agents.models.usage import usage_of
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -32,6 +34,8 @@ class OpenAIClient:
     """Speaks `POST /chat/completions` (https://platform.openai.com/docs/api-reference/chat)."""
 
     never: frozenset[str] = frozenset()
+    token_limits = 2
+    """How many names the protocol has for the token limit."""
 
     def __init__(self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool) -> None:
         self.config = config
@@ -39,6 +43,10 @@ class OpenAIClient:
         self.key_variable = key_variable
         self.needs_key = needs_key
         self.secret = key_from(key_variable)
+        self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
+        self._without_key = self.secret is None and omits_key(config)
+        self.completion_tokens = base_url == DEFAULT_URL if self.token_limits == 2 else None
+        """Which of them is used until the endpoint wants the other (`How.completion_tokens`)."""
         self._sdk = PerLoop(self._make)
 
     def _make(self) -> Any:
@@ -46,34 +54,53 @@ class OpenAIClient:
 
         if self.secret is None and self.needs_key:
             raise missing_key(self.key_variable, self.base_url)
-        return openai.AsyncOpenAI(
+        access = access_of(self.config)
+        client = openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=self.secret.reveal() if self.secret else "none",
             max_retries=0,
+            **access.options,
             http_client=http_client(openai, self.config, self.base_url),
         )
+        return without_variables(client, "openai", self.base_url, access)
 
     async def ready(self) -> None:
         self._sdk.get()
 
     async def send(self, request: ChatRequest, how: How) -> Answer:
+        body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
+        got = await self._exchange("post", "/chat/completions", body=body)
+        return read_completion(got, self.hidden)
+
+    async def _exchange(self, method: str, path: str, **options: Any) -> Any:
         import openai
 
-        body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
-        got = await exchange(openai, self._sdk.get(), self.secret, "post", "/chat/completions", body=body)
-        return read_completion(got, self.secret)
+        if self._without_key:
+            options["options"] = {"headers": {"Authorization": openai.Omit()}}
+        return await exchange(openai, self._sdk.get(), self.hidden, method, path, **options)
+
+    async def models(self) -> list[str] | None:
+        """The names that the endpoint lists; None where it lists none. Raises `CallFailed`."""
+        return _listed(await self._exchange("get", "/models"))
+
+    async def answers_at_v1(self) -> bool:
+        """Whether an API answers at `/v1` below the address. Raises `CallFailed`."""
+        if self.base_url.endswith("/v1"):
+            return False
+        try:
+            return _listed(await self._exchange("get", f"{self.base_url}/v1/models")) is not None
+        except CallFailed as failure:
+            return failure.name in ("bad-key", "no-access")
 
     def body_additions(self, request: ChatRequest) -> dict[str, Any]:
         """What an endpoint's own dialect adds to a request's body."""
         return {}
 
     async def probe(self) -> None:
-        import openai
-
         official = self.base_url == DEFAULT_URL
         path = f"/models/{self.config.model}" if official else "/models"
         try:
-            await exchange(openai, self._sdk.get(), self.secret, "get", path)
+            await self._exchange("get", path)
         except CallFailed as failure:
             # Elsewhere the list of models is optional; a 404 still shows that something answers.
             if official or failure.status is None or failure.status in (401, 403) or failure.status >= 429:
@@ -87,7 +114,6 @@ class OpenAIClient:
 
 def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -> dict[str, Any]:
     """The JSON body of a request."""
-    fewer = how.completion_tokens or base_url == DEFAULT_URL
     optional: dict[str, Any] = {
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -98,7 +124,7 @@ def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -
     body: dict[str, Any] = {
         "model": config.model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_completion_tokens" if fewer else "max_tokens": request.max_tokens,
+        "max_completion_tokens" if how.completion_tokens else "max_tokens": request.max_tokens,
     }
     body |= {name: value for name, value in optional.items() if value is not None and name not in how.without}
     if how.schema == "native" and request.schema is not None:
@@ -106,10 +132,19 @@ def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -
         body["response_format"] = {"type": "json_schema", "json_schema": described}
     if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
         body |= chat_effort(config, base_url, request.reasoning_effort)
-    return merged(body, config.extra_body)
+    return merged(merged(body, extra_of(config, how)), how.added)
 
 
-def read_completion(got: Any, secret: Secret | None) -> Answer:
+def _listed(got: Any) -> list[str] | None:
+    """The ids in a list of models, as OpenAI, or others, write it."""
+    found = got.get("data", got.get("models")) if isinstance(got, dict) else got
+    if not isinstance(found, list):
+        return None
+    names = [each.get("id") or each.get("name") if isinstance(each, dict) else each for each in found]
+    return [str(name) for name in names if name]
+
+
+def read_completion(got: Any, secret: Hidden) -> Answer:
     """The answer in a chat completion's JSON. Raises `CallFailed` when it is not one."""
     choice = _choice_of(got, secret)
     message = choice.get("message")
@@ -140,7 +175,7 @@ def read_completion(got: Any, secret: Secret | None) -> Answer:
     )
 
 
-def _choice_of(got: Any, secret: Secret | None) -> dict[str, Any]:
+def _choice_of(got: Any, secret: Hidden) -> dict[str, Any]:
     """The first choice. Raises `CallFailed` for an error that came with status 200, in the body or in the choice."""
     if not isinstance(got, dict):
         raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
@@ -188,9 +223,9 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     base_url = base_url_for(checked, name, "OPENAI_BASE_URL", DEFAULT_URL)
     local = is_local(base_url)
     # A local server gets no key that was meant for someone else, unless the config says so.
-    variable = checked.api_key_env or (KEY_VARIABLE if not local else "")
+    variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
     client = _client_of(checked)(checked, base_url, variable, needs_key=bool(variable))
-    key = client.secret.fingerprint() if client.secret else ""
+    key = "+".join(secret.fingerprint() for secret in client.hidden)
     limit = shared_limit(base_url, key, *concurrency_of(checked, local))
     model = EndpointModel(
         name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)

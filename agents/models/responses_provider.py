@@ -15,11 +15,11 @@ from agents.models.effort import merged, responses_effort
 from agents.models.endpoint import Answer, How
 from agents.models.failures import broken_answer
 from agents.models.openai_provider import OpenAIClient
+from agents.models.refusals import extra_of
 from agents.models.reply import content_of, finish_of, joined, text_of
-from agents.models.secrets import Secret
 from agents.models.structured import is_strict
 from agents.models.told import broken_off, told_error
-from agents.models.transport import exchange
+from agents.models.transport import Hidden
 from agents.models.usage import usage_of
 
 
@@ -27,13 +27,11 @@ class ResponsesClient(OpenAIClient):
     """Speaks `POST /responses` (https://platform.openai.com/docs/api-reference/responses)."""
 
     never: frozenset[str] = frozenset({"seed", "stop", "logprobs"})
+    token_limits = 1
 
     async def send(self, request: ChatRequest, how: How) -> Answer:
-        import openai
-
-        body = self.payload(request, how)
-        got = await exchange(openai, self._sdk.get(), self.secret, "post", "/responses", body=body)
-        return read_response(got, self.secret)
+        got = await self._exchange("post", "/responses", body=self.payload(request, how))
+        return read_response(got, self.hidden)
 
     def payload(self, request: ChatRequest, how: How) -> dict[str, Any]:
         """The JSON body of a request."""
@@ -56,10 +54,10 @@ class ResponsesClient(OpenAIClient):
         if how.schema == "native" and request.schema is not None:
             described = {"name": "answer", "schema": dict(request.schema), "strict": is_strict(request.schema)}
             body["text"] = {"format": {"type": "json_schema", **described}}
-        return merged(body, self.config.extra_body)
+        return merged(merged(body, extra_of(self.config, how)), how.added)
 
 
-def read_response(got: Any, secret: Secret | None) -> Answer:
+def read_response(got: Any, secret: Hidden) -> Answer:
     """The answer in a response's JSON. Raises `CallFailed` when it is not one."""
     if not isinstance(got, dict):
         raise broken_answer(f"a JSON {type(got).__name__} instead of an object")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from typing import NoReturn
+from urllib.parse import quote
 
 _BEARER = re.compile(r"(?i)(bearer\s+|sk-|x-api-key:\s*)[A-Za-z0-9_\-\.\*]{6,}")
 
@@ -42,9 +44,12 @@ def key_from(variable: str) -> Secret | None:
     return Secret(value) if value else None
 
 
-def scrub(text: str, secret: Secret | None, longest: int = 300) -> str:
-    """The text without the key, without what looks like one, cut to `longest` characters."""
-    if secret is not None:
-        text = text.replace(secret.reveal(), "[key]")
+def scrub(text: str, secret: Secret | Sequence[Secret] | None, longest: int = 300) -> str:
+    """The text without the secrets, without what looks like a key, cut to `longest` characters."""
+    for each in [secret] if isinstance(secret, Secret) else secret or ():
+        value = each.reveal()
+        for form in (value, quote(value, safe=""), value.removeprefix("Bearer ")):
+            if len(form) > 3:
+                text = text.replace(form, "[key]")
     text = _BEARER.sub("[key]", " ".join(text.split()))
     return text if len(text) <= longest else text[:longest] + "…"

@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from agents.models.access import trust
 from agents.models.config import EndpointConfig, is_local
-from agents.models.failures import CallFailed, broken_answer, by_status, message_of
+from agents.models.failures import CallFailed, broken_answer, no_connection, refused_answer
+from agents.models.meanings import is_page
 from agents.models.secrets import Secret, scrub
 
 Sdk = TypeVar("Sdk")
+Hidden = Secret | Sequence[Secret] | None
+"""What must appear in no text."""
 
 KEEPALIVE_S = 4.0
 """Below the 5 s after which uvicorn (vLLM) and llama.cpp close an idle connection."""
@@ -44,21 +48,24 @@ class PerLoop(Generic[Sdk]):
 
 def http_client(sdk: Any, config: EndpointConfig, base_url: str) -> Any:
     """An HTTP client for `openai` or `anthropic` (the module): no pool limit below ours, no read timeout (the
-    hard deadline is above it), no proxy for local addresses."""
+    hard deadline is above it), no proxy for local addresses. Raises `CallFailed`."""
     import httpx2
 
-    options = {
+    options: dict[str, Any] = {
         "limits": httpx2.Limits(max_connections=100_000, max_keepalive_connections=1000, keepalive_expiry=KEEPALIVE_S),
         "timeout": httpx2.Timeout(None, connect=config.deadlines.connect),
         "trust_env": not is_local(base_url),
     }
+    certificates = trust(config, base_url)
+    if certificates is not None:
+        options["verify"] = certificates
     try:
         return sdk.DefaultAioHttpClient(**options)
     except RuntimeError:  # what both libraries raise when aiohttp is not installed
         return sdk.DefaultAsyncHttpxClient(**options)
 
 
-async def exchange(sdk: Any, client: Any, secret: Secret | None, method: str, path: str, **options: Any) -> Any:
+async def exchange(sdk: Any, client: Any, secret: Hidden, method: str, path: str, **options: Any) -> Any:
     """One request through the library's own client (its headers, keys and errors), read as JSON here: building
     the library's typed objects would cost more than all of this project's work on a call.
 
@@ -66,27 +73,36 @@ async def exchange(sdk: Any, client: Any, secret: Secret | None, method: str, pa
     """
     import httpx2
 
+    def clean(text: str) -> str:
+        return scrub(text, secret)
+
     failure: CallFailed
     try:
         response = await getattr(client, method)(path, cast_to=httpx2.Response, **options)
         content = response.content
     except sdk.APIStatusError as error:
-        message = scrub(message_of(_body_of(error)), secret)
-        failure = by_status(error.status_code, message, error.response.headers)
-    except sdk.APITimeoutError:
-        failure = CallFailed("the connection timed out or was dropped", "connection-lost")
+        failure = refused_answer(error.status_code, _body_of(error), error.response.headers, clean)
+    except sdk.APITimeoutError as error:
+        failure = no_connection(error, clean)
     except (sdk.APIConnectionError, httpx2.HTTPError, OSError) as error:
-        cause = error.__cause__ or error
-        said = scrub(f"{type(cause).__name__}: {cause}", secret)
-        failure = CallFailed(f"no connection, or it broke: {said}", "connection-lost")
-    except (sdk.APIError, httpx2.InvalidURL) as error:
-        failure = CallFailed(scrub(f"{type(error).__name__}: {error}", secret), "wrong-address")
+        failure = no_connection(error, clean)
+    except (sdk.APIError, httpx2.InvalidURL, UnicodeError) as error:
+        failure = CallFailed(clean(f"{type(error).__name__}: {error}"), "wrong-address")
     else:
         try:
             return read_json(content)
-        except ValueError:
-            failure = broken_answer("not JSON")
+        except (ValueError, RecursionError):
+            failure = _no_json(content, response.headers, clean)
     raise failure
+
+
+def _no_json(content: bytes, headers: Any, clean: Callable[[str], str]) -> CallFailed:
+    """The failure of a good answer that is no JSON: a web page, a short text that says what is wrong, or half an answer."""
+    if is_page(content) or (len(content) < 300 and content.lstrip()[:1] not in (b"{", b"[", b"d", b":", b"")):
+        failure = refused_answer(200, content, headers, clean)
+        if failure.certain and failure.failure == "setup":
+            return failure
+    return broken_answer("not JSON")
 
 
 def read_json(content: bytes) -> Any:

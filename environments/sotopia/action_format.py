@@ -30,8 +30,6 @@ _ARGUMENT_KEYS = frozenset(
 )
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
 
-_WITHOUT_BRACES = re.compile(r"\s*[\"'“]?(?:thought|action.?type)[\"'”]?\s*:", re.IGNORECASE)
-
 Kinds = tuple[str, ...]
 
 
@@ -79,8 +77,6 @@ def answer_schema(view: View, with_thought: bool) -> dict[str, Any]:
 def parse_answer(kinds: Kinds, answer: str) -> ParsedAnswer:
     """Read an answer: what stands around the object is passed over, its JSON is mended where that is clear, keys may be
     spelt otherwise and the object may lie in another one. What is not exactly one action raises `Unreadable`."""
-    if "{" not in answer and _WITHOUT_BRACES.match(answer):
-        answer = f"{{{answer.strip().strip(',')}}}"
     objects = objects_in(answer)
     found = [(each, value) for each in objects.found if (value := _action_in(each.value, kinds)) is not None]
     if not found:

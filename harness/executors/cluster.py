@@ -59,11 +59,11 @@ class DeskActor:
         self._numbers = itertools.count()
         self._new = asyncio.Event()
 
-    async def permit(self, holder: str, limit: Json) -> None:
-        await self._of(holder).take(**limit)
+    async def permit(self, holder: str, limit: Json) -> float | None:
+        return await self._of(holder).take(**limit)
 
-    async def free(self, holder: str, endpoint: str, key: str, outcome: Outcome, retry_after: float | None) -> None:
-        self._of(holder).give(endpoint, key, outcome, retry_after)
+    async def free(self, holder: str, limit: Json, outcome: Outcome, retry_after: float | None, surplus: float) -> None:
+        self._of(holder).give(limit["endpoint"], limit["key"], outcome, retry_after, surplus)
 
     async def beat(self, holder: str) -> None:
         """Also gives back what those hold who have fallen silent."""
@@ -132,20 +132,20 @@ class ClusterLine:
         self.actor.ask.remote("say", {"text": text})
 
     def take_permit(self, limit: Json) -> asyncio.Future[Any]:
-        async def taken() -> None:
-            await self.actor.permit.remote(self.holder, limit)
+        async def taken() -> Any:
+            return await self.actor.permit.remote(self.holder, limit)
 
         return asyncio.ensure_future(taken())
 
     def drop_permit(self, permit: asyncio.Future[Any], limit: Json) -> None:
         def hand_back(permit: asyncio.Future[Any]) -> None:
-            if not permit.cancelled() and permit.exception() is None:
+            if not permit.cancelled() and permit.exception() is None and permit.result() is None:
                 self.give_permit(limit, "lost", None)
 
         permit.add_done_callback(hand_back)
 
-    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None) -> None:
-        self.actor.free.remote(self.holder, limit["endpoint"], limit["key"], outcome, retry_after)
+    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None, surplus: float = 0.0) -> None:
+        self.actor.free.remote(self.holder, limit, outcome, retry_after, surplus)
 
 
 class _Process:

@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agents.models.base import Model
+from agents.models.buckets import Rates
 from agents.models.cache import CallLog, reply_from, reply_json
-from agents.models.endpoint import known_refusals, learn_refusals
 from agents.models.failures import CallFailed
 from agents.models.limits import AdaptiveLimit, Outcome, own_limit
+from agents.models.quota import Closed, set_quota_wait
+from agents.models.refusals import known_refusals, learn_refusals
+from agents.models.room import known_rooms
 from harness.errors import BadInput, EpisodeError, Usage
 from harness.executors import Json
 from harness.executors.pipes import raised
@@ -54,7 +57,7 @@ class Desk:
             "readers": self._readers,
             "replay": self._replay,
             "calls": self._calls.path.name if self._calls else "",
-            "refusals": known_refusals(),
+            "refusals": [*known_refusals(), *known_rooms()],
             "relayed": [
                 described_model(model)
                 for model in self._models.values()
@@ -116,17 +119,33 @@ class Permits:
         self._held: Counter[tuple[str, str]] = Counter()
         self._limits: dict[tuple[str, str], AdaptiveLimit] = {}
 
-    async def take(self, endpoint: str, key: str, most: int, start: int) -> None:
-        """Wait for a permit, first come, first served among all workers."""
-        limit = own_limit(endpoint, key, most, start)
-        await limit.acquire()
+    async def take(
+        self,
+        endpoint: str,
+        key: str,
+        most: int,
+        start: int,
+        rates: tuple[float | None, float | None] = (None, None),
+        tokens: float = 0.0,
+        quota_wait: float | None = None,
+    ) -> float | None:
+        """Wait for a permit, first come, first served among all workers. Returns None for a permit, or, where the
+        endpoint's quota is not waited for, when it may be asked again (seconds since 1970)."""
+        if quota_wait is not None:
+            set_quota_wait(quota_wait)
+        limit = own_limit(endpoint, key, most, start, Rates(*rates))
+        try:
+            await limit.acquire(tokens)
+        except Closed as closed:
+            return closed.until
         self._limits[endpoint, key] = limit
         self._held[endpoint, key] += 1
+        return None
 
-    def give(self, endpoint: str, key: str, outcome: Outcome, retry_after: float | None) -> None:
+    def give(self, endpoint: str, key: str, outcome: Outcome, retry_after: float | None, surplus: float = 0.0) -> None:
         if self._held[endpoint, key] > 0:
             self._held[endpoint, key] -= 1
-            self._limits[endpoint, key].release(outcome, retry_after)
+            self._limits[endpoint, key].release(outcome, retry_after, surplus)
 
     def give_all(self) -> int:
         """The worker is gone: nobody else will hand back what it held. Returns how many calls to addresses it had under

@@ -11,12 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.models import endpoint, limits
+from agents.models import limits
 from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
+from agents.models.buckets import Rates
 from agents.models.cache import LentCalls, ReplayModel, call_parts, key_of, reply_json
 from agents.models.limits import Outcome
+from agents.models.quota import Closed, quota_wait, set_quota_wait
 from agents.models.recorded import read_today
+from agents.models.refusals import learn_refusals, tell_refusals
 from harness.errors import EpisodeError
 from harness.executors import Json
 from harness.executors.pipes import described
@@ -45,30 +48,39 @@ class DeskLine(Protocol):
         """What a call without an answer took (`harness.executors.desk.Desk.unanswered`)."""
 
     def take_permit(self, limit: Json) -> asyncio.Future[Any]:
-        """A permit to come; `drop_permit` when nobody wants it any more, whether it has come or not."""
+        """A permit to come, or when to ask again (`harness.executors.desk.Permits.take`); `drop_permit` when nobody wants
+        it any more, whether it has come or not."""
 
     def drop_permit(self, permit: asyncio.Future[Any], limit: Json) -> None: ...
 
-    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None) -> None: ...
+    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None, surplus: float = 0.0) -> None: ...
 
 
 class DeskLimit:
     """A limit whose permits the desk hands out."""
 
-    def __init__(self, line: DeskLine, endpoint: str, key: str, most: int, start: int) -> None:
+    def __init__(self, line: DeskLine, endpoint: str, key: str, most: int, start: int, rates: Rates) -> None:
         self._line = line
         self._limit: Json = {"endpoint": endpoint, "key": key, "most": most, "start": start}
+        self._limit["rates"] = [rates.requests, rates.tokens]
 
-    async def acquire(self) -> None:
-        permit = self._line.take_permit(self._limit)
+    def take(self, tokens: float = 0.0) -> bool:
+        """The desk has to be asked."""
+        return False
+
+    async def acquire(self, tokens: float = 0.0) -> None:
+        """See `Limit.acquire`."""
+        permit = self._line.take_permit({**self._limit, "tokens": tokens, "quota_wait": quota_wait()})
         try:
-            await asyncio.shield(permit)
+            until: float | None = await asyncio.shield(permit)
         except asyncio.CancelledError:
             self._line.drop_permit(permit, self._limit)
             raise
+        if until is not None:
+            raise Closed(until)
 
-    def release(self, outcome: Outcome, retry_after: float | None = None) -> None:
-        self._line.give_permit(self._limit, outcome, retry_after)
+    def release(self, outcome: Outcome, retry_after: float | None = None, surplus: float = 0.0) -> None:
+        self._line.give_permit(self._limit, outcome, retry_after, surplus)
 
 
 class DeskModel:
@@ -121,11 +133,12 @@ class RemotePlayer:
         """`setup` as `Desk.setup` made it. Raises `BadInput` where this process lacks what the run's has."""
         limits.take_permits_from(partial(DeskLimit, line))
         for learnt in setup["refusals"]:
-            endpoint.learn_refusals(learnt)
-        endpoint.tell_refusals(line.learnt)
+            learn_refusals(learnt)
+        tell_refusals(line.learnt)
         self._lent = LentCalls(Path(setup["calls"]))
         experiment = Experiment.model_validate(setup["experiment"])
         self.limits = experiment.limits
+        set_quota_wait(experiment.limits.quota_wait_s)
         plan = Plan(experiment, setup["readers"])
         relayed = {each["name"]: each for each in setup["relayed"]}
         for name in plan.model_names():

@@ -81,16 +81,16 @@ class PipeLine:
 
     def drop_permit(self, permit: asyncio.Future[Any], limit: Json) -> None:
         def hand_back(permit: asyncio.Future[Any]) -> None:
-            if not permit.cancelled() and permit.exception() is None:
+            if not permit.cancelled() and permit.exception() is None and permit.result() is None:
                 self.give_permit(limit, "lost", None)
 
         if permit in self._numbers:
             self._peer.cancel(self._numbers[permit])
         permit.add_done_callback(hand_back)
 
-    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None) -> None:
+    def give_permit(self, limit: Json, outcome: Outcome, retry_after: float | None, surplus: float = 0.0) -> None:
         given = {"endpoint": limit["endpoint"], "key": limit["key"]}
-        self._peer.tell("free", **given, outcome=outcome, retry_after=retry_after)
+        self._peer.tell("free", **given, outcome=outcome, retry_after=retry_after, surplus=surplus)
 
 
 async def serve(pipes: tuple[int, int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import endpoint, limits, make_model
+from agents.models import health, limits, make_model, refusals, room
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.openmp import wait_passively
 
@@ -19,7 +19,9 @@ wait_passively()  # before any test imports torch
 def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits and refusals are per process; ports are used again, so tests must not inherit them."""
     monkeypatch.setattr(limits, "_LIMITS", {})
-    monkeypatch.setattr(endpoint, "_REFUSALS", {})
+    monkeypatch.setattr(refusals, "_REFUSALS", {})
+    monkeypatch.setattr(room, "_ROOMS", {})
+    monkeypatch.setattr(health, "_failing", set())
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 

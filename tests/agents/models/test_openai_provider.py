@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agents.models import make_model
-from agents.models.base import ChatRequest, Message, Model
+from agents.models.base import ChatReply, ChatRequest, Message, Model
 from agents.models.openai_provider import read_completion
 from agents.models.transport import read_json
 from harness.errors import BadInput, EpisodeError
@@ -119,22 +119,24 @@ def test_an_exhausted_quota_is_a_429_that_is_not_tried_again() -> None:
         assert len(server.requests) == 1
 
 
-def test_retry_after_is_waited_for() -> None:
+def test_a_quota_is_waited_for_by_everybody_and_a_server_error_by_its_own_call() -> None:
     waited: list[float] = []
+    told: list[Any] = []
 
-    async def use(model: Any) -> None:
+    async def use(model: Any) -> ChatReply:
         async def sleep(seconds: float) -> None:
             waited.append(seconds)
 
+        release = model.limit.release
+        model.limit.release = lambda *said: (told.append(said), release(*said))
         model._sleep = sleep
-        model.limit._clock = lambda: 0.0  # the limit's own pause has its own tests
-        model.limit._free = lambda: True
-        await model.complete(ask())
+        return await model.complete(ask())
 
-    with OpenAIServer(faults=FaultPlan(script=["429", "500"], retry_after_s=7.0)) as server:
-        with_model(quick(server), use)
-    assert 7.0 <= waited[0] <= 8.0
-    assert 0.5 <= waited[1] <= 1.5, "the second pause is the backoff's second step, spread by half"
+    with OpenAIServer(faults=FaultPlan(script=["429", "500"], retry_after_s=0.07)) as server:
+        reply = with_model(quick(server, retries=1), use)
+    assert reply.attempts == 3, "waiting for a quota uses up no retries"
+    assert [said[:2] for said in told] == [("throttled", 0.07), ("server_error", None), ("ok", None)]
+    assert len(waited) == 1, "for the server error: the whole endpoint waits for the quota"
 
 
 def test_a_refused_connection_is_infrastructure_and_check_says_it_early() -> None:
@@ -220,11 +222,16 @@ def test_a_refused_temperature_is_left_out_said_in_the_reply_and_remembered() ->
     assert first.dropped == second.dropped == ("temperature",)
 
 
-def test_a_temperature_out_of_range_is_an_error_and_not_dropped() -> None:
-    with OpenAIServer(lambda body: error(400, "temperature must be between 0 and 2")) as server:
-        with pytest.raises(EpisodeError, match="between 0 and 2"):
-            complete(config(server), ask(temperature=5.0))
-        assert len(server.requests) == 1
+def test_a_parameter_that_is_named_is_left_out_once_and_where_that_does_not_help_nothing_is_learnt() -> None:
+    def handler(body: dict[str, Any]) -> Response:
+        return error(400, "temperature must be between 0 and 2" if "temperature" in body else "it is Tuesday")
+
+    with OpenAIServer(handler) as server:
+        for _ in range(2):
+            with pytest.raises(EpisodeError, match="between 0 and 2") as caught:
+                complete(config(server), ask(temperature=5.0))
+            assert (caught.value.kind, caught.value.reason) == ("infrastructure", "unknown-refusal")
+        assert ["temperature" in body for body in server.requests] == [True, False] * 2
 
 
 def test_refused_stop_sequences_still_cut_the_answer() -> None:
@@ -462,19 +469,20 @@ def test_an_error_inside_a_200_is_tried_again(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "reason"),
     [
-        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, 404),
-        ({"detail": "Not Found"}, 404),
-        ({"error": {"message": "Incorrect API key", "code": 401}}, 401),
-        ({"error": {"type": "authentication_error", "message": "no"}}, 401),
-        ({"error": {"message": "Insufficient Balance", "code": "402"}}, 402),
+        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "wrong-address"),
+        ({"detail": "Not Found"}, "wrong-address"),
+        ({"error": {"message": "Incorrect API key", "code": 401}}, "bad-key"),
+        ({"error": {"type": "authentication_error", "message": "no"}}, "bad-key"),
+        ({"error": {"message": "Insufficient Balance", "code": "402"}}, "no-credit"),
     ],
 )
-def test_a_fault_of_the_set_up_inside_a_200_is_not_tried_again(body: dict[str, Any], status: int) -> None:
+def test_a_fault_of_the_set_up_inside_a_200_is_not_tried_again(body: dict[str, Any], reason: str) -> None:
     with OpenAIServer(lambda request: Response(body)) as server:
-        with pytest.raises(EpisodeError, match=f"HTTP {status}"):
+        with pytest.raises(EpisodeError) as caught:
             complete(config(server), ask())
+        assert (caught.value.failure, caught.value.reason) == ("setup", reason)
         assert len(server.requests) == 1
 
 

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from rich.traceback import Traceback
 
-from agents.models import make_model
+from agents.models import make_model, quota
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel
 from agents.models.secrets import Secret, scrub
@@ -49,6 +49,7 @@ FAULTS = ["429", "500", "garbage", "truncated", "drop", "hang", "wrong_json"]
 @pytest.mark.parametrize("case", [*FAULTS, "401", "400", "unreachable"])
 def test_no_error_shows_the_key(provider: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTED", KEY)
+    monkeypatch.setattr(quota, "_longest_wait", 0.0)
     faults = FaultPlan(script=[case] * 9 if case in FAULTS else [], hang_s=1)
     wanted = "another" if case == "401" else None
     server: OpenAIServer | AnthropicServer
