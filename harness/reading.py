@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -60,6 +61,8 @@ def named_reader(label: str) -> str | None:
 MAX_MARKS = 200
 """Marks of an answer that are looked at."""
 MAX_INLINE_MARKS = 20
+MAX_KEY = 40
+"""Characters of a key that is remembered."""
 MAX_LINE = 4000
 """Characters of a line that are looked at."""
 
@@ -204,6 +207,16 @@ def value_under(value: dict[str, Any], keys: frozenset[str]) -> Any:
 
 def plain_key(key: str) -> str:
     """The letters of a key, in lower case."""
+    return _known_key(key) if len(key) <= MAX_KEY else _letters_of(key)
+
+
+@lru_cache(maxsize=1024)
+def _known_key(key: str) -> str:
+    """Answers have few keys, again and again."""
+    return _letters_of(key)
+
+
+def _letters_of(key: str) -> str:
     return "".join(char for char in key.lower() if char.isalpha())
 
 

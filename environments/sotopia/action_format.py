@@ -28,6 +28,8 @@ _TYPE_KEYS = frozenset(("actiontype", "type", "kind", "actionkind"))
 _ARGUMENT_KEYS = frozenset(
     ("argument", "arguments", "arg", "args", "content", "text", "utterance", "message", "speech", "value")
 )
+_KEYS = frozenset(("action_type", "argument", "thought"))
+"""As they are asked for."""
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
 
 Kinds = tuple[str, ...]
@@ -77,6 +79,24 @@ def answer_schema(view: View, with_thought: bool) -> dict[str, Any]:
 def parse_answer(kinds: Kinds, answer: str) -> ParsedAnswer:
     """Read an answer: what stands around the object is passed over, its JSON is mended where that is clear, keys may be
     spelt otherwise and the object may lie in another one. What is not exactly one action raises `Unreadable`."""
+    return _as_asked_for(kinds, answer) or _found_in(kinds, answer)
+
+
+def _as_asked_for(kinds: Kinds, answer: str) -> ParsedAnswer | None:
+    """The action of an answer that is nothing but the object, keys and type as they were asked for, as most are."""
+    try:
+        value = json.loads(answer)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not value.keys() <= _KEYS or value.get("action_type") not in kinds:
+        return None
+    try:
+        return _read_action(kinds, value)
+    except Unreadable:
+        return None
+
+
+def _found_in(kinds: Kinds, answer: str) -> ParsedAnswer:
     objects = objects_in(answer)
     found = [(each, value) for each in objects.found if (value := _action_in(each.value, kinds)) is not None]
     if not found:
