@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import BadInput, nearest
-from harness.identity import entry_of, environment_options, model_identity
-from harness.readers import EARLIER_PARSING, reader_in, readers_said, without_reader
+from harness.identity import EFFORT_ROLE_KEYS, entry_of, environment_options, model_identity
+from harness.readers import reader_in, readers_said, without_reader
+from harness.reading_0_1 import NAME as EARLIER_READER
 from harness.specs import PartnerSpec
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
@@ -48,7 +49,9 @@ def normal_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     protocol = dict(facts["protocol"])
     protocol["options"] = environment_options(protocol["name"], protocol["options"])
     scripted = (facts["actor"] or {}).get("script") is not None
-    kept = {"reader": None if scripted else EARLIER_PARSING, **facts, "protocol": protocol}
+    kept = {"reader": None if scripted else EARLIER_READER, **facts, "protocol": protocol}
+    if facts["judge"] is not None:
+        kept["judge"] = {**facts["judge"], "models": [_of_output(judge) for judge in facts["judge"]["models"]]}
     return {key: _normal_models(value) for key, value in kept.items()}
 
 
@@ -69,7 +72,7 @@ def reader_lines(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """How two arms' facts differ in the reader: one line where the same answer would be read in two ways on purpose, none
     where the readers of version 0.1 are one of them (`reader_note`)."""
     readers = [facts.get("reader") for facts in (one, other)]
-    if None in readers or EARLIER_PARSING in readers or readers[0] == readers[1]:
+    if None in readers or EARLIER_READER in readers or readers[0] == readers[1]:
         return []
     return [f"protocol.reader: {readers[0]!r} -> {readers[1]!r}"]
 
@@ -77,7 +80,7 @@ def reader_lines(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 def reader_note(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> str | None:
     """What has to be said where one of two arms was read by the readers of version 0.1 and the other by today's."""
     readers = [facts.get("reader") for facts in (one, other)]
-    if None in readers or readers[0] == readers[1] or EARLIER_PARSING not in readers:
+    if None in readers or readers[0] == readers[1] or EARLIER_READER not in readers:
         return None
     said = readers_said(dict(zip(names, map(str, readers), strict=True)))
     return f"the answers were not read by the same reader: {said}"
@@ -108,7 +111,12 @@ def judge_models(config: Mapping[str, Any]) -> list[Any]:
     """Specs and model configs of the run's own judges."""
     judges = config.get("judge") or []
     each = judges if isinstance(judges, list) else [judges]
-    return [{**judge, "model_config": model_facts(config, judge["model"])} for judge in each]
+    return [{**_of_output(judge), "model_config": model_facts(config, judge["model"])} for judge in each]
+
+
+def _of_output(role: Mapping[str, Any]) -> dict[str, Any]:
+    """A role without what is only effort."""
+    return {key: value for key, value in role.items() if key not in EFFORT_ROLE_KEYS}
 
 
 def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] | None:
@@ -144,7 +152,7 @@ def mixed_readers(manifests: Iterable[Mapping[str, Any]]) -> str | None:
         labels = [manifest["environments"][shown]["protocol"] for shown in sorted(asked)]
         if labels and not manifest.get("imported"):
             found[str(manifest["run"])] = "/".join(dict.fromkeys(reader_in(manifest, label) for label in labels))
-    if EARLIER_PARSING not in found.values() or len(set(found.values())) == 1:
+    if EARLIER_READER not in found.values() or len(set(found.values())) == 1:
         return None
     return f"Not all answers were read by the same reader, and arms are ranked within theirs: {readers_said(found)}."
 

@@ -16,12 +16,13 @@ from agents.models import check_effort, make_model
 from agents.models.base import Model
 from agents.strategists import kind_of
 from environments.base import Environment, Task
+from harness import reading_0_1
 from harness.episode import EpisodePlan, Seat
 from harness.errors import BadInput, nearest
 from harness.experiment import Cell, Experiment, cells
 from harness.judging import judge_kind
 from harness.judging.process import check_spec, process_kind
-from harness.readers import EARLIER, EARLIER_PARSING, TODAY
+from harness.readers import EARLIER, TODAY
 from harness.seeds import episode_seed, stable_hash
 from harness.specs import ActorSpec, EnvironmentSpec, JudgeSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
 
@@ -366,10 +367,10 @@ def _world_key(spec: EnvironmentSpec) -> str:
 
 
 def _world(spec: EnvironmentSpec, readers: int) -> World:
-    environment: Any = environments.make(spec.name, spec.options)
-    own = type(getattr(environment, "options", None))
-    if readers == EARLIER and "parsing" in getattr(own, "model_fields", ()):
-        environment = environments.make(spec.name, {**spec.options, "parsing": EARLIER_PARSING})
+    earlier = readers == EARLIER and spec.name in environments.REGISTRY.builtin
+    environment = environments.make(
+        spec.name, {**spec.options, "parsing": reading_0_1.NAME} if earlier else spec.options
+    )
     every = environment.tasks(spec.split)
     tasks = choose_tasks(every, spec)
     return World(environment, tasks, every, {task.id: task for task in tasks})

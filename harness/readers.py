@@ -1,19 +1,18 @@
 """By which readers a run's answers are read: those of today, or the earlier ones, which a run that was begun with them
-keeps. A leaf module."""
+keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from harness import reading_0_1
+from harness.reading import EXACT, LENIENT, named_reader
+
 TODAY = 2
 """Reasoning is kept apart, and one module reads what models write."""
 EARLIER = 1
 """Texts as they came, read by each environment on its own (version 0.1)."""
-EARLIER_PARSING = "0.1"
-"""The environments' name for the earlier readers (`ActionFormat.parsing`)."""
-PARSINGS = ("lenient", "exact")
-"""Today's, as a protocol's label names them."""
 
 
 def kept_line(what: str) -> str:
@@ -28,17 +27,17 @@ def readers_of(manifest: Mapping[str, Any]) -> int:
 
 def without_reader(label: str) -> str:
     """A protocol's label without the reader that it names."""
-    return "+".join(part for part in label.split("+") if part not in PARSINGS)
+    return "+".join(part for part in label.split("+") if part not in (LENIENT, EXACT))
 
 
 def reader_in(manifest: Mapping[str, Any], label: str) -> str:
     """By which reader a run's answers were read, in one word; `label`: of the environment's protocol."""
     if readers_of(manifest) == EARLIER:
-        return EARLIER_PARSING
-    return next((part for part in label.split("+") if part in PARSINGS), "its own")
+        return reading_0_1.NAME
+    return named_reader(label) or "its own"
 
 
 def readers_said(readers: Mapping[str, str]) -> str:
     """Who was read by which reader, in words: run, or arm -> reader."""
-    words = {EARLIER_PARSING: "that of version 0.1, reasoning in the texts included"}
+    words = {reading_0_1.NAME: "that of version 0.1, reasoning in the texts included"}
     return "; ".join(f"{who} by {words.get(reader, reader)}" for who, reader in readers.items())

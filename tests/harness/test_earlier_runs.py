@@ -98,6 +98,14 @@ def test_another_name_plays_it_with_todays_readers(
     experiment = load_experiment(CONFIG, CONFIG.read_text(), [])
     assert json.loads((results / "new" / "manifest.json").read_text())["interface"]["readers"] == 2
     assert experiment.run_name != NAME
+    turns = [turn for row in rows(results / "new") for turn in row["turns"]]
+    assert {turn["strategy"] for turn in turns if turn["strategy_source"] == "strategist"} == {
+        "Be fair, part 0.",
+        "Be fair, part 1.",
+        "Be fair, part 2.",
+        "Be fair, part 3.",
+    }
+    assert {turn["action"] for turn in turns} >= {"click[back to search]"}, "nothing invented behind it"
 
 
 def test_beside_a_run_of_today_it_is_said_that_the_readers_differ(

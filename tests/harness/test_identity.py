@@ -82,6 +82,8 @@ SAME: dict[str, Change] = {
     "an environment's defaults": options(0, protocol="sotopia-0.1.4"),
     "defaults where none were written": options(1, max_steps=10, goals="human", seed=0),
     "defaults beside an option": options(2, protocol="alfworld-0.4.2", steps_left=None, order="seeded"),
+    "the reader that the protocol has": lambda raw: [options(n, parsing="lenient", reasks=1)(raw) for n in range(3)],
+    "how long a judge may take": lambda raw: raw.update(judge={"model": "judge", "seconds": 5}),
     "steps that the protocol has": options(2, max_steps=50),
     "a label that is the name": lambda raw: raw["environments"][1].update(label="webshop"),
     "a role's defaults": role("actors", 0, temperature=0.7, max_tokens=256, history=None, reasoning_effort=None),
@@ -116,6 +118,8 @@ OTHER: dict[str, Change] = {
     "an option": options(0, max_turns=6),
     "an option that was at its default": options(1, max_steps=9),
     "other steps than the protocol's": options(2, max_steps=49),
+    "another reader": options(2, parsing="exact"),
+    "to ask again": options(1, reasks=2),
     "the rules": options(2, protocol="epo"),
     "tasks": lambda raw: raw["environments"][0].update(tasks=3),
 }
