@@ -6,12 +6,14 @@ before the first arm plays.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.models.attempts import counting_broken_off
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
-from harness.errors import BadInput, EpisodeError, nearest
+from harness.errors import BadInput, EpisodeError, Usage, nearest
+from harness.metering import Meter
 from harness.plan import Plan, Way
 from harness.reasons import why
 from harness.seeds import call_seed
@@ -102,34 +104,44 @@ async def check_or_refuse(models: Mapping[str, Model], ways: Ways) -> list[Check
     return checked
 
 
-async def check_models(
-    models: Mapping[str, Model], ways: Ways, answered: Callable[[ChatReply], None] = lambda reply: None
-) -> list[Checked]:
-    """Ask every model in each of its ways, all models at once. `answered` hears of every reply. Does not raise for what a
+async def check_models(models: Mapping[str, Model], ways: Ways, meter: Meter | None = None) -> list[Checked]:
+    """Ask every model in each of its ways, all models at once. `meter` counts what that takes. Does not raise for what a
     model or its endpoint does."""
-    return list(await asyncio.gather(*(_check(models[name], each, answered) for name, each in ways.items())))
+    meter = meter or Meter()
+    return list(await asyncio.gather(*(_check(models[name], each, meter) for name, each in ways.items())))
 
 
-async def _check(model: Model, ways: Sequence[Way], answered: Callable[[ChatReply], None]) -> Checked:
+async def _check(model: Model, ways: Sequence[Way], meter: Meter) -> Checked:
     checked = Checked(model.name, f"{model.provider}:{model.model}", model.base_url or "")
     if model.provider == SCRIPTED:
         checked.scripted = True
         return checked
-    ask = getattr(model, "try_out", model.complete)
     for ordinal, way in enumerate(ways):
         asked = request(way, ordinal)
         try:
-            reply = await ask(asked)
+            checked.calls.append((asked, await _answer(model, asked, meter)))
         except EpisodeError as problem:
             checked.problem = problem
-        else:
-            checked.calls.append((asked, reply))
-            answered(reply)
         if checked.failed:
             checked.advice = await _advice(model, checked)
             break
     checked.room = getattr(model, "room", 0)
     return checked
+
+
+async def _answer(model: Model, asked: ChatRequest, meter: Meter) -> ChatReply:
+    ask: Callable[[ChatRequest], Awaitable[ChatReply]] = getattr(model, "try_out", model.complete)
+    spent: Usage | None = None
+    with counting_broken_off() as broken_off:
+        try:
+            reply = await ask(asked)
+            meter.count(reply)
+            return reply
+        except EpisodeError as problem:
+            spent = problem.spent
+            raise
+        finally:
+            meter.count_unanswered(spent, broken_off.attempts)
 
 
 def request(way: Way, ordinal: int) -> ChatRequest:

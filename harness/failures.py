@@ -73,7 +73,7 @@ def _groups(what: What, path: Path, failed: Iterable[Row], episodes: Mapping[str
         by_reason.setdefault(row["reason"], []).append(row)
     for reason, rows in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         arms = Counter(arm_of(episodes[row["episode_id"]]) for row in rows)
-        known = why(reason)
+        known = why(reason, of_score=what != "episode")
         yield FailureGroup(
             what=what,
             reason=reason,

@@ -26,7 +26,7 @@ from harness.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_count
 from harness.reasons import reason_of
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
-FORMAT = 7
+FORMAT = 8
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 

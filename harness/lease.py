@@ -21,24 +21,38 @@ if TYPE_CHECKING:
 
 class Lease:
     """Hands out jobs in order, as plain JSON, until a budget is used up. Jobs of one block differ by arm only, so arms
-    never differ by more than one block."""
+    never differ by more than one block, but for jobs that need an endpoint whose quota is not waited for: those come last,
+    if it has opened by then, or are left for later."""
 
     def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
         self.rest = deque(jobs)
         self.cut: str | None = None
         """Why no more jobs were handed out; None when that was not a budget's doing."""
+        self._closed: list[Job] = []
+        """Jobs that were passed over."""
+        self._quotas = run.quotas
         self._watch = run.budget_watch(progress.say)
         self._folder, self._stop, self._progress = run.folder, stop, progress
 
     def __iter__(self) -> Iterator[Json]:
-        while self.rest:
+        while self.rest or self._opened():
             self.cut = self._watch.exceeded()
             if self.cut is not None:
                 self._stop.drain(self.cut)
                 return
             job = self.rest.popleft()
+            if self._quotas.closed_for(job) is not None:
+                self._closed.append(job)
+                continue
             self._progress.started(job.unit)
             yield job.as_json(self._stored(job))
+
+    def _opened(self) -> bool:
+        """Whether there is something again to hand out of what was passed over."""
+        passed_over, self._closed = self._closed, []
+        for job in passed_over:
+            (self.rest if self._quotas.closed_for(job) is None else self._closed).append(job)
+        return bool(self.rest)
 
     def _stored(self, job: Job) -> EpisodeRecord | None:
         """The episode, where it is there already."""

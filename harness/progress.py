@@ -32,6 +32,9 @@ class Progress:
         self._total = self._left = self._already = 0
         self._begun = self._last_line = 0.0
         self._live: Live | None = None
+        self._waits: list[tuple[str, float]] = []
+        """Models whose endpoint's quota is being waited for, and for how many seconds yet."""
+        self._said_wait = 0.0
 
     @contextmanager
     def showing(self, meter: Meter, planned: int, jobs: Sequence[Any]) -> Iterator[None]:
@@ -56,6 +59,18 @@ class Progress:
     def say(self, text: str) -> None:
         """Print one line of our own words."""
         self.console.print(Text(as_called(text)), soft_wrap=True)
+
+    def waits(self, waits: list[tuple[str, float]]) -> None:
+        """Take over whose quotas are being waited for; where there is no table, say so at once, and now and then."""
+        now = time.monotonic()
+        new = {name for name, _ in waits} - {name for name, _ in self._waits}
+        self._waits = waits
+        if waits and not self.console.is_terminal and (new or now - self._said_wait > PLAIN_EVERY_S):
+            self._said_wait = now
+            self.say(self._waiting().removeprefix("; "))
+
+    def _waiting(self) -> str:
+        return "".join(f"; waiting for {name}'s quota, {left:.0f} s" for name, left in self._waits)
 
     def started(self, unit: Unit) -> None:
         counts = self._counts(unit.cell)
@@ -97,6 +112,7 @@ class Progress:
             f" ({self._already} were there), {self._sum('running')} running, {self._sum('failed')} failed,"
             f" {self._sum('unscored')} unscored; {meter.calls} calls{recorded}, {meter.calls_per_second():.1f}/s,"
             f" {meter.prompt_tokens + meter.completion_tokens} tokens, {_money(meter)}; left {self._eta()}"
+            f"{self._waiting()}"
         )
 
     def _table(self) -> Table:

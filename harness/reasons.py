@@ -58,12 +58,6 @@ OTHERS: Mapping[str, Why] = {
     ),
     "model": Why("the model's own failure", "Read the message; it is this model's result.", False),
     "infrastructure": Why("the endpoint or the machine failed", "Run the same command again.", True),
-    "judge-unreadable": Why(
-        "the judge's answer could not be read, twice",
-        "Run the same command again: the judge is asked again. If it stays so, raise its `max_tokens` or take another "
-        "judge.",
-        True,
-    ),
     "judge-deadline": Why(
         "the judge took longer than it may",
         "Run the same command again; if it stays so, raise the judge's `seconds`.",
@@ -84,8 +78,21 @@ OTHERS: Mapping[str, Why] = {
 """Of failures that are not a model call's. A kind stands here under its own name, for what has no other."""
 
 
-def why(name: str) -> Why:
-    """What stands behind a short name; a plug-in's own says nothing that is known here."""
+OF_SCORES: Mapping[str, Why] = {
+    "unreadable-answer": Why(
+        "the judge's answer could not be read, twice",
+        "Run the same command again: the judge is asked again. If it stays so, raise its `max_tokens` or take another "
+        "judge.",
+        True,
+    ),
+}
+"""Where a judge is asked again by the same command, which an actor is not."""
+
+
+def why(name: str, *, of_score: bool = False) -> Why:
+    """What stands behind a short name, of an episode or `of_score`; a plug-in's own says nothing that is known here."""
+    if of_score and name in OF_SCORES:
+        return OF_SCORES[name]
     if name in OTHERS:
         return OTHERS[name]
     known = OF_MODELS.get(name)
@@ -110,7 +117,7 @@ def _by_kind(kind: str, message: str) -> str:
 
 
 _JUDGES = (
-    (r"could not be read", "judge-unreadable"),
+    (r"could not be read", "unreadable-answer"),
     (r"code failed", "judge-code"),
     (r"no score yet|judged by", "no-score-yet"),
 )

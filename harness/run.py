@@ -16,6 +16,7 @@ from typing import Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
+from agents.models.quota import set_quota_wait
 from harness.bounds import beyond_text
 from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent, unseen_text
 from harness.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
@@ -37,6 +38,7 @@ from harness.manifest import build_manifest, folder_readers, refuse_changes
 from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, model_config
 from harness.progress import Progress
+from harness.quotas import Later, Quotas, told_of_pauses
 from harness.readers import TODAY
 from harness.records import ErrorInfo
 from harness.runner import Stop
@@ -92,6 +94,8 @@ class Run:
         self.allow_leak = allow_leak
         self.workforce = workforce or Workforce()
         self.check = check
+        self.later: list[Later] = []
+        """What an endpoint's quota kept from being done."""
         self.checked: list[Checked] = []
         """What the check found, of the models that it asked."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,6 +124,7 @@ class Run:
         return self._loop
 
     def _prepare(self) -> None:
+        set_quota_wait(self.experiment.limits.quota_wait_s)
         if isinstance(self.retry_failed, str):
             refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()
@@ -148,6 +153,7 @@ class Run:
             self._lock.acquire()
         self.manifest, self._plain_models = manifest, dict(self.plan.models)
         self.watch = EndpointWatch(self._plain_models)
+        self.quotas = Quotas(self.plan, self._plain_models)
         self._keep_manifest()
         self._broken_off = sum(row["broken_off"] for row in cost_rows(self.folder))
         self.episodes = Appender(self.folder / EPISODES)
@@ -200,7 +206,7 @@ class Run:
     def _asked(self, ways: Ways) -> list[Checked]:
         if all(self.plan.models[name].provider == SCRIPTED for name in ways):
             return []
-        checked = self.loop.run_until_complete(check_models(self.plan.models, ways, self.meter.count))
+        checked = self.loop.run_until_complete(check_models(self.plan.models, ways, self.meter))
         if any(each.failed for each in checked):
             raise CheckFailed(checked)
         return checked
@@ -254,10 +260,11 @@ class Run:
             if self.replay is None:
                 self.watch.stop = stop.cancel
             with progress.showing(self.meter, self._planned(), jobs):
-                async with self._watchdog(progress):
+                async with self._watchdog(progress), told_of_pauses(progress):
                     await executor.run(lease, keeper, stop)
             if lease.cut is not None:
                 await self._mark_cut(lease.rest, lease.cut)
+            self.later = self.quotas.left(self.jobs())
         finally:
             await executor.close()
             await self._close_models()
@@ -330,7 +337,10 @@ class Run:
             self.torn,
             stopped,
         )
-        return replace(counted, unrewarded=self.scoring.unrewarded(self.folder, latest_episodes(self.folder).values()))
+        later = tuple(map(str, self.later))
+        return replace(
+            counted, later=later, unrewarded=self.scoring.unrewarded(self.folder, latest_episodes(self.folder).values())
+        )
 
     @property
     def torn(self) -> tuple[Path, ...]:

@@ -32,6 +32,9 @@ class RunSummary:
     judge: str | None
     """Label of the run's judge; None where the experiment has none: then no score is owed."""
 
+    later: tuple[str, ...] = ()
+    """What is left for when an endpoint's quota opens, in sentences."""
+
     @property
     def complete(self) -> bool:
         owed = self.unscored if self.judge is not None else 0

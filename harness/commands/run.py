@@ -145,7 +145,10 @@ def after_lines(summary: RunSummary) -> list[str]:
         return []
     groups = grouped_failures(summary.folder)
     lines = ["Why things failed:", *failure_lines(groups)] if groups else []
-    if summary.missing or again_helps(groups):
+    lines += summary.later
+    if summary.later:
+        lines.append("Run the same command again then.")
+    elif summary.missing or again_helps(groups):
         lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
     return lines
 

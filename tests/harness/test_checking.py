@@ -14,7 +14,7 @@ from harness.checking import EPISODE, QUESTION, QUESTION_JSON
 from harness.cli import main
 from harness.store import CALLS, read_manifest
 from tests.harness.builders import config
-from tests.servers.openai_server import OpenAIServer, default_handler, error
+from tests.servers.openai_server import OpenAIServer, completion, default_handler, error
 from tests.servers.wire import Response
 
 
@@ -192,3 +192,10 @@ def test_a_price_that_the_endpoint_tells_is_enough_for_a_budget(shell: Shell) ->
     assert shell.run("--max-usd", "1") == 2
     assert "price of model 'm'" in shell.said
     assert not shell.results.exists()
+
+    def with_price(body: dict[str, Any]) -> Response:
+        told = completion(body, default_handler(body))
+        return Response(told | {"usage": told["usage"] | {"cost": 0.0001}})
+
+    shell.server.handler = with_price
+    assert shell.run("--max-usd", "1") == 0

@@ -469,3 +469,18 @@ def test_a_reader_that_closes_the_pipe_is_no_error(shell: Shell) -> None:
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_retry_failed_takes_a_reason_and_never_the_experiments_file(shell: Shell) -> None:
+    def unreadable(request: ChatRequest) -> str:
+        return "no action in here"
+
+    BEHAVIOUR["actor"] = unreadable
+    where = ("--results", "results", "--name", "run")
+    assert shell("run", shell.config(), *where) == 4
+    BEHAVIOUR.clear()
+    assert shell("run", shell.config(), *where, "--retry-failed", "no-such-reason") == 2
+    assert "it has: unreadable-answer" in shell.err
+    assert "0 of 4 planned" in (shell("run", shell.config(), *where) and shell.out)
+    assert shell("run", *where, "--retry-failed", shell.config()) == 0
+    assert "4 of 4 planned" in shell.out

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agents.models.base import ChatRequest
+from harness.cli import main
 from harness.errors import BadInput, EpisodeError
 from harness.failures import again_helps, failure_lines, grouped_failures, refuse_unknown_reason
 from harness.reasons import OTHERS, reason_of, why
@@ -60,7 +61,7 @@ def test_unscored_episodes_have_a_reason_as_well(tmp_path: Path) -> None:
     BEHAVIOUR["judge"] = lambda request: "fine, both"
     run(tmp_path)
     (group,) = grouped_failures(tmp_path)
-    assert (group.what, group.reason, group.count) == ("judgement", "judge-unreadable", 4)
+    assert (group.what, group.reason, group.count) == ("judgement", "unreadable-answer", 4)
     assert again_helps([group])
 
 
@@ -110,7 +111,7 @@ OLDER = {
     "a server": ("infrastructure", "m (x at y): HTTP 502: it broke", "server-error"),
     "a turn": ("infrastructure", "deadline passed (the turn's 1 s, limits.turn_seconds) at turn 0; …", "turn-deadline"),
     "our own": ("infrastructure", "IndexError: list index out of range (in take_turn, line 12)", "bug"),
-    "a judge": ("judge", "the judge's answer could not be read, twice: no JSON", "judge-unreadable"),
+    "a judge": ("judge", "the judge's answer could not be read, twice: no JSON", "unreadable-answer"),
     "workers": ("worker", "3 worker processes died while they played this", "worker-died"),
     "money": ("budget", "budget: $1 of $1 are spent", "budget"),
 }
@@ -131,3 +132,13 @@ def test_the_same_command_is_named_only_where_it_can_help() -> None:
     for name, each in OTHERS.items():
         if not each.again:
             assert not each.advice.startswith("Run the same command again"), name
+
+
+def test_show_ends_with_why_things_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    BEHAVIOUR["strategist"] = broken("filtered")
+    run(tmp_path, two_arms())
+    assert main(["show", str(tmp_path)]) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-4:]
+    assert last[0] == "Why things failed:"
+    assert last[1].startswith("filtered (request), 2 episodes of epo + m")
+    assert last[3].startswith("  what to do: ")
