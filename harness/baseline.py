@@ -17,6 +17,7 @@ from harness.arms import ROW, Arm, Arms
 from harness.comparability import normal_facts
 from harness.errors import BadInput
 from harness.ledger import ledger_of
+from harness.targets import holds_json
 
 KIND = "strategist-harness baseline"
 FLOATS = ("goal", "success", "overall", "tokens", "usd")
@@ -94,8 +95,13 @@ def _plain(value: Any) -> str | int | float | None:
     return int(number) if number.is_integer() else number
 
 
-def write_baseline(baseline: Baseline, path: Path) -> None:
-    """Write the file: sorted keys, one row a line."""
+def is_baseline(path: Path) -> bool:
+    """Whether a file was written by `harness check --make-baseline`."""
+    return holds_json(path, lambda value: value.get("kind") == KIND)
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """The file's content: sorted keys, one row a line."""
     whole = baseline.model_dump(mode="json")
     cells = []
     for cell in whole.pop("cells"):
@@ -103,8 +109,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
         head = json.dumps(cell, sort_keys=True, ensure_ascii=False)
         cells.append(f'  {head[:-1]}, "rows": [\n{rows}\n  ]}}')
     head = json.dumps(whole, sort_keys=True, ensure_ascii=False, indent=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'{head[:-2]},\n "cells": [\n' + ",\n".join(cells) + "\n ]\n}\n", encoding="utf-8")
+    return f'{head[:-2]},\n "cells": [\n' + ",\n".join(cells) + "\n ]\n}\n"
 
 
 def read_baseline(path: Path, judge: str | None = None) -> Arms:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from harness.failures import failure_lines
 from harness.ledger import KINDS, NAMES, lines_of
 from harness.regression import CellCheck, Check
+from harness.targets import holds_json, read_start
 
 HEADLINES = {
     "pass": "✅ Pass: no cell dropped",
@@ -156,6 +158,24 @@ def as_json(check: Check) -> dict[str, Any]:
         "reported_differences": list(check.reported),
         "without_baseline": list(check.added),
     }
+
+
+def is_markdown(path: Path) -> bool:
+    """Whether a file was written by `markdown`."""
+    text = read_start(path)
+    return (
+        text.startswith(tuple(f"## {headline}" for headline in HEADLINES.values())) and "` against baseline `" in text
+    )
+
+
+def is_junit(path: Path) -> bool:
+    """Whether a file was written by `junit`."""
+    return '<testsuite name="harness check"' in read_start(path)
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file was written from `as_json`."""
+    return holds_json(path, lambda value: {"verdict", "exit_code", "baseline", "candidate", "cells"} <= value.keys())
 
 
 def _number(value: float, signed: bool = False) -> str:

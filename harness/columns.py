@@ -17,6 +17,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.safe_files import NO_LINK
+
 Row = dict[str, Any]
 Kind = Literal["int", "number", "bool", "text", "list", "id", "json", "scores"]
 """int: whole numbers; number: floats, None is NaN; bool: True, False or None; text and list: few distinct texts (or JSON
@@ -45,10 +47,11 @@ class Source(Protocol):
 
 
 class OpenFile:
-    """A file that stays open as long as a block of it is in use; it may be replaced or deleted meanwhile."""
+    """A file that stays open as long as a block of it is in use; it may be replaced or deleted meanwhile. Links are not
+    followed: an index can come with a run that somebody sent."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "rb", buffering=0)
+        self._file = open(os.open(path, os.O_RDONLY | NO_LINK), "rb", buffering=0)
         self.size = os.fstat(self._file.fileno()).st_size
 
     def read(self, start: int, size: int) -> bytes:

@@ -8,8 +8,10 @@ any more. Deleting it loses nothing.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+import stat
 import sys
 import time
 from collections import OrderedDict
@@ -20,10 +22,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from environments.base import data_home
 from harness.columns import BLOCK_ROWS, Columns, InMemory, Row, Schema, blocks_in, encode_block, read_columns, to_merge
 from harness.errors import BadInput
 from harness.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_counts, episode_counts
 from harness.reasons import reason_of
+from harness.safe_files import NO_LINK, write_file
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
 
 FORMAT = 8
@@ -213,6 +217,8 @@ KINDS = {
 HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
 WORTH_TELLING = 1 << 26
 """Reading so many bytes of records takes so long that a line is printed about it."""
+CACHE = "indexes"
+"""Folder in the data home for indexes of runs that are not ours to write to."""
 KEPT = 24
 """Indexes that this process keeps mapped."""
 
@@ -268,12 +274,27 @@ def latest_process_rewards(folder: Path) -> dict[str, Row]:
 
 
 def index_path(path: Path) -> Path:
-    return path.with_suffix(".index")
+    """Where the index of a records file lies: beside it, or in this user's cache where the folder is another's or may not
+    be written to."""
+    folder = path.parent
+    return path.with_suffix(".index") if _is_ours(folder) else _kept_for(folder.resolve()) / f"{path.stem}.index"
 
 
-def index_paths(folder: Path) -> list[Path]:
-    """The index files of a run's folder, whether they exist or not."""
-    return [index_path(folder / name) for name in KINDS]
+def _is_ours(folder: Path) -> bool:
+    try:
+        status = folder.stat()
+    except OSError:
+        return True
+    own = status.st_uid == os.geteuid() and bool(status.st_mode & stat.S_IWUSR)
+    return own and os.access(folder, os.W_OK)
+
+
+def _kept_for(folder: Path) -> Path:
+    """The cache's folder for one run of somebody else's: known by its path and inode, so that another run at the same path
+    begins its own."""
+    inode = folder.stat().st_ino
+    digest = hashlib.sha256(os.fsencode(folder) + b"\0%d" % inode).hexdigest()[:32]
+    return data_home() / CACHE / digest
 
 
 def _brought_up(path: Path) -> Columns:
@@ -372,23 +393,14 @@ def _put_together(columns: Columns, first: int) -> Iterator[bytes]:
 
 
 def _replaced(path: Path, parts: Callable[[], Iterable[bytes]]) -> Columns:
-    """Write a whole index in place of the one there is. Another reader may have that one open: it is never cut. Where
-    nothing can be written, or another process is at it, the index is kept in memory: it is only a convenience."""
+    """Write a whole index in place of the one there is. Another reader may have that one open: it is never cut. Two
+    processes may write one at the same time: each is whole, and the last one stays. Where nothing can be written, the index
+    is kept in memory: it is only a convenience."""
     index, schema = index_path(path), KINDS[path.name].schema
-    temporary = index.with_name(f".{index.name}.tmp")
     try:
-        with open(temporary, "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file.fileno()).st_ino != temporary.stat().st_ino:
-                raise BlockingIOError("another process has just put it in place")
-            try:
-                file.truncate(0)
-                file.writelines(parts())
-                file.flush()
-                os.replace(temporary, index)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        if index.parent != path.parent:
+            index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(index, parts())
         return read_columns(index, HEADER, schema)
     except OSError:
         data = InMemory(b"".join(parts()))
@@ -401,7 +413,7 @@ def _grown(path: Path, columns: Columns, parts: list[bytes]) -> Columns:
     if not parts:
         return columns
     index, data = index_path(path), b"".join(parts)
-    with suppress(OSError), open(index, "r+b") as file:
+    with suppress(OSError), open(os.open(index, os.O_RDWR | NO_LINK), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         now = read_columns(index, HEADER, columns.schema)
         if now.size == columns.size and os.fstat(file.fileno()).st_ino == index.stat().st_ino:

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from harness.errors import BadInput, HarnessError
+from harness.safe_files import open_lock, write_file
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
@@ -50,9 +51,9 @@ class Appender:
         self.torn = set_aside_torn_tail(path)
         """Where a torn tail of an earlier process was put; None when there was none."""
         try:
-            self._file = open(path, "ab", buffering=0)
+            self._file = open(path, "ab", buffering=0, opener=_not_through_a_link)
         except OSError as error:
-            raise StoreFull(f"can not write to {path}: {error.strerror}") from error
+            raise StoreFull(f"can not write to {path}: {_reason(path, error)}") from error
         self.size = self._file.tell()
         self._spoilt = False
         """A torn line could not be cut off again: nothing more may be written behind it."""
@@ -139,21 +140,32 @@ def set_aside_torn_tail(path: Path) -> Path | None:
     if not path.exists():
         return None
     try:
-        with open(path, "r+b") as file:
+        with open(path, "r+b", opener=_not_through_a_link) as file:
             end = last_newline(file)
             size = file.seek(0, os.SEEK_END)
             if end == size:
                 return None
             folder = path.parent / "torn"
             folder.mkdir(exist_ok=True)
+            if folder.is_symlink():
+                raise StoreFull(f"can not write to {folder}: it is a link; remove it and run the same command again")
             kept = folder / f"{path.stem}-{end}-{time.time_ns()}.txt"
             file.seek(end)
-            kept.write_bytes(file.read())
+            write_file(kept, file.read())
             file.truncate(end)
             os.fsync(file.fileno())
             return kept
     except OSError as error:
-        raise StoreFull(f"can not write to {path}: {error.strerror}") from error
+        raise StoreFull(f"can not write to {path}: {_reason(path, error)}") from error
+
+
+def _not_through_a_link(path: str, flags: int) -> int:
+    """Open what is written in a run's folder: a link there, made by whoever sent the run, must not lead elsewhere."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def _reason(path: Path, error: OSError) -> str:
+    return "it is a link, which is not followed" if path.is_symlink() else str(error.strerror or error)
 
 
 def last_newline(file: Any, block: int = 1 << 16) -> int:
@@ -228,6 +240,8 @@ def read_record(path: Path, offset: int, kind: type[RecordT]) -> RecordT:
 def refuse_unwritable(folder: Path) -> None:
     """Raise `StoreFull` for a file of the folder that this process may not write, before anything is asked or played."""
     for path in (folder / name for name in (EPISODES, JUDGEMENTS, CALLS)):
+        if path.is_symlink():
+            raise StoreFull(f"can not write to {path}: it is a link, which is not followed")
         if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
             raise StoreFull(f"can not write to {path}: {'it is a folder' if path.is_dir() else 'permission denied'}")
 
@@ -242,9 +256,11 @@ class RunLock:
     def acquire(self) -> None:
         """Raises `BadInput` naming the holder when another process has the folder."""
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            fd = open_lock(self._path)
         except OSError as error:
-            raise BadInput(f"can not write to the run folder {self._path.parent}: {error.strerror}") from error
+            raise BadInput(
+                f"can not write to the run folder {self._path.parent}: {_reason(self._path, error)}"
+            ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -276,16 +292,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a small file durably, so that it is whole or as it was before. Raises `StoreFull`."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        fd = os.open(path.parent, os.O_RDONLY)
-        os.fsync(fd)
-        os.close(fd)
+        write_file(path, text, durable=True)
     except OSError as error:
         raise StoreFull(f"can not write {path}: {error.strerror}") from error
 

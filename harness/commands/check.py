@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.arms import load, load_run
-from harness.baseline import make_baseline, write_baseline
-from harness.check_reports import HEADLINES, INTERFACE, as_json, interface_rows, junit, markdown
+from harness.baseline import baseline_text, is_baseline, make_baseline
+from harness.check_reports import (
+    HEADLINES,
+    INTERFACE,
+    as_json,
+    interface_rows,
+    is_json,
+    is_junit,
+    is_markdown,
+    junit,
+    markdown,
+)
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import check_categories
 from harness.errors import BadInput
 from harness.failures import failure_lines
 from harness.ledger import LINE_HEADINGS
 from harness.regression import CellCheck, Check, check
+from harness.targets import Mine, Target, append_to, file_target, refuse_twice
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -27,6 +39,7 @@ def check_command(arguments: argparse.Namespace) -> int:
         return _make(arguments)
     if arguments.baseline is None or arguments.candidate is None:
         raise BadInput("give --baseline FILE and --candidate RUN (or --make-baseline RUN --out FILE)")
+    outputs = _outputs(arguments)
     result = check(
         load(_there(arguments.baseline), arguments.judge),
         load_run(_there(arguments.candidate), arguments.judge),
@@ -35,26 +48,46 @@ def check_command(arguments: argparse.Namespace) -> int:
         arguments.tolerance,
         check_categories(arguments.allow),
     )
-    _print(result)
-    summary = markdown(result)
-    _write(arguments.markdown, summary)
-    _write(arguments.junit, junit(result))
-    _write(arguments.json, json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # where a report is standard output, the table for people is not
+    _print(result, Console(stderr=any(target.descriptor == 1 for target, _ in outputs)))
+    for target, text in outputs:
+        target.write(text(result))
     if os.environ.get(STEP_SUMMARY):
-        _write(Path(os.environ[STEP_SUMMARY]), summary, "a")
+        append_to(Path(os.environ[STEP_SUMMARY]), STEP_SUMMARY, markdown(result))
     return result.exit_code
+
+
+Report = Callable[[Check], str]
+
+
+def _outputs(arguments: argparse.Namespace) -> list[tuple[Target, Report]]:
+    """The reports that are asked for, each with its checked place."""
+    reports: dict[str, tuple[Mine, Report]] = {
+        "markdown": (is_markdown, markdown),
+        "junit": (is_junit, junit),
+        "json": (is_json, _json),
+    }
+    found = [
+        (file_target(path, f"--{name}", mine), report)
+        for name, (mine, report) in reports.items()
+        if (path := getattr(arguments, name)) is not None
+    ]
+    refuse_twice([target for target, _ in found])
+    return found
+
+
+def _json(result: Check) -> str:
+    return json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _make(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         raise BadInput("--make-baseline RUN needs --out FILE")
+    out = file_target(arguments.out, "--out", is_baseline)
     baseline = make_baseline(load_run(_there(arguments.make_baseline), arguments.judge))
-    try:
-        write_baseline(baseline, arguments.out)
-    except OSError as error:
-        raise BadInput(f"can not write {arguments.out}: {error.strerror}") from error
+    out.write(baseline_text(baseline))
     rows = sum(len(cell.rows) for cell in baseline.cells)
-    print(f"{arguments.out}: {rows} outcomes of {len(baseline.cells)} cells")
+    print(f"{out.path}: {rows} outcomes of {len(baseline.cells)} cells", file=out.notes)
     return 0
 
 
@@ -64,19 +97,7 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _write(path: Path | None, text: str, mode: str = "w") -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise BadInput(f"can not write {path}: {error.strerror}") from error
-
-
-def _print(result: Check) -> None:
-    console = Console()
+def _print(result: Check, console: Console) -> None:
     names = ("cell", "baseline", "candidate", "difference", "verdict")
     print_grids(console, [Grid("", names, [_texts(cell) for cell in result.cells])], Look(words=("cell", "verdict")))
     _print_interface(console, result)

@@ -20,7 +20,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     export.add_argument("--to", choices=FORMATS, required=True)
     export.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="a folder (hf-dataset) or file to write"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a folder (hf-dataset) or file to write; - is standard output",
     )
     export.add_argument("--judge", help="csv: use this judge's scores (its label) instead of the run's own")
     export.add_argument("--rewards", metavar="LABEL", help="sharegpt: whose process rewards, where there are several")
@@ -43,29 +47,32 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _do_export(arguments: argparse.Namespace) -> int:
     from harness.errors import BadInput
     from harness.store import read_manifest
+    from harness.targets import file_target, folder_target
 
     if arguments.to != "sharegpt":
         read_manifest(arguments.run)
     if not 0 <= arguments.gamma <= 1:
         raise BadInput(f"--gamma {arguments.gamma}: expected a number from 0 to 1")
     if arguments.to == "csv":
-        from harness.export.tables import write_csv
+        from harness.export.tables import is_episodes_csv, write_csv
         from leaderboard.tables import check_judge
 
+        out = file_target(arguments.out, "--out", is_episodes_csv)
         if arguments.judge is not None:
             check_judge([arguments.run], arguments.judge)
-        print(f"{arguments.out}: {write_csv(arguments.run, arguments.out, arguments.judge)} episodes")
+        print(f"{out.path}: {write_csv(arguments.run, out, arguments.judge)} episodes", file=out.notes)
     elif arguments.to == "hf-dataset":
-        from harness.export.dataset import write_dataset
+        from harness.export.dataset import is_dataset, write_dataset
 
-        counts = write_dataset(arguments.run, arguments.out)
+        counts = write_dataset(arguments.run, folder_target(arguments.out, "--out", is_dataset))
         print(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     else:
-        from harness.export.sharegpt import export_sharegpt
+        from harness.export.sharegpt import export_sharegpt, is_exported
 
-        done = export_sharegpt(arguments.run, arguments.out, arguments.rewards, arguments.gamma, arguments.normalize)
+        out = file_target(arguments.out, "--out", is_exported)
+        done = export_sharegpt(arguments.run, out, arguments.rewards, arguments.gamma, arguments.normalize)
         left = f"; {done.left_out} left out: a strategy without a reward, or a chat that does not alternate"
-        print(f"{done.path}: {done.conversations} conversations" + (left if done.left_out else ""))
+        print(f"{out.path}: {done.conversations} conversations" + (left if done.left_out else ""), file=out.notes)
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.comparability import mixed_readers
 from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
 from harness.money import price_text
 from harness.store import read_manifest
+from harness.targets import Target
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
 
@@ -60,6 +62,7 @@ def leaderboard_command(arguments: argparse.Namespace) -> int:
         runs = find_runs(arguments.runs)
     if arguments.judge is not None:
         check_judge(runs, arguments.judge)
+    page = None if arguments.html is None else _page(arguments.html)
     if arguments.published:
         from harness.commands.published import print_published, published_json
 
@@ -69,17 +72,25 @@ def leaderboard_command(arguments: argparse.Namespace) -> int:
         if arguments.format == "csv" or not runs:
             print_published(arguments.format, bool(runs))
             return 0
-    print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
-    if arguments.published:
-        print_published(arguments.format, True)
-    if arguments.html is not None:
+    # standard output is the table's alone, or the page's
+    with redirect_stdout(sys.stdout if page is None else page.notes):
+        print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
+        if arguments.published:
+            print_published(arguments.format, True)
+    if page is not None:
         from leaderboard.board import open_board
-        from leaderboard.page import write_page
+        from leaderboard.page import render
 
-        page = write_page(open_board(runs, arguments.judge, arguments.min_coverage), arguments.html)
-        # standard output is the table's alone
-        say(Console(stderr=True), f"page: {page}")
+        page.write(render(open_board(runs, arguments.judge, arguments.min_coverage)))
+        say(Console(stderr=True), f"page: {page.path}")
     return 0
+
+
+def _page(folder: Path) -> Target:
+    """The page's checked place, before the ranking is drawn."""
+    from leaderboard.page import page_target
+
+    return page_target(folder)
 
 
 def print_leaderboard(

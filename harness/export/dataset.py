@@ -16,11 +16,15 @@ from typing import Any
 from harness.errors import BadInput
 from harness.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.ledger import COUNTS, NO_EFFECT, PLAYERS, call_counts, episode_counts, without_effect
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, write_whole
+from harness.safe_files import new_folder, write_file
+from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest
+from harness.targets import read_start
 
 Row = dict[str, Any]
 AT_ONCE = 500
 """Records held in memory."""
+FILE = "test-00000-of-00001.parquet"
+"""Name of each configuration's only file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +109,34 @@ PARTS = (
 )  # fmt: skip
 
 
+MADE = "Episodes played with the strategist harness"
+"""Stands in the card of every such data set."""
+CARD, COPY = "README.md", "manifest.json"
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder was written by `write_dataset`, and holds nothing else. A version that was killed left its parts
+    without a card."""
+    names = {each.name for each in folder.iterdir()}
+    parts = {part.name for part in PARTS}
+    files = {each.name for name in names & parts for each in (folder / name).glob("*")}
+    ours = names <= {*parts, CARD, COPY} and files <= {FILE, ".test.parquet.tmp"}
+    return ours and (MADE in read_start(folder / CARD) if CARD in names else bool(names & parts))
+
+
 def write_dataset(run: Path, out: Path) -> dict[str, int]:
-    """Write the data set into the folder `out`; returns rows per configuration. The last line of an id counts, as for
-    every reader. Raises `BadInput` without pyarrow, and for a folder that holds something else."""
+    """Write the data set as the folder `out`, whole or not at all; returns rows per configuration. The last line of an id
+    counts, as for every reader. Raises `BadInput` without pyarrow, and where the folder can not be written."""
     manifest = read_manifest(run)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "README.md").exists())):
-        raise BadInput(f"--out {out} holds something else; name a new folder")
-    counts = {part.name: _write_part(part, run, manifest["run"], out) for part in PARTS}
-    counts = {name: count for name, count in counts.items() if count}
-    write_whole(out / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    write_whole(out / "README.md", _card(manifest, counts))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(out) as folder:
+            counts = {part.name: _write_part(part, run, manifest["run"], folder) for part in PARTS}
+            counts = {name: count for name, count in counts.items() if count}
+            write_file(folder / COPY, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            write_file(folder / CARD, _card(manifest, counts))
+    except OSError as error:
+        raise BadInput(f"--out {out} can not be written: {error.strerror or error}") from error
     return counts
 
 
@@ -127,12 +149,10 @@ def _write_part(part: Part, run: Path, name: str, out: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     schema = _schema(part, arrow)
     records = _records(run / part.file, [row["offset"] for row in rows])
-    temporary = folder / ".test.parquet.tmp"
-    with parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(folder / FILE, schema, compression="zstd") as writer:
         while batch := list(islice(records, AT_ONCE)):
             table = [{"run": name, **part.row(record), "record": text} for record, text in batch]
             writer.write_table(arrow.Table.from_pylist(table, schema=schema))
-    temporary.replace(folder / "test-00000-of-00001.parquet")
     return len(rows)
 
 
@@ -168,7 +188,7 @@ def _schema(part: Part, arrow: Any) -> Any:
 def read_back(out: Path, part: str) -> list[Row]:
     """The records of a data set's configuration, as they stood in the run's file. Raises `BadInput`."""
     _, parquet = _pyarrow()
-    path = out / part / "test-00000-of-00001.parquet"
+    path = out / part / FILE
     if not path.exists():
         raise BadInput(f"{out} has no configuration {part!r}")
     return [json.loads(text) for text in parquet.read_table(path, columns=["record"])["record"].to_pylist()]
@@ -190,7 +210,7 @@ def _card(manifest: Row, counts: dict[str, int]) -> str:
     )
     lines = [f"- `{name}`: {count} rows" for name, count in counts.items()]
     return (
-        f"---\nconfigs:\n{configs}\n---\n\n# {manifest['run']}\n\nEpisodes played with the strategist harness "
+        f"---\nconfigs:\n{configs}\n---\n\n# {manifest['run']}\n\n{MADE} "
         f"(judge: {manifest['judge'] or 'none'}).\n\n"
         + "\n".join(lines)
         + "\n\n`record` is the whole record as JSON; `manifest.json` "

@@ -7,55 +7,79 @@ Nothing is tokenised or cut at a length: that is `harness train prepare`'s, whos
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import BadInput
 from harness.index import latest_episodes, latest_process_rewards
 from harness.judging.returns import GAMMA, Normalisation, returns
 from harness.records import EpisodeRecord, ProcessRewardRecord
-from harness.store import EPISODES, PROCESS_REWARDS, read_record, write_whole
+from harness.safe_files import write_file
+from harness.store import EPISODES, PROCESS_REWARDS, read_record
+from harness.targets import Target, holds_json
 from harness.training.played import PlayedStrategy, played_strategies, trained_seats
 from harness.training.sharegpt import NAMES, Written, dataset_info, write_sharegpt
 
-PREPARED = "dataset.jsonl"
+PREPARED, INFO = "dataset.jsonl", "dataset_info.json"
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a file was written by `export_sharegpt`: the `dataset_info.json` beside it names it as it does."""
+    entry = dataset_info(path.stem, path)
+    return holds_json(path.with_name(INFO), lambda info: info.get(path.stem) == entry[path.stem])
 
 
 def export_sharegpt(
-    source: Path, out: Path, label: str | None = None, gamma: float = GAMMA, normalize: Normalisation = "epo"
+    source: Path, out: Target, label: str | None = None, gamma: float = GAMMA, normalize: Normalisation = "epo"
 ) -> Written:
-    """Write the file `out` and `dataset_info.json` beside it. `source` is a run with process rewards (`label`: whose,
-    where there are several), or a folder that `harness train prepare` wrote. Raises `BadInput`."""
-    if out.suffix != ".json":
-        raise BadInput(f"--out {out}: LLaMA-Factory reads a .json file; name one")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    written = (
-        write_sharegpt(source, out) if (source / PREPARED).exists() else _from_run(source, out, label, gamma, normalize)
-    )
-    info = dataset_info(out.stem, out)
-    write_whole(out.with_name("dataset_info.json"), json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+    """Write the file `out`, and its entry in the `dataset_info.json` beside it (whose other entries stay). `source` is a run
+    with process rewards (`label`: whose, where there are several), or a folder that `harness train prepare` wrote. Raises
+    `BadInput`."""
+    if out.plain and out.path.suffix != ".json":
+        raise BadInput(f"--out {out.path}: LLaMA-Factory reads a .json file; name one")
+    info = _merged_info(out.path) if out.plain else None
+    with out.open() as file:
+        written = (
+            write_sharegpt(source, out.path, file)
+            if (source / PREPARED).exists()
+            else _from_run(source, out.path, file, label, gamma, normalize)
+        )
+        if info is not None:
+            # before the file is put in place: where this is killed, the same command knows the file as its own
+            write_file(out.path.with_name(INFO), json.dumps(info, indent=2, ensure_ascii=False) + "\n")
     return written
 
 
-def _from_run(run: Path, out: Path, label: str | None, gamma: float, normalize: Normalisation) -> Written:
+def _merged_info(path: Path) -> dict[str, Any]:
+    """What `dataset_info.json` is to hold. Raises `BadInput` where there is one that is none, or that knows the name as
+    another file's."""
+    place, entry = path.with_name(INFO), dataset_info(path.stem, path)
+    if not place.exists():
+        return entry
+    found: dict[str, Any] = {}
+    if place.is_symlink() or not holds_json(place, lambda info: found.update(info) is None):
+        raise BadInput(f"--out {path}: {place} is no `dataset_info.json` of LLaMA-Factory; name another folder.")
+    if found.get(path.stem, entry[path.stem]) != entry[path.stem]:
+        raise BadInput(f"--out {path}: {place} has another data set of the name {path.stem!r}; name another file.")
+    return found | entry
+
+
+def _from_run(
+    run: Path, out: Path, file: IO[bytes], label: str | None, gamma: float, normalize: Normalisation
+) -> Written:
     chosen, kept, left_out = _label(run, label), 0, 0
-    temporary = out.with_name(f".{out.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        for item in _items(run, chosen, gamma, normalize):
-            if item is None:
-                left_out += 1
-                continue
-            file.write(("[\n" if not kept else ",\n") + json.dumps(item, ensure_ascii=False))
-            kept += 1
-        file.write("\n]\n")
+    for item in _items(run, chosen, gamma, normalize):
+        if item is None:
+            left_out += 1
+            continue
+        file.write((("[\n" if not kept else ",\n") + json.dumps(item, ensure_ascii=False)).encode())
+        kept += 1
     if not kept:
-        temporary.unlink()
         raise BadInput(
             f"{run} has no strategies of a second model with rewards {chosen!r}: nothing to export ({left_out} left out)"
         )
-    os.replace(temporary, out)
+    file.write(b"\n]\n")
     return Written(out, kept, left_out)
 
 

@@ -3,24 +3,36 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from harness.targets import Target, read_start
 from leaderboard.tables import episodes
 
 LEFT_OUT = ("offset", "length", "needs_judge")
+HEAD = "run,episode_id,cell,environment,split,protocol,pairing,actor,strategist,task_id,group,order,repeat,seed,"
+"""Begins every such file, of earlier versions, too."""
+AT_ONCE = 20_000
+"""Rows that are text at a time."""
 
 
-def write_csv(run: Path, out: Path, judge: str | None = None) -> int:
+def is_episodes_csv(path: Path) -> bool:
+    """Whether a file was written by `write_csv`."""
+    return read_start(path).startswith(HEAD)
+
+
+def write_csv(run: Path, out: Target, judge: str | None = None) -> int:
     """Write the run's episodes to the file `out`, whole or not at all; returns how many. Numbers keep full precision."""
     table = csv_table(run, judge)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    table.to_csv(temporary, index=False)
-    os.replace(temporary, out)
+    out.write(_parts(table))
     return len(table)
+
+
+def _parts(table: pd.DataFrame) -> Iterator[str]:
+    for start in range(0, max(len(table), 1), AT_ONCE):
+        yield table[start : start + AT_ONCE].to_csv(index=False, header=start == 0)
 
 
 def csv_table(run: Path, judge: str | None = None) -> pd.DataFrame:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import BadInput
-from harness.store import write_whole
 from harness.training.dataset import Row, TokenSequence, read_dataset, read_manifest
 from harness.training.played import PlayedStrategy
 
@@ -155,10 +154,10 @@ def _played(item: ShareGptItem) -> list[PlayedStrategy]:
     return found
 
 
-def write_sharegpt(prepared: Path, out: Path) -> Written:
-    """Write a prepared folder as EPO's file, so that LLaMA-Factory with EPO's loss trains on it. Prepare with the layout
-    `chat`: that format averages over all answers of a conversation. Raises `BadInput` where nothing of it can be
-    written."""
+def write_sharegpt(prepared: Path, out: Path, file: IO[bytes]) -> Written:
+    """Write a prepared folder as EPO's file `out`, which is open as `file`, so that LLaMA-Factory with EPO's loss trains on
+    it. Prepare with the layout `chat`: that format averages over all answers of a conversation. Raises `BadInput` where
+    nothing of it can be written."""
     read_manifest(prepared)
     sequences = [sequence for row in read_dataset(prepared) for sequence in row.sequences]
     items = [_item(sequence) for sequence in sequences if _holds(sequence)]
@@ -166,7 +165,7 @@ def write_sharegpt(prepared: Path, out: Path) -> Written:
         raise BadInput(
             f"none of the {len(sequences)} sequences in {prepared} fits EPO's format; prepare them with layout=chat"
         )
-    write_whole(out, json.dumps(items, ensure_ascii=False, indent=1) + "\n")
+    file.write((json.dumps(items, ensure_ascii=False, indent=1) + "\n").encode())
     return Written(out, len(items), len(sequences) - len(items))
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from harness.errors import BadInput
+from harness.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
@@ -42,23 +42,32 @@ READING = (
     "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
     "Goals of different judges, partners, splits or protocols are not comparable.",
 )
-
-
+MADE = "Made by `harness leaderboard --html`. This page fetches nothing."
+HTML = "--html"
 CLASSES = {"published": "published"}
 """Sections that look apart."""
 
 
+def page_target(folder: Path) -> Target:
+    """The place of the page in a folder that the user named, or the stream in its place. Raises `BadInput`."""
+    stream = descriptor_of(folder) is not None or (folder.exists() and not folder.is_dir() and not folder.is_file())
+    if stream:
+        return file_target(folder, HTML, is_page)
+    if folder.is_file() or (folder.is_symlink() and not folder.exists()):
+        raise BadInput(f"{HTML} {folder}: a file stands there; give a folder, in which the page is index.html.")
+    return file_target(folder / "index.html", HTML, is_page)
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of ours."""
+    return MADE in read_start(path, LARGEST)
+
+
 def write_page(board: Board, folder: Path) -> Path:
     """Write `folder/index.html`, whole or not at all; returns its path. Raises `BadInput` where that can not be."""
-    target = folder / "index.html"
-    temporary = folder / f".index.html.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(render(board), encoding="utf-8")
-        os.replace(temporary, target)
-    except OSError as error:
-        raise BadInput(f"--html {folder}: {error.strerror or error}; give a folder that can be written") from error
-    return target
+    target = page_target(folder)
+    target.write(render(board))
+    return target.path
 
 
 def render(board: Board) -> str:
@@ -93,7 +102,7 @@ def _body(board: Board) -> list[Content]:
     main = node("main")
     for name, heading, parts in sections:
         main.append(node("section", node("h2", heading), *parts, id=name, class_=CLASSES.get(name)))
-    return [top, main, node("footer", "Made by `harness leaderboard --html`. This page fetches nothing.")]
+    return [top, main, node("footer", MADE)]
 
 
 def _sections(board: Board) -> list[tuple[str, str, list[Content]]]:

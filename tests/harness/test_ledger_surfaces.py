@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.arms import load_run
-from harness.baseline import make_baseline, read_baseline, write_baseline
+from harness.baseline import baseline_text, make_baseline, read_baseline
 from harness.cli import main
 from harness.comparison import compare
 from harness.conclusions import conclusions, interface_sentences
@@ -90,7 +90,7 @@ def test_the_export_sums_to_the_same(run: Path) -> None:
 
 def test_check_lists_both_sides(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     baseline, again, report = tmp_path / "baseline.json", tmp_path / "again", tmp_path / "check.json"
-    write_baseline(make_baseline(load_run(run)), baseline)
+    baseline.write_text(baseline_text(make_baseline(load_run(run))))
     shutil.copytree(run, again)
     edited(again, lambda record, call: call.update(read="ok"))
     manifest = json.loads((again / "manifest.json").read_text("utf-8"))

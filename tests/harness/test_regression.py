@@ -18,7 +18,7 @@ import environments.webshop.baselines
 from environments.base import Action, BaselineEntry
 from environments.prompts import Prompt
 from harness.arms import Arms, load, load_run
-from harness.baseline import make_baseline, read_baseline, write_baseline
+from harness.baseline import baseline_text, make_baseline, read_baseline
 from harness.check_reports import as_json, junit, markdown
 from harness.cli import main
 from harness.errors import BadInput
@@ -42,7 +42,7 @@ def baseline(tmp_path: Path) -> Path:
     """A baseline file of a noisy run."""
     LEVERS.update(noise=1, salt=1)
     path = tmp_path / "baseline.json"
-    write_baseline(make_baseline(load_run(play(tmp_path / "base"))), path)
+    path.write_text(baseline_text(make_baseline(load_run(play(tmp_path / "base")))))
     return path
 
 
@@ -71,7 +71,7 @@ def test_a_broken_rule_agent_turns_red_and_an_unchanged_one_passes(
     shop = [{"name": "webshop", "split": "builtin-test", "tasks": 24, "options": {"max_steps": 6}}]
     spec = {"environments": shop, "actors": ["script:rule"], "judge": None, "models": {}}
     path = tmp_path / "baseline.json"
-    write_baseline(make_baseline(load_run(play(tmp_path / "base", **spec))), path)
+    path.write_text(baseline_text(make_baseline(load_run(play(tmp_path / "base", **spec)))))
     same = check(load(path), load_run(play(tmp_path / "same", **spec)), tolerance=0.4)
     assert (same.verdict, same.exit_code) == ("pass", 0)
     lost = BaselineEntry(lambda seat_play, seat, random: Action("search[nothing]"), "lost", reads_hidden_state=False)

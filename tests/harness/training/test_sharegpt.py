@@ -11,7 +11,7 @@ import pytest
 from harness.errors import BadInput
 from harness.training.dataset import read_dataset, read_manifest
 from harness.training.prepare import PrepareOptions, prepare
-from harness.training.sharegpt import read_sharegpt, write_sharegpt
+from harness.training.sharegpt import Written, read_sharegpt, write_sharegpt
 from tests.extras import required
 
 required("torch")
@@ -49,6 +49,11 @@ def written(path: Path, items: Any) -> Path:
     return path
 
 
+def exported(prepared: Path, path: Path) -> Written:
+    with path.open("wb") as file:
+        return write_sharegpt(prepared, path, file)
+
+
 def test_their_file_becomes_sequences_with_its_scores_as_weights(tokenizer: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "rl.json", THEIRS)
     prepare([path], PrepareOptions(), tokenizer, tmp_path / "data")
@@ -67,7 +72,7 @@ def test_their_file_becomes_sequences_with_its_scores_as_weights(tokenizer: Path
 def test_ours_is_theirs_after_a_round_trip(tokenizer: Path, tmp_path: Path) -> None:
     run, _ = played.play(tmp_path / "run")
     prepare([run], PrepareOptions(), tokenizer, tmp_path / "data")
-    done = write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    done = exported(tmp_path / "data", tmp_path / "rl.json")
     assert (done.conversations, done.left_out) == (4, 0)
     prepare([tmp_path / "rl.json"], PrepareOptions(), tokenizer, tmp_path / "again")
     ours, again = read_dataset(tmp_path / "data"), read_dataset(tmp_path / "again")
@@ -81,7 +86,7 @@ def test_what_we_write_passes_the_checks_of_their_loader(tokenizer: Path, tmp_pa
     reads at every gpt."""
     run, _ = played.play(tmp_path / "run")
     prepare([run], PrepareOptions(), tokenizer, tmp_path / "data")
-    write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    exported(tmp_path / "data", tmp_path / "rl.json")
     for item in json.loads((tmp_path / "rl.json").read_text()):
         turns = item["conversations"]
         assert len(turns) % 2 == 0
@@ -92,7 +97,7 @@ def test_what_we_write_passes_the_checks_of_their_loader(tokenizer: Path, tmp_pa
 def test_chats_the_format_can_not_hold_are_left_out_and_counted(tokenizer: Path, tmp_path: Path) -> None:
     run, _ = played.play(tmp_path / "run")
     prepare([run], PrepareOptions(layout="per-turn"), tokenizer, tmp_path / "data")
-    done = write_sharegpt(tmp_path / "data", tmp_path / "rl.json")
+    done = exported(tmp_path / "data", tmp_path / "rl.json")
     assert (done.conversations, done.left_out) == (
         4,
         8,
