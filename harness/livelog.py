@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.errors import BadInput
+from harness.invocation import installs
 from harness.metering import Meter
 from harness.plan import Unit
 from harness.progress import Progress
@@ -41,7 +42,7 @@ class TensorBoardLog:
         try:
             from tensorboard.summary import Writer
         except ImportError:
-            raise BadInput("log: tensorboard needs TensorBoard: pip install 'strategist-harness[log]'") from None
+            raise BadInput(f"log: tensorboard needs TensorBoard: {installs('log')}") from None
         self._writer = Writer(str(folder / FOLDER))
 
     def write(self, values: dict[str, float], step: int) -> None:

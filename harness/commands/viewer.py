@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.invocation import called_as, installs
 
 FIRST_PORT, TRIES = 8501, 100
 OPTIONS = {
@@ -51,7 +52,7 @@ def viewer_command(arguments: argparse.Namespace) -> int:
             raise BadInput(f"{path} is no folder; give a run's folder or a folder of runs, for example results/")
     for package in ("streamlit", "plotly"):
         if find_spec(package) is None:
-            raise BadInput(f"the viewer needs {package}: pip install 'strategist-harness[viewer]'")
+            raise BadInput(f"the viewer needs {package}: {installs('viewer')}")
     port = free_port(FIRST_PORT, TRIES) if arguments.port is None else free_port(arguments.port, 1)
     print(f"harness viewer: {', '.join(map(str, paths))} on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     return _serve(streamlit_arguments(paths, port))
@@ -92,5 +93,6 @@ def free_port(first: int, tries: int) -> int:
 def _serve(arguments: list[str]) -> int:
     from streamlit.web import cli
 
+    called_as()  # while the command line is still ours: the pages print commands, too
     sys.argv = ["streamlit", *arguments]
     return int(cli.main(args=arguments, prog_name="streamlit", standalone_mode=False) or 0)

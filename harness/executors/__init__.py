@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.errors import BadInput
+from harness.invocation import installs
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.runner import Stop
 
@@ -57,7 +58,7 @@ class Workforce:
 def on_ray(*given: Any) -> Executor:
     """The executor on a Ray cluster (`harness.executors.cluster.OnRay`). Raises `BadInput` without the package."""
     if importlib.util.find_spec("ray") is None:
-        raise BadInput("--executor ray needs the package ray; install the extra `ray`.")
+        raise BadInput(f"--executor ray needs the package ray: {installs('ray')}")
     from harness.executors.cluster import OnRay
 
     return OnRay(*given)

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.index import latest_episodes, latest_judgements, latest_process_rewards
+from harness.invocation import installs
 from harness.ledger import COUNTS, NO_EFFECT, PLAYERS, call_counts, episode_counts, without_effect
 from harness.safe_files import new_folder, write_file
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest
@@ -199,7 +200,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise BadInput("--to hf-dataset needs pyarrow: pip install 'strategist-harness[export]'") from None
+        raise BadInput(f"--to hf-dataset needs pyarrow: {installs('export')}") from None
     return pyarrow, pyarrow.parquet
 
 

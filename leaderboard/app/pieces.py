@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from harness.invocation import as_called
 from leaderboard.charts import Chart
 from leaderboard.downloads import MIME, to_csv, to_latex, to_markdown
 from leaderboard.page.markup import Content, node
@@ -37,12 +38,12 @@ def heading(text: str, level: int = 2, anchor: str | None = None) -> Element:
 
 def note(text: str) -> None:
     """A remark in small print."""
-    show(node("p", text, class_="note"))
+    show(node("p", as_called(text), class_="note"))
 
 
 def notice(text: str, kind: str = "info") -> None:
     """A message that has to be seen. `kind`: info, warning or error."""
-    show(node("div", text, class_=f"notice {kind}", role="alert" if kind == "error" else "status"))
+    show(node("div", as_called(text), class_=f"notice {kind}", role="alert" if kind == "error" else "status"))
 
 
 def code_line(text: str) -> Element:
@@ -171,5 +172,5 @@ def _place(value: float, bounds: tuple[float, float]) -> float:
 def empty(what: str, *commands: str) -> None:
     """What stands where there is nothing: what is missing, and the commands that make some."""
     parts: list[Content] = [node("p", what)]
-    parts += [node("pre", command) for command in commands]
+    parts += [node("pre", as_called(command)) for command in commands]
     show(node("div", *parts, class_="empty", role="status"))

@@ -62,3 +62,20 @@ def test_a_program_that_is_not_on_the_path_names_itself_by_where_it_lies(program
 
 def test_a_program_on_the_path_is_called_by_its_name(program: Path, tmp_path: Path) -> None:
     assert refused(tmp_path, ["harness"], f"{program.parent}:/usr/bin:/bin") == "see `harness list`\n"
+
+
+def test_an_extra_is_installed_into_this_environment_and_from_this_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(invocation.__file__).resolve().parents[1]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert invocation.installs("viewer") == f"{sys.executable} -m pip install -e '{root}[viewer]'"
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "executable", str(root / ".venv" / "bin" / "python"))
+    assert invocation.installs("viewer") == ".venv/bin/python -m pip install -e '.[viewer]'"
+    program = tmp_path / "python"
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert invocation.installs("viewer") == "python -m pip install -e '.[viewer]'"

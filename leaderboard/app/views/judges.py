@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from harness.invocation import as_called
 from harness.judging.report import Report
 from leaderboard.app.frame import begin
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, show, table, texts
@@ -108,7 +109,7 @@ COLUMNS = [
     Column("n", lambda row: str(row["n"] or ""), number=True),
     Column("Groups", lambda row: str(row["groups"] or ""), number=True),
     Column("Verdict", lambda row: str(row["verdict"]), _verdict),
-    Column("What it is", lambda row: str(row["note"]), wide=True),
+    Column("What it is", lambda row: as_called(str(row["note"])), wide=True),
 ]
 
 
