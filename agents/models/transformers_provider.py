@@ -27,7 +27,7 @@ from agents.models.limits import shared_limit
 from agents.models.openmp import wait_passively
 from agents.models.reply import opened_by
 from agents.models.roles import plain_roles
-from agents.models.weights import bars_only_on_a_terminal, revision_of_weights, weights_of
+from agents.models.weights import no_loading_bars, revision_of_weights, weights_of
 from harness.errors import BadInput
 from harness.invocation import installs
 from harness.seeds import seed_from
@@ -126,9 +126,9 @@ def load(key: EngineKey, name: str) -> Loaded:
     weights = weights_of(key.weights, name)
     device = key.device if key.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        with bars_only_on_a_terminal():
-            tokenizer = AutoTokenizer.from_pretrained(weights)
-            model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=key.dtype)
+        no_loading_bars()
+        tokenizer = AutoTokenizer.from_pretrained(weights)
+        model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=key.dtype)
         model.to(device).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         said = " ".join(str(error).split())[:300]

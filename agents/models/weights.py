@@ -172,7 +172,7 @@ def _write_folder(gguf: Path, folder: Path, dtype: Dtype) -> dict[str, Any]:
     """Model and tokeniser into `folder`; returns what `ORIGIN` says."""
     wait_passively()
     facts = _gguf_facts(gguf)
-    with bars_only_on_a_terminal():
+    with one_bar_on_a_terminal():
         tokenizer = _tokenizer(gguf, facts["pre"])
         checked = _check_tokenizer(tokenizer, gguf)
         tokenizer.model_max_length = _save_model(gguf, folder, dtype)
@@ -256,9 +256,18 @@ def llamacpp_tokens(gguf: Path, texts: Iterable[str]) -> list[list[int]]:
         give_back(server)
 
 
+def no_loading_bars() -> None:
+    """Switch off transformers' bars for loading and saving in this process: they are lines upon lines in a log file, and
+    break up what else is drawn on a terminal."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 @contextlib.contextmanager
-def bars_only_on_a_terminal() -> Iterator[None]:
-    """The libraries' progress bars are lines upon lines in a log file."""
+def one_bar_on_a_terminal() -> Iterator[None]:
+    """Of the libraries' bars only that of unpacking a GGUF file, and none where nobody watches."""
+    no_loading_bars()
     with contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO()):
         yield
 

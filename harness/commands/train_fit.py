@@ -11,6 +11,7 @@ from harness.errors import BadInput
 from harness.training.fit import FitResult, TrainOptions, fit
 from harness.training.prepare import PrepareOptions, prepare
 from harness.training.sharegpt import is_sharegpt
+from harness.training.steps import Steps
 
 
 def fit_command(arguments: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def fit_command(arguments: argparse.Namespace) -> int:
         if not data.is_file():
             raise BadInput(f"there is no file {data}")
         data = prepare([data], PrepareOptions(), arguments.model, arguments.out / "data").folder
-    print_fitted(fit(data, arguments.model, options, arguments.out))
+    print_fitted(fit(data, arguments.model, options, arguments.out, Steps("fit")))
     return 0
 
 

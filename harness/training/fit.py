@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import BadInput, HarnessError
 from harness.store import RunLock, write_whole
 from harness.training.dataset import DATASET, read_manifest
+from harness.training.steps import Steps
 
 CHECKPOINT = "model"
 """The finished checkpoint's folder inside `out`."""
@@ -91,10 +92,10 @@ class FitResult:
     learning_rate, mean_return, logprob, weight, kl, zero_returns, tokens_per_second, …"""
 
 
-def fit(data: Path, base_model: Path, options: TrainOptions, out: Path) -> FitResult:
+def fit(data: Path, base_model: Path, options: TrainOptions, out: Path, steps: Steps | None = None) -> FitResult:
     """Train and return the checkpoint `out/model`, which is whole or absent. A killed call goes on from its last
-    checkpoint when called again; a finished one returns at once. Raises `BadInput` where `out` belongs to other data, another
-    start model or other options, or another process trains there."""
+    checkpoint when called again; a finished one returns at once. `steps`: who tells a person how far it is. Raises
+    `BadInput` where `out` belongs to other data, another start model or other options, or another process trains there."""
     identity = _identity(data, base_model, options)
     out.mkdir(parents=True, exist_ok=True)
     if options.launch is not None:
@@ -105,7 +106,11 @@ def fit(data: Path, base_model: Path, options: TrainOptions, out: Path) -> FitRe
     def train() -> None:
         from harness.training.fitting import train
 
-        train(data, base_model, options, out)
+        try:
+            train(data, base_model, options, out, steps)
+        finally:
+            if steps is not None:
+                steps.end()
 
     return fit_once(out, identity, train)
 

@@ -17,11 +17,12 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PrinterCallback
 from transformers.integrations import TensorBoardCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from trl import SFTConfig
 
+from agents.models.weights import no_loading_bars
 from harness.errors import BadInput, HarnessError
 from harness.leaks import CARD, TrainingTasks, read_training_tasks
 from harness.store import write_whole
@@ -31,6 +32,7 @@ from harness.training.fit import CHECKPOINT, LoraOptions, TrainOptions
 from harness.training.journal import WHOLE, Journal
 from harness.training.loss import LossOptions
 from harness.training.reference import reference_logprobs
+from harness.training.steps import Steps
 from harness.training.tokens import load_tokenizer
 from harness.training.trainer import StrategistTrainer
 
@@ -47,13 +49,14 @@ TEXTS = (
 SETTINGS = "generation_config.json"
 
 
-def train(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+def train(data: Path, base_model: Path, options: TrainOptions, out: Path, steps: Steps | None = None) -> None:
     """Train, or go on training, until `out/model` is there. The last state of the trainer is what the checkpoint is made
-    of, so that one which was killed after its last step takes no step more."""
+    of, so that one which was killed after its last step takes no step more. `steps`: who tells a person how far it is."""
+    no_loading_bars()
     last = last_state(out / STATES)
     if last is None or not is_final(last):
         with own_random_state():
-            _train(data, base_model, options, out, last)
+            _train(data, base_model, options, out, last, steps)
         last = last_state(out / STATES)
     if PartialState().is_main_process:
         assert last is not None
@@ -63,13 +66,15 @@ def train(data: Path, base_model: Path, options: TrainOptions, out: Path) -> Non
     PartialState().wait_for_everyone()
 
 
-def _train(data: Path, base_model: Path, options: TrainOptions, out: Path, last: Path | None) -> None:
+def _train(
+    data: Path, base_model: Path, options: TrainOptions, out: Path, last: Path | None, steps: Steps | None
+) -> None:
     tokenizer = load_tokenizer(base_model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     collator = Collator(tokenizer.pad_token_id)
-    rows = _rows(data, base_model, options, collator, out)
-    journal = Journal(out, has_reference="reference" in rows[0])
+    rows = _rows(data, base_model, options, collator, out, steps)
+    journal = Journal(out, "reference" in rows[0], steps)
     arguments = _arguments(options, out)  # before the model: DeepSpeed's ZeRO-3 then shards it while it loads
     trainer = StrategistTrainer(
         model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
@@ -82,10 +87,13 @@ def _train(data: Path, base_model: Path, options: TrainOptions, out: Path, last:
         loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
     )
     journal.trainer = trainer
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
 
 
-def _rows(data: Path, base_model: Path, options: TrainOptions, collator: Collator, out: Path) -> list[dict[str, Any]]:
+def _rows(
+    data: Path, base_model: Path, options: TrainOptions, collator: Collator, out: Path, steps: Steps | None
+) -> list[dict[str, Any]]:
     """The data set as a table, with the log-probabilities that the options need."""
     rows = [columns(row) for row in read_dataset(data)]
     _check_tokens(rows, base_model)
@@ -97,7 +105,8 @@ def _rows(data: Path, base_model: Path, options: TrainOptions, collator: Collato
     for name, folder in wanted.items():
         same = "old" if folder == base_model else name
         kept = out / f"{same}.safetensors"
-        for row, values in zip(rows, reference_logprobs(folder, rows, collator, options.bf16, kept), strict=True):
+        found = reference_logprobs(folder, rows, collator, options.bf16, kept, steps)
+        for row, values in zip(rows, found, strict=True):
             row[name] = values
     return rows
 
@@ -141,6 +150,7 @@ def _config(options: TrainOptions, out: Path, accelerated: bool) -> SFTConfig:
         logging_steps=options.log_steps,
         logging_nan_inf_filter=False,
         report_to="none",
+        disable_tqdm=True,
         use_cpu=not accelerated,
         dataloader_pin_memory=accelerated,
         remove_unused_columns=False,

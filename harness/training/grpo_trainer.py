@@ -20,16 +20,18 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from agents.models.transformers_provider import serving
+from agents.models.weights import no_loading_bars
 from harness.leaks import CARD, TrainingTasks
 from harness.training.config import TrainConfig
 from harness.training.fit import FitResult, fit_once, identity_of
 from harness.training.fitting import STATES, finish, is_final, last_state, lora_config, own_random_state, tensorboard
 from harness.training.grpo import ROUNDS, Play, Prompt, Rollouts, Rows, rows_of, serving_config
 from harness.training.journal import Journal
+from harness.training.steps import Steps
 from harness.training.tokens import ChatTokens, load_tokenizer
 
 CLIP = 0.2
@@ -50,6 +52,8 @@ class OnPolicy:
     play: Play
     learnt: TrainingTasks
     """What the checkpoint will have learnt from."""
+    steps: Steps | None = None
+    """Who tells a person how far it is."""
 
 
 def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
@@ -70,6 +74,7 @@ def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
 
 
 def _fit(training: OnPolicy, out: Path) -> None:
+    no_loading_bars()
     last = last_state(out / STATES)
     if last is None or not is_final(last):
         with own_random_state():
@@ -83,7 +88,9 @@ def _train(training: OnPolicy, out: Path, last: Path | None) -> None:
     with warnings.catch_warnings():  # the hook is "experimental"; TRL uses names that transformers has changed
         warnings.filterwarnings("ignore", message="You are using 'rollout_func'", category=UserWarning)
         warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
-        _trainer(training, out).train(resume_from_checkpoint=str(last) if last else None)
+        trainer = _trainer(training, out)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
 
 
 def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
@@ -99,7 +106,7 @@ def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
         args=_arguments(training, out),
         train_dataset=Dataset.from_list(prompts),
         processing_class=tokenizer,
-        callbacks=[Journal(out, has_reference=options.kl > 0), *tensorboard(options, out)],
+        callbacks=[Journal(out, options.kl > 0, training.steps), *tensorboard(options, out)],
         peft_config=lora_config(options.lora),
     )
 
@@ -137,6 +144,7 @@ def _arguments(training: OnPolicy, out: Path) -> GRPOConfig:
         save_total_limit=2,
         logging_steps=options.log_steps,
         report_to="none",
+        disable_tqdm=True,
         use_cpu=not accelerated,
         dataloader_pin_memory=accelerated,
     )

@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from harness.store import scan, set_aside_torn_tail, write_whole
+from harness.training.steps import Steps
 from harness.training.trainer import NAMES, StrategistTrainer
 
 LOG, WHOLE = "log.jsonl", "whole.json"
@@ -26,8 +27,10 @@ class Journal(TrainerCallback):
     with in effect), `kl` (estimate, null without a reference), `zero_returns` (share of rows whose weights are all 0),
     `rows`, `strategies`, `tokens`, `tokens_per_second`, `target_tokens_per_second`."""
 
-    def __init__(self, folder: Path, has_reference: bool) -> None:
+    def __init__(self, folder: Path, has_reference: bool, steps: Steps | None = None) -> None:
+        """`steps`: who tells a person how far it is."""
         self.folder = folder
+        self._steps = steps
         self.has_reference = has_reference
         self.trainer: StrategistTrainer | None = None
         self._since = 0.0
@@ -39,9 +42,13 @@ class Journal(TrainerCallback):
             set_aside_torn_tail(self.folder / LOG)
             kept = [line for line in read_log(self.folder) if line["step"] <= state.global_step]
             write_whole(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in kept))
+            if self._steps is not None:
+                self._steps.begin(state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Hand the figures to the trainer's own log, so that every reporter gets them."""
+        if self._steps is not None and state.is_world_process_zero and not control.should_log:
+            self._steps.step(state.global_step)
         trainer = self.trainer
         if not control.should_log or trainer is None or trainer.tally is None:
             return
@@ -74,6 +81,8 @@ class Journal(TrainerCallback):
         line.setdefault("kl", None)
         with open(self.folder / LOG, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if self._steps is not None:
+            self._steps.step(state.global_step, logs["loss"])
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A checkpoint with this mark is whole: every process has written its part."""

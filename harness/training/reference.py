@@ -14,17 +14,23 @@ from accelerate.utils import gather_object
 from safetensors.torch import load_file, save_file
 
 from harness.training.batches import Collator, target_logprobs
+from harness.training.steps import Steps
 
 
 def reference_logprobs(
-    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, kept: Path
+    model_folder: Path,
+    rows: Sequence[dict[str, Any]],
+    collator: Collator,
+    bf16: bool,
+    kept: Path,
+    steps: Steps | None = None,
 ) -> list[list[float]]:
     """For every row the log-probabilities of its trained tokens under the model in `model_folder`, in training's precision.
     `kept`: the file they are read from, or written to. Every process computes its share; the model has to fit one
-    device."""
+    device. `steps`: who tells a person how far it is."""
     state = PartialState()
     if not kept.exists():
-        shares = _computed(model_folder, rows, collator, bf16, state)
+        shares = _computed(model_folder, rows, collator, bf16, state, steps)
         if state.is_main_process:
             temporary = kept.with_name(f".{kept.name}.tmp")
             save_file({str(number): torch.tensor(values) for number, values in shares}, temporary)
@@ -36,16 +42,26 @@ def reference_logprobs(
 
 @torch.no_grad()
 def _computed(
-    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, state: PartialState
+    model_folder: Path,
+    rows: Sequence[dict[str, Any]],
+    collator: Collator,
+    bf16: bool,
+    state: PartialState,
+    steps: Steps | None,
 ) -> list[tuple[int, list[float]]]:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).to(state.device).eval()
     precision = torch.autocast(state.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-    mine = []
+    mine: list[tuple[int, list[float]]] = []
+    told = steps if state.is_main_process else None
+    if told is not None:
+        told.begin(len(rows), what="log-probabilities of the start, row")
     for number in range(state.process_index, len(rows), state.num_processes):
         batch = {name: value.to(state.device) for name, value in collator([rows[number]]).items()}
         with precision:
             mine.append((number, target_logprobs(model, batch).tolist()))
+        if told is not None:
+            told.step(number + 1)
     every: list[tuple[int, list[float]]] = gather_object(mine)
     return every

@@ -57,6 +57,7 @@ from harness.training.prepare import prepare
 from harness.training.results import (
     arm_results,
     counts_of,
+    goal_lines,
     mean_results,
     owed_by,
     record_files,
@@ -64,6 +65,7 @@ from harness.training.results import (
     weight_files,
 )
 from harness.training.stages import Made, Marker, Stage, Stages
+from harness.training.steps import Steps
 
 
 class Interrupted(HarnessError):
@@ -158,6 +160,7 @@ class SelfPlay:
             open_folder(self.folder, self.config, self._facts())
             rows = [self._start_row()]
             self._write(rows)
+            self._say_goal(rows)
             for k in range(1, self.config.iterations + 1):
                 self._iteration(k, rows)
             write_curve(self.folder.path, rows)
@@ -185,6 +188,7 @@ class SelfPlay:
             ranked = self._rank(k, trained_weights(self.start, self.folder, k))
             rows[-1] = row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
             self._write(rows)
+            self._say_goal(rows)
         write_card(self.folder, self.config, self.start, k, rows)
 
     def _learn_from_play(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker, Marker]:
@@ -216,11 +220,11 @@ class SelfPlay:
             self.progress.say(
                 f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"
             )
-            _quiet(self.progress.console.is_terminal)
+            steps = Steps(f"fit-{k}", self.progress.console, live=False)
             learnt = TrainingTasks(
                 description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(self._learnt(k))
             )
-            result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt), out)
+            result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt, steps), out)
             runs = [self.folder.round(k, number) for number in range(len(rounds))]
             numbers = {
                 **self._fit_numbers(weights, result, out),
@@ -295,8 +299,8 @@ class SelfPlay:
 
         def do() -> Made:
             self.progress.say(f"fit-{k}: from {weights.folder}")
-            _quiet(self.progress.console.is_terminal)
-            result = fit(self.folder.data(k), weights.folder, options, out)
+            steps = Steps(f"fit-{k}", self.progress.console)
+            result = fit(self.folder.data(k), weights.folder, options, out, steps)
             write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
             return Made(weight_files(result.checkpoint), self._fit_numbers(weights, result, out))
 
@@ -329,7 +333,7 @@ class SelfPlay:
             self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.jobs())} with something left to do")
             for torn in run.torn:
                 self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
-            summary = execute(run, Progress(self.progress.console))
+            summary = execute(run, Progress(self.progress.console, title=stage))
         if summary.stopped == "interrupted":
             raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
         owed = owed_by(summary)
@@ -380,19 +384,15 @@ class SelfPlay:
         }
         return {"start": {"folder": str(self.start.folder), "hash": self.start.hash}, "tasks": tasks}
 
+    def _say_goal(self, rows: list[CurveRow]) -> None:
+        for line in goal_lines(rows[-1], rows[0]):
+            self.progress.say(line)
+
     def _write(self, rows: list[CurveRow]) -> None:
         """Write the curve as far as it goes. Not while finished stages are passed over: the curve that is there goes
         further."""
         if self.stages.done_now:
             write_curve(self.folder.path, rows)
-
-
-def _quiet(terminal: bool) -> None:
-    """The library's bars for loading and saving are lines upon lines where nobody watches a terminal."""
-    if not terminal:
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
 
 
 def _play_stage(k: int, tasks: Tasks) -> str:

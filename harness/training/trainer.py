@@ -1,7 +1,7 @@
 """The trainer: TRL's, with its loss replaced.
 
-Loading, precision, checkpointing, accumulation, distribution (DDP, FSDP, DeepSpeed through accelerate), schedule, resuming and
-the progress bar are TRL's and transformers'. TRL is pinned to 1.16: what is overridden and set here (the loss's arguments,
+Loading, precision, checkpointing, accumulation, distribution (DDP, FSDP, DeepSpeed through accelerate), schedule and resuming
+are TRL's and transformers'. TRL is pinned to 1.16: what is overridden and set here (the loss's arguments,
 `loss_is_scaled_for_ga`, how items are counted) has changed with almost every release, and a trainer that scales its
 gradients wrongly still looks as if it learnt; tests/harness/training/test_fit.py would notice.
 
