@@ -28,8 +28,9 @@ def interface_of(models: Mapping[str, Model], manifest: Mapping[str, Any]) -> In
     before: Interface = dict(manifest.get("interface", {}))
     rooms = dict(before.get("rooms", {}))
     for name, model in models.items():
-        if getattr(model, "room_settled", False):
-            rooms[name] = int(getattr(model, "room", 0))
+        room = int(getattr(model, "room", 0))
+        if room or getattr(model, "room_settled", False):
+            rooms[name] = room
     dropped = dict(before.get("dropped", {}))
     for name, model in models.items():
         found = {*dropped.get(name, []), *_dropped(model)}

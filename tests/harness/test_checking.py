@@ -199,3 +199,88 @@ def test_a_price_that_the_endpoint_tells_is_enough_for_a_budget(shell: Shell) ->
 
     shell.server.handler = with_price
     assert shell.run("--max-usd", "1") == 0
+
+
+def thinking(tokens: int) -> Callable[[dict[str, Any]], Any]:
+    """A model that thinks for so many tokens before it answers."""
+
+    def answer(body: dict[str, Any]) -> Any:
+        asked = body.get("max_tokens") or body["max_completion_tokens"]
+        done = asked > tokens
+        got = completion(body, default_handler(body) if done else "")
+        got["choices"][0]["finish_reason"] = "stop" if done else "length"
+        got["choices"][0]["message"]["reasoning_content"] = "hm, …"
+        used = {"completion_tokens": min(asked, tokens + 20), "completion_tokens_details": {"reasoning_tokens": tokens}}
+        return Response(got | {"usage": got["usage"] | used})
+
+    return answer
+
+
+def test_the_room_for_reasoning_is_found_once_and_recorded(shell: Shell) -> None:
+    shell.server.handler = thinking(1000)
+    assert shell.run(judge="m") == 0
+    room = read_manifest(shell.run_folder)["interface"]["rooms"]["m"]
+    assert room >= 1000 - 256
+    assert f"Room for reasoning, beyond max_tokens: m {room:,} tokens." in shell.said
+    played = {body["max_tokens"] for body in shell.server.requests if not is_check(body)}
+    assert played == {256 + room, 1500 + room}, "every arm plays with the same"
+
+
+def test_a_run_is_gone_on_with_in_the_room_that_it_recorded(shell: Shell) -> None:
+    shell.server.handler = thinking(1000)
+    assert shell.run("--probe", "1") == 0
+    room = read_manifest(shell.run_folder)["interface"]["rooms"]["m"]
+    shell.server.requests.clear()
+    shell.server.handler = default_handler
+    assert shell.run(models={"m": shell.model(reasoning_cap=4096)}) == 0
+    assert {body["max_tokens"] for body in shell.server.requests} == {256 + room}
+    assert read_manifest(shell.run_folder)["interface"]["rooms"] == {"m": room}
+
+
+def test_a_model_that_never_comes_to_its_answer_is_said_before_anything_is_played(shell: Shell) -> None:
+    shell.server.handler = thinking(100_000)
+    assert shell.run() == 2
+    assert "used all 8,192 tokens before it answered" in shell.said
+    assert not shell.results.exists()
+
+
+def test_what_the_endpoint_does_not_take_is_dropped_for_all_and_told(shell: Shell) -> None:
+    refusal = error(
+        400, "Unsupported parameter: 'temperature' is not supported with this model.", "unsupported_parameter"
+    )
+    shell.server.handler = failing(refusal, lambda body: "temperature" in body)
+    assert shell.run(strategists=["vanilla", "null"]) == 0
+    assert read_manifest(shell.run_folder)["interface"]["dropped"] == {"m": ["temperature"]}
+    assert "Left out for every arm, because the endpoint does not take it: m: temperature." in shell.said
+    assert sum("temperature" in body for body in shell.server.requests) == 1
+
+
+def test_v1_is_offered_where_it_answers(shell: Shell) -> None:
+    shell.server.answer = rooted(shell.server)
+    assert shell.run(models={"m": shell.model(base_url=shell.server.root)}) == 2
+    assert f"{shell.server.root}/v1 answers: set `base_url` to it" in shell.said
+
+
+def rooted(server: OpenAIServer) -> Any:
+    """The server without what it answers outside /v1."""
+    inside = server.answer
+    missing = Response(b"404 page not found", 404)
+    return lambda method, path, *more: inside(method, path, *more) if path.startswith("/v1/") else missing
+
+
+def test_the_nearest_name_is_offered_where_the_endpoint_lists_its_models(shell: Shell) -> None:
+    shell.server.handler = failing(error(404, "The model `locl` does not exist", "model_not_found"))
+    assert shell.run(models={"m": shell.model(model="locl")}) == 2
+    assert "The endpoint lists: local, other. Did you mean 'local'?" in shell.said
+
+
+def test_a_long_reason_is_cut_and_a_key_is_taken_out(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-geheim-0123456789")
+    shell.server.api_key = "another"
+    shell.server.handler = failing(error(400, "no " * 400))
+    assert shell.run(models={"m": shell.model(api_key_env="MY_KEY")}) == 2
+    assert "geheim" not in shell.said and "Incorrect API key" in shell.said
+    shell.server.api_key = None
+    assert shell.run() == 2
+    row = next(line for line in shell.said.splitlines() if "openai:local" in line)
+    assert row.count("no ") < 150
