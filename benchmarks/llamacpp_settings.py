@@ -65,7 +65,7 @@ def processor_seconds(pid: int) -> float:
 async def measure(settings: dict[str, Any], policy: str, structured: bool, episodes: int, turns: int) -> str:
     os.environ["OMP_WAIT_POLICY"] = policy
     model = make_model("m", {"provider": "llamacpp", **settings})
-    await model.check()
+    await model.start()
     (server,) = _SERVERS.values()
     assert server.pid is not None
     used, began = processor_seconds(server.pid), time.perf_counter()

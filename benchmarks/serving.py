@@ -169,7 +169,7 @@ async def keep_up(config: dict[str, Any], stop: asyncio.Event, up: asyncio.Event
     """Hold the engine, so that no round pays for its start."""
     model = make_model("held", config)
     try:
-        await model.check()
+        await model.start()
         up.set()
         await stop.wait()
     finally:

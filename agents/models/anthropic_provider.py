@@ -92,10 +92,6 @@ class AnthropicClient:
         found = got.get("data") if isinstance(got, dict) else None
         return [str(each.get("id")) for each in found if isinstance(each, dict)] if isinstance(found, list) else None
 
-    async def probe(self) -> None:
-        path = f"/v1/models/{self.config.model}" if self.base_url == DEFAULT_URL else "/v1/models"
-        await self._exchange("get", path, {})
-
     async def close(self) -> None:
         client = self._sdk.take()
         if client is not None:

@@ -39,7 +39,7 @@ from agents.models.secrets import scrub
 from agents.models.structured import json_in, with_schema_in_prompt
 from agents.models.waits import moments
 from harness.deadlines import allow, waiting
-from harness.errors import BadInput, EpisodeError
+from harness.errors import EpisodeError
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,6 @@ class Client(Protocol):
         no deadline of a call. Costs next to nothing when it has happened."""
 
     async def send(self, request: ChatRequest, how: How) -> Answer: ...
-
-    async def probe(self) -> None:
-        """A free request that shows whether the endpoint answers, takes the key and has the model."""
 
     async def close(self) -> None: ...
 
@@ -379,19 +376,9 @@ class EndpointModel:
         limit = known.max_tokens if named is not None and known.max_tokens is not None else named
         return How(schema, self._client.never | known.parameters, limit, known.added)
 
-    async def check(self) -> None:
-        """See `Model.check`: a few tries at a request that costs nothing."""
-        for number in range(1, min(3, self._config.retries + 1) + 1):
-            try:
-                await self._probe_in_time()
-                return
-            except CallFailed as error:
-                failure = error
-            if not failure.retry:
-                break
-            await self._sleep(0.5 * number)
-        advice = _advice(failure) if self.base_url else ""
-        raise BadInput(f"model {self.name!r}: {self._where} can not be used: {failure.said}{advice}")
+    async def start(self) -> None:
+        """Load the library, or start the server that answers for the model, without asking it anything."""
+        await self._client.ready()
 
     async def probe_models(self) -> list[str] | None:
         """The names that the endpoint's /models lists; None where it does not."""
@@ -410,17 +397,6 @@ class EndpointModel:
                 return await look()
         except (CallFailed, TimeoutError):
             return otherwise
-
-    async def _probe_in_time(self) -> None:
-        seconds = self._config.deadlines.connect + 10
-        await self._client.ready()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._client.probe()
-                return
-        except TimeoutError:
-            failure = CallFailed(f"no answer within {seconds:g} s", "timeout")
-        raise failure
 
     @property
     def hosted(self) -> bool:
@@ -483,11 +459,3 @@ def cut_at(text: str, stops: tuple[str, ...]) -> str:
     """The text up to the first stop sequence: what the endpoint would have returned had it known them."""
     ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else text
-
-
-def _advice(failure: CallFailed) -> str:
-    if failure.status in (401, 403):
-        return ". Check the key in the environment variable that `api_key_env` names."
-    if failure.status == 404:
-        return ". Check `model` and `base_url`."
-    return ". Check `base_url`, and that the server runs and can be reached from here."

@@ -93,9 +93,6 @@ class HostedClient(Generic[ServerKind]):
             self._lost = failure.outcome == "server_error"
             raise
 
-    async def probe(self) -> None:
-        await self._client().probe()
-
     def _client(self) -> OpenAIClient:
         if self._http is None:
             raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)

@@ -96,16 +96,6 @@ class OpenAIClient:
         """What an endpoint's own dialect adds to a request's body."""
         return {}
 
-    async def probe(self) -> None:
-        official = self.base_url == DEFAULT_URL
-        path = f"/models/{self.config.model}" if official else "/models"
-        try:
-            await self._exchange("get", path)
-        except CallFailed as failure:
-            # Elsewhere the list of models is optional; a 404 still shows that something answers.
-            if official or failure.status is None or failure.status in (401, 403) or failure.status >= 429:
-                raise
-
     async def close(self) -> None:
         client = self._sdk.take()
         if client is not None:

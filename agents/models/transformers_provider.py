@@ -259,9 +259,6 @@ class TransformersClient:
             logprobs=tuple(row.logprobs) if request.want_tokens else None,
         )
 
-    async def probe(self) -> None:
-        """Nothing to ask: `ready` has loaded the model."""
-
     async def close(self) -> None:
         engine, self.engine, self._ready = self.engine, None, False
         if engine is not None:
@@ -269,7 +266,7 @@ class TransformersClient:
 
 
 def _refused(reason: str) -> CallFailed:
-    return CallFailed(reason, "unknown-refusal", status=400)
+    return CallFailed(reason, "unknown-refusal", status=400, certain=False)
 
 
 def _place(model: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 
 from agents.models.anthropic_provider import read_message
 from agents.models.base import ChatRequest, Message
-from harness.errors import BadInput, EpisodeError
-from tests.agents.models.conftest import ask, complete, with_model
+from harness.errors import EpisodeError
+from tests.agents.models.conftest import ask, complete
 from tests.servers.anthropic_server import AnthropicServer, error, message
 from tests.servers.wire import FaultPlan, Response
 
@@ -183,11 +183,11 @@ def test_overloaded_is_tried_again_and_refusals_are_not() -> None:
         assert caught.value.kind == "model" and len(server.requests) == 1
 
 
-def test_a_missing_and_a_wrong_key_are_said_by_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadInput, match="ANTHROPIC_API_KEY is not set"):
-        with_model({"provider": "anthropic", "model": "claude-x"}, lambda model: model.check())
+def test_a_missing_and_a_wrong_key_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EpisodeError, match="ANTHROPIC_API_KEY is not set"):
+        complete({"provider": "anthropic", "model": "claude-x"}, ask())
     monkeypatch.setenv("MY_KEY", "right")
     with AnthropicServer(api_key="right") as server:
-        with_model(config(server, api_key_env="MY_KEY"), lambda model: model.check())
-        with pytest.raises(BadInput, match="HTTP 401"):
-            with_model(config(server), lambda model: model.check())
+        complete(config(server, api_key_env="MY_KEY"), ask())
+        with pytest.raises(EpisodeError, match="HTTP 401"):
+            complete(config(server), ask())

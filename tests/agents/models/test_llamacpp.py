@@ -21,7 +21,7 @@ from agents.models.base import Model
 from agents.models.config import LlamaCppConfig
 from agents.models.gguf import gguf_path
 from agents.models.llamacpp import _SERVERS, spec_of
-from harness.errors import BadInput, EpisodeError
+from harness.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
 
 pytestmark = [
@@ -93,7 +93,7 @@ def test_it_completes_repeats_itself_honours_a_schema_and_gives_tokens() -> None
 def test_models_with_the_same_settings_share_a_server_which_ends_with_the_last_of_them() -> None:
     async def run() -> tuple[int, bool, bool]:
         one, two = make_model("one", SMALL), make_model("two", SMALL)
-        await asyncio.gather(one.check(), two.check())
+        await asyncio.gather(one.start(), two.start())
         (server,) = _SERVERS.values()
         assert server.pid is not None and server.starts == 1
         pid = server.pid
@@ -127,7 +127,7 @@ from agents.models.config import LlamaCppConfig
 from agents.models.llamacpp import _SERVERS, spec_of
 async def main():
     model = make_model("m", {"provider": "llamacpp", "context": 512, "slots": 1})
-    await model.check()
+    await model.start()
     print(next(iter(_SERVERS.values())).pid, flush=True)
     if sys.argv[1] == "exit":
         return
@@ -146,7 +146,7 @@ from tests.agents.models.conftest import ask
 async def main():
     signal.signal(signal.SIGINT, lambda *_: None)  # a run lets its episodes end
     model = make_model("m", {"provider": "llamacpp", "context": 512, "slots": 1})
-    await model.check()
+    await model.start()
     os.killpg(0, signal.SIGINT)
     print((await model.complete(ask("Say hello.", max_tokens=4))).finish_reason)
     await model.close()
@@ -175,9 +175,7 @@ def test_the_server_is_gone_when_its_parent_is_killed_or_forgets_to_close_it(end
 def test_a_file_that_is_no_model_is_said_with_what_llama_cpp_said(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"this is not a model")
-    with pytest.raises(BadInput, match="could not load .*broken.gguf"):
-        with_model({**SMALL, "model": str(broken)}, lambda model: model.check())
-    with pytest.raises(EpisodeError):
+    with pytest.raises(EpisodeError, match="could not load .*broken.gguf"):
         complete({**SMALL, "model": str(broken)}, ask())
     assert not _SERVERS
 

@@ -78,7 +78,7 @@ def test_no_error_shows_the_key(provider: str, case: str, monkeypatch: pytest.Mo
 
 
 async def _errors_of(model: Model) -> list[BaseException]:
-    got = await asyncio.gather(model.complete(ask()), model.check(), return_exceptions=True)
+    got = await asyncio.gather(model.complete(ask()), model.try_out(ask()), return_exceptions=True)
     await model.close()
     return [raised for raised in got if isinstance(raised, BaseException)]
 

@@ -53,7 +53,7 @@ def together(config: dict[str, Any], requests: list[ChatRequest]) -> tuple[list[
     """The replies to requests that come at the same time, and the sizes of the batches they made."""
 
     async def use(model: Model) -> tuple[list[ChatReply], list[int]]:
-        await model.check()
+        await model.start()
         (engine,) = _ENGINES.values()
         replies = await asyncio.gather(*(model.complete(request) for request in requests))
         return replies, list(engine.batches)
@@ -145,7 +145,7 @@ def test_models_with_the_same_weights_share_them_and_the_last_one_lets_go() -> N
     async def run() -> tuple[int, Any]:
         one, two = make_model("one", SMALL), make_model("two", {**SMALL, "model": str(smollm2_folder())})
         three = make_model("three", SMALL)
-        await asyncio.gather(one.check(), three.check())
+        await asyncio.gather(one.start(), three.start())
         (engine,) = _ENGINES.values()
         loaded = weakref.ref(engine.loaded().model)
         await one.close()
@@ -161,7 +161,7 @@ def test_models_with_the_same_weights_share_them_and_the_last_one_lets_go() -> N
 
 def test_the_event_loop_stays_free_while_the_model_works() -> None:
     async def use(model: Model) -> int:
-        await model.check()
+        await model.start()
         answer = asyncio.ensure_future(model.complete(ask("Tell a long story.", max_tokens=60)))
         beats = 0
         while not answer.done():
@@ -174,7 +174,7 @@ def test_the_event_loop_stays_free_while_the_model_works() -> None:
 
 def test_a_call_that_is_given_up_leaves_its_batch() -> None:
     async def use(model: Model) -> tuple[int, ChatReply]:
-        await model.check()
+        await model.start()
         (engine,) = _ENGINES.values()
         endless = asyncio.ensure_future(model.complete(ask("Tell a very long story.", max_tokens=4000)))
         while not engine.batches:
@@ -189,11 +189,11 @@ def test_a_call_that_is_given_up_leaves_its_batch() -> None:
 
 
 def test_bad_weights_and_prompts_are_said(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="model 'm': .*neither a folder"):
-        with_model({**SMALL, "model": str(tmp_path / "none")}, lambda model: model.check())
+    with pytest.raises(EpisodeError, match="model 'm': .*neither a folder"):
+        with_model({**SMALL, "model": str(tmp_path / "none")}, lambda model: model.try_out(ask()))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(BadInput, match="transformers can not load"):
-        with_model({**SMALL, "model": str(tmp_path)}, lambda model: model.check())
+    with pytest.raises(EpisodeError, match="transformers can not load"):
+        with_model({**SMALL, "model": str(tmp_path)}, lambda model: model.try_out(ask()))
     with pytest.raises(BadInput, match=r"unknown key 'args.batchsize'.*batch_size"):
         make_model("m", {**SMALL, "args": {"batchsize": 3}})
     with pytest.raises(BadInput, match="adapter_config.json"):
@@ -353,7 +353,7 @@ make_model("m", {"provider": "transformers", "model": "smollm2-135m-instruct"}).
 
 def test_a_template_that_refuses_the_chat_whatever_its_roles_is_not_the_models_result() -> None:
     async def use(model: Model) -> None:
-        await model.check()
+        await model.start()
         (engine,) = _ENGINES.values()
         engine.loaded().tokenizer.chat_template = "{{ raise_exception('no system role') }}"
         await model.complete(ChatRequest((Message("system", "x"),)))

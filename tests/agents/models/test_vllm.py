@@ -23,7 +23,7 @@ from agents.models.vllm_provider import vllm_python
 from agents.models.vllm_server import process_start
 from agents.models.weights import smollm2_folder
 from harness.cli import main
-from harness.errors import BadInput
+from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, with_model
 from tests.agents.models.test_llamacpp import wait_until
 
@@ -56,7 +56,7 @@ from agents.models import make_model
 from agents.models.vllm_managed import _SERVERS
 async def main():
     model = make_model("m", json.loads(sys.argv[1]))
-    await model.check()
+    await model.start()
     (server,) = _SERVERS.values()
     print(json.dumps([server.starts, server.state]), flush=True)
     time.sleep(600)
@@ -226,8 +226,8 @@ def test_a_crash_is_survived_and_the_server_ends_with_its_last_user(
 
 def test_a_model_that_vllm_can_not_load_is_said_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "nonsense"}')
-    with pytest.raises(BadInput, match="vLLM could not serve .*nonsense"):
-        with_model({"provider": "vllm", "model": str(tmp_path)}, lambda model: model.check())
+    with pytest.raises(EpisodeError, match="vLLM could not serve .*nonsense"):
+        with_model({"provider": "vllm", "model": str(tmp_path)}, lambda model: model.try_out(ask()))
 
 
 def _children(pid: int) -> list[int]:
