@@ -1,4 +1,4 @@
-"""The one reader of text that models write: actions, thoughts and strategies. A leaf module; `docs/reading.md` says what
+"""The one reader of text that models write: actions, thoughts and strategies. `docs/reading.md` says what
 it takes off, and what stays unreadable.
 
 It takes off wrappers, finds the mark ("Action:") in any case and dress, leaves out what the model invented behind the
@@ -123,6 +123,10 @@ _ACTION_KEYS = frozenset(
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "reasoning", "think", "thinking", "rationale", "reason", "analysis"))
 
 
+_AS_ASKED = re.compile(r"(?:Thought: (?P<thought>[^\n{<\[\\]*[^\s{<\[\\])\s*\n)?Action: (?P<command>\w[^\n<]*)\s*")
+"""An answer just as the prompts ask for it: most are, and need no search."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Marked:
     """A mark and the command behind it."""
@@ -141,6 +145,8 @@ def read_command(answer: str, grammar: Grammar) -> Command | None:
     """The one action of an answer, or None. Marked actions count before bare lines. The first marked one before anything
     invented counts, unless the model takes it back and marks another ("Final action: …", "No, wait. Action: …"). Of
     several different ones without a mark none counts."""
+    if (plain := _AS_ASKED.fullmatch(answer)) and grammar(plain["command"], True) == plain["command"]:
+        return Command(plain["command"], plain["thought"] and plain["thought"].strip(), None)
     text = without_tokens(answer)
     marked = sorted((*_lines_marked(text, grammar), *_in_json(text, grammar)), key=lambda each: each.start)
     marked = marked or list(_marked_inline(text, grammar))

@@ -1,4 +1,4 @@
-"""Reading a strategist's answer: one line of advice, never a heading, a fence, a tag or a lead-in. A leaf module."""
+"""Reading a strategist's answer: one line of advice, never a heading, a fence, a tag or a lead-in."""
 
 from __future__ import annotations
 

@@ -97,6 +97,8 @@ def _as_asked_for(kinds: Kinds, answer: str) -> ParsedAnswer | None:
 
 
 def _found_in(kinds: Kinds, answer: str) -> ParsedAnswer:
+    if "{" not in answer and _WITHOUT_BRACES.match(answer):
+        answer = f"{{{answer.strip().strip(',')}}}"
     objects = objects_in(answer)
     found = [(each, value) for each in objects.found if (value := _action_in(each.value, kinds)) is not None]
     if not found:
