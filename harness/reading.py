@@ -78,9 +78,10 @@ _BEHIND = (
     r"(?:[ \t]{1,3}(?:to[ \t](?:take|perform|execute|do)|i(?:'ll|[ \t]will)?[ \t](?:choose|take|pick)|now|here|taken))?"
     r"(?:[ \t]{0,3}(?:#?\d{1,4}|[(\[](?:(?:step|turn|attempt|round)[ \t]{0,3})?#?\d{1,4}[)\]]))?"
 )
-_CLOSE = r"(?:(?:is|will be|would be)\b[ \t]{0,3}[:：=]?|[:：=]|->|=>|→|[-–—]{1,3}(?=[ \t\n])|$)"
+_CLOSE = r"(?:(?:is|will be|would be)\b[ \t]{0,3}[:：=]?|[:：=]|->|=>|→|>{1,3}|[-–—]{1,3}(?=[ \t\n])|$)"
 _LINE_MARK = re.compile(
-    rf"{_LINE_START}(?P<words>(?:{_BEFORE}){{0,6}}(?:action|command|answer|move)s?){_BEHIND}{_DRESS}{_CLOSE}{_DRESS}",
+    rf"{_LINE_START}(?P<words>(?:{_BEFORE}){{0,6}}(?:action|command|answer|move|choice|decision|step)s?|i (?:choose|pick|select))"
+    rf"{_BEHIND}{_DRESS}{_CLOSE}{_DRESS}",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAG_MARK = re.compile(
@@ -120,6 +121,8 @@ _ACTION_KEYS = frozenset(
     "action nextaction finalaction chosenaction selectedaction command nextcommand cmd answer finalanswer act move nextmove"
     " output response choice result".split()
 )
+_CALL_KEYS = frozenset(("arguments", "parameters", "input", "args"))
+"""Where a tool call has its action."""
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "reasoning", "think", "thinking", "rationale", "reason", "analysis"))
 
 
@@ -198,6 +201,8 @@ def _in_json(text: str, grammar: Grammar) -> Iterator[_Marked]:
         return
     for found in objects_in(text).found:
         value = value_under(found.value, _ACTION_KEYS)
+        if isinstance(called := value_under(found.value, _CALL_KEYS), dict):
+            value = value_under(called, _ACTION_KEYS)
         command = _command_in(value, grammar)
         if command is not None:
             thought = value_under(found.value, _THOUGHT_KEYS)

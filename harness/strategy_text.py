@@ -10,22 +10,23 @@ from harness.reading import value_under
 from harness.wrappers import FENCE, only_dress, undressed, without_tokens
 
 _KEYS = frozenset(
-    "strategy strategytext nextstrategy proposedstrategy finalstrategy advice suggestion recommendation plan tip thought answer"
-    " response output command action text content".split()
+    "strategy strategies strategytext nextstrategy proposedstrategy finalstrategy advice suggestion recommendation plan tip"
+    " thought answer response output command action text content".split()
 )
 _NOUN = r"(?:strateg(?:y|ies)|advice|suggestions?|recommendations?|tips?|plans?|approach|ideas?)"
 _BEFORE = (
     r"(?:the|my|your|our|a|an|one|this|next|new|final|best|good|possible|proposed|suggested|recommended|chosen|here|here's|here’s"
     r"|is|social|communication|single|revised|updated|draft|so|therefore|expert)[ \t,:]{1,3}"
 )
-_COLON = r"[*_`\"'” \t)\]]{0,8}(?:[:：]|[-–—]{1,2}(?=[ \t])|->|→)[*_` \t]{0,8}"
-_NUMBER = r"[ \t]{0,3}(?:#?\d{1,3}|\(\d{1,3}\))?(?:[ \t]is)?"
+_COLON = r"[*_`\"'” \t)\]]{0,8}(?:[:：=]|(?<=\])|[-–—]{1,2}(?=[ \t])|->|→)[*_` \t]{0,8}"
+_NUMBER = r"[ \t]{0,3}(?:#?\d{1,3}|\((?:turn[ \t]|step[ \t])?\d{1,3}\))?(?:[ \t]is)?"
 _AIM = rf"(?:[ \t](?:for|to)[ \t][^\n:：.!?]{{1,80}})?{_NUMBER}"
 _STRATEGY_MARK = re.compile(rf"(?P<before>(?:{_BEFORE}){{0,6}})strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
 _OTHER_MARK = re.compile(
     rf"(?P<before>(?:{_BEFORE}){{0,6}})(?:thought|answer|response|output|command|action|move){_NUMBER}{_COLON}",
     re.IGNORECASE,
 )
+_MARKED = re.compile(rf"(?:{_BEFORE}){{0,6}}strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
 _LABEL = re.compile(rf"(?:{_BEFORE}){{0,6}}{_NOUN}{_NUMBER}{_COLON}", re.IGNORECASE)
 _LABEL_ALONE = re.compile(
     rf"(?:{_BEFORE}){{0,6}}(?:{_NOUN}|thoughts?|answer|response|output)(?:[ \t]#?\d{{1,3}})?[:：.]?", re.IGNORECASE
@@ -107,7 +108,8 @@ def _plain(line: str) -> str:
     """A line without its dress, heading mark and interjections ("Sure! …")."""
     plain = undressed(re.sub(r"^[ \t]{0,3}#{1,6}\s+", "", line))
     found = _INTERJECTION.match(plain)
-    return undressed(plain[found.end() :]) if found else plain
+    plain = undressed(plain[found.end() :]) if found else plain
+    return plain.lstrip("_*[") if _MARKED.match(plain.lstrip("_*[")) else plain
 
 
 def _content(line: str) -> str | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from agents.models.base import ChatRequest, Message
+from harness.jsontext import distinct, objects_in
 
 INSTRUCTION = (
     "Answer with one JSON value that follows this JSON schema, and with nothing else: "
@@ -31,9 +32,12 @@ def with_schema_in_prompt(request: ChatRequest) -> ChatRequest:
 
 
 def json_in(text: str, schema: Mapping[str, Any] | None = None) -> str:
-    """The first whole JSON object or array in the text (of an object schema: the first object), as it stands
-    there; the text itself when there is none (the reader's parser then says what is wrong)."""
-    openings = "{" if schema is not None and schema.get("type") == "object" else "{["
+    """The first whole JSON object or array in the text, as it stands there; of an object schema the only object. The
+    text itself where there is none, or where there are several: which one counts is for the reader to say."""
+    if schema is not None and schema.get("type") == "object":
+        found = distinct(objects_in(text).found)
+        return text[found[0].start : found[0].end] if len(found) == 1 and not found[0].mended else text
+    openings = "{["
     decoder = json.JSONDecoder()
     position = 0
     for _ in range(1000):

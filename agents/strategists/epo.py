@@ -51,7 +51,7 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
             "model",
             f"the strategist gave no strategy, twice; its last answer was {reply.text[:200]!r}",
             failure="answer",
-            reason="unreadable-strategy",
+            reason="unreadable-answer",
         )
     return strategy
 

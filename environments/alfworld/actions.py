@@ -41,8 +41,8 @@ _ALONE = re.compile(r"look|inventory|help|(?:check|view|show) (?:my )?inventory"
 _POLITE = re.compile(
     r"(?:(?:i will|i'll|i’ll|i am going to|i'm going to|let me|let's|let’s|please|now|then|first|to)[ ,]{1,2})*"
 )
-_REASON = re.compile(r"$|[.,;:!()<*`\"'”’\]}\-–—]| (?:because|since|as|so|and|then|to|in order|-|–|—|\()")
-_AFTER_ALONE = re.compile(r"$|[.,;:!()<*`\"'”’\]}]| (?:because|since|so|and|then)\b")
+_REASON = re.compile(r"$| ?[^\w\s?]| (?:because|since|as|so|and|then|to|in order)\b")
+_AFTER_ALONE = re.compile(r"$| ?[^\w\s?]| (?:because|since|so|and|then)\b")
 _PUT = re.compile(
     r"(?:put|place|move|drop|put down) (?P<object>.+?) (?:in/on|in|on|into|onto|to|inside|upon) (?P<receptacle>.+)"
 )
@@ -50,7 +50,7 @@ _PUT = re.compile(
 
 def in_lower_case(command: str) -> str:
     """A command in lower case, with one blank between its words and none before a final period, which goes."""
-    command = re.sub(r"\s+", " ", command.lower()).strip(" .!;,`*\"'“”‘’")
+    command = re.sub(r"\s+", " ", re.sub(r"[*`]", "", command.lower())).strip(" .!;,`*\"'“”‘’")
     return re.sub(r"(?<=[a-z])(\d{1,3})\b", r" \1", command)
 
 

@@ -32,6 +32,8 @@ _KEYS = frozenset(("action_type", "argument", "thought"))
 """As they are asked for."""
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
 
+_WITHOUT_BRACES = re.compile(r"\s*[\"'“]?(?:thought|action.?type)[\"'”]?\s*:", re.IGNORECASE)
+
 Kinds = tuple[str, ...]
 
 

@@ -52,10 +52,10 @@ def test_json_and_csv_have_every_count(run: Path, capsys: pytest.CaptureFixture[
     row = epo(json.loads(said(capsys, "leaderboard", str(run), "--format", "json")))
     assert {name: row[f"play_{name}" if name == "reasoning_tokens" else name] for name in EXPECTED} == EXPECTED
     assert row["judge_replies"] == 6
-    assert row["judge_unreadable"] is None, "nobody wrote down how the judge's answers were read"
+    assert row["judge_unreadable"] == 0
     row = epo(list(csv.DictReader(io.StringIO(said(capsys, "leaderboard", str(run), "--format", "csv")))))
     assert float(row["strategist_unreadable"]) == EXPECTED["strategist_unreadable"]
-    assert row["judge_unreadable"] == ""
+    assert float(row["judge_unreadable"]) == 0
 
 
 def test_the_ranking_has_columns_of_the_large_shares_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,11 @@ def test_an_object_schema_takes_the_object_and_not_a_list_before_it() -> None:
     assert json_in('as [1] says: {"a": [2]}', {"type": "object"}) == '{"a": [2]}'
 
 
+def test_of_several_objects_none_is_taken_for_the_answer() -> None:
+    text = 'draft {"a": 1}, no: {"a": 2}'
+    assert json_in(text, {"type": "object"}) == text
+
+
 def test_the_schema_stands_in_the_last_user_message() -> None:
     request = with_schema_in_prompt(ask("do it", schema={"type": "object", "title": "$x {y}"}))
     assert request.schema is None and len(request.messages) == 1
