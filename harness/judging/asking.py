@@ -74,7 +74,7 @@ async def ask(
         ledger.mark(question.seat, question.role, "ok" if _one_object(reply.text) else "mended")
         return value
     raise EpisodeError(
-        "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="judge-unreadable"
+        "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="unreadable-answer"
     )
 
 
