@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -43,8 +43,10 @@ class Quotas:
         self._plan = plan
         self._endpoints = {name: endpoint_of(model) for name, model in models.items()}
         self._needed: dict[tuple[str, bool], frozenset[str]] = {}
-        self.elsewhere: dict[str, float] = {}
+        self.elsewhere: Mapping[str, float] = {}
         """Endpoints that are closed to those who play on other machines, and until when."""
+        self.paused_elsewhere: Sequence[tuple[str, float]] = ()
+        """Endpoints that those wait for, and for how many seconds yet."""
 
     def closed_for(self, job: Job) -> str | None:
         """An endpoint that the job needs and that may not be asked now; None where there is none."""
@@ -63,6 +65,11 @@ class Quotas:
             if (until := self._until(endpoint)) is not None
         ]
 
+    def paused(self) -> list[tuple[str, float]]:
+        """Whose quotas are being waited for, each by the name of a model there, and for how many seconds yet."""
+        names = {endpoint: name for name, endpoint in reversed(self._endpoints.items())}
+        return [*paused_endpoints(), *((names.get(where, where), left) for where, left in self.paused_elsewhere)]
+
     def _needs(self, job: Job) -> frozenset[str]:
         key = (job.unit.cell, job.offset is not None)
         if key not in self._needed:
@@ -76,14 +83,12 @@ class Quotas:
 
 
 @asynccontextmanager
-async def told_of_pauses(
-    progress: Progress, paused: Callable[[], list[tuple[str, float]]] = paused_endpoints
-) -> AsyncIterator[None]:
+async def told_of_pauses(progress: Progress, quotas: Quotas) -> AsyncIterator[None]:
     """Tell a person, while this lasts, which endpoints' quotas are being waited for, and for how long."""
 
     async def tell() -> None:
         while True:
-            progress.waits(paused())
+            progress.waits(quotas.paused())
             await asyncio.sleep(TICK_S)
 
     task = asyncio.create_task(tell())

@@ -260,7 +260,7 @@ class Run:
             if self.replay is None:
                 self.watch.stop = stop.cancel
             with progress.showing(self.meter, self._planned(), jobs):
-                async with self._watchdog(progress), told_of_pauses(progress):
+                async with self._watchdog(progress), told_of_pauses(progress, self.quotas):
                     await executor.run(lease, keeper, stop)
             if lease.cut is not None:
                 await self._mark_cut(lease.rest, lease.cut)
@@ -282,6 +282,7 @@ class Run:
             return InProcess(player, at_once)
         models = self._plain_models
         desk = Desk(self.experiment, models, self.meter, self._calls, self.replay is not None, self.readers, self.watch)
+        self.quotas.elsewhere, self.quotas.paused_elsewhere = desk.closed, desk.paused
         if force.kind == "ray":
             return on_ray(force.address, at_once, player, desk, progress.say)
         from harness.executors.workers import Workers

@@ -229,6 +229,11 @@ def closed_until(endpoint: str) -> float | None:
     return max((time for time in times if time is not None), default=None)
 
 
+def closed_endpoints() -> dict[str, float]:
+    """The endpoints whose quota is not waited for, each with when it may be asked again (seconds since 1970)."""
+    return {endpoint: until for endpoint, _ in _LIMITS if (until := closed_until(endpoint)) is not None}
+
+
 def paused_endpoints() -> list[tuple[str, float]]:
     """The endpoints whose quota is being waited for, each by the name of a model there and with the seconds left."""
     paused = []

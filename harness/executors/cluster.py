@@ -24,7 +24,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from agents.models.limits import Outcome
+from agents.models.limits import Outcome, closed_endpoints, paused_endpoints
 from harness.episode import WORLD_CODE
 from harness.errors import BadInput, HarnessError
 from harness.executors import Json, Keeper, Record
@@ -42,6 +42,8 @@ RETRIES = 2
 """How often Ray plays a task again whose process or machine died. Then its units are tried one by one, as often; one that
 dies there, too, is recorded as failed."""
 BEAT_S = 2.0
+QUOTAS_S = 0.5
+"""How often the run asks how the endpoints' quotas stand."""
 SILENT_S = 20.0
 """Permits of a task that has shown no sign of life for so long are handed out again."""
 LOCAL_STORE_BYTES = 100_000_000
@@ -93,6 +95,10 @@ class DeskActor:
                 await asyncio.wait_for(self._new.wait(), 1.0)
         asked, self._asked = self._asked, []
         return asked
+
+    async def quotas(self) -> Json:
+        """Which endpoints' quotas are not waited for, and which are: permits are handed out here."""
+        return {"closed": closed_endpoints(), "paused": paused_endpoints()}
 
     async def answer(self, number: int, answer: Json) -> None:
         self._answers.pop(number).set_result(answer)
@@ -218,7 +224,7 @@ class OnRay:
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
         self._answering: set[asyncio.Task[None]] = set()
-        self._serving: asyncio.Task[None] | None = None
+        self._serving: list[asyncio.Task[None]] = []
         self._join(address)
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._each = -(-at_once // cpus)
@@ -247,7 +253,7 @@ class OnRay:
         async def do(batch: list[Json]) -> None:
             await self._play(batch, keeper)
 
-        self._serving = asyncio.create_task(self._serve())
+        self._serving = [asyncio.create_task(work) for work in (self._serve(), self._hear_quotas())]
         await run_jobs(batches(units, self._each), -(-self._at_once // self._each), do, stop)
 
     async def _play(self, batch: list[Json], keeper: Keeper) -> None:
@@ -316,6 +322,11 @@ class OnRay:
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
 
+    async def _hear_quotas(self) -> None:
+        while True:
+            self._desk.quotas(**await self._actor.quotas.remote())
+            await asyncio.sleep(QUOTAS_S)
+
     async def _answer(self, number: int, handler: Callable[..., Any], given: Json) -> None:
         try:
             value = handler(**given)
@@ -350,8 +361,8 @@ class OnRay:
             keeper.done(unit)
 
     async def close(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
+        for task in self._serving:
+            task.cancel()
         if self._answering:
             await asyncio.wait(self._answering)
         await asyncio.to_thread(ray.shutdown)

@@ -45,6 +45,10 @@ class Desk:
         """`models`: the plain ones, by name. `calls`: the record of replies, which `replay` answers everything from.
         `readers`: the run's. `watch` hears of every call how it ended."""
         self._watch = watch or EndpointWatch(models)
+        self.closed: dict[str, float] = {}
+        """Endpoints whose quota is not waited for where permits are handed out, if that is not here, and until when."""
+        self.paused: list[tuple[str, float]] = []
+        """Those whose quota is being waited for there, and for how many seconds yet."""
         self._experiment, self._models, self._meter, self._calls = experiment, models, meter, calls
         self._replay, self._readers = replay, readers
 
@@ -91,6 +95,12 @@ class Desk:
     def broken_off(self, spent: Usage | None, attempts: int) -> None:
         """Count attempts at calls that were broken off, and what is known of their cost."""
         self._meter.count_unanswered(spent, attempts)
+
+    def quotas(self, closed: dict[str, float], paused: list[tuple[str, float]]) -> None:
+        """Take over how quotas stand where permits are handed out."""
+        self.closed.clear()
+        self.closed.update(closed)
+        self.paused[:] = paused
 
     def learnt(self, learnt: Json) -> None:
         """What somebody was refused; handed on with the next `setup`."""

@@ -13,7 +13,7 @@ from tests.e2e.test_stopping import model, run
 from tests.servers.openai_server import OpenAIServer, default_handler, error
 
 CLOSED = error(429, "Rate limit reached on tokens per day. Please try again in 26m14.2s.", "rate_limit_exceeded")
-PLACES = {"here": [], "in workers": ["--workers", "2"]}
+PLACES = {"here": [], "in workers": ["--workers", "2"], "on Ray": ["--executor", "ray"]}
 
 
 class Daily:
