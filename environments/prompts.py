@@ -24,14 +24,18 @@ class Prompt:
         """First 12 hex digits of the text's SHA-256: changing a prompt changes its version."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:12]
 
-    @property
+    @cached_property
     def label(self) -> str:
         """`name@version`, as it stands in records."""
         return f"{self.name}@{self.version}"
 
+    @cached_property
+    def _template(self) -> Template:
+        return Template(self.text)
+
     def fill(self, **fields: object) -> str:
         """The template with its fields replaced. Raises `KeyError` for a field that is missing."""
-        return Template(self.text).substitute({key: str(value) for key, value in fields.items()})
+        return self._template.substitute({key: str(value) for key, value in fields.items()})
 
 
 def load_prompt(package: str, role: str) -> Prompt:
