@@ -33,7 +33,7 @@ def test_the_first_page_says_why_things_failed(run: Path) -> None:
     found = rows(open_page("ranking", ROOT / "results" / "demo"), "failures")
     assert [(row[0], row[2]) for row in found] == [
         ("unreadable-answer", "2 × episode"),
-        ("judge-unreadable", "5 × judgement"),
+        ("unreadable-answer", "5 × judgement"),
     ]
 
 
