@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -72,7 +73,7 @@ def judge_command(arguments: argparse.Namespace) -> int:
         lock.release()
     console = Console()
     line = f"judge {judge.label}: {tally.scored} scored now, {tally.unscored} unscored."
-    more = f" harness leaderboard {arguments.run} --judge {judge.label}"
+    more = f" harness leaderboard {arguments.run} --judge {shlex.quote(judge.label)}"
     if arguments.again or copies:
         more = f" harness judge report {arguments.run}"
     console.print(line + as_called(more), markup=False, highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@ run one after the other in an empty folder, by the installed program, against a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,9 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.cli import main
 from harness.records import EpisodeRecord
 from harness.store import EPISODES
-from tests.documents import section, words
+from tests.documents import section, spans, words
 from tests.harness.export.test_episode_logs import as_log
 from tests.harness.test_documented_commands import refusal
 from tests.servers.openai_server import OpenAIServer, default_handler, schema_of
@@ -213,3 +215,11 @@ def test_what_is_tried_beside_the_lines_is_named_by_their_comments() -> None:
 
 def test_the_lines_that_are_parsed_only_are_in_the_readme() -> None:
     assert set(PARSED_ONLY) <= {*commands("Start"), *commands("Your own experiment")}
+
+
+def test_the_comparison_of_the_demonstration_says_what_the_readme_says(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = (span for span in spans(README.read_text("utf-8")) if "results/demo" in span)
+    with contextlib.chdir(ROOT):
+        assert main(words(line)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "+0.300" in said and "+0.100" in said and "+0.501" in said
