@@ -12,7 +12,6 @@ from harness.jobs import Job, unit_of
 from harness.progress import Progress
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.runner import Stop
-from harness.scoring import Scored
 from harness.store import EPISODES, read_record
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ class Keeper:
         self._run, self._progress = run, progress
         self._failed: set[str] = set()
         """Ids of the episodes under way that failed."""
-        self._got: dict[str, Scored] = {}
-        """Episode id -> what it got, of those under way."""
+        self._got: set[str] = set()
+        """Ids of the episodes under way that got a judgement or a process reward."""
         self._watch = InterfaceWatch()
 
     async def keep(self, unit: Json, record: Record) -> None:
@@ -85,21 +84,19 @@ class Keeper:
             self.played += 1
             if record.status == "failed":
                 self._failed.add(episode)
-            return
-        got = self._got.setdefault(episode, Scored([], []))
-        if isinstance(record, JudgementRecord):
+        elif isinstance(record, JudgementRecord):
             await self._run.scores.judgements.append(record)
-            got.judgements.append(record)
+            self._got.add(episode)
         else:
             await self._run.scores.rewards.append(record)
-            got.rewards.append(record)
+            self._got.add(episode)
+        self._progress.recorded(unit_of(unit), record)
 
     def done(self, unit: Json) -> None:
         episode, which = unit["episode_id"], unit_of(unit)
-        got = self._got.pop(episode, None)
-        if got is not None:
+        if episode in self._got:
+            self._got.discard(episode)
             self.scored += 1
-            self._progress.scored(which, got)
         self._run.forget(episode)
         self._progress.ended(which, failed=episode in self._failed)
         self._failed.discard(episode)

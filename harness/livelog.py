@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from harness.errors import BadInput
 from harness.invocation import installs
 from harness.metering import Meter
 from harness.plan import Unit
 from harness.progress import Progress
+from harness.standing import Standing
 
 LogName = Literal["tensorboard", "wandb"]
 FOLDER = "live-log"
@@ -91,9 +92,9 @@ class LoggedProgress(Progress):
         self._failures = 0
 
     @contextmanager
-    def showing(self, meter: Meter, planned: int, jobs: Sequence[Any]) -> Iterator[None]:
+    def showing(self, meter: Meter, standing: Standing) -> Iterator[None]:
         try:
-            with super().showing(meter, planned, jobs):
+            with super().showing(meter, standing):
                 yield
         finally:
             self._write()

@@ -1,6 +1,6 @@
-"""What a person sees while a run is at work: a live table on a terminal, plain lines elsewhere. Draws, decides nothing.
+"""What a person sees while a run is at work: a live panel on a terminal, plain lines elsewhere. Draws, decides nothing.
 
-Names and counts only: no agent's words are printed, so nothing they write can act as console markup.
+Agents' words stand in the panel only, escaped (`harness.plaintext`); lines hold names and counts.
 """
 
 from __future__ import annotations
@@ -8,125 +8,135 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from harness.invocation import as_called
 from harness.metering import Meter
 from harness.money import UNKNOWN
+from harness.panel import RunPanel, arm_of, failed_by, goal_text, place_of
+from harness.plaintext import one_line
 from harness.plan import Unit
-from harness.scoring import Scored
+from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.standing import Standing
 
 PLAIN_EVERY_S = 10.0
+REFRESHED = 2.0
+"""How often a second the panel is drawn."""
+NAMED = 4
+"""Arms whose goal stands in a plain line."""
 
 
 class Progress:
-    def __init__(self, console: Console | None = None) -> None:
+    """Shows one run at a time; told of everything that happens in it."""
+
+    def __init__(self, console: Console | None = None, title: str = "", what: str = "episodes") -> None:
+        """`title`: what the panel is called, where that is not the run's name. `what`: what is counted, in the plural."""
         self.console = console or Console(stderr=True)
         self.meter = Meter()
-        self._cells: dict[str, dict[str, int]] = {}
-        self._total = self._left = self._already = 0
+        self.standing = Standing()
+        self._title, self._what = title, what
         self._begun = self._last_line = 0.0
-        self._live: Live | None = None
         self._waits: list[tuple[str, float]] = []
         """Models whose endpoint's quota is being waited for, and for how many seconds yet."""
         self._said_wait = 0.0
 
     @contextmanager
-    def showing(self, meter: Meter, planned: int, jobs: Sequence[Any]) -> Iterator[None]:
-        """Show progress over the jobs of a run that has `planned` episodes."""
-        self.meter, self._total, self._left = meter, planned, len(jobs)
-        self._already = planned - len(jobs)
+    def showing(self, meter: Meter, standing: Standing) -> Iterator[None]:
+        """Show progress while this lasts."""
+        self.meter, self.standing = meter, standing
         self._begun = self._last_line = time.monotonic()
-        for job in jobs:
-            self._counts(job.unit.cell)["waiting"] += 1
-        if not jobs:
+        if not standing.left:
             yield
         elif self.console.is_terminal:
-            with Live(
-                get_renderable=self._table, console=self.console, refresh_per_second=4, transient=True
-            ) as self._live:
+            panel = RunPanel(standing, self._title or standing.title, self.parts)
+            with Live(panel, console=self.console, refresh_per_second=REFRESHED, transient=True):
                 yield
         else:
-            self.say(self._line())
+            self.say(self.line())
             yield
-            self.say(self._line())
+            self.say(self.line())
 
     def say(self, text: str) -> None:
         """Print one line of our own words."""
         self.console.print(Text(as_called(text)), soft_wrap=True)
 
     def waits(self, waits: list[tuple[str, float]]) -> None:
-        """Take over whose quotas are being waited for; where there is no table, say so at once, and now and then."""
+        """Take over whose quotas are being waited for; where there is no panel, say so at once, and now and then."""
         now = time.monotonic()
         new = {name for name, _ in waits} - {name for name, _ in self._waits}
         self._waits = waits
         if waits and not self.console.is_terminal and (new or now - self._said_wait > PLAIN_EVERY_S):
             self._said_wait = now
-            self.say(self._waiting().removeprefix("; "))
+            self.say("; ".join(self._waiting()))
 
-    def _waiting(self) -> str:
-        return "".join(f"; waiting for {name}'s quota, {left:.0f} s" for name, left in self._waits)
+    def _waiting(self) -> list[str]:
+        return [f"waiting for {name}'s quota, {left:.0f} s" for name, left in self._waits]
 
     def started(self, unit: Unit) -> None:
-        counts = self._counts(unit.cell)
-        counts["waiting"] -= 1
-        counts["running"] += 1
+        """An episode is played (or scored) from now on."""
+        self.standing.started(unit.cell)
 
-    def scored(self, unit: Unit, got: Scored) -> None:
-        if any(each.status == "unscored" for each in got.judgements) or any(
-            each.status == "unscored" for each in got.rewards
-        ):
-            self._counts(unit.cell)["unscored"] += 1
+    def recorded(self, unit: Unit, record: EpisodeRecord | JudgementRecord | ProcessRewardRecord) -> None:
+        """A record of that episode was written."""
+        self.standing.recorded(unit.cell, record)
 
     def ended(self, unit: Unit, *, failed: bool) -> None:
-        counts = self._counts(unit.cell)
-        counts["running"] -= 1
-        counts["failed" if failed else "done"] += 1
-        self._left -= 1
+        """An episode has all that it will get now."""
+        self.standing.ended(unit.cell, failed=failed)
         if not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
-            self.say(self._line())
-
-    def _counts(self, cell: str) -> dict[str, int]:
-        return self._cells.setdefault(cell, dict.fromkeys(("waiting", "running", "done", "failed", "unscored"), 0))
-
-    def _sum(self, key: str) -> int:
-        return sum(counts[key] for counts in self._cells.values())
+            self.say(self.line())
 
     def _eta(self) -> str:
-        done = self._sum("done") + self._sum("failed")
-        if not done:
-            return "?"
-        return clock((time.monotonic() - self._begun) / done * self._left)
+        standing = self.standing
+        done = standing.planned - standing.left - standing.there
+        return clock((time.monotonic() - self._begun) / done * standing.left) if done else "?"
 
-    def _line(self) -> str:
-        meter = self.meter
+    def parts(self) -> list[str]:
+        """Counts, calls, tokens and money: each a few words."""
+        standing, meter = self.standing, self.meter
+        there = f" ({standing.there} were there)" if standing.there or not self.console.is_terminal else ""
         recorded = f" ({meter.from_record} from the record)" if meter.from_record else ""
-        return (
-            f"{self._total - self._left}/{self._total} episodes"
-            f" ({self._already} were there), {self._sum('running')} running, {self._sum('failed')} failed,"
-            f" {self._sum('unscored')} unscored; {meter.calls} calls{recorded}, {meter.calls_per_second():.1f}/s,"
-            f" {meter.prompt_tokens + meter.completion_tokens} tokens, {_money(meter)}; left {self._eta()}"
-            f"{self._waiting()}"
+        return [
+            f"{standing.planned - standing.left}/{standing.planned} {self._what}{there}",
+            f"{standing.sum('running')} running",
+            f"{standing.sum('failed')} failed",
+            f"{standing.sum('unscored')} unscored",
+            f"left {self._eta()}",
+            f"{meter.calls:,} calls{recorded}",
+            f"{meter.calls_per_second():.1f}/s",
+            f"{meter.prompt_tokens + meter.completion_tokens:,} tokens",
+            _money(meter),
+            *self._waiting(),
+        ]
+
+    def line(self) -> str:
+        """The same as one plain line, with failures by reason and the goal so far."""
+        reasons, goals = failed_by(self.standing), goals_text(self.standing)
+        return "; ".join(
+            [
+                ", ".join(self.parts()),
+                *([f"failed by reason: {', '.join(reasons)}"] if reasons else []),
+                *([f"goal so far: {goals}"] if goals else []),
+            ]
         )
 
-    def _table(self) -> Table:
-        table = Table(title=None, box=None, pad_edge=False)
-        table.add_column("cell", overflow="fold")
-        for name in ("waiting", "running", "done", "failed", "unscored"):
-            table.add_column(name, justify="right")
-        for cell, counts in self._cells.items():
-            table.add_row(
-                Text(cell), *(str(counts[name]) for name in ("waiting", "running", "done", "failed", "unscored"))
-            )
-        table.caption = self._line()
-        table.caption_justify = "left"
-        return table
+
+def goals_text(standing: Standing) -> str:
+    """`0.29 actor + strategist`, one behind the other, for the first arms that have a goal; empty where none has one."""
+    known = [(cell, arm.goal) for cell, arm in list(standing.arms.items()) if arm.goal is not None]
+    told = [f"{goal_text(goal)} {one_line(name)}" for name, goal in _named(known)]
+    more = len(told) - NAMED
+    return ", ".join(told[:NAMED]) + (f" and {more} more arms" if more > 0 else "")
+
+
+def _named(known: Sequence[tuple[str, float | None]]) -> list[tuple[str, float | None]]:
+    """Arms by their names, with their place where there are several."""
+    alone = len({place_of(cell) for cell, _ in known}) < 2
+    return [(arm_of(cell) if alone else f"{place_of(cell)}: {arm_of(cell)}", goal) for cell, goal in known]
 
 
 def clock(seconds: float) -> str:

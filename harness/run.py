@@ -28,7 +28,7 @@ from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
 from harness.failures import refuse_unknown_reason
-from harness.index import latest_episodes
+from harness.index import latest_episodes, latest_judgements
 from harness.interface import give_rooms, interface_of
 from harness.jobs import Job, RetryFailed, owed_jobs
 from harness.leaks import find_leaks, refuse_leaks
@@ -43,6 +43,7 @@ from harness.readers import TODAY
 from harness.records import ErrorInfo
 from harness.runner import Stop
 from harness.scoring import Records, Scoring
+from harness.standing import Standing
 from harness.store import (
     CALLS,
     EPISODES,
@@ -259,7 +260,7 @@ class Run:
             lease = Lease(self, jobs, stop, progress)
             if self.replay is None:
                 self.watch.stop = stop.cancel
-            with progress.showing(self.meter, self._planned(), jobs):
+            with progress.showing(self.meter, self._standing(jobs)):
                 async with self._watchdog(progress), told_of_pauses(progress, self.quotas):
                     await executor.run(lease, keeper, stop)
             if lease.cut is not None:
@@ -270,10 +271,17 @@ class Run:
             await self._close_models()
         return keeper.played, keeper.scored
 
-    def _planned(self) -> int:
-        """Episodes of the plan, or of its first blocks where only they are played."""
-        units = self.plan.units
-        return len(units) if self.blocks is None else sum(unit.block < self.blocks for unit in units)
+    def _standing(self, jobs: Sequence[Job]) -> Standing:
+        """Where the run stands, of its first blocks where only they are played."""
+        standing = Standing(self.folder.name, self.scoring.label)
+        planned = [unit for unit in self.plan.units if self.blocks is None or unit.block < self.blocks]
+        standing.begin(
+            [(unit.episode_id, unit.cell) for unit in planned],
+            [job.unit.episode_id for job in jobs],
+            latest_episodes(self.folder),
+            latest_judgements(self.folder).values() if self.scoring.judges else (),
+        )
+        return standing
 
     def _executor(self, progress: Progress) -> Executor:
         force, at_once = self.workforce, self.experiment.limits.episodes_at_once

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands.printing import plain
 from harness.comparison import Comparison, Family, uplift
 from harness.conclusions import answer
 from harness.errors import BadInput
 from harness.index import latest_episodes
+from harness.plaintext import plain
 from harness.records import EpisodeRecord, TurnRecord
 from harness.store import EPISODES, read_record
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.invocation import as_called
+from harness.plaintext import plain
 
 FOLDED = 50
 """A list in a cell is folded at this width."""
@@ -20,11 +21,6 @@ FOLDED = 50
 def say(console: Console, text: str, style: str = "") -> None:
     """Print text that may hold agents' words: nothing in it is markup, control characters are shown as codes."""
     console.print(Text(plain(text), style=style), soft_wrap=True)
-
-
-def plain(text: str) -> str:
-    """The text with control characters shown as codes: nothing in it moves a cursor or changes a colour."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
 
 @dataclass(frozen=True, slots=True)
