@@ -26,7 +26,7 @@ LONGEST_WAIT_S = 300.0
 """A server error that asks for a longer wait is not tried again."""
 PARAMETER_STATUSES = frozenset({None, 200, 400, 403, 404, 405, 406, 415, 422, 501})
 """Under which an endpoint may refuse a parameter."""
-RETRIED_SETUP = frozenset({"dns", "connection-refused", "too-many-files", "gateway-page"})
+RETRIED_SETUP = frozenset({"dns", "unreachable", "connection-refused", "too-many-files", "gateway-page"})
 """Faults that may pass: they are tried again, and are set-up where they stay."""
 
 
@@ -136,11 +136,10 @@ _SPOKEN = (
 def no_connection(error: BaseException, scrub: Callable[[str], str] = str) -> CallFailed:
     """The failure that a client library's connection error stands for."""
     causes = list(_causes(error))
-    name = next((name for name in map(_by_type, causes) if name), None)
-    if name is None:
-        spoken = " ".join(str(cause) for cause in causes).lower()
-        name = next((name for words, name in _SPOKEN if words in spoken), "connection-lost")
-    cause = causes[-1]
+    inside = [*causes[:0:-1], error] if len(causes) > 1 else causes
+    names = [*map(_by_type, inside), *map(_by_words, inside[:-1] or inside)]
+    name = next((name for name in names if name), "connection-lost")
+    cause = inside[0]
     said = scrub(f"{type(cause).__name__}: {cause}")
     return CallFailed(f"{REASONS[name].meaning} ({said})", name)
 
@@ -155,7 +154,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen = inner if isinstance(inner, BaseException) else seen.__cause__ or seen.__context__
 
 
+def _by_words(error: BaseException) -> str | None:
+    spoken = str(error).lower()
+    return next((name for words, name in _SPOKEN if words in spoken), None)
+
+
 def _by_type(error: BaseException) -> str | None:
+    if type(error).__name__ == "ConnectionTimeoutError":  # aiohttp's, which need not be installed
+        return "unreachable"
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
         return "tls"
     if isinstance(error, socket.gaierror):

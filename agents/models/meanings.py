@@ -72,7 +72,7 @@ _ACCOUNT = _any(
     r"insufficient[_ ](?:quota|balance|credits?|funds?|account|user[_ ]quota)",
     r"billing[_ ](?:hard[_ ]limit|not[_ ]active|limit)",
     r"(?:not enough|insufficient|no|out of|lacks?|ran out of|without|requires? more|add|buy|"
-    r"purchase|exhausted\b.{0,20}) (?:sufficient )?(?:credits?|balance|funds|prepaid)\b",
+    r"purchase|exhausted\b.{0,20}) (?:sufficient )?(?:credits?|balance|funds|prepaid)\b(?! (?:were|was|have been|will be) )",
     r"(?:credits?|balance|funds|prepayment)\b.{0,40}\b(?:exhausted|depleted|used up|too low|"
     r"is low|insufficient|negative|expired|ran out|run out|not enough|empty|zero)",
     r"payment[_ ](?:required|method|is required|overdue|failed)",
@@ -210,7 +210,8 @@ _TOKENS_TOO_MANY = _any(
 )
 _OVERLOADED = _any(
     r"overload",
-    r"at capacity|no capacity|out of capacity|server (?:is )?(?:too )?busy|too busy|"
+    r"(?:at|no|over|out of) capacity|capacity[_ ](?:is |was |has been )?exceeded|"
+    r"server (?:is )?(?:too )?busy|too busy|"
     r"high (?:demand|load|traffic)|engine is currently",
     r"\bqueue\b.{0,20}\bfull",
 )

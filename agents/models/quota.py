@@ -15,8 +15,8 @@ from harness.errors import HarnessError
 
 LONGEST_PAUSE_S = 60.0
 """Of a pause whose length the endpoint does not say."""
-TRUSTED = 3
-"""After so many pauses in a row without a success, an endpoint that asks for less than they would grow to is not believed."""
+TRUSTED = 10
+"""After so many pauses in a row without a success, an endpoint gets twice the time it asks for, then four times, …"""
 
 _longest_wait = 900.0
 
@@ -69,10 +69,10 @@ class Quota:
         return self.paused_until - now
 
     def _pause(self, asked: float | None) -> float:
-        grown: float = min(LONGEST_PAUSE_S, 2.0 ** (self._in_row - 1))
         if asked is None:
-            return grown
-        return asked if self._in_row <= TRUSTED else max(asked, grown)
+            return min(LONGEST_PAUSE_S, 2.0 ** min(self._in_row - 1, 10))
+        grown = asked * 2.0 ** min(max(0, self._in_row - TRUSTED), 20)
+        return max(asked, min(LONGEST_PAUSE_S, grown))
 
     def _extend(self, now: float, until: float) -> None:
         longer = until - max(now, self.paused_until)

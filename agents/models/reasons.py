@@ -87,6 +87,11 @@ def _rows() -> Iterable[Reason]:
             "Is the server running? Check host and port in `base_url`.",
         ),
         (
+            "unreachable",
+            "no connection could be made in time",
+            "Check `base_url` (host, port, http or https), the network and the firewall; `deadlines.connect` is the time.",
+        ),
+        (
             "too-many-files",
             "this process may not open more connections",
             "Raise the limit of open files (`ulimit -n 65536`), or lower `concurrency` and `limits.episodes_at_once`.",

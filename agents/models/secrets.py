@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 _BEARER = re.compile(r"(?i)(bearer\s+|sk-|x-api-key:\s*)[A-Za-z0-9_\-\.\*]{6,}")
 
@@ -48,7 +48,8 @@ def scrub(text: str, secret: Secret | Sequence[Secret] | None, longest: int = 30
     """The text without the secrets, without what looks like a key, cut to `longest` characters."""
     for each in [secret] if isinstance(secret, Secret) else secret or ():
         value = each.reveal()
-        for form in (value, quote(value, safe=""), value.removeprefix("Bearer ")):
+        in_addresses = (quote(value), quote(value, safe=""), quote_plus(value), quote_plus(value, safe="/"))
+        for form in (value, value.removeprefix("Bearer "), *in_addresses):
             if len(form) > 3:
                 text = text.replace(form, "[key]")
     text = _BEARER.sub("[key]", " ".join(text.split()))

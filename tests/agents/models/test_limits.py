@@ -156,7 +156,7 @@ def test_without_a_hint_pauses_grow_up_to_a_minute_and_a_burst_is_one() -> None:
 def test_an_endpoint_that_always_asks_for_a_moment_is_not_believed_for_ever() -> None:
     clock = Clock()
     limit = AdaptiveLimit(64, clock=clock)
-    for _ in range(8):
+    for _ in range(22):
         throttled(limit, 0.1)
         pause = limit.quota.paused_until - clock.now
         clock.now = limit.quota.paused_until
