@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import BadInput
+from harness.safe_files import write_file
 from harness.seeds import stable_hash
 from harness.store import read_manifest, write_manifest
 
@@ -63,7 +64,7 @@ def write_training_tasks(folder: Path, tasks: Iterable[tuple[str, str]], descrip
     """Write the card of a checkpoint trained on (environment, task id) pairs; returns its path."""
     hashes = sorted({task_hash(*task) for task in tasks})
     path = folder / CARD
-    path.write_text(TrainingTasks(format=1, description=description, tasks=hashes).model_dump_json(indent=1) + "\n")
+    write_file(path, TrainingTasks(format=1, description=description, tasks=hashes).model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -8,20 +8,26 @@ killed one left, and removes it. A leaf module: it imports nothing of ours.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import signal
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 Content = bytes | str | Iterable[bytes] | Iterable[str]
 PART, FORMER = ".part", ".former"
 LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}(?P<kind>\.part|\.former)")
 """Names of what is being written, and of a folder whose successor is being put in place."""
+EARLIER = re.compile(r"\.(?:import|unpack|fetch|write|sotopia-import)-\w+")
+"""Folders that version 0.1 left where it was killed."""
 NO_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags for opening what somebody else may have put there: a link is an error, a FIFO does not block."""
 
@@ -80,12 +86,45 @@ def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder. A folder whose successor was not put in place any more is put back."""
     try:
         with os.scandir(folder) as entries:
-            found = [(match, Path(entry.path)) for entry in entries if (match := LEFT.fullmatch(entry.name))]
+            found = [entry.name for entry in entries if LEFT.fullmatch(entry.name) or EARLIER.fullmatch(entry.name)]
     except OSError:
         return
-    for match, path in found:
+    for name in found:
+        match = LEFT.fullmatch(name)
+        former = match is not None and match["kind"] == FORMER
         with suppress(OSError):
-            _clear(path, folder / match["name"] if match["kind"] == FORMER else None)
+            _clear(folder / name, folder / match["name"] if match is not None and former else None)
+
+
+def move_in(source: Path, target: Path) -> None:
+    """Move all files below `source` to the same places below `target`, over files of the same name. Raises
+    `FileExistsError` for a place that lies behind a link, before anything is moved; `OSError`."""
+    moves = [(path, target / path.relative_to(source)) for path in sorted(source.rglob("*")) if path.is_file()]
+    for _, place in moves:
+        inside = [place, *(parent for parent in place.parents if parent != target and parent.is_relative_to(target))]
+        if any(each.is_symlink() for each in inside):
+            raise FileExistsError(errno.EEXIST, "it lies behind a symbolic link; remove it first", str(place))
+    for path, place in moves:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, place)
+
+
+@contextmanager
+def tidy_when_ended() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as an error would, so that what it was writing is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def open_lock(path: Path) -> int:

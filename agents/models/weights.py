@@ -12,9 +12,7 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
@@ -27,6 +25,7 @@ from agents.models.openmp import wait_passively
 from environments.base import data_home
 from harness.errors import BadInput, nearest
 from harness.invocation import installs
+from harness.safe_files import new_folder
 
 Dtype = Literal["bfloat16", "float32"]
 SMOLLM2 = "smollm2-135m-instruct"
@@ -148,13 +147,8 @@ def _is_made(gguf: Path, out: Path, dtype: Dtype) -> bool:
 
 def _convert_locked(gguf: Path, out: Path, dtype: Dtype) -> None:
     _need_packages()
-    # A killed conversion leaves its scratch folder; whoever holds the lock may clear it away.
-    for stale in out.parent.glob(f".{out.name}.part-*"):
-        shutil.rmtree(stale)
     print(f"converting {gguf.name} to {out} (once)", file=sys.stderr)
-    scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.part-"))
-    try:
-        scratch.chmod(0o755)
+    with new_folder(out) as scratch:
         origin = _write_folder(gguf, scratch, dtype)
         (scratch / ORIGIN).write_text(json.dumps(origin, indent=2) + "\n")
         (scratch / "README.md").write_text(_card(origin))
@@ -162,10 +156,6 @@ def _convert_locked(gguf: Path, out: Path, dtype: Dtype) -> None:
             path.chmod(0o644)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        scratch.rename(out)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(scratch)
 
 
 def _write_folder(gguf: Path, folder: Path, dtype: Dtype) -> dict[str, Any]:

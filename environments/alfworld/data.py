@@ -24,6 +24,7 @@ from environments.alfworld.planner import remaining_actions
 from environments.base import data_home
 from environments.data import DataHooks, ImportReport, Source
 from harness.errors import BadInput
+from harness.safe_files import move_in, scratch_folder
 
 PUBLISHED = ("train", "valid_train", "valid_seen", "valid_unseen")
 GENERATED = ("generated-train", "generated-test")
@@ -135,8 +136,8 @@ def _split_folders(folder: Path) -> Iterator[Path]:
 
 
 def import_from(folder: Path, home: Path) -> ImportReport:
-    """Copy the games below a folder into the data home, each after it was loaded and its plan was found. A game
-    that is there already is replaced. Raises `BadInput` when there is no split folder."""
+    """Copy the games below a folder into the data home, when each was loaded and its plan was found. A game that is there
+    already is replaced. Raises `BadInput` when there is no split folder."""
     splits = list(_split_folders(folder))
     if not splits:
         raise BadInput(
@@ -145,17 +146,20 @@ def import_from(folder: Path, home: Path) -> ImportReport:
         )
     kept = 0
     skipped: list[str] = []
-    for split in splits:
-        files = read_split(split)
-        skipped += files.skipped
-        for game in files.games:
-            source = split.parent / game.path / GAME
-            problem = check_game(source)
-            if problem:
-                skipped.append(f"{game.path}: {problem}")
-                continue
-            _copy(source, home / "alfworld" / game.path / GAME)
-            kept += 1
+    home.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(home, "alfworld") as staging:
+        for split in splits:
+            files = read_split(split)
+            skipped += files.skipped
+            for game in files.games:
+                source = split.parent / game.path / GAME
+                problem = check_game(source)
+                if problem:
+                    skipped.append(f"{game.path}: {problem}")
+                    continue
+                _copy(source, staging / game.path / GAME)
+                kept += 1
+        move_in(staging, home / "alfworld")
     read_split.cache_clear()
     return ImportReport(kept=kept, what="games", skipped=tuple(skipped), where=home / "alfworld")
 
@@ -170,11 +174,8 @@ def check_game(file: Path) -> str | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A whole file or none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{GAME}.partial")
-    partial.write_bytes(source.read_bytes())
-    partial.replace(target)
+    target.write_bytes(source.read_bytes())
 
 
 DATA = DataHooks(

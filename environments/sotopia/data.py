@@ -10,7 +10,6 @@ the README only.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from environments.data import DataHooks, ImportReport, Source
 from environments.sotopia.hard import check_order
 from environments.sotopia.profiles import CharacterRow, ScenarioRow, first_problem, load_world
 from harness.errors import BadInput
+from harness.safe_files import move_in, scratch_folder
 
 _SPACE = (
     "https://raw.githubusercontent.com/sotopia-lab/sotopia-space/12c13d807a62ce523ff87afefacb307b277b1604/profiles/"
@@ -132,21 +132,14 @@ def import_from(folder: Path, home: Path) -> ImportReport:
     skipped: list[str] = []
     combos = _canonical_combos(found["combos"], skipped)
     target = home / "sotopia"
-    staging = home / f".sotopia-import-{os.getpid()}"
-    staging.mkdir(parents=True, exist_ok=True)
-    try:
+    home.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(home, "sotopia") as staging:
         for kind in ("agents", "environments", "relationships"):
             _write(staging / f"{kind}.jsonl", _normalised(kind, found[kind], skipped))
         _write(staging / "combos.jsonl", combos)
         world = load_world(staging)
         check_order(world)
-        target.mkdir(parents=True, exist_ok=True)
-        for path in sorted(staging.iterdir()):
-            os.replace(path, target / path.name)
-    finally:
-        for path in staging.iterdir():
-            path.unlink()
-        staging.rmdir()
+        move_in(staging, target)
     if (folder / "sotopia_hard.json").exists():
         skipped.append("sotopia_hard.json: the hard indices are built in")
     skipped += [f"{text}: not read" for text in unread]

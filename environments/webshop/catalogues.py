@@ -15,6 +15,7 @@ from environments.base import data_home
 from environments.webshop.generate import VERSION, write_builtin
 from environments.webshop.store import FORMAT, Catalogue, open_store
 from harness.errors import BadInput, nearest
+from harness.safe_files import open_lock
 
 FULL = "items_shuffle"
 """The name of the full catalogue of 1.18 million products: the default where it is imported."""
@@ -79,6 +80,6 @@ def open_builtin(products: int, seed: int) -> Catalogue:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a file lock; another process waits for it."""
-    with path.open("w") as file:
+    with open(open_lock(path), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

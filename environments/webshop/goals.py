@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import bisect
 import json
-import os
-import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -29,6 +28,7 @@ from environments.webshop.products import Product
 from environments.webshop.reward import NO_LIMIT, Goal
 from environments.webshop.store import BlobReader, BlobWriter, Catalogue, HumanGoal
 from harness.errors import BadInput, nearest
+from harness.safe_files import replacing
 
 Kind = Literal["human", "synthetic"]
 
@@ -306,13 +306,8 @@ def _loader(folder: Path) -> Callable[[str], np.ndarray]:
 
 def _save_whole(path: Path, prices: np.ndarray, limits: np.ndarray) -> None:
     """Keep the draws if the store may be written; playing needs no right to."""
-    try:
-        handle, name = tempfile.mkstemp(suffix=".npz", dir=path.parent)
-    except OSError:
-        return
-    with os.fdopen(handle, "wb") as file:
+    with suppress(OSError), replacing(path) as file:
         np.savez(file, prices=prices, limits=limits)
-    os.replace(name, path)
 
 
 class WeightedDraw:

@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from environments.webshop.products import nouns_of
 from harness.errors import BadInput
 from harness.invocation import installs
+from harness.safe_files import write_file
 
 BATCH = 2000
 """Titles tagged and kept at a time."""
@@ -85,9 +85,7 @@ class KeptTagging:
                 self._tagger = self.make_tagger()
             rows = self._tagger([title for _, title in batch])
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(rows), encoding="utf-8")
-            os.replace(partial, path)
+            write_file(path, json.dumps(rows))
             self.tagged += len(batch)
             log.info("tagged %d titles", self.tagged)
         return [tuple(nouns) for nouns in json.loads(path.read_text(encoding="utf-8"))]

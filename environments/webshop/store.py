@@ -11,8 +11,6 @@ import hashlib
 import json
 import mmap
 import os
-import shutil
-import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -26,6 +24,7 @@ from environments.webshop.bm25 import Hits, Index
 from environments.webshop.indexing import IndexWriter
 from environments.webshop.products import Product
 from harness.errors import BadInput
+from harness.safe_files import new_folder
 
 FORMAT = 1
 """Raised when a change makes older stores unreadable; such a store has to be imported again."""
@@ -86,15 +85,8 @@ def write_store(
     files it came from with their SHA-256. The folder appears whole or not at all.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    try:
-        count = _write_into(folder, products, human_goals, sources, notes or {})
-        if place.exists():
-            shutil.rmtree(place)
-        os.replace(folder, place)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return count
+    with new_folder(place) as folder:
+        return _write_into(folder, products, human_goals, sources, notes or {})
 
 
 def _write_into(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +16,11 @@ from environments.data import DATA, ImportReport
 from harness.data.fetch import fetch_data
 from harness.data.importing import import_path
 from harness.errors import BadInput
+from harness.safe_files import move_in, scratch_folder, tidy_when_ended
+from harness.targets import folder_kind, folder_target
 
 SHOWN_SKIPS = 20
+Generate = Callable[[int, int, Path], ImportReport]
 
 
 def fetch_command(environment: str) -> int:
@@ -27,7 +34,8 @@ def fetch_command(environment: str) -> int:
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=done, total=total)
 
-        report = fetch_data(environment, progress=progress)
+        with tidy_when_ended():
+            report = fetch_data(environment, progress=progress)
     for file in report.files:
         mark = "verified" if file.verified else "UNVERIFIED: no hash is published for it"
         print(f"{file.path.name}: sha256 {file.sha256} ({mark})")
@@ -36,7 +44,8 @@ def fetch_command(environment: str) -> int:
 
 
 def import_command(path: Path, environment: str | None) -> int:
-    name, report = import_path(path, environment)
+    with tidy_when_ended():
+        name, report = import_path(path, environment)
     print_report(name, report)
     return 0
 
@@ -47,8 +56,26 @@ def generate_command(environment: str, n: int, seed: int, out: Path) -> int:
         raise BadInput(f"{environment} has no generator; `harness list` shows what each environment has")
     if n < 1:
         raise BadInput(f"--n {n}: expected at least 1")
-    print_report(environment, hooks.generate(n, seed, out))
+    print_report(environment, _generated(hooks.generate, n, seed, out))
     return 0
+
+
+def _generated(generate: Generate, n: int, seed: int, out: Path) -> ImportReport:
+    """Generate beside `out`, and move it there when all of it is made. What was generated there before stays; a file that
+    would be changed is refused by name."""
+    folder_target(out, "--out", lambda folder: folder_kind(folder) is None)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tidy_when_ended(), scratch_folder(out.parent, out.name) as made:
+            report = generate(n, seed, made)
+            for path in (each for each in made.rglob("*") if each.is_file()):
+                place = out / path.relative_to(made)
+                if os.path.lexists(place) and (place.is_symlink() or not filecmp.cmp(path, place, shallow=False)):
+                    raise BadInput(f"--out {out}: {place} is there already and differs. Name another folder.")
+            move_in(made, out)
+    except OSError as error:
+        raise BadInput(f"--out {out} can not be written: {error.strerror or error}") from error
+    return replace(report, where=None if report.where is None else out)
 
 
 def print_report(environment: str, report: ImportReport) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+Command = Callable[[argparse.Namespace], int]
 FORMATS = ("hf-dataset", "sharegpt", "csv")
 
 
@@ -32,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument(
         "--normalize", choices=["epo", "none"], default="epo", help="sharegpt: per episode, or not (epo)"
     )
-    export.set_defaults(do=_do_export)
+    export.set_defaults(do=_tidily(_do_export))
     bring = commands.add_parser(
         "import-episodes",
         help="sotopia's EpisodeLog JSON as a run: to be judged and shown like any other",
@@ -41,7 +43,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bring.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     bring.add_argument("--name", default="imported", help="name of the run (imported)")
     bring.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
-    bring.set_defaults(do=_do_import)
+    bring.set_defaults(do=_tidily(_do_import))
+
+
+def _tidily(command: Command) -> Command:
+    """The command, which removes what it was writing when it is told to end."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        from harness.safe_files import tidy_when_ended
+
+        with tidy_when_ended():
+            return command(arguments)
+
+    return run
 
 
 def _do_export(arguments: argparse.Namespace) -> int:

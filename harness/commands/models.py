@@ -91,10 +91,15 @@ def convert_command(arguments: argparse.Namespace) -> int:
     """Convert, and say where the folder is and what its weights are."""
     from agents.models.gguf import gguf_path
     from agents.models.weights import convert, default_folder, quantised
+    from harness.safe_files import tidy_when_ended
+    from harness.targets import folder_kind, folder_target
 
     gguf = gguf_path(arguments.gguf, arguments.gguf)
-    out = arguments.out or default_folder(gguf, arguments.dtype)
-    folder = convert(gguf, out.expanduser().absolute(), arguments.dtype)
+    out = (arguments.out or default_folder(gguf, arguments.dtype)).expanduser()
+    if arguments.out is not None:
+        folder_target(out, "--out", lambda folder: folder_kind(folder) is None)  # what else is there, `convert` says
+    with tidy_when_ended():
+        folder = convert(gguf, out.absolute(), arguments.dtype)
     print(folder)
     print(f"{arguments.dtype} weights, {quantised(folder)}")
     return 0
@@ -103,6 +108,9 @@ def convert_command(arguments: argparse.Namespace) -> int:
 def fetch_command(arguments: argparse.Namespace) -> int:
     """Bring the file, and say where it is."""
     from agents.models.gguf import gguf_path
+    from harness.safe_files import tidy_when_ended
 
-    print(gguf_path(arguments.name, arguments.name))
+    with tidy_when_ended():
+        path = gguf_path(arguments.name, arguments.name)
+    print(path)
     return EXIT_OK

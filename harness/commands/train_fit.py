@@ -8,7 +8,8 @@ from pathlib import Path
 from agents.models.openmp import wait_passively
 from harness.commands.train_prepare import read_options
 from harness.errors import BadInput
-from harness.training.fit import FitResult, TrainOptions, fit
+from harness.targets import folder_target
+from harness.training.fit import FitResult, TrainOptions, fit, is_fit
 from harness.training.prepare import PrepareOptions, prepare
 from harness.training.sharegpt import is_sharegpt
 from harness.training.steps import Steps
@@ -19,11 +20,12 @@ def fit_command(arguments: argparse.Namespace) -> int:
     wait_passively()
     options = read_options(TrainOptions, arguments.option)
     data: Path = arguments.data
+    out = folder_target(arguments.out, "--out", is_fit)
     if is_sharegpt(data):
         if not data.is_file():
             raise BadInput(f"there is no file {data}")
-        data = prepare([data], PrepareOptions(), arguments.model, arguments.out / "data").folder
-    print_fitted(fit(data, arguments.model, options, arguments.out, Steps("fit")))
+        data = prepare([data], PrepareOptions(), arguments.model, out / "data").folder
+    print_fitted(fit(data, arguments.model, options, out, Steps("fit")))
     return 0
 
 

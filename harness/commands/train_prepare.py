@@ -12,8 +12,10 @@ from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, apply_override, load_experiment
 from harness.leaks import task_hash
 from harness.plan import Plan
+from harness.safe_files import tidy_when_ended
 from harness.store import read_manifest
-from harness.training.prepare import PreparedData, PrepareOptions, prepare
+from harness.targets import folder_target
+from harness.training.prepare import PreparedData, PrepareOptions, is_prepared, prepare
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
@@ -23,7 +25,10 @@ def prepare_command(arguments: argparse.Namespace) -> int:
     options = read_options(PrepareOptions, arguments.option)
     held_out = {*options.held_out, *(each for path in arguments.held_out for each in _played_tasks(path))}
     options = options.model_copy(update={"held_out": tuple(sorted(held_out))})
-    print_prepared(prepare(arguments.runs, options, arguments.tokenizer, arguments.out))
+    out = folder_target(arguments.out, "--out", is_prepared)
+    with tidy_when_ended():
+        made = prepare(arguments.runs, options, arguments.tokenizer, out)
+    print_prepared(made)
     return 0
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from harness.errors import BadInput
+from harness.safe_files import move_in, scratch_folder
 
 _CHUNK = 1 << 20
 _MAX_HEADER = 8 << 10
@@ -94,17 +93,17 @@ def extract_archive(path: Path, target: Path, limits: Limits | None = None) -> i
     limits = limits or Limits()
     target.mkdir(parents=True, exist_ok=True)
     meter = _Meter(path, limits)
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=target) as staging:
+    with scratch_folder(target, "unpack") as staging:
         unpack = _extract_zip if zipfile.is_zipfile(path) else _extract_tar
         try:
-            unpack(path, Path(staging), meter)
+            unpack(path, staging, meter)
         except (zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
             raise BadInput(f"{path} is not a sound archive: {error}. Download it again.") from error
         except (NotImplementedError, RuntimeError) as error:  # zipfile: unknown compression, encrypted
             raise BadInput(f"{path} can not be unpacked: {error}") from error
         except OSError as error:
             raise BadInput(f"{path} could not be unpacked into {target}: {error}") from error
-        _move_in(Path(staging), target)
+        _move_in(staging, target)
     return len(meter.names)
 
 
@@ -211,17 +210,9 @@ def _copy(source: IO[bytes], place: Path, count: Callable[[int], Any]) -> None:
             out.write(chunk)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path
-
-
 def _move_in(staging: Path, target: Path) -> None:
     """Move what was unpacked into the target, over files of the same name."""
-    for path in _files(staging):
-        place = target / path.relative_to(staging)
-        if any(parent.is_symlink() for parent in [place, *place.parents] if parent.is_relative_to(target)):
-            raise BadInput(f"{place} lies behind a symbolic link; remove it first")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, place)
+    try:
+        move_in(staging, target)
+    except FileExistsError as error:
+        raise BadInput(f"{error.filename} lies behind a symbolic link; remove it first") from None

@@ -24,6 +24,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from environments.data import Source
 from harness.errors import BadInput
+from harness.safe_files import NO_LINK, write_file
 
 try:
     import fcntl
@@ -157,7 +158,7 @@ def _wait(state: RetryCallState, policy: DownloadPolicy) -> float:
 @contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
     """The part file, open for reading and writing, held against a second download of the same file."""
-    with path.open("a+b") as file:
+    with open(path, "a+b", opener=lambda name, flags: os.open(name, flags | NO_LINK, 0o666)) as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -281,7 +282,7 @@ def _remember(state: Path, source: Source, response: httpx.Response) -> None:
     """Keep what tells whether a later answer is about the same file. Weak ETags do not (RFC 9110, 13.1.5)."""
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-    state.write_text(json.dumps({"url": source.url, "validator": validator}), encoding="utf-8")
+    write_file(state, json.dumps({"url": source.url, "validator": validator}))
 
 
 def _validator(state: Path, source: Source) -> str | None:
@@ -316,7 +317,5 @@ def _record(folder: Path, source: Source, digest: str) -> str:
         if before not in (None, digest):
             note = f"CHANGED since the first download (then {before})"
     entries[source.name] = {"url": source.url, "sha256": digest, "verified": source.sha256 is not None}
-    temporary = folder / f".{RECORD}"
-    temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / RECORD)
+    write_file(folder / RECORD, json.dumps(entries, indent=1, sort_keys=True) + "\n")
     return note

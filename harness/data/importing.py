@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from environments.base import data_home
 from environments.data import DATA, DataHooks, ImportReport
 from harness.data.archives import Limits, extract_archive, is_archive
 from harness.errors import BadInput
+from harness.safe_files import scratch_folder, sweep
 
 _DEPTH = 5
 """How many folders deep data may lie: a clone of AMPO has its profiles five folders down."""
@@ -23,6 +23,7 @@ def import_path(
     """Import a folder or archive into the data home; returns (environment, report). Raises `BadInput` when nothing,
     or more than one environment, is recognised in it."""
     home = home or data_home()
+    sweep(home)
     path = path.expanduser()
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder or an archive with published data")
@@ -31,9 +32,9 @@ def import_path(
     if not is_archive(path):
         raise BadInput(f"{path} is neither a folder nor a zip or tar archive; give the folder that holds the files")
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=home) as unpacked:
-        extract_archive(path, Path(unpacked), limits)
-        return _import_folder(Path(unpacked), path, env, home)
+    with scratch_folder(home, "import") as unpacked:
+        extract_archive(path, unpacked, limits)
+        return _import_folder(unpacked, path, env, home)
 
 
 def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tuple[str, ImportReport]:

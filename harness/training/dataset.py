@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.store import scan, write_whole
 
 DATASET, MANIFEST = "dataset.jsonl", "manifest.json"
+KIND = "prepared sequences"
 
 
 class _Strict(BaseModel):
@@ -84,7 +85,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} can not be read: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != "prepared sequences":
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise BadInput(f"{path} is no manifest of prepared data; expected what `harness train prepare` writes")
     return manifest
 

@@ -130,6 +130,11 @@ def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> 
     return _result(out)
 
 
+def is_fit(folder: Path) -> bool:
+    """Whether a training was begun in a folder, or is about to be: only its lock and its data are there."""
+    return (folder / FIT).exists() or all(path.name == "data" or path.name.startswith(".") for path in folder.iterdir())
+
+
 def _main_process() -> bool:
     """Under `accelerate launch`, process 0. Asked before torch is there."""
     return os.environ.get("RANK", "0") == "0"

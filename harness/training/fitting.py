@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import warnings
@@ -25,6 +24,7 @@ from trl import SFTConfig
 from agents.models.weights import no_loading_bars
 from harness.errors import BadInput, HarnessError
 from harness.leaks import CARD, TrainingTasks, read_training_tasks
+from harness.safe_files import new_folder
 from harness.store import write_whole
 from harness.training.batches import Collator, columns
 from harness.training.dataset import read_dataset, read_manifest
@@ -205,12 +205,10 @@ def finish(state: Path, base_model: Path, options: TrainOptions, out: Path, lear
     # This process reads the weights alone. With DeepSpeed's ZeRO-3 still in force, transformers would wait for the others to
     # take their shards.
     unset_hf_deepspeed_config()
-    made = out / f".{CHECKPOINT}.tmp"
-    shutil.rmtree(made, ignore_errors=True)
-    _write_model(state, made, base_model, options)
-    _copy_texts(base_model, made)
-    _write_tasks(made, learnt, base_model)
-    os.replace(made, out / CHECKPOINT)
+    with new_folder(out / CHECKPOINT) as made:
+        _write_model(state, made, base_model, options)
+        _copy_texts(base_model, made)
+        _write_tasks(made, learnt, base_model)
     shutil.rmtree(out / STATES)
 
 
@@ -223,7 +221,7 @@ def _write_model(state: Path, made: Path, base_model: Path, options: TrainOption
         return
     _check_whole(state, "adapter_model*.safetensors")
     adapter = made / ADAPTER if options.lora.merge else made
-    adapter.mkdir(parents=True)
+    adapter.mkdir(exist_ok=True)
     for name in state.glob("adapter_*"):
         shutil.copyfile(name, adapter / name.name)
     if options.lora.merge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.seeds import stable_hash
 from harness.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.store import read_manifest as read_run
+from harness.targets import holds_json, read_start
 from harness.training.advantages import Baseline, subtract_baseline
-from harness.training.dataset import MANIFEST, Row, write_dataset
+from harness.training.dataset import DATASET, KIND, MANIFEST, Row, write_dataset
 from harness.training.played import PlayedStrategy, played_strategies, trained_seats
 from harness.training.sequences import Layouter
 from harness.training.sharegpt import is_sharegpt, sharegpt_rows
@@ -97,7 +99,8 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
 
     Raises `BadInput` where a run has no process rewards (or several and `options.rewards` does not say which), where a
     task is held out, where nothing is left to train on, and where `out` holds something else."""
-    _check_out(out)
+    if out.exists() and any(out.iterdir()) and not is_prepared(out):
+        raise BadInput(f"{out} holds something else; name a new folder, or one that `harness train prepare` wrote")
     tokens = ChatTokens(load_tokenizer(tokenizer_path))
     sampled = (options.target or ("chat" if options.layout == "chat" else "sampled")) == "sampled"
     layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length)
@@ -111,7 +114,7 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
     if not rows:
         raise BadInput(f"nothing is left to train on in {', '.join(map(str, runs))}: {_why(passed, layouter)}")
     manifest = {
-        "kind": "prepared sequences",
+        "kind": KIND,
         "format": FORMAT,
         "options": options.model_dump(mode="json", exclude={"held_out"}),
         "tokenizer": _tokenizer_hash(tokenizer_path),
@@ -128,9 +131,13 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
     return PreparedData(out, manifest)
 
 
-def _check_out(out: Path) -> None:
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists() and not (out / "dataset.jsonl").exists():
-        raise BadInput(f"{out} holds something else; name a new folder, or one that `harness train prepare` wrote")
+def is_prepared(folder: Path) -> bool:
+    """Whether `prepare` wrote a folder, or was killed at it: then there are rows of ours and no manifest yet."""
+    if os.path.lexists(folder / MANIFEST):
+        return holds_json(folder / MANIFEST, lambda value: value.get("kind") == KIND)
+    hidden = all(path.name == DATASET or path.name.startswith(".") for path in folder.iterdir())
+    first = read_start(folder / DATASET)
+    return hidden and (not first or first.startswith('{"id":'))
 
 
 def _read_runs(

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from harness.safe_files import write_file
 from harness.training.batches import Collator, target_logprobs
 from harness.training.steps import Steps
 
@@ -32,9 +33,7 @@ def reference_logprobs(
     if not kept.exists():
         shares = _computed(model_folder, rows, collator, bf16, state, steps)
         if state.is_main_process:
-            temporary = kept.with_name(f".{kept.name}.tmp")
-            save_file({str(number): torch.tensor(values) for number, values in shares}, temporary)
-            temporary.replace(kept)
+            write_file(kept, save({str(number): torch.tensor(values) for number, values in shares}))
         state.wait_for_everyone()
     stored = load_file(kept)
     return [stored[str(number)].tolist() for number in range(len(rows))]

@@ -133,6 +133,52 @@ def test_outputs_of_one_command_are_foreign_to_another(run: Path, tmp_path: Path
         assert place.read_bytes() == kept
 
 
+FOLDER_COMMANDS: dict[str, Command] = {
+    "prepare": lambda run, out: ["train", "prepare", str(run), "--tokenizer", str(run), "--out", str(out)],
+    "fit": lambda run, out: ["train", "fit", str(run), "--model", str(run), "--out", str(out)],
+    "convert": lambda run, out: ["models", "convert", str(run.parent / "model.gguf"), "--out", str(out)],
+    "generate": lambda run, out: ["data", "generate", "webshop", "--n", "3", "--seed", "1", "--out", str(out)],
+}
+
+
+@pytest.mark.parametrize("command", FOLDER_COMMANDS.values(), ids=FOLDER_COMMANDS)
+def test_no_command_writes_its_folder_over_a_run_or_a_file(
+    command: Command, run: Path, tmp_path: Path, capsys: Any
+) -> None:
+    (run.parent / "model.gguf").write_bytes(b"GGUF")
+    before = content(run)
+    refused(command(run, run), capsys, f"--out {run} is the folder of a run")
+    refused(command(run, run / "torn"), capsys, "belongs to that run")
+    refused(command(run, run / "manifest.json"), capsys, "belongs to that run")
+    assert content(run) == before
+    (tmp_path / "file").write_text("precious")
+    refused(command(run, tmp_path / "file"), capsys, f"{tmp_path / 'file'}: a file stands there")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["prepare", "fit"])
+def test_training_commands_leave_a_foreign_folder_alone(name: str, run: Path, tmp_path: Path, capsys: Any) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "dataset.jsonl").write_text('{"text": "mine"}\n')
+    refused(FOLDER_COMMANDS[name](run, foreign), capsys, "did not write")
+    assert (foreign / "dataset.jsonl").read_text() == '{"text": "mine"}\n'
+
+
+def test_generated_data_is_added_and_never_changes_a_file(run: Path, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "generated"
+    command = FOLDER_COMMANDS["generate"](run, out)
+    assert main(command) == 0
+    made = content(out)
+    assert main(command) == 0
+    assert content(out) == made
+    (name, *_) = made
+    (out / name).write_text("mine")
+    refused(command, capsys, f"{out / name} is there already and differs")
+    assert (out / name).read_text() == "mine"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_two_reports_do_not_share_a_file(run: Path, tmp_path: Path, capsys: Any) -> None:
     command = [*COMMANDS["json"](run, tmp_path / "out"), "--junit", str(tmp_path / "out")]
     refused(command, capsys, "name the same file")

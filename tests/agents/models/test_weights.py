@@ -131,7 +131,7 @@ print("converted", flush=True)
 
 
 def _parts(out: Path) -> list[Path]:
-    return list(out.parent.glob(f".{out.name}.part-*"))
+    return list(out.parent.glob(f".{out.name}.*.part"))
 
 
 def test_a_killed_conversion_leaves_no_half_folder_and_the_next_one_clears_up(
