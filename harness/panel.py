@@ -205,13 +205,14 @@ def _row(name: str, cells: Iterable[tuple[str, Column]], width: int, style: str)
 def _newest_lines(newest: Newest, standing: Standing, width: int) -> list[Text]:
     arm = standing.arm(newest.cell)
     goal = arm.goals.get(newest.episode)
-    became = newest.verdict or (f"failed: {newest.failed}" if newest.failed else "")
-    became = became or ("not scored yet" if goal is None else f"goal {goal_text(goal)}")
+    became = "not scored yet" if goal is None else f"goal {goal_text(goal)}"
+    became = f"failed: {newest.failed}" if newest.failed else became
+    said = f"; {newest.verdict}" if newest.verdict else ""
     words = (
         ("newest strategy", newest.strategy, "italic"),
         ("  action", newest.action, ""),
         ("  then", newest.answer or NOTHING, ""),
-        ("  in the end", f"{became}  ({newest.cell})", ""),
+        ("  in the end", f"{became} ({newest.cell}){said}", ""),
     )
     longest = max(len(name) for name, _, _ in words)
     return [_labelled(name.ljust(longest), text, style, width) for name, text, style in words]

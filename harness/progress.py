@@ -86,6 +86,10 @@ class Progress:
     def ended(self, unit: Unit, *, failed: bool) -> None:
         """An episode has all that it will get now."""
         self.standing.ended(unit.cell, failed=failed)
+        self.tick()
+
+    def tick(self) -> None:
+        """Where there is no panel, say now and then where it stands."""
         if not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.say(self.line())
@@ -105,7 +109,7 @@ class Progress:
             f"{standing.sum('running')} running",
             f"{standing.sum('failed')} failed",
             f"{standing.sum('unscored')} unscored",
-            f"left {self._eta()}",
+            *([f"left {self._eta()}"] if standing.left else []),
             f"{meter.calls:,} calls{recorded}",
             f"{meter.calls_per_second():.1f}/s",
             f"{meter.prompt_tokens + meter.completion_tokens:,} tokens",

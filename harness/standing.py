@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from harness.index import Row
@@ -53,6 +53,8 @@ class Newest:
 
     cell: str
     episode: str
+    turn: int
+    seat: int
     strategy: str
     action: str
     answer: str
@@ -60,7 +62,7 @@ class Newest:
     failed: str | None
     """Short name of why the episode failed; None where it did not."""
     verdict: str = ""
-    """What a process reward said of it."""
+    """What judges and process rewards said of it."""
 
 
 class Standing:
@@ -103,7 +105,7 @@ class Standing:
 
     def begin(
         self,
-        planned: Iterable[tuple[str, str]],
+        planned: Sequence[tuple[str, str]],
         owed: Iterable[str],
         episodes: Mapping[str, Row],
         judged: Iterable[Row],
@@ -111,15 +113,27 @@ class Standing:
         """Take over what is there. `planned`: (episode id, cell) of every episode; `owed`: ids of those with something left to
         do; `episodes` and `judged`: rows of the index."""
         left = set(owed)
+        self.learn_goals(planned, episodes, judged)
         for episode, cell in planned:
-            arm, row = self.arm(cell), episodes.get(episode)
+            if episode in left:
+                self.expect(cell)
+            elif episode in episodes:
+                self.there += 1
+                self._count(self.arm(cell), episodes[episode])
+
+    def expect(self, cell: str) -> None:
+        """One more episode of that cell, or question about one, will come."""
+        self.arm(cell).waiting += 1
+
+    def learn_goals(
+        self, planned: Iterable[tuple[str, str]], episodes: Mapping[str, Row], judged: Iterable[Row]
+    ) -> None:
+        """Take over the goals that are known: of worlds that say them, and of judgements."""
+        for episode, cell in planned:
+            self.arm(cell)
+            row = episodes.get(episode)
             if row is not None and row["status"] == "finished":
                 self._finished(cell, episode, row["score"], row["tested"])
-            if episode in left:
-                arm.waiting += 1
-            elif row is not None:
-                self.there += 1
-                self._count(arm, row)
         for row in judged:
             episode = row["episode_id"]
             if row["status"] == "scored" and row["judge"] in self._members and episode in episodes:
@@ -153,13 +167,27 @@ class Standing:
             if record.status == "finished":
                 tested = [number for number, seat in enumerate(record.seats) if seat.tested]
                 self._finished(cell, record.episode_id, record.outcome.score if record.outcome else None, tested)
-            self.newest = newest_strategy(record) or self.newest
-        elif record.status == "unscored":
-            if record.episode_id not in self._unscored:
-                self._unscored.add(record.episode_id)
-                self.arm(cell).unscored += 1
-        elif isinstance(record, JudgementRecord) and record.scores is not None and record.judge in self._members:
+            self.show(record)
+            return
+        if record.status == "unscored" and record.episode_id not in self._unscored:
+            self._unscored.add(record.episode_id)
+            self.arm(cell).unscored += 1
+        if isinstance(record, ProcessRewardRecord):
+            self._add_verdict(record.episode_id, _reward_text(record, self.newest))
+            return
+        self._add_verdict(record.episode_id, _reason_text(record, self.newest))
+        counts = record.repeat == 0 and not record.variant and record.judge in self._members
+        if record.scores is not None and counts:
             self._judged(cell, record.episode_id, record.judge, record.scores)
+
+    def show(self, episode: EpisodeRecord) -> None:
+        """The newest strategy is this episode's, where it has one."""
+        self.newest = newest_strategy(episode) or self.newest
+
+    def _add_verdict(self, episode: str, told: str) -> None:
+        newest = self.newest
+        if told and newest is not None and newest.episode == episode:
+            self.newest = replace(newest, verdict=f"{newest.verdict}; {told}".removeprefix("; "))
 
     def _finished(self, cell: str, episode: str, score: float | None, tested: Sequence[int]) -> None:
         if score is not None:
@@ -180,7 +208,7 @@ class Standing:
         del self._scores[episode], self._tested[episode]
 
 
-def newest_strategy(episode: EpisodeRecord, verdict: str = "") -> Newest | None:
+def newest_strategy(episode: EpisodeRecord) -> Newest | None:
     """The last strategy of an episode, of a tested seat where one has any; None where nobody had one."""
     turns = [turn for turn in episode.turns if (turn.strategy or "").strip()]
     own = [turn for turn in turns if episode.seats[turn.seat].tested] or turns
@@ -188,8 +216,29 @@ def newest_strategy(episode: EpisodeRecord, verdict: str = "") -> Newest | None:
         return None
     turn = own[-1]
     failed = None if episode.error is None else _reason(episode.error)
-    words = turn.rendered or turn.raw or ""
-    return Newest(episode.cell, episode.episode_id, turn.strategy or "", words, _answer(episode, turn), failed, verdict)
+    return Newest(
+        cell=episode.cell,
+        episode=episode.episode_id,
+        turn=turn.index,
+        seat=turn.seat,
+        strategy=turn.strategy or "",
+        action=turn.rendered or turn.raw or "",
+        answer=_answer(episode, turn),
+        failed=failed,
+    )
+
+
+def _reward_text(record: ProcessRewardRecord, newest: Newest | None) -> str:
+    """What a process reward says of the newest strategy."""
+    found = [each for each in record.rewards or [] if newest and (each.turn, each.seat) == (newest.turn, newest.seat)]
+    return f"reward {found[0].reward:.2f} ({found[0].reason or record.method})" if found else ""
+
+
+def _reason_text(record: JudgementRecord, newest: Newest | None) -> str:
+    """Why a judge gave the newest strategy's seat its goal."""
+    seats = record.reasons or []
+    reason = seats[newest.seat].get(GOAL, "") if newest is not None and newest.seat < len(seats) else ""
+    return f"the judge: {reason}" if reason else ""
 
 
 def _answer(episode: EpisodeRecord, turn: TurnRecord) -> str:

@@ -25,9 +25,11 @@ from harness.judging import Judge, judge_kind, judged, judged_again, named
 from harness.judging.copies import COPIES, as_asked
 from harness.leaks import find_leaks, refuse_new_leaks
 from harness.manifest import folder_readers
+from harness.metering import Meter, MeteredModel
 from harness.plan import asking_way, model_config, open_model
 from harness.records import EpisodeRecord, JudgementRecord
 from harness.specs import JudgeSpec, JudgingSpec
+from harness.standing import Standing
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
 from harness.yamltext import read_yaml
 
@@ -60,7 +62,8 @@ def judge_command(arguments: argparse.Namespace) -> int:
     if arguments.again < 0:
         raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
     model = open_model(arguments.judge, config, folder_readers(arguments.run))
-    judge = judge_kind(arguments.kind).make(spec, model)
+    meter = Meter()
+    judge = judge_kind(arguments.kind).make(spec, MeteredModel(model, meter))
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
@@ -68,7 +71,8 @@ def judge_command(arguments: argparse.Namespace) -> int:
         refuse_new_leaks(find_leaks(met, {arguments.judge: config}), arguments.allow_leak, arguments.run)
         asked = owed(arguments.run, judge, arguments.again, copies)
         at_once = experiment.limits.episodes_at_once
-        tally = asyncio.run(_judge_all(arguments.run, judge, spec, model, at_once, asked))
+        tally = Tally("judgements", _standing(arguments.run, judge), meter)
+        asyncio.run(_judge_all(arguments.run, judge, spec, model, at_once, asked, tally))
     finally:
         lock.release()
     console = Console()
@@ -158,14 +162,27 @@ def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]
     return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
 
 
+def _standing(run: Path, judge: Judge) -> Standing:
+    """The run's goals by this judge so far."""
+    standing = Standing(run.name, judge.label)
+    episodes = latest_episodes(run)
+    asked = [
+        (name, row["cell"]) for name, row in episodes.items() if row["status"] == "finished" and row["needs_judge"]
+    ]
+    standing.learn_goals(asked, episodes, latest_judgements(run).values())
+    return standing
+
+
 async def _judge_all(
-    run: Path, judge: Judge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking]
-) -> Tally:
+    run: Path, judge: Judge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking], tally: Tally
+) -> None:
     """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
 
     async def do(asking: Asking) -> list[JudgementRecord]:
-        judgement = await _judgement(run, judge, asking)
+        episode = read_record(run / EPISODES, asking.row["offset"], EpisodeRecord)
+        judgement = await _judgement(episode, judge, asking)
+        tally.standing.show(episode)
         await appender.append(judgement)
         return [judgement]
 
@@ -173,14 +190,13 @@ async def _judge_all(
         if asked:
             give_rooms({model.name: model}, read_manifest(run))
             await check_or_refuse({model.name: model}, {model.name: [asking_way(spec)]})
-        return await ask_all(asked, at_once, do, "judgements")
+        await ask_all([(asking.row["cell"], asking) for asking in asked], at_once, do, tally)
     finally:
         appender.close()
         await model.close()
 
 
-async def _judgement(run: Path, judge: Judge, asking: Asking) -> JudgementRecord:
-    record = read_record(run / EPISODES, asking.row["offset"], EpisodeRecord)
+async def _judgement(record: EpisodeRecord, judge: Judge, asking: Asking) -> JudgementRecord:
     if asking.repeat:
         return await judged_again(judge, record, asking.repeat)
     if asking.copy:

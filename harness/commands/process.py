@@ -17,16 +17,18 @@ from harness.commands.asking import Tally, ask_all
 from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
 from harness.errors import BadInput
 from harness.experiment import Experiment
-from harness.index import latest_episodes
+from harness.index import latest_episodes, latest_judgements
 from harness.interface import give_rooms
 from harness.invocation import as_called
 from harness.judging.process import check_spec
 from harness.leaks import Leak, find_leaks, refuse_new_leaks
 from harness.manifest import folder_readers
+from harness.metering import Meter, MeteredModel
 from harness.plan import Plan, model_config
 from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.scoring import Given, Records, Scoring
 from harness.specs import ProcessSpec
+from harness.standing import Standing
 from harness.store import EPISODES, RunLock, read_manifest, read_record
 from harness.yamltext import read_yaml
 from leaderboard.tables import check_judge
@@ -45,18 +47,21 @@ def process_command(arguments: argparse.Namespace) -> int:
         check_judge([arguments.run], arguments.outcome)
     outcome = arguments.outcome or read_manifest(arguments.run)["judge"]
     judges = experiment.judges if kind.plays is not None else []
-    scoring = Scoring(plan, judges, experiment.judge_aggregate, [spec], {**plan.models, **judging}, outcome)
+    named, meter = {**plan.models, **judging}, Meter()
+    plan.models = {name: MeteredModel(model, meter) for name, model in plan.models.items()}
+    asked = {**plan.models, **{name: MeteredModel(model, meter) for name, model in judging.items()}}
+    scoring = Scoring(plan, judges, experiment.judge_aggregate, [spec], asked, outcome)
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
         refuse_new_leaks(leaks_of(plan, spec, kind.plays is not None), arguments.allow_leak, arguments.run)
         models = [*plan.models.values(), *judging.values()]
-        named = {**plan.models, **judging}
         give_rooms(named, read_manifest(arguments.run))
         cells = ((cell, True) for cell in plan.cells)
         ways = {name: each for name, each in ways_of(plan, cells).items() if kind.plays is not None or name in judging}
         check = partial(check_or_refuse, named, ways)
-        tally = asyncio.run(_reward_all(arguments, scoring, models, check, experiment.limits.episodes_at_once))
+        tally = Tally("episodes", Standing(arguments.run.name, outcome), meter)
+        asyncio.run(_reward_all(arguments, scoring, models, check, experiment.limits.episodes_at_once, tally))
     finally:
         lock.release()
     line = (
@@ -113,21 +118,26 @@ async def _reward_all(
     models: list[Model],
     check: Callable[[], Awaitable[object]],
     at_once: int,
-) -> Tally:
+    tally: Tally,
+) -> None:
     """Reward what is owed, after a `check` of the models where there is something."""
     rows = latest_episodes(arguments.run)
     owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
     records = Records(arguments.run)
+    cells = [(name, rows[name]["cell"]) for name in owed]
+    tally.standing.learn_goals(cells, rows, latest_judgements(arguments.run).values())
 
     async def do(job: tuple[str, Given]) -> list[ProcessRewardRecord]:
         name, given = job
         episode = read_record(arguments.run / EPISODES, rows[name]["offset"], EpisodeRecord)
-        return await scoring.reward(episode, given, records)
+        rewards = await scoring.reward(episode, given, records)
+        tally.standing.show(episode)
+        return rewards
 
     try:
         if owed:
             await check()
-        return await ask_all(owed.items(), at_once, do, "episodes")
+        await ask_all([(rows[name]["cell"], (name, given)) for name, given in owed.items()], at_once, do, tally)
     finally:
         records.close()
         for model in models:

@@ -6,15 +6,17 @@ import io
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from harness.cli import main
 from harness.index import latest_episodes, latest_judgements
 from harness.panel import WIDEST, RunPanel
 from harness.progress import Progress
-from harness.records import EpisodeRecord
+from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
 from harness.run import Run, execute
 from harness.standing import Newest, Standing, newest_strategy
 from harness.store import EPISODES
@@ -49,14 +51,14 @@ def drawn(standing: Standing, width: int, height: int) -> list[str]:
 
 
 def newest(words: str, cell: str = f"{PLACE} 0 | actor 0 | epo") -> Newest:
-    return Newest(cell, "1", words, words, words, None)
+    return Newest(cell, "1", 0, 0, words, words, words, None)
 
 
 def test_everything_a_person_waits_for_is_in_it() -> None:
     shown = standing(3)
     shown.failures.update({"quota": 12, "unreadable-answer": 3})
     shown.newest = Newest(
-        f"{PLACE} 0 | actor 0 | epo", "1", "look in the drawer", "open drawer 1", "It is empty.", None
+        f"{PLACE} 0 | actor 0 | epo", "1", 0, 0, "look in the drawer", "open drawer 1", "It is empty.", None
     )
     text = "\n".join(drawn(shown, 100, 30))
     for part in ("17/36 episodes", "2 running", "left ", "0.0/s", "0 tokens", "USD 0.00"):
@@ -181,3 +183,53 @@ def test_a_terminal_gets_the_panel_and_nothing_of_it_stays(tmp_path: Path) -> No
     assert "goal so far" in text
     shown = re.sub(r"\x1b\[\d*(;\d+)*[A-Za-z]|\x1b\[\?25[lh]", "", text.rpartition("\x1b[1A")[2])
     assert shown.strip() == "", "the panel is taken away when the run is over"
+
+
+@pytest.mark.usefixtures("_levers")
+def test_judging_says_the_goal_so_far_reasons_and_what_it_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = play(tmp_path / "run", judge=None)
+    judge = ["judge", str(folder), "--judge", "m"]
+    questions = iter(range(1000))
+    LEVERS.update(fail=lambda request: next(questions) < 30)
+    assert main([*judge, "--again", "1"]) == 4
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("60/60 judgements ") and last.endswith("; failed by reason: 30 server-error")
+    LEVERS.update(fail=lambda request: False)
+    assert main(judge) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("0/30 judgements (0 were there), ")
+    goal = cell_table([folder], judge=latest_judge(folder)).iloc[0]["goal"]
+    assert lines[-1].startswith("30/30 judgements ") and ", 30 calls, " in lines[-1]
+    assert lines[-1].endswith(f"; goal so far: {goal:.2f} m + vanilla")
+
+
+def latest_judge(folder: Path) -> str:
+    return str(next(iter(latest_judgements(folder).values()))["judge"])
+
+
+def test_what_judges_and_process_rewards_say_of_the_newest_strategy_stands_with_it(tmp_path: Path) -> None:
+    reasons = [{"goal": "they agreed"}, {"goal": "they did not"}]
+    calls: dict[str, Any] = {"calls": [], "judged_at": "", "duration_s": 0.0, "episode_attempt": 1}
+    one = JudgementRecord(
+        judgement_id="j",
+        episode_id="1",
+        judge="m",
+        status="scored",
+        scores=[{"goal": 7.0}] * 2,
+        reasons=reasons,
+        **calls,
+    )
+    rewards = [StrategyReward(turn=2, seat=1, reward=0.5, credit=1.0, reason="it led to the deal")]
+    other = ProcessRewardRecord(
+        process_id="p", episode_id="1", method="critical", label="critical", status="scored", outcomes=[0.7, 0.7],
+        outcome_source="m", rewards=rewards, **calls,
+    )  # fmt: skip
+    shown = Standing("", "m")
+    cell = f"{PLACE} 0 | actor 0 | epo"
+    shown.newest = Newest(cell, "1", 2, 1, "offer", "speak", "they nod", None)
+    for record in (one, other):
+        shown.recorded(cell, record)
+    assert shown.newest.verdict == "the judge: they did not; reward 0.50 (it led to the deal)"
+    assert any("not scored yet" in line and "they did not" in line for line in drawn(shown, 160, 30))
