@@ -105,7 +105,7 @@ class CallLog:
         """Addresses in the lines of version 0.1, whose keys had them in."""
         self._index: dict[str, dict[bytes, int]] = {}
         """Episode id -> first 16 bytes of the key -> offset of the line."""
-        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         try:
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)

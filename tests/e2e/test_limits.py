@@ -101,7 +101,7 @@ def test_a_results_folder_that_can_not_be_made_is_named(tmp_path: Path, capsys: 
     assert f"can not make the run folder {tmp_path / 'results' / 'run'}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [".lock", "episodes.jsonl", "judgements.jsonl", "calls.jsonl", ".manifest.json.tmp"])
+@pytest.mark.parametrize("name", [".lock", "episodes.jsonl", "judgements.jsonl", "calls.jsonl", "manifest.json"])
 def test_a_file_that_can_not_be_written_is_named_before_anything_is_played(
     tmp_path: Path, capsys: Any, name: str
 ) -> None:

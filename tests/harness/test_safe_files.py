@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.models.cache import CallLog
 from harness.errors import BadInput
 from harness.safe_files import new_folder, open_lock, replacing, scratch_folder, sweep, write_file
 from harness.store import RunLock, StoreFull, set_aside_torn_tail
@@ -126,6 +127,8 @@ def test_a_record_that_is_a_link_is_neither_cut_nor_written_to(tmp_path: Path) -
     (tmp_path / "episodes.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreFull, match="it is a link"):
         set_aside_torn_tail(tmp_path / "episodes.jsonl")
+    with pytest.raises(BadInput, match="can not be opened"):
+        CallLog(tmp_path / "episodes.jsonl")
     assert (tmp_path / "elsewhere").read_text() == "whole\nno newline"
 
 
