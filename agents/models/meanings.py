@@ -112,6 +112,7 @@ _KEY = _any(
     r"no (?:auth|cookie auth|api key) credentials",
     r"didn'?t provide an api key",
     r"provide (?:a valid|your|an) (?:api )?key",
+    r"\b(?:token|session|credentials?|login)s? (?:has |have |is |are )?(?:expired|revoked)|(?:log|sign) ?in again",
     r"not authenticated",
 )
 _ACCESS = _any(
@@ -122,6 +123,8 @@ _ACCESS = _any(
     r"must be verified|verify your (?:organi[sz]ation|account|identity)",
     r"country, region|unsupported_country|not available in your (?:country|region|location)|"
     r"location is not supported|region is not supported",
+    r"insufficient (?:permissions?|privileges?|scopes?)|missing scopes?|not (?:offered|provided|permitted) in your "
+    r"(?:country|region|location)",
     r"ip (?:address )?.{0,40}(?:not allowed|blocked|denied|not authorized)",
     r"accept the (?:terms|license|agreement)|gated (?:repo|model)",
     r"(?:requires?|needs?) (?:a |an )?(?:paid|pro|enterprise|higher|upgraded?)\b.{0,20}\b(?:plan|"
@@ -165,6 +168,7 @@ _API = _any(
     r"stream\w*[\"'`]? (?:mode )?(?:is required|must be (?:set to )?(?:true|enabled)|only)|"
     r"non-?stream\w* (?:\w+ )?(?:is|are|mode|calls?|requests?)\b.{0,20}not (?:supported|allowed|"
     r"available)",
+    r"stream ?[=:] ?false is not|set [\"'`]?stream[\"'`]?(?: ?[=:] ?| to )true",
     r"not a chat model|does not support (?:the )?chat(?: completions?)?\b|(?:is an?|"
     r"only an?) (?:embedding|completion|base|reranker|image|audio)s? model|"
     r"does not have a chat template|chat template .{0,30}(?:not (?:set|defined|found)|missing)|"
@@ -206,11 +210,11 @@ _TOKENS_TOO_MANY = _any(
     r"at most|maximum)",
     r"max_?(?:completion_|output_|new_)?tokens: \d+ > \d+",
     r"(?:supports?|allows?) at most \d+ (?:completion|output) tokens",
-    r"range of max_tokens|invalid max_tokens value",
+    r"range of max_tokens|invalid max_tokens value|maximum tokens (?:you )?requested exceed",
 )
 _OVERLOADED = _any(
     r"overload",
-    r"(?:at|no|over|out of) capacity|capacity[_ ](?:is |was |has been )?exceeded|"
+    r"(?:at|no|over|out of) capacity|capacity[_ ](?:is |was |has been )?(?:exceeded|reached)|"
     r"server (?:is )?(?:too )?busy|too busy|"
     r"high (?:demand|load|traffic)|engine is currently",
     r"\bqueue\b.{0,20}\bfull",
@@ -232,6 +236,8 @@ PARAMETER_WORDS = _any(
     r"system (?:role|message|prompt|instruction)|alternat|\btools?\b|json mode"
 )
 _THINKING_SWITCH = re.compile(r"enable_thinking")
+_NOT_CHARGED = re.compile(r"\bno credits? (?:were|was|have been|will be) (?:charged|used|deducted)")
+"""Said of many refusals: nothing about the account."""
 _GROUPS = re.compile(r"limit:? (\d+)\D.*?requested:? (\d+)", re.DOTALL)
 
 
@@ -242,7 +248,7 @@ def meaning_of(status: int | None, said: Said) -> Meaning:
 
 
 def _by_words(status: int | None, said: Said) -> str | None:
-    words = said.words
+    words = _NOT_CHARGED.sub("", said.words)
     if said.failed_generation is not None or "json_validate_failed" in words:
         return "unreadable-answer"
     if said.page:
@@ -339,6 +345,7 @@ _BY_STATUS = {
     413: "request-too-large",
     425: "server-error",
     429: "quota",
+    451: "no-access",
     504: "timeout",
     529: "overloaded",
 }

@@ -157,7 +157,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        if self.task is None or self.task.done():
+        if self.buffer.startswith(b"\x16\x03"):  # TLS, at a plain port
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+        elif self.task is None or self.task.done():
             self._next_request()
 
     def _next_request(self) -> None:
