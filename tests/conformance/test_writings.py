@@ -120,6 +120,12 @@ def became(ran: Ran, role: str) -> list[str | None]:
     return [_turn(episode.turns[0], role) if episode.turns else None for episode in ran.episodes]
 
 
+def no_answer(ran: Ran, role: str) -> list[bool]:
+    """Per episode: whether it ended because the reply held no answer."""
+    records = ran.judgements if role == "judge" else ran.episodes
+    return [record.error is not None and record.error.reason == "empty-answer" for record in records]
+
+
 def _score(scores: list[dict[str, float]] | None) -> str | None:
     return f"{scores[0]['goal']:g}" if scores else None
 
@@ -131,14 +137,15 @@ def _turn(turn: Any, role: str) -> str | None:
 
 
 def wrong(found: list[dict[str, Any]], ran: Ran, writer: Writer, role: str) -> list[str]:
-    """The writings that were read otherwise than they are meant."""
+    """The writings that were read otherwise than they are meant. What holds no answer at all counts as an endpoint's fault,
+    which is not asked again here (`retries: 0`)."""
     faults = []
-    got = became(ran, role)
+    got, empty = became(ran, role), no_answer(ran, role)
     assert len(got) == len(found) == len(writer.asked), (len(got), len(found), len(writer.asked), ran.told)
-    for number, (case, did, asked) in enumerate(zip(found, got, writer.asked, strict=True), 1):
+    for number, (case, did, asked, none) in enumerate(zip(found, got, writer.asked, empty, strict=True), 1):
         if did != wanted(case, number):
             faults.append(f"{written(case, number)!r}: {did!r}, not {wanted(case, number)!r}")
-        elif did is None and asked < 2 and written(case, number).strip():
+        elif did is None and asked < 2 and not none:
             faults.append(f"{written(case, number)!r}: was not asked for again")
     return faults
 
