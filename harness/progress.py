@@ -6,7 +6,7 @@ Agents' words stand in the panel only, escaped (`harness.plaintext`); lines hold
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -25,7 +25,7 @@ from harness.standing import Standing
 PLAIN_EVERY_S = 10.0
 REFRESHED = 2.0
 """How often a second the panel is drawn."""
-NAMED = 4
+NAMED = 6
 """Arms whose goal stands in a plain line."""
 
 
@@ -130,17 +130,17 @@ class Progress:
 
 
 def goals_text(standing: Standing) -> str:
-    """`0.29 actor + strategist`, one behind the other, for the first arms that have a goal; empty where none has one."""
-    known = [(cell, arm.goal) for cell, arm in list(standing.arms.items()) if arm.goal is not None]
-    told = [f"{goal_text(goal)} {one_line(name)}" for name, goal in _named(known)]
-    more = len(told) - NAMED
-    return ", ".join(told[:NAMED]) + (f" and {more} more arms" if more > 0 else "")
-
-
-def _named(known: Sequence[tuple[str, float | None]]) -> list[tuple[str, float | None]]:
-    """Arms by their names, with their place where there are several."""
-    alone = len({place_of(cell) for cell, _ in known}) < 2
-    return [(arm_of(cell) if alone else f"{place_of(cell)}: {arm_of(cell)}", goal) for cell, goal in known]
+    """`0.29 actor + strategist`, one behind the other, for the first arms that have a goal, by place where there are several;
+    empty where none has one."""
+    arms = list(standing.arms.items())
+    known = [(cell, arm.goal) for cell, arm in arms if arm.goal is not None]
+    several = len({place_of(cell) for cell, _ in arms}) > 1
+    by_place: dict[str, list[str]] = {}
+    for cell, goal in known[:NAMED]:
+        by_place.setdefault(place_of(cell), []).append(f"{goal_text(goal)} {one_line(arm_of(cell))}")
+    told = [f"{one_line(place)}: {', '.join(each)}" if several else ", ".join(each) for place, each in by_place.items()]
+    more = len(known) - NAMED
+    return "; ".join(told) + (f" and {more} more arms" if more > 0 else "")
 
 
 def clock(seconds: float) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 from harness.cli import main
 from harness.index import latest_episodes, latest_judgements
 from harness.panel import WIDEST, RunPanel
-from harness.progress import Progress
+from harness.progress import Progress, goals_text
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
 from harness.run import Run, execute
 from harness.standing import Newest, Standing, newest_strategy
@@ -172,6 +172,13 @@ def test_a_run_in_a_pipe_prints_plain_lines_with_reasons_and_goals(tmp_path: Pat
     assert lines[1].startswith("30/30 episodes (0 were there), ")
     goal = cell_table([tmp_path / "run"]).iloc[0]["goal"]
     assert lines[1].endswith(f"; goal so far: {goal:.2f} m + vanilla")
+
+
+def test_a_plain_line_names_the_first_arms_by_place_and_counts_the_others() -> None:
+    shown = standing(3, places=3)
+    assert goals_text(shown) == f"{PLACE} 0: 0.25 actor 0 + epo; {PLACE} 1: 0.25 actor 1 + epo"
+    assert goals_text(standing(12)).endswith(", 0.25 actor 7 + epo and 2 more arms")
+    assert goals_text(Standing()) == ""
 
 
 def test_a_terminal_gets_the_panel_and_nothing_of_it_stays(tmp_path: Path) -> None:
