@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -11,8 +12,11 @@ import pytest
 
 from agents.models import health
 from agents.models.base import ChatReply, ChatRequest, Message
-from agents.models.endpoint import EndpointModel
-from agents.models.refusals import known_refusals
+from agents.models.config import OpenAIConfig
+from agents.models.endpoint import Answer, EndpointModel
+from agents.models.failures import CallFailed
+from agents.models.limits import AdaptiveLimit, closed_until
+from agents.models.refusals import How, Refusals, known_refusals
 from agents.models.room import fitting
 from harness.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
@@ -319,8 +323,6 @@ def test_health_is_told_of_every_failure_and_of_the_first_success_after_it(monke
 
 
 def test_a_long_wait_is_not_waited_for_and_closes_the_endpoint_at_once() -> None:
-    from agents.models.limits import closed_until
-
     with OpenAIServer(lambda body: error(429, "Rate limit reached. Please try again in 26m14.2s.")) as server:
         first, second = failing(server), failing(server)
         assert len(server.requests) == 1, "the second call is not sent"
@@ -329,3 +331,26 @@ def test_a_long_wait_is_not_waited_for_and_closes_the_endpoint_at_once() -> None
         assert (raised.kind, raised.failure, raised.reason) == ("infrastructure", "quota", "quota")
         assert "UTC, in 26 min" in raised.message
     assert "26m14.2s" in first.message
+
+
+def test_a_model_in_this_process_without_a_grammar_gets_the_schema_in_the_prompt() -> None:
+    class Client:
+        """Refuses a schema as `transformers` does without its package for grammars."""
+
+        never: frozenset[str] = frozenset()
+
+        async def ready(self) -> None: ...
+
+        async def send(self, request: ChatRequest, how: How) -> Answer:
+            if how.schema == "native":
+                raise CallFailed("structured output is not supported", "unknown-refusal", status=400, certain=False)
+            return Answer("fine", "m", "stop", 1, 1, None)
+
+        async def probe(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+    settings = OpenAIConfig(model="m")
+    model = EndpointModel("m", settings, Client(), AdaptiveLimit(1), base_url=None, refusals=Refusals())
+    reply = asyncio.run(model.complete(ask(schema={"type": "object"})))
+    assert (reply.structured, reply.attempts) == ("prompt", 2)
