@@ -6,6 +6,7 @@ before the first arm plays.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ SCHEMA: Mapping[str, Any] = {
 }
 SCRIPTED = "scripted"
 """The provider whose models are functions of this process: there is nothing to ask."""
+SLOW_S = 10.0
+"""After so long a person is told which models are being waited for."""
 RESULTS = ("answer", "request")
 """Classes of failure that are a model's results: they say that endpoint, key and model are right."""
 FATAL_RESULTS = ("output-limit", "context-too-long", "request-too-large")
@@ -108,7 +111,20 @@ async def check_models(models: Mapping[str, Model], ways: Ways, meter: Meter | N
     """Ask every model in each of its ways, all models at once. `meter` counts what that takes. Does not raise for what a
     model or its endpoint does."""
     meter = meter or Meter()
-    return list(await asyncio.gather(*(_check(models[name], each, meter) for name, each in ways.items())))
+    asked = {name: asyncio.create_task(_check(models[name], each, meter)) for name, each in ways.items()}
+    telling = asyncio.create_task(_tell_who_is_slow(asked))
+    try:
+        return list(await asyncio.gather(*asked.values()))
+    finally:
+        telling.cancel()
+
+
+async def _tell_who_is_slow(asked: Mapping[str, asyncio.Task[Checked]]) -> None:
+    """A model can take minutes to load or to answer: say, now and then, who is being waited for."""
+    while True:
+        await asyncio.sleep(SLOW_S)
+        names = ", ".join(name for name, task in asked.items() if not task.done())
+        print(f"The check before playing waits for an answer of: {names}", file=sys.stderr, flush=True)
 
 
 async def _check(model: Model, ways: Sequence[Way], meter: Meter) -> Checked:

@@ -144,7 +144,7 @@ def test_ctrl_c_lets_running_episodes_end_says_what_is_left_and_the_same_command
 def test_a_second_ctrl_c_ends_running_episodes_at_once(tmp_path: Path) -> None:
     with endpoint("--fault-rate", "1", "--kinds", "hang", "--hang", "600") as url:
         config = write_config(tmp_path / "e2e.yaml", url, tasks=2)
-        harness = Harness(config, "run", options=("--set", "models.m.deadlines.call=600"))
+        harness = Harness(config, "run", options=("--no-check", "--set", "models.m.deadlines.call=600"))
         process = harness.start()
         assert wait_until(lambda: (harness.folder / EPISODES).exists(), process)
         time.sleep(1.0)

@@ -284,3 +284,10 @@ def test_a_long_reason_is_cut_and_a_key_is_taken_out(shell: Shell, monkeypatch: 
     assert shell.run() == 2
     row = next(line for line in shell.said.splitlines() if "openai:local" in line)
     assert row.count("no ") < 150
+
+
+def test_a_person_is_told_who_is_slow_to_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.checking.SLOW_S", 0.05)
+    shell.server.latency = 0.3
+    assert shell("models", "check", shell.config()) == 0
+    assert "The check before playing waits for an answer of: m" in shell.said
