@@ -256,7 +256,7 @@ def test_a_strategy_asked_for_twice_is_trained_in_the_context_of_the_second_call
 ) -> None:
     def handler(body: dict[str, Any]) -> str:
         asked_again = "could not be read as a strategy" in body["messages"][-1]["content"]
-        return "Strategy: after all" if asked_again else ""
+        return "Strategy: after all" if asked_again else "## Strategy"
 
     folder, received = played.play(tmp_path / "run", handler)
     prepare([folder], PrepareOptions(layout="per-turn"), tokenizer, tmp_path / "data")
