@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from harness.errors import BadInput
 from harness.invocation import called_as, installs
 
 FIRST_PORT, TRIES = 8501, 100
+HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+HOST_PORT = re.compile(r":\d{1,5}$")
 OPTIONS = {
     "server.address": "127.0.0.1",
     "server.headless": "true",
@@ -41,6 +44,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     viewer.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="run folders, or folders of runs")
     viewer.add_argument("--port", type=int, help=f"the port; the first free one from {FIRST_PORT} when left out")
+    viewer.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name (or NAME:PORT) by which browsers on this machine, or those that a proxy or tunnel lets in, ask for "
+        "it; may be given more than once. Other names than this and localhost are refused",
+    )
     viewer.set_defaults(do=viewer_command)
 
 
@@ -50,12 +61,17 @@ def viewer_command(arguments: argparse.Namespace) -> int:
     for path in arguments.paths:
         if not path.is_dir():
             raise BadInput(f"{path} is no folder; give a run's folder or a folder of runs, for example results/")
+    for name in arguments.host:
+        if not HOST.fullmatch(name):
+            raise BadInput(
+                f"--host {name!r}: expected a name or NAME:PORT, for example lab.example or lab.example:8443"
+            )
     for package in ("streamlit", "plotly"):
         if find_spec(package) is None:
             raise BadInput(f"the viewer needs {package}: {installs('viewer')}")
     port = free_port(FIRST_PORT, TRIES) if arguments.port is None else free_port(arguments.port, 1)
     print(f"harness viewer: {', '.join(map(str, paths))} on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    return _serve(streamlit_arguments(paths, port))
+    return _serve(streamlit_arguments(paths, port, arguments.host))
 
 
 def default_paths() -> list[Path]:
@@ -64,13 +80,16 @@ def default_paths() -> list[Path]:
     return [demo if demo.is_dir() else Path("results")]
 
 
-def streamlit_arguments(paths: Sequence[Path], port: int) -> list[str]:
-    """`streamlit`'s command line for these paths."""
+def streamlit_arguments(paths: Sequence[Path], port: int, hosts: Sequence[str] = ()) -> list[str]:
+    """`streamlit`'s command line for these paths, asked for by `hosts`, too (`NAME` or `NAME:PORT`)."""
     import leaderboard.app
 
-    script = Path(leaderboard.app.__file__).with_name("main.py")
+    script = Path(leaderboard.app.__file__).with_name("server.py")
     settings = {**OPTIONS, "server.port": str(port)}
     flags = [f"--{name}={value}" for name, value in settings.items()]
+    for host in hosts:
+        address = host if HOST_PORT.search(host) else f"{host}:{port}"
+        flags += [f"--server.corsAllowedOrigins={scheme}://{address}" for scheme in ("http", "https")]
     return ["run", str(script), *flags, "--", *(str(path.resolve()) for path in paths)]
 
 

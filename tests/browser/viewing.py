@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +35,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def viewer(*paths: Path) -> Iterator[str]:
+def viewer(*paths: Path, options: Sequence[str] = ()) -> Iterator[str]:
     """The viewer over these folders, in an empty working directory; gives its address. It is ended as a person would."""
     port = free_port()
-    command = [sys.executable, "-m", "harness.cli", "viewer", *map(str, paths), "--port", str(port)]
+    command = [sys.executable, "-m", "harness.cli", "viewer", *map(str, paths), "--port", str(port), *options]
     with tempfile.TemporaryDirectory() as where, open(Path(where) / "log", "w+") as log:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": where}
         process = subprocess.Popen(command, cwd=where, stdout=log, stderr=subprocess.STDOUT, env=environment)

@@ -44,7 +44,7 @@ def test_the_demo_is_shown_where_there_is_one(tmp_path: Path, monkeypatch: pytes
     assert default_paths() == [Path("results/demo")]
 
 
-@pytest.mark.parametrize("arguments", [["nowhere"], ["--port", "0"], ["--port", "70000"]])
+@pytest.mark.parametrize("arguments", [["nowhere"], ["--port", "0"], ["--port", "70000"], ["--host", "http://a/b"]])
 def test_a_wrong_path_or_port_is_refused_in_one_message(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,28 @@
+"""What `harness viewer` has Streamlit serve: the pages of `main.py`, behind the guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from leaderboard.app.guard import Guard, addresses_of, content_policy
+
+
+def _names() -> list[str]:
+    """The names beside this machine's own under which the viewer is asked for: those whose pages may connect to it."""
+    return [urlsplit(origin).netloc for origin in st.get_option("server.corsAllowedOrigins")]
+
+
+app = st.App(
+    Path(__file__).with_name("main.py"),
+    middleware=[
+        Middleware(
+            Guard,
+            allowed=addresses_of(_names(), int(st.get_option("server.port"))),
+            policy=content_policy(Path(st.__file__).with_name("static") / "index.html"),
+        )
+    ],
+)
