@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import BadInput, nearest
-from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.index import Row, is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
 from harness.jobs import OWED_ERRORS
 from harness.reasons import why
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_line
@@ -63,7 +63,7 @@ def _counts(row: Row, episodes: Mapping[str, Row]) -> bool:
     """Whether a row speaks of the last attempt at its episode, and of one that can be scored."""
     episode = episodes.get(row["episode_id"])
     if episode is None or "episode_attempt" not in row:
-        return episode is not None
+        return episode is not None and not is_unplayed(row)
     return episode["status"] == "finished" and row["episode_attempt"] == episode["attempt"]
 
 

@@ -262,6 +262,12 @@ def latest_episodes(folder: Path) -> dict[str, Row]:
     return {row["episode_id"]: row for row in read_index(folder / EPISODES)}
 
 
+def is_unplayed(row: Row) -> bool:
+    """Whether an episode's row only says that a budget ended the run before it was begun. Version 0.1 wrote such rows; it
+    counts as not played, as one without a row does."""
+    return row["status"] == "failed" and row["error"] == "budget" and not row["n_turns"] and not row["n_calls"]
+
+
 def latest_judgements(folder: Path, every: bool = False) -> dict[str, Row]:
     """Judgement id -> its last row: of those that count, or (`every`) with repeats and planted copies, too."""
     rows = read_index(folder / JUDGEMENTS)

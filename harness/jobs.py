@@ -7,11 +7,11 @@ failed by the model's own answer is a result and stays.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.index import Row, latest_episodes
+from harness.index import Row, is_unplayed, latest_episodes
 from harness.plan import Plan, Unit
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.scoring import Given, Scoring
@@ -20,6 +20,7 @@ OWED_ERRORS = ("infrastructure", "budget")
 """Kinds of failure that the same command plays again."""
 
 
+NOTHING = Given()
 RetryFailed = bool | str
 """Whether failed episodes are played again: none but those that are owed, all of them, or those of one short name."""
 
@@ -34,7 +35,7 @@ class Job:
     """Byte offset of the finished episode when only judgements or process rewards are owed."""
     failed: str | None = None
     """Kind of error of the last attempt (of the score, where only that is owed); None where there was none."""
-    given: Given = field(default_factory=Given)
+    given: Given = NOTHING
     """What the episode has got already."""
 
     @property
@@ -93,7 +94,7 @@ def owed_jobs(
         if row is None:
             yield Job(unit, 1, None)
         elif row["status"] == "failed":
-            if _again(row, retry_failed):
+            if is_unplayed(row) or _again(row, retry_failed):
                 yield Job(unit, row["attempt"] + 1, None, row["error"])
         elif unit.episode_id in unscored:
             given = unscored[unit.episode_id]

@@ -124,13 +124,14 @@ class LoggedProgress(Progress):
 def so_far(folder: Path) -> dict[str, float]:
     """What a run's rows say now: counts, calls, tokens, money (where known), and the goal's mean per cell."""
     from leaderboard.frames import COSTS
-    from leaderboard.tables import episodes
+    from leaderboard.tables import NOT_PLAYED, episodes
 
     table = episodes(folder)
     if table.empty:
         return {"episodes/finished": 0.0, "episodes/failed": 0.0}
-    failed = float((table["status"] == "failed").sum())
-    found = {"episodes/finished": len(table) - failed, "episodes/failed": failed}
+    finished = table["status"] == "finished"
+    failed = ~finished & (table["missing"] != NOT_PLAYED)
+    found = {"episodes/finished": float(finished.sum()), "episodes/failed": float(failed.sum())}
     found["episodes/unscored"] = float((table["missing"] == "unscored").sum())
     for name in COSTS:
         total = sum(float(table[f"{who}{name}"].sum(skipna=False)) for who in ("", "judge_", "process_"))

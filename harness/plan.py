@@ -26,6 +26,9 @@ from harness.readers import EARLIER, TODAY
 from harness.seeds import episode_seed, stable_hash
 from harness.specs import ActorSpec, EnvironmentSpec, JudgeSpec, JudgingSpec, ProcessSpec, RoleSpec, StrategistSpec
 
+MOST_EPISODES = 10_000_000
+"""A plan of so many takes some gigabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -82,6 +85,7 @@ class Plan:
         self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts, followers)}
         self._check_roles()
         self.models: dict[str, Model] = {}
+        self._refuse_too_many()
         self.units = list(self._units())
 
     def world(self, cell: Cell) -> World:
@@ -211,6 +215,16 @@ class Plan:
             turn_grows=limits.turn_seconds is None,
             episode_grows=limits.episode_seconds is None,
         )
+
+    def _refuse_too_many(self) -> None:
+        """Raise `BadInput` for a plan that no memory holds, before any of it is made."""
+        orders = (len(_orders(cell, task)) for cell in self.cells.values() for task in self.world(cell).tasks)
+        count = self.experiment.repeats * sum(orders)
+        if count > MOST_EPISODES:
+            raise BadInput(
+                f"the experiment would be {count:,} episodes (`repeats: {self.experiment.repeats}`); a run holds at most "
+                f"{MOST_EPISODES:,}. Lower `repeats`, or make several runs of it with other seeds."
+            )
 
     def _units(self) -> Iterator[Unit]:
         """Block after block; the environments take turns, so that a run that ends early has some of each."""

@@ -52,6 +52,10 @@ class Quotas:
         """An endpoint that the job needs and that may not be asked now; None where there is none."""
         return next((endpoint for endpoint in self._needs(job) if self._until(endpoint) is not None), None)
 
+    def any_closed(self) -> bool:
+        """Whether an endpoint of the plan may not be asked now."""
+        return any(self._until(endpoint) is not None for endpoint in set(self._endpoints.values()))
+
     def left(self, jobs: Iterable[Job]) -> list[Later]:
         """What of these jobs has to wait, by endpoint."""
         counts: dict[str, int] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from agents.models.quota import set_quota_wait
 from harness.bounds import beyond_text
 from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent, unseen_text
 from harness.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
-from harness.episode import WORLD_CODE, unplayed
+from harness.episode import WORLD_CODE
 from harness.errors import BadInput
 from harness.executors import Executor, Workforce, on_ray
 from harness.executors.desk import Desk
@@ -40,7 +40,6 @@ from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.quotas import Later, Quotas, told_of_pauses
 from harness.readers import TODAY
-from harness.records import ErrorInfo
 from harness.runner import Stop
 from harness.scoring import Records, Scoring
 from harness.standing import Standing
@@ -246,7 +245,10 @@ class Run:
 
     def jobs(self) -> list[Job]:
         """What is left to do, in the plan's order."""
-        return list(owed_jobs(self.plan, self.scoring, self.folder, blocks=self.blocks, retry_failed=self.retry_failed))
+        return list(self._owed())
+
+    def _owed(self) -> Iterator[Job]:
+        return owed_jobs(self.plan, self.scoring, self.folder, blocks=self.blocks, retry_failed=self.retry_failed)
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
@@ -263,9 +265,7 @@ class Run:
             with progress.showing(self.meter, self._standing(jobs)):
                 async with self._watchdog(progress), told_of_pauses(progress, self.quotas):
                     await executor.run(lease, keeper, stop)
-            if lease.cut is not None:
-                await self._mark_cut(lease.rest, lease.cut)
-            self.later = self.quotas.left(self.jobs())
+            self.later = self.quotas.left(self._owed()) if self.quotas.any_closed() else []
         finally:
             await executor.close()
             await self._close_models()
@@ -327,19 +327,11 @@ class Run:
         if self._calls is not None:
             self._calls.forget(episode)
 
-    async def _mark_cut(self, rest: Iterable[Job], reason: str) -> None:
-        """A record for every episode that a budget left unplayed, so that the rows say so; those that say so already
-        are left as they are."""
-        error = ErrorInfo(kind="budget", message=reason)
-        cut = [job for job in rest if job.offset is None and job.failed != "budget"]
-        records = [unplayed(self.plan.episode(job.unit), job.attempt, error) for job in cut]
-        await asyncio.gather(*(self.episodes.append(record) for record in records))
-
     def summary(self, played: int, judged: int, stopped: str | None) -> RunSummary:
         """Where the run stands, read from its rows."""
         counted = summarise(
             self.folder,
-            [unit.episode_id for unit in self.plan.units],
+            (unit.episode_id for unit in self.plan.units),
             self.scoring.label,
             played,
             judged,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.index import Row, is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging.panel import read_panel
 from harness.metering import broken_off_text
 from harness.money import price_text
@@ -19,7 +21,7 @@ class RunSummary:
     failed: dict[str, int]
     """Error kind -> episodes whose last attempt failed so."""
     missing: int
-    """Planned episodes with no record."""
+    """Planned episodes that were not played."""
     unscored: int
     """Finished episodes that need a judge and have no score from the run's judge (a panel: from all of its judges)."""
     unrewarded: int
@@ -69,29 +71,35 @@ COSTS = (
 
 def summarise(
     folder: Path,
-    planned: list[str],
+    planned: Iterable[str],
     judge: str | None,
     played: int = 0,
     judged: int = 0,
     torn: tuple[Path, ...] = (),
     stopped: str | None = None,
 ) -> RunSummary:
-    """Count a run's planned episodes by what became of them."""
+    """Count a run's planned episodes (their ids) by what became of them. What was not played is the plan minus the rows:
+    the ids are gone through once and not kept, however many they are."""
     episodes = latest_episodes(folder)
     scored = _scored_by(folder, judge)
-    rows = [episodes.get(episode_id) for episode_id in planned]
-    failed: dict[str, int] = {}
-    for row in rows:
-        if row is not None and row["status"] == "failed":
-            failed[row["error"]] = failed.get(row["error"], 0) + 1
-    finished = [row for row in rows if row is not None and row["status"] == "finished"]
+    failed: Counter[str] = Counter()
+    count = finished = missing = unscored = 0
+    for row in map(episodes.get, planned):
+        count += 1
+        if row is None or is_unplayed(row):
+            missing += 1
+        elif row["status"] == "failed":
+            failed[row["error"]] += 1
+        else:
+            finished += 1
+            unscored += row["needs_judge"] and row["episode_id"] not in scored
     return RunSummary(
         folder=folder,
-        planned=len(planned),
-        finished=len(finished),
-        failed=failed,
-        missing=sum(row is None for row in rows),
-        unscored=sum(row["needs_judge"] and row["episode_id"] not in scored for row in finished),
+        planned=count,
+        finished=finished,
+        failed=dict(failed),
+        missing=missing,
+        unscored=unscored,
         unrewarded=0,
         played_now=played,
         judged_now=judged,

@@ -17,6 +17,7 @@ from harness.conclusions import interface_sentences, sentence
 from harness.records import EpisodeRecord, TurnRecord
 from leaderboard.board import Board
 from leaderboard.matrix import numbers
+from leaderboard.tables import NOT_PLAYED
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _why(row: Any) -> str | None:
     parts = []
     for letter, why, episode in (("A", row.missing_a, row.episode_a), ("B", row.missing_b, row.episode_b)):
         if pd.isna(episode):
-            parts.append(f"{letter}: not played")
+            parts.append(f"{letter}: {NOT_PLAYED}")
         elif not pd.isna(why):
             parts.append(f"{letter}: {why}")
     return ", ".join(parts) or None

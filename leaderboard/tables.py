@@ -35,6 +35,8 @@ from leaderboard.frames import (
 )
 
 Row = dict[str, Any]
+NOT_PLAYED = "not played"
+"""Why an episode has no goal that a budget left unplayed; only version 0.1 wrote a row for it."""
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
@@ -82,6 +84,8 @@ def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd
 
 def _missing(table: pd.DataFrame, unscored: np.ndarray) -> pd.Series:
     why: pd.Series = table["error"].astype(object).where(table["status"] == "failed", None)
+    unplayed = (why == "budget") & (table["n_turns"] == 0) & (table["n_calls"] == 0)  # harness.index.is_unplayed
+    why[unplayed] = NOT_PLAYED
     why[unscored] = "unscored"
     return why
 
@@ -177,12 +181,12 @@ def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float])
     if table.empty:
         table = pd.DataFrame(columns=EMPTY_COLUMNS)
     scored = table[table["goal"].notna()]
-    failed = int((table["status"] == "failed").sum())
+    failed = int(((table["status"] == "failed") & (table["missing"] != NOT_PLAYED)).sum())
     goal = clustered_mean(scored["goal"].astype(float).to_numpy(), _codes(scored["group"]), *metric)
     dimensions = [str(name) for name in table if str(name).startswith(SCORE)]
     return {
         "planned": planned,
-        "finished": len(table) - failed,
+        "finished": int((table["status"] == "finished").sum()),
         "failed": failed,
         "unscored": int((table["missing"] == "unscored").sum()),
         "goal": goal.mean,

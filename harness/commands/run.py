@@ -169,7 +169,8 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     )
     lines = [*forecast, f"Records: {summary.folder}", *interface_lines(read_manifest(summary.folder))]
     if summary.stopped:
-        lines.append(f"Stopped early: {summary.stopped.rstrip('.')}.")
+        left = f"; {summary.missing:,} of {summary.planned:,} episodes were not played" if summary.missing else ""
+        lines.append(f"Stopped early: {summary.stopped.rstrip('.')}{left}.")
     lines += after_lines(summary)
     say(console, as_called("\n".join(lines)))
     if arguments.config is None:

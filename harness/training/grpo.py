@@ -20,7 +20,7 @@ from environments import make
 from environments.base import Task
 from harness.errors import BadInput
 from harness.experiment import SEPARATOR
-from harness.index import Row, latest_episodes, latest_process_rewards
+from harness.index import Row, is_unplayed, latest_episodes, latest_process_rewards
 from harness.judging.returns import discounted
 from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.store import EPISODES, PROCESS_REWARDS, read_manifest, read_record, write_whole
@@ -203,7 +203,7 @@ class Rollouts:
 
     def _note(self, number: int, run: Path, samples: Sequence[Sample], counts: Counts) -> None:
         rewards = [sample.reward for sample in samples]
-        played = latest_episodes(run).values()
+        played = [row for row in latest_episodes(run).values() if not is_unplayed(row)]
         note = {
             "round": number,
             "rewards": rewards,

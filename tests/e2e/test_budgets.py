@@ -25,15 +25,17 @@ from agents.models.base import ChatRequest
 from agents.models.cache import CallLog
 from harness.budget import Budget, BudgetWatch
 from harness.cli import main
+from harness.episode import unplayed
 from harness.experiment import Experiment
 from harness.forecast import past_episodes, predicted_total
 from harness.forecast_check import check_forecast
 from harness.index import latest_episodes
 from harness.plan import Plan
 from harness.progress import Progress
+from harness.records import ErrorInfo
 from harness.run import Run, RunSummary, execute
 from harness.runner import Stop
-from harness.store import FORECAST
+from harness.store import FORECAST, encode
 from tests.e2e.runs import became, lines
 from tests.harness import builders
 from tests.servers.openai_server import OpenAIServer, completion
@@ -95,18 +97,15 @@ def finished_per_arm(folder: Path) -> Counter[str]:
 
 
 def check_cut(folder: Path, summary: RunSummary, words: str) -> None:
-    """The run was cut in the middle: the rest is marked, nothing is missing, the arms are balanced."""
+    """The run was cut in the middle: the rest was not played and has no row, the arms are balanced."""
     assert 0 < summary.finished < 30
-    assert summary.failed == {"budget": 30 - summary.finished}
-    assert summary.missing == 0
+    assert (summary.planned, summary.failed, summary.missing) == (30, {}, 30 - summary.finished)
+    assert len(lines(folder)) == summary.finished
     assert summary.stopped is not None
     assert words in summary.stopped
     assert not summary.complete
     counts = finished_per_arm(folder)
     assert max(counts.values()) - min(counts.values()) <= 1, counts
-    marked = [record for record in lines(folder) if record["error"]]
-    assert {(record["error"]["kind"], record["error"]["message"]) for record in marked} == {("budget", summary.stopped)}
-    assert all(record["calls"] == [] for record in marked)
 
 
 @pytest.mark.parametrize("kind", ["usd", "tokens", "hours"])
@@ -144,14 +143,88 @@ def _spent(folder: Path, kind: str) -> float:
     return sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows)
 
 
-def test_the_same_budget_again_plays_nothing_and_marks_nothing_twice(tmp_path: Path) -> None:
+def test_the_same_budget_again_plays_nothing_and_writes_nothing(tmp_path: Path) -> None:
     usd, _ = cost_of_all(tmp_path)
     folder = tmp_path / "cut"
     first = play(folder, Budget(usd=usd * 0.4))
     before = (folder / "episodes.jsonl").read_bytes()
     second = play(folder, Budget(usd=usd * 0.4))
-    assert (second.played_now, second.finished, second.failed) == (0, first.finished, first.failed)
+    assert (second.played_now, second.finished, second.missing) == (0, first.finished, first.missing)
     assert (folder / "episodes.jsonl").read_bytes() == before
+
+
+def test_a_cut_run_says_in_one_line_how_much_was_not_played_and_why_and_counts_against_its_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--results", str(tmp_path / "results"), "--max-tokens", "400"]
+    assert main(["run", write(tmp_path, config()), *flags]) == 4
+    said = capsys.readouterr().out
+    (folder,) = (tmp_path / "results").iterdir()
+    played = len(lines(folder))
+    assert 0 < played < 30
+    (line,) = [line for line in said.splitlines() if line.startswith("Stopped early: budget: ")]
+    assert line.endswith(f"of 400 tokens are used; {30 - played} of 30 episodes were not played.")
+    assert f"failed: 0, not played: {30 - played}, unscored" in said
+    assert main(["leaderboard", str(folder), "--format", "csv"]) == 0
+    arms = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert sum(int(arm["planned"]) for arm in arms) == 30
+    assert sum(int(arm["finished"]) for arm in arms) == played
+    assert sum(int(arm["failed"]) for arm in arms) == 0
+
+
+def mark_the_rest(folder: Path, raw: dict[str, Any]) -> int:
+    """The rows that version 0.1 wrote for what a budget left unplayed; how many there were."""
+    plan = Plan(Experiment.model_validate(raw))
+    plan.open_models()
+    there = {record["episode_id"] for record in lines(folder)}
+    error = ErrorInfo(kind="budget", message="budget: 400 of 400 tokens are used")
+    rest = [unit for unit in plan.units if unit.episode_id not in there]
+    with open(folder / "episodes.jsonl", "ab") as file:
+        for unit in rest:
+            file.write(encode(unplayed(plan.episode(unit), 1, error)))
+    return len(rest)
+
+
+def test_rows_of_version_0_1_for_what_was_not_played_count_as_not_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, folder = config(), tmp_path / "cut"
+    cut = play(folder, Budget(tokens=400))
+    assert mark_the_rest(folder, raw) == cut.missing > 0
+    assert main(["leaderboard", str(folder), "--format", "csv"]) == 0
+    arms = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [sum(int(arm[key]) for arm in arms) for key in ("planned", "finished", "failed")] == [30, cut.finished, 0]
+    assert main(["show", str(folder)]) == 0
+    assert "Why things failed" not in capsys.readouterr().out
+    again = play(folder, Budget(tokens=400))
+    assert (again.played_now, again.finished, again.failed, again.missing) == (0, cut.finished, {}, cut.missing)
+    whole = play(folder, Budget())
+    assert (whole.finished, whole.failed, whole.missing) == (30, {}, 0)
+    kept = Counter((record["episode_id"], record["attempt"]) for record in lines(folder))
+    assert set(kept.values()) == {1}, "an attempt's number came twice"
+
+
+def test_an_episode_that_a_budget_broke_off_is_a_failed_one(tmp_path: Path) -> None:
+    raw, folder = config(), tmp_path / "cut"
+    play(folder, Budget(tokens=400))
+    first, *rest = (folder / "episodes.jsonl").read_text().splitlines(keepends=True)
+    error = {"kind": "budget", "message": "the budget is used up"}
+    broken = json.dumps(json.loads(first) | {"status": "failed", "error": error, "outcome": None})
+    (folder / "episodes.jsonl").write_text("".join([broken + "\n", *rest]))
+    (folder / "episodes.index").unlink()
+    again = play(folder, Budget(tokens=1), raw)
+    assert again.failed == {"budget": 1}
+    assert again.missing == 30 - len(lines(folder))
+
+
+def test_more_episodes_than_a_run_can_hold_are_refused_with_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--results", str(tmp_path / "results"), "--set", "repeats=1000000000000"]
+    for more in ([], ["--dry-run"]):
+        assert main(["run", write(tmp_path, config()), *flags, *more]) == 2
+        assert "would be 30,000,000,000,000 episodes" in capsys.readouterr().err
+    assert not list(tmp_path.glob("results/*"))
 
 
 def test_a_budget_counts_what_the_run_spent_before_and_a_recorded_reply_only_once(tmp_path: Path) -> None:
