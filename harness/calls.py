@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Message, Model
+from agents.models.usage import checked
 from environments.prompts import Prompt
 from harness.errors import EpisodeError, Usage
 from harness.records import CallRecord, MessageRecord, Obtained, Reading
@@ -139,7 +140,7 @@ async def recorded_call(
     error: EpisodeError | str = "cancelled, or a deadline passed"
     with counting_broken_off() as broken_off:
         try:
-            reply = _storable(await model.complete(request))
+            reply = _storable(checked(await model.complete(request)))
         except EpisodeError as problem:
             error = problem
             raise

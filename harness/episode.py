@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
 
 from agents.actors import ModelActor, ScriptedActor
 from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
@@ -20,6 +21,7 @@ from environments.base import (
     Action,
     BaselineEntry,
     Environment,
+    Event,
     Outcome,
     Play,
     Skipping,
@@ -28,10 +30,12 @@ from environments.base import (
     View,
 )
 from environments.prompts import Prompt
+from harness.bugs import bug, describe
 from harness.calls import CallLedger, recorded_call
 from harness.deadlines import Deadline
 from harness.errors import EpisodeError
 from harness.jsontext import with_text_limit
+from harness.ranges import checked_outcome, is_number
 from harness.records import EpisodeRecord, ErrorInfo, OutcomeRecord, SeatRecord, TurnRecord
 from harness.seeds import call_seed, seed_from
 from harness.specs import EPISODE_SECONDS, TURN_SECONDS, ActorSpec, RoleSpec, StrategistSpec
@@ -123,12 +127,17 @@ async def play_episode(
     except TimeoutError:
         error = _too_late("episode", plan.episode_seconds, len(table.turns))
     except (OSError, MemoryError) as problem:
-        error = ErrorInfo(kind="infrastructure", message=_describe(problem), reason="machine")
+        error = ErrorInfo(kind="infrastructure", message=describe(problem), reason="machine")
     except Exception as problem:
-        error = _bug(problem)
+        error = bug(problem)
     finally:
         table.activity.end(plan.episode_id)
-    return table.record(attempt, error, end or table.end_of_failed(), started, time.monotonic() - clock)
+    seconds = time.monotonic() - clock
+    try:
+        return table.record(attempt, error, end or table.end_of_failed(), started, seconds)
+    except ValidationError as problem:
+        broken = ErrorInfo(kind="environment", message=_wrong_type("the end of the episode", problem))
+        return table.record(attempt, error or broken, _End(), started, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +278,13 @@ class _Table:
         result: StepResult,
     ) -> None:
         text = answer.thought if strategy.think_first else strategy.text
+        seen = view.events[self._seen[view.seat] :]
+        observation, rendered, reward, info = _world(lambda: _told(seen, result))
         self.turns.append(
             TurnRecord(
                 index=len(self.turns),
                 seat=view.seat,
-                observation=[event.text for event in view.events[self._seen[view.seat] :]],
+                observation=observation,
                 strategy=text,
                 strategy_source=strategy.source,
                 action_kind=answer.action.kind,
@@ -281,9 +292,9 @@ class _Table:
                 parse=answer.parse,
                 raw=answer.text if answer.parse == "unreadable" else None,
                 answer=answer.kept,
-                rendered=result.rendered,
-                reward=result.reward,
-                info=_world(lambda: _plain_json(result.info)),
+                rendered=rendered,
+                reward=reward,
+                info=info,
             )
         )
         self._seen[view.seat] = len(view.events)
@@ -296,7 +307,8 @@ class _Table:
     def end(self) -> _End:
         play = self.play
         views = tuple(play.view(number) for number in range(len(self.plan.seats)))
-        return _End(play.end_reason, play.outcome(), play.judge_background(), views)
+        outcome = checked_outcome(play.outcome(), self.plan.environment.metric)
+        return _End(play.end_reason, outcome, play.judge_background(), views)
 
     def end_of_failed(self) -> _End:
         """As much as the world still says of an episode that failed: it may be the world itself that broke."""
@@ -380,25 +392,28 @@ def _world(call: Callable[[], T]) -> T:
     except EpisodeError:
         raise
     except Exception as problem:
-        raise EpisodeError("environment", _describe(problem)) from problem
+        raise EpisodeError("environment", describe(problem)) from problem
 
 
 WORLD_CODE = _world.__code__
 """Where the environment's code begins on the stack, for whoever has to break it off."""
 
 
-def _plain_json(info: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy that can be stored. Raises `TypeError` or `ValueError` for what is not plain JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(info))
-    return plain
+def _told(seen: Sequence[Event], result: StepResult) -> tuple[list[str], str, float | None, dict[str, Any]]:
+    """What the world said of a turn, as it can be stored: what its seat saw, the action, the reward, the rest. Raises
+    `TypeError` or `ValueError` for anything else."""
+    observation = [event.text for event in seen]
+    for text in (*observation, result.rendered):
+        if not isinstance(text, str):
+            raise TypeError(f"the world's text is {text!r:.100}; expected a string")
+    if result.reward is not None and not is_number(result.reward):
+        raise ValueError(f"a step's reward is {result.reward!r:.100}; expected a number, or None")
+    reward = None if result.reward is None else float(result.reward)
+    info: dict[str, Any] = json.loads(json.dumps(result.info, allow_nan=False))
+    return observation, result.rendered, reward, info
 
 
-def _bug(problem: Exception) -> ErrorInfo:
-    """An error that nobody raised on purpose: the same command would only meet it again."""
-    message = f"internal error ({_describe(problem)}). Please report it; running again will not help"
-    return ErrorInfo(kind="bug", message=message)
-
-
-def _describe(problem: Exception) -> str:
-    frame = traceback.extract_tb(problem.__traceback__)[-1]
-    return f"{type(problem).__name__}: {problem} (in {frame.name}, line {frame.lineno})"[:500]
+def _wrong_type(what: str, problem: ValidationError) -> str:
+    first = problem.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{what} can not be stored: {place}: {first['msg']}"

@@ -98,6 +98,8 @@ def owed_jobs(
                 yield Job(unit, row["attempt"] + 1, None, row["error"])
         elif unit.episode_id in unscored:
             given = unscored[unit.episode_id]
+            if given.failed == "bug" and retry_failed not in (True, "bug"):
+                continue
             yield Job(unit, row["attempt"], row["offset"], given.failed, given)
 
 

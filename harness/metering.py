@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
+from agents.models.usage import checked
 from harness.errors import EpisodeError, Usage
 from harness.money import counted, price_text
 from harness.watching import EndpointWatch
@@ -92,7 +93,7 @@ class MeteredModel:
         spent: Usage | None = None
         with counting_broken_off() as broken_off:
             try:
-                reply = await self._model.complete(request)
+                reply = checked(await self._model.complete(request))
                 self._meter.count(reply)
                 if self._watch is not None and not reply.cache_hit:
                     self._watch.succeeded(self.name)

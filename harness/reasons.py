@@ -68,6 +68,11 @@ OTHERS: Mapping[str, Why] = {
         "Please report it, with the message; running again will not help.",
         False,
     ),
+    "bad-score": Why(
+        "the judge or method gave scores outside its scale, or none that are numbers",
+        "Run the same command again: the judge is asked again. If it stays so, report it to whoever wrote the judge.",
+        True,
+    ),
     "no-score-yet": Why(
         "the episode has no score yet",
         "Run the same command again: it comes after the judgement.",

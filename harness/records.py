@@ -34,6 +34,8 @@ class ErrorInfo(Record):
     """The class of a model's failure; null for other failures and in older records."""
     reason: str | None = _unset(None)
     """A short name by which failures are grouped; null where the kind says all, and in older records."""
+    traceback: str | None = _unset(None)
+    """Of an error of kind `bug`: where it was raised."""
 
     @classmethod
     def of(cls, problem: EpisodeError) -> ErrorInfo:

@@ -32,7 +32,7 @@ class Given:
     rewarded: frozenset[str] = frozenset()
     """Labels of the process methods that rewarded it."""
     failed: str | None = None
-    """Kind of error of the last thing that is owed; None where there was none."""
+    """Kind of error of what is owed; `bug` where it is the only one, None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,13 @@ class Scoring:
             if last is not None and last["status"] == "scored":
                 scores[label] = last["scores"]
             elif last is not None:
-                failed = last["error"]
+                failed = last["error"] if failed in (None, "bug") else failed
         for method in self.methods:
             last = rewards.get(process_id(row["episode_id"], row["attempt"], method.label))
             if last is not None and last["status"] == "scored":
                 got.add(method.label)
             elif last is not None:
-                failed = last["error"]
+                failed = last["error"] if failed in (None, "bug") else failed
         return Given(scores, frozenset(got), failed)
 
     def _lacks_scores(self, row: Row, given: Given) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.recorded import read_today
+from agents.models.usage import checked
 from harness.errors import BadInput, EpisodeError
 
 Parts = dict[str, Any]
@@ -299,7 +300,7 @@ class RecordingModel:
         found = self._log.find(parts, key)
         if found is not None:
             return read_today(found, self.inner)
-        reply = await self.inner.complete(request)
+        reply = checked(await self.inner.complete(request))
         self._log.append(parts, key, reply)
         return reply
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from agents.models.base import ChatReply
+
 MOST = 2**53
 """Counts are below it."""
+COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+"""Those of a reply."""
 _REASONING = re.compile(r"reasoning|think|thought", re.IGNORECASE)
 _CACHED = re.compile(r"cached_tokens|cache_hit|cache_read", re.IGNORECASE)
 
@@ -34,6 +38,17 @@ def count(value: Any) -> int | None:
     if type(value) not in (int, float) or not 0 <= value < MOST:
         return None
     return int(value) if value == int(value) else None
+
+
+def checked(reply: ChatReply) -> ChatReply:
+    """The reply with every count and price that cannot be one left unknown, whichever model (a plug-in's, too) gave it."""
+    told = {name: getattr(reply, name) for name in COUNTS}
+    found: dict[str, Any] = {name: count(value) for name, value in told.items()}
+    told["usd"], found["usd"] = reply.usd, amount(reply.usd)
+    latency = amount(reply.latency_s)
+    told["latency_s"], found["latency_s"] = reply.latency_s, 0.0 if latency is None else latency
+    same = all(found[name] is told[name] or found[name] == told[name] for name in told)
+    return reply if same else replace(reply, **found)
 
 
 def usage_of(usage: Any) -> Usage:

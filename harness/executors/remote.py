@@ -20,6 +20,7 @@ from agents.models.limits import Outcome
 from agents.models.quota import Closed, quota_wait, set_quota_wait
 from agents.models.recorded import read_today
 from agents.models.refusals import learn_refusals, tell_refusals
+from agents.models.usage import checked
 from harness.errors import EpisodeError
 from harness.executors import Json
 from harness.executors.pipes import described
@@ -107,7 +108,7 @@ class DeskModel:
         failed: EpisodeError | None = None
         with counting_broken_off() as broken_off:
             try:
-                return await self.inner.complete(request)
+                return checked(await self.inner.complete(request))
             except EpisodeError as problem:
                 failed = problem
                 raise

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from agents.models.base import Model
+from harness.bugs import bug
+from harness.errors import BadInput
+from harness.ranges import Scale, score_problem
 from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 from harness.registry import Registry
 from harness.seeds import seed_from, stable_hash
@@ -58,10 +61,39 @@ def kind_in(label: str) -> str:
 async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:
     """The judge's judgement; a judge whose code fails leaves the episode unscored instead of ending the run."""
     try:
-        return await judge.judge(episode)
+        judgement = await judge.judge(episode)
     except Exception as problem:
-        message = f"the judge's code failed: {type(problem).__name__}: {problem}"[:500]
-        return unscored(episode, judge.label, ErrorInfo(kind="judge", message=message), [])
+        return unscored(episode, judge.label, code_failed(judge, "judge", problem), [])
+    return _within_scale(judgement, episode)
+
+
+def code_failed(who: object, what: str, problem: Exception) -> ErrorInfo:
+    """The error of a judge (`what`) whose code raised: a `bug` where it is one of ours, else the plug-in's failure."""
+    if type(who).__module__.split(".")[0] == "harness":
+        return bug(problem)
+    message = f"the {what}'s code failed: {type(problem).__name__}: {problem}"[:500]
+    return ErrorInfo(kind="judge", message=message, reason="judge-code")
+
+
+def _within_scale(judgement: JudgementRecord, episode: EpisodeRecord) -> JudgementRecord:
+    """The judgement, unscored where its scores are none that can be used; what it cost stays in it."""
+    if judgement.status != "scored":
+        return judgement
+    scale, metric = _scale_of(judgement.judge)
+    problem = score_problem(judgement.scores, episode, scale, metric)
+    if problem is None:
+        return judgement
+    error = ErrorInfo(kind="judge", message=f"the judge's scores can not be used: {problem}", reason="bad-score")
+    return judgement.model_copy(update={"status": "unscored", "error": error, "scores": None, "reasons": None})
+
+
+def _scale_of(label: str) -> tuple[Scale, str | None]:
+    """The scales and the goal of a judge's kind; none where it has no entry in the table."""
+    try:
+        kind = judge_kind(kind_in(label))
+    except BadInput:
+        return {}, None
+    return {name: (low, high) for name, low, high in kind.dimensions}, kind.metric
 
 
 async def judged_again(judge: Judge, episode: EpisodeRecord, repeat: int) -> JudgementRecord:

@@ -22,8 +22,10 @@ from harness import options
 from harness.calls import CallLedger
 from harness.errors import BadInput, EpisodeError
 from harness.experiment import SEPARATOR
+from harness.judging import code_failed
 from harness.judging.asking import within
 from harness.judging.outcomes import Outcomes
+from harness.ranges import reward_problem
 from harness.records import CallRecord, EpisodeRecord, ErrorInfo, ProcessRewardRecord, StrategyReward, TurnRecord
 from harness.registry import Registry
 from harness.seeds import stable_hash
@@ -143,8 +145,11 @@ async def rewarded(
         try:
             rewards, error = await _asked(spec, kind, method.rewards(work))
         except Exception as problem:
-            message = f"the method's code failed: {type(problem).__name__}: {problem}"[:500]
-            error = ErrorInfo(kind="judge", message=message)
+            error = code_failed(method, "method", problem)
+        wrong = None if rewards is None else reward_problem(rewards, episode)
+        if wrong is not None:
+            message = f"the method's rewards can not be used: {wrong}"
+            rewards, error = None, ErrorInfo(kind="judge", message=message, reason="bad-score")
     return ProcessRewardRecord(
         process_id=process_id(episode.episode_id, episode.attempt, method.label),
         episode_id=episode.episode_id,

@@ -469,11 +469,3 @@ def test_what_agents_write_is_stored_as_it_is() -> None:
     stored = json.loads(record.model_dump_json())
     assert stored["turns"][0]["action"] == hostile
     assert stored["turns"][1]["observation"][0].count(hostile) == 1
-
-
-def test_an_environment_that_reports_what_is_no_json_fails_its_own_episode() -> None:
-    from harness.episode import _plain_json
-
-    assert _plain_json({"a": [1, "b"]}) == {"a": [1, "b"]}
-    with pytest.raises(TypeError):
-        _plain_json({"a": object()})

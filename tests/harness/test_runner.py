@@ -201,6 +201,10 @@ def test_a_judge_that_crashes_leaves_its_episodes_unscored_and_the_run_goes_on(t
     BEHAVIOUR["judge"] = crash
     summary = run(tmp_path)
     assert (summary.finished, summary.unscored) == (4, 4)
+    BEHAVIOUR.clear()
+    again = run(tmp_path)
+    assert (again.judged_now, again.unscored) == (0, 4), "an error of ours is not met again by itself"
+    assert run(tmp_path, retry_failed=True).unscored == 0
 
 
 def test_episodes_that_a_stop_left_out_are_played_by_the_next_command(tmp_path: Path) -> None:
