@@ -13,6 +13,7 @@ import yaml
 import environments
 from environments.base import Task
 from environments.webshop.env import WebShopEnvironment, WebShopOptions
+from environments.webshop.play import WebShopPlay
 from environments.webshop.splits import EPO_LISTS, epo_indices
 from harness.cli import main
 from harness.errors import BadInput
@@ -46,6 +47,11 @@ class Listed(WebShopEnvironment):
         ids = epo_indices(EPO_LISTS[split])
         return [Task(id=f"goal {index}", split=split, group=str(index), data={}) for index in ids]
 
+    def reset(self, task: Task, seed: int) -> WebShopPlay:
+        """A goal of the built-in shop: the listed ones' products are not here."""
+        shop = WebShopEnvironment(WebShopOptions(builtin_products=50))
+        return shop.reset(shop.tasks("builtin-test")[0], seed)
+
     def data_hashes(self, split: str) -> dict[str, str]:
         return {}
 
@@ -68,7 +74,7 @@ def test_a_checkpoint_trained_on_epos_list_is_refused_on_its_test_split_naming_t
     assert all(f"goal {index}" in str(refused.value) for index in shared)
     assert "--allow-leak" in str(refused.value)
     assert not (tmp_path / "run").exists()
-    with Run(epo_test("epo-test-500", {"trained_on": str(card)}), tmp_path / "other", check=False):
+    with Run(epo_test("epo-test-500", {"trained_on": str(card)}), tmp_path / "other"):
         assert read_manifest(tmp_path / "other")["leaks"] == []
 
 
