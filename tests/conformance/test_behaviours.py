@@ -21,10 +21,6 @@ ACTIONS = {"webshop": SEARCH, "alfworld": "look", "sotopia": LINE}
 PLACES = {"actor": "webshop", "strategist": "webshop", "judge": "sotopia"}
 STEPS = {"webshop": "max_steps", "alfworld": "max_steps", "sotopia": "max_turns"}
 SPLITS = {"webshop": "builtin-test", "alfworld": "builtin-test-mini", "sotopia": "builtin-test"}
-KINDS = {"setup": "infrastructure", "transient": "infrastructure", "quota": "infrastructure"} | {
-    "request": "model",
-    "answer": "model",
-}
 MANY = 12
 """Episodes of a run that a set-up fault has to stop."""
 
@@ -68,12 +64,12 @@ def test_is_played_as_if_nothing_were(case: Case, server: VendorServer, tmp_path
     holds(case, ran, server)
 
 
-@named("setup")
-@pytest.mark.parametrize("when", ["before", "during"])
+SETUP = [(case, when) for case in CASES if case["ends"] == "setup" for when in case.get("when", ("before", "during"))]
+
+
+@pytest.mark.parametrize(("case", "when"), SETUP, ids=[f"{case['name']}-{when}" for case, when in SETUP])
 def test_a_fault_of_the_set_up(case: Case, when: str, server: VendorServer, tmp_path: Path) -> None:
     """Before playing it is said and nothing is written; while playing it stops the run; mended, the same command plays all."""
-    if when not in case.get("when", ("before", "during")):
-        pytest.skip("does not show then")
     many = case.get("many", MANY)
     ran = played(case, server, tmp_path, check=when == "before", repeats=many)
     if when == "before":
