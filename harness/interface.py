@@ -20,7 +20,7 @@ def give_rooms(models: Mapping[str, Model], manifest: Mapping[str, Any]) -> None
     for name, room in manifest.get("interface", {}).get("rooms", {}).items():
         settle = getattr(models.get(name), "set_room", None)
         if settle is not None:
-            settle(room, settled=True)
+            settle(room, settled=room > 0)
 
 
 def interface_of(models: Mapping[str, Model], manifest: Mapping[str, Any]) -> Interface:
@@ -29,7 +29,7 @@ def interface_of(models: Mapping[str, Model], manifest: Mapping[str, Any]) -> In
     rooms = dict(before.get("rooms", {}))
     for name, model in models.items():
         room = int(getattr(model, "room", 0))
-        if room or getattr(model, "room_settled", False):
+        if room or getattr(model, "room_known", False):
             rooms[name] = room
     dropped = dict(before.get("dropped", {}))
     for name, model in models.items():

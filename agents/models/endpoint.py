@@ -34,7 +34,7 @@ from agents.models.refusals import learn_refusals as learn_refusals
 from agents.models.refusals import shared_refusals as shared_refusals
 from agents.models.refusals import tell_refusals as tell_refusals
 from agents.models.reply import MISPLACED, Parted, parted
-from agents.models.room import GROWTH, Room, shared_room
+from agents.models.room import GROWTH, LEAST_REASONING, Room, shared_room
 from agents.models.secrets import scrub
 from agents.models.structured import json_in, with_schema_in_prompt
 from agents.models.waits import moments
@@ -172,6 +172,11 @@ class EndpointModel:
         return self._room.tokens
 
     @property
+    def room_known(self) -> bool:
+        """Whether the model was asked how much it takes, or a record says it."""
+        return self._room.known
+
+    @property
     def room_settled(self) -> bool:
         """Whether the room is known: a call that uses it up before it answers is not asked again."""
         return self._room.settled
@@ -190,11 +195,12 @@ class EndpointModel:
         needs for its reasoning. Raises `EpisodeError`."""
         reply = await self._ask(self._prepared(request), trying_out=True)
         if not self._room.fixed:
-            room = self._room.tokens
-            if reply.reasoning or reply.reasoning_tokens:
+            room, reasons = self._room.tokens, bool(reply.reasoning or reply.reasoning_tokens)
+            if reasons:
                 most = min(self._config.reasoning_cap, self._config.max_tokens or self._config.reasoning_cap)
-                room = max(room, min(GROWTH * request.max_tokens, most) - request.max_tokens)
-            self._room.set(room, True)
+                room = max(room, min(max(GROWTH * request.max_tokens, LEAST_REASONING), most) - request.max_tokens)
+            # One that did not reason over so short a question may do so over a longer one.
+            self._room.set(room, settled=reasons or room > 0)
         return reply
 
     def _prepared(self, request: ChatRequest) -> ChatRequest:

@@ -12,6 +12,9 @@ from typing import Any
 GROWTH = 8
 """What was asked for is multiplied by it where all of it was used up before the answer."""
 MOST_GROWTHS = 2
+LEAST_REASONING = 2048
+"""Tokens that a model which reasons is asked for at least: before an answer in a world it takes hundreds to thousands, however
+few it took before the check's one word."""
 
 
 @dataclass(slots=True)
@@ -21,6 +24,8 @@ class Room:
     tokens: int = 0
     settled: bool = False
     """Whether it is known: a call that uses all of it up before it answers is not asked again."""
+    known: bool = False
+    """Whether the model was asked, or a record says it; it is not `settled` where the answer took no reasoning."""
     fixed: bool = False
     """Whether the config says it."""
     on_change: Callable[[Room], None] = field(default=lambda room: None, repr=False)
@@ -33,6 +38,7 @@ class Room:
 
     def set(self, tokens: int, settled: bool) -> None:
         """Take over what is known of it."""
+        self.known = True
         if not self.fixed and (self.tokens, self.settled) != (tokens, settled):
             self.tokens, self.settled = tokens, settled
             self.on_change(self)

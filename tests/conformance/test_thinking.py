@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conformance.product import run
 from tests.servers.openai_server import OpenAIServer, completion
 from tests.servers.replies import words_in
@@ -20,11 +22,11 @@ NEED = 600
 """Tokens that the model thinks before it answers."""
 
 
-def qwen(body: dict[str, Any]) -> Response:
+def qwen(body: dict[str, Any], need: int = NEED) -> Response:
     """Qwen3 behind a server without a parser: thinks first, in the text, and is cut off where it has no room."""
     given = body.get("max_tokens") or body["max_completion_tokens"]
-    usage = {"prompt_tokens": words_in(body["messages"]), "completion_tokens": min(given, NEED + 40)}
-    if given <= NEED:
+    usage = {"prompt_tokens": words_in(body["messages"]), "completion_tokens": min(given, need + 40)}
+    if given <= need:
         reply = completion(body, THOUGHT.partition("</think>")[0], usage=usage)
         reply["choices"][0]["finish_reason"] = "length"
         return Response(reply)
@@ -66,3 +68,23 @@ def test_a_model_that_thinks_aloud_plays_everything(tmp_path: Path) -> None:
     assert all(call.reasoning and "Buy Now" in call.reasoning for call in calls)
     assert len({call.room for call in calls}) == 1, "the arms played with different room"
     assert [judgement.status for judgement in ran.judgements] == ["scored"] * 3
+
+
+@pytest.mark.parametrize("beforehand", [0, 100], ids=["not at all", "a little"])
+def test_a_model_that_thinks_more_in_play_than_when_it_was_checked_still_plays(beforehand: int, tmp_path: Path) -> None:
+    def answer(body: dict[str, Any]) -> str | Response:
+        if "connection test" in body["messages"][-1]["content"]:
+            return "ok" if not beforehand else qwen(body, beforehand)
+        return qwen(body)
+
+    with OpenAIServer(answer) as server:
+        raw = {
+            "name": "hybrid",
+            "environments": [_place("webshop")],
+            "models": {"qwen": {"provider": "openai", "model": "Qwen/Qwen3-8B", "base_url": server.url}},
+            "actors": [{"model": "qwen", "max_tokens": 80}],
+            "strategists": ["vanilla", {"kind": "epo", "model": "qwen", "max_tokens": 60}],
+        }
+        ran = run(raw, tmp_path)
+    assert ran.exit == 0, ran.told
+    assert {turn.action for episode in ran.episodes for turn in episode.turns} == {SEARCH}
