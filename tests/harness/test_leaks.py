@@ -49,7 +49,7 @@ class Listed(WebShopEnvironment):
 
     def reset(self, task: Task, seed: int) -> WebShopPlay:
         """A goal of the built-in shop: the listed ones' products are not here."""
-        shop = WebShopEnvironment(WebShopOptions(builtin_products=50))
+        shop = WebShopEnvironment(WebShopOptions())
         return shop.reset(shop.tasks("builtin-test")[0], seed)
 
     def data_hashes(self, split: str) -> dict[str, str]:
