@@ -20,9 +20,10 @@ CORE: dict[str, tuple[str, list[str]]] = {
     "memory": ("benchmarks.files", ["memory"]),
     "recovery": ("benchmarks.files", ["recovery"]),
     "leaderboard": ("benchmarks.leaderboard", []),
+    "ending": ("benchmarks.ending", []),
 }
 """Name -> module and arguments."""
-PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues", "steps", "leaderboard")
+PARTS = ("__main__", "calls", "files", "peers", "inspect_dialogues", "steps", "leaderboard", "ending")
 
 
 def others() -> list[str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from agents.models.prices import configured_price
 from harness.bounds import Asked, Rooms, asked_of, bound
@@ -23,6 +22,7 @@ from harness.experiment import Cell, Experiment, cells
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.plan import Plan, model_config
 from harness.seeds import stable_hash
+from harness.statistics.distributions import student_below
 from harness.store import MANIFEST, read_manifest
 
 QUANTITIES = ("calls", "tokens", "reasoning", "usd", "seconds")
@@ -166,7 +166,7 @@ def predicted_total(values: np.ndarray, n: int, confidence: float = 0.95) -> Amo
 
 def predicted(m: int, mean: float, spread: float, n: int, confidence: float = 0.95) -> Amount:
     """`predicted_total` from the number, mean and standard deviation of the past values."""
-    half = float(stats.t.ppf((1 + confidence) / 2, m - 1)) * spread * math.sqrt(n + n * n / m)
+    half = student_below((1 + confidence) / 2, m - 1) * spread * math.sqrt(n + n * n / m)
     return Amount(n * mean, max(0.0, n * mean - half), n * mean + half)
 
 

@@ -1,4 +1,5 @@
-"""`harness list` and `harness show RUN`: read records, print them. Agents' words are printed as plain text (`say`)."""
+"""`harness list` and `harness show RUN`: read records, print them. Agents' words are printed as plain text (`say`).
+What needs pandas is imported when it is due."""
 
 from __future__ import annotations
 
@@ -12,11 +13,7 @@ import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
-from harness.arms import load_run
-from harness.commands.interface import print_ledgers
 from harness.commands.printing import say
-from harness.commands.ranking import print_leaderboard
-from harness.commands.showing import show_episode
 from harness.errors import BadInput
 from harness.failures import failure_lines, grouped_failures
 from harness.index import latest_episodes
@@ -65,6 +62,10 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
     """A run's ranking, how its models' replies were read, and why things failed; or one episode."""
     console = Console()
     if episode is None:
+        from harness.arms import load_run
+        from harness.commands.interface import print_ledgers
+        from harness.commands.ranking import print_leaderboard
+
         manifest = read_manifest(run)
         say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
         print_leaderboard([run], "table", None, console)
@@ -77,6 +78,8 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         print_ledgers(console, load_run(run).arms)
         say_failures(console, run)
         return 0
+    from harness.commands.showing import show_episode
+
     show_episode(console, run, episode, full)
     return 0
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+
+from harness.statistics.roots import crossing
 
 Floats = NDArray[np.float64]
 
@@ -107,4 +108,4 @@ def _crossing(distance: Callable[[float], float], start: float, bound: float, re
     end = start + side * min(reach, abs(bound - start))
     if inner * distance(end) > 0:
         return bound
-    return float(brentq(distance, min(start, end), max(start, end), xtol=1e-6, rtol=1e-6))
+    return crossing(distance, min(start, end), max(start, end), xtol=1e-6, rtol=1e-6)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.statistics.dirichlet import pseudo_task_interval
+from harness.statistics.distributions import normal_below, student_below
 
 Floats = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def mean_of_sums(
         return Estimate(float(sums[0] / sizes[0]), floor, ceiling, n, groups, "one cluster")
     if not bounded:
         data = summarise(sums, sizes)
-        half = float(stats.t.ppf((1 + confidence) / 2, data.df)) * data.variance**0.5
+        half = student_below((1 + confidence) / 2, data.df) * data.variance**0.5
         ends = max(data.mean - half, floor), min(data.mean + half, ceiling)
         return Estimate(data.mean, *ends, n, groups, "student")
     span = ceiling - floor
@@ -149,7 +149,7 @@ def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
     short = tasks * min(data.mean, 1 - data.mean)
     near = float(np.exp(-((short / (0.9 + 8 / tasks)) ** 2)))
     tail = (1 + confidence) / 2
-    student = float((stats.norm.ppf(tail) / stats.t.ppf(tail, data.df)) ** 2 * data.df / tasks)
+    student = (normal_below(tail) / student_below(tail, data.df)) ** 2 * data.df / tasks
     shape = max(1 - (1 - student) * (1 - coarse) * (1 - near), 0.4)
     unseen = 0.5 * max(coarse, near)
     return pseudo_task_interval(data.sums, data.sizes, unseen, shape, confidence)

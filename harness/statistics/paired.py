@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.statistics.dirichlet import pseudo_task_interval
+from harness.statistics.distributions import fair_coin_p, normal_below, student_below
 from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.missing import Bounds
 from harness.statistics.outcomes import Pairs
@@ -110,13 +110,13 @@ def difference_interval(
         if groups == 1:
             return Estimate(mean, -np.inf, np.inf, n, 1, "one cluster")
         data = summarise(sums, sizes)
-        half = float(stats.t.ppf(tail, data.df)) * data.variance**0.5
+        half = student_below(tail, data.df) * data.variance**0.5
         return Estimate(mean, mean - half, mean + half, n, groups, "student")
     if groups == 1 or np.ptp(sums / sizes) < 1e-12:
         unseen = 1 - (1 - tail) ** (1 / groups)
         return Estimate(mean, mean - unseen * (mean + span), mean + unseen * (span - mean), n, groups, "all equal")
     scaled = summarise((sums / span + sizes) / 2, sizes)
-    student = float((stats.norm.ppf(tail) / stats.t.ppf(tail, scaled.df)) ** 2 * scaled.df / (scaled.df + 1))
+    student = (normal_below(tail) / student_below(tail, scaled.df)) ** 2 * scaled.df / (scaled.df + 1)
     unseen, reach = _pseudo_task(sums / sizes / span)
     at = (1 - reach) / 2, (1 + reach) / 2
     ends = pseudo_task_interval(scaled.sums, sizes, unseen, max(student, 0.4), confidence, at)
@@ -203,4 +203,4 @@ def mcnemar(a: Floats, b: Floats) -> McNemar:
     only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
     if only_a + only_b == 0:
         return McNemar(0, 0, 1.0)
-    return McNemar(only_a, only_b, float(stats.binomtest(only_b, only_a + only_b).pvalue))
+    return McNemar(only_a, only_b, fair_coin_p(only_a, only_b))

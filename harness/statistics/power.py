@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.optimize import brentq
 
+from harness.statistics.distributions import shifted_student_tail, student_below
 from harness.statistics.means import summarise, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.paired import difference_interval
+from harness.statistics.roots import crossing
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: fl
     caution = 0.0
     if spread > 0:
         interval = difference_interval(d, tasks, low, high, confidence)
-        student = float(stats.t.ppf((1 + confidence) / 2, data.df)) * spread / effective**0.5
+        student = student_below((1 + confidence) / 2, data.df) * spread / effective**0.5
         caution = max(interval.high - interval.mean - student, 0.0) * effective
     return Noise(spread, _loss(a - low, b - low, high - low), _independent(d, spread, size), effective, size, caution)
 
@@ -103,7 +103,7 @@ def chance_to_see(
     if error <= 0 or count <= 1:
         return 1.0 if excess > 0 and count > 1 else 0.0
     df = count - 1
-    return float(stats.nct.sf(stats.t.ppf(1 - alpha, df), df, excess / error))
+    return shifted_student_tail(student_below(1 - alpha, df), df, excess / error)
 
 
 def _wanted(power: float, noise: Noise, tasks: float) -> float:
@@ -134,7 +134,7 @@ def smallest_visible_drop(
         return float("inf")
     if lacking(float(grid[found - 1])) >= 0:
         return float(grid[found])
-    return float(brentq(lacking, float(grid[found - 1]), float(grid[found]), xtol=1e-6 * top))
+    return crossing(lacking, float(grid[found - 1]), float(grid[found]), xtol=1e-6 * top)
 
 
 def tasks_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER) -> int | None:

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from harness.statistics.distributions import normal_tail, student_above
 
 Floats = NDArray[np.float64]
 
@@ -112,9 +113,9 @@ def _better(means: Floats, sums: Floats, sizes: Floats, confidence: float, draws
             if pairs.any():
                 largest = np.maximum(largest, (np.abs(drawn[:, [i]] - drawn[:, second[pairs]]) / errors[pairs]).max(1))
         critical = float(np.quantile(largest, confidence))
-        critical = float(stats.t.isf(stats.norm.sf(critical), tasks - 1))  # Student's tail: errors are estimated
+        critical = student_above(normal_tail(critical), tasks - 1)  # Student's tail: errors are estimated
         if tasks < ENOUGH_TASKS:
-            critical = max(critical, float(stats.t.isf((1 - confidence) / 2 / first.size, tasks - 1)))
+            critical = max(critical, student_above((1 - confidence) / 2 / first.size, tasks - 1))
     # arms whose difference never varies: only the sign test over tasks can speak
     constant = np.abs(observed) > 1e-12 if 2.0 ** (1 - tasks) * first.size <= 1 - confidence else np.False_
     told = np.where(noisy, np.abs(observed) > critical * np.where(noisy, errors, 1.0), constant)

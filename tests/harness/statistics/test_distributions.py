@@ -1,0 +1,64 @@
+"""The light functions say what scipy's heavy ones say."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from harness.statistics import distributions as light
+from harness.statistics.roots import crossing
+
+
+def test_quantiles_and_tails_are_those_of_scipy_stats_to_the_last_bit() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        df, shift, chance = random.uniform(0.5, 300), random.uniform(0, 5), random.uniform(0.5, 0.9999)
+        small, value = random.uniform(1e-9, 0.4), random.uniform(0, 8)
+        assert light.student_below(chance, df) == stats.t.ppf(chance, df)
+        assert light.student_above(small, df) == stats.t.isf(small, df)
+        assert light.normal_below(chance) == stats.norm.ppf(chance)
+        assert light.normal_tail(value) == stats.norm.sf(value)
+        assert light.shifted_student_tail(value, df, shift) == pytest.approx(stats.nct.sf(value, df, shift), abs=1e-12)
+
+
+def test_the_binomial_test_is_scipys() -> None:
+    for heads in range(40):
+        for tails in range(heads == 0, 40):
+            expected = stats.binomtest(heads, heads + tails).pvalue
+            assert light.fair_coin_p(heads, tails) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("f", "low", "high"),
+    [
+        (lambda x: x**3 - 2, 0.0, 5.0),
+        (lambda x: math.cos(x) - x, -1.0, 2.0),
+        (lambda x: math.exp(x) - 1e4, 0.0, 100.0),
+        (lambda x: x - 1.0, 1.0, 3.0),
+        (lambda x: x - 3.0, 1.0, 3.0),
+        (lambda x: math.tanh(20 * (x - 0.3)), -4.0, 4.0),
+        (lambda x: -1.0 if x < 0.7 else 1.0, 0.0, 1.0),
+    ],
+)
+def test_a_crossing_is_where_brentq_finds_it(f: object, low: float, high: float) -> None:
+    for xtol in (1e-6, 1e-12):
+        assert crossing(f, low, high, xtol=xtol) == optimize.brentq(f, low, high, xtol=xtol)  # type: ignore[arg-type]
+
+
+def test_a_function_that_does_not_cross_is_refused() -> None:
+    with pytest.raises(ValueError, match="same sign"):
+        crossing(lambda x: x * x + 1, -1.0, 1.0, xtol=1e-6)
+
+
+def test_the_statistics_load_neither_scipy_stats_nor_scipy_optimize() -> None:
+    code = (
+        "import sys, harness.statistics, harness.forecast; print(*(m for m in sys.modules if m.startswith('scipy.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "scipy.special" in loaded
+    assert not {"scipy.stats", "scipy.optimize"} & set(loaded)
