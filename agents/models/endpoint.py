@@ -35,7 +35,7 @@ from agents.models.refusals import shared_refusals as shared_refusals
 from agents.models.refusals import tell_refusals as tell_refusals
 from agents.models.reply import MISPLACED, Parted, parted
 from agents.models.room import GROWTH, LEAST_REASONING, Room, shared_room
-from agents.models.secrets import scrub
+from agents.models.secrets import hide, scrub
 from agents.models.structured import json_in, with_schema_in_prompt
 from agents.models.waits import moments
 from harness.deadlines import allow, waiting
@@ -91,6 +91,10 @@ class Answer:
     notes: tuple[str, ...] = ()
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+
+
+_SAID = ("text", "reasoning", "refusal", "model")
+"""The words of an `Answer` that are the endpoint's own."""
 
 
 class Client(Protocol):
@@ -261,7 +265,7 @@ class EndpointModel:
         wait: float | None = None
         surplus = 0.0
         try:
-            answer = await self._answer(asked, how)
+            answer = self._without_keys(await self._answer(asked, how))
             outcome = "ok"
             surplus = _surplus(answer, expected)
         except CallFailed as error:
@@ -308,6 +312,16 @@ class EndpointModel:
             if not text or not text.strip():
                 raise
         return Answer(text, self.model, "stop", None, None, None)
+
+    def _without_keys(self, answer: Answer) -> Answer:
+        """The answer without keys that the endpoint sent back."""
+        secrets = getattr(self._client, "hidden", ())
+        said = {name: getattr(answer, name) or "" for name in _SAID}
+        changed: dict[str, Any] = {
+            name: found for name, text in said.items() if (found := hide(text, secrets)) is not text
+        }
+        # Its tokens would spell the key.
+        return replace(answer, **changed, token_ids=None, logprobs=None) if changed else answer
 
     async def _in_time(self, request: ChatRequest, how: How) -> Answer:
         seconds = self._config.deadlines.call
@@ -388,7 +402,8 @@ class EndpointModel:
 
     async def probe_models(self) -> list[str] | None:
         """The names that the endpoint's /models lists; None where it does not."""
-        return await self._looked_up("models", None)
+        names: list[str] | None = await self._looked_up("models", None)
+        return names and [hide(name, getattr(self._client, "hidden", ())) for name in names]
 
     async def answers_at_v1(self) -> bool:
         """Whether `ADDRESS/v1/models` answers, where the address itself does not end in /v1."""

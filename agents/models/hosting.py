@@ -13,6 +13,7 @@ from agents.models.base import ChatRequest
 from agents.models.endpoint import Answer, How
 from agents.models.failures import CallFailed
 from agents.models.openai_provider import OpenAIClient
+from agents.models.secrets import Secret
 from harness.errors import HarnessError
 
 
@@ -50,6 +51,11 @@ class HostedClient(Generic[ServerKind]):
         self._ask: Callable[[], Awaitable[str]] | None = None
         self._lost = False
         """The server of another process did not answer: it may have been started anew, at another address."""
+
+    @property
+    def hidden(self) -> tuple[Secret, ...]:
+        """What must appear in no text."""
+        return self._http.hidden if self._http is not None else ()
 
     def attach(self, ask: Callable[[], Awaitable[str]]) -> None:
         """See `Hosting`."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from agents.models.access import trust
+from agents.models.bounds import OutOfBounds, check_answer, out_of_bounds
 from agents.models.config import EndpointConfig, is_local
 from agents.models.failures import CallFailed, broken_answer, no_connection, refused_answer
 from agents.models.meanings import is_page
@@ -55,6 +56,7 @@ def http_client(sdk: Any, config: EndpointConfig, base_url: str) -> Any:
         "limits": httpx2.Limits(max_connections=100_000, max_keepalive_connections=1000, keepalive_expiry=KEEPALIVE_S),
         "timeout": httpx2.Timeout(None, connect=config.deadlines.connect),
         "trust_env": not is_local(base_url),
+        "event_hooks": {"response": [check_answer]},
     }
     certificates = trust(config, base_url)
     if certificates is not None:
@@ -80,12 +82,14 @@ async def exchange(sdk: Any, client: Any, secret: Hidden, method: str, path: str
     try:
         response = await getattr(client, method)(path, cast_to=httpx2.Response, **options)
         content = response.content
+    except OutOfBounds as error:
+        failure = error.failure
     except sdk.APIStatusError as error:
         failure = refused_answer(error.status_code, _body_of(error), error.response.headers, clean)
     except sdk.APITimeoutError as error:
         failure = no_connection(error, clean)
     except (sdk.APIConnectionError, httpx2.HTTPError, OSError) as error:
-        failure = no_connection(error, clean)
+        failure = out_of_bounds(error) or no_connection(error, clean)
     except (sdk.APIError, httpx2.InvalidURL, UnicodeError) as error:
         failure = CallFailed(clean(f"{type(error).__name__}: {error}"), "wrong-address")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import yaml
 
 from tests.e2e.runs import dialogues, endpoint_config, only_run
 from tests.e2e.speaking_server import speak
-from tests.servers.openai_server import OpenAIServer, error
-from tests.servers.wire import FaultPlan
+from tests.servers.openai_server import OpenAIServer, completion, error
+from tests.servers.wire import FaultPlan, Response
 
 KEY = "planted_Key-4711.abcdefgh"
 OTHER = "other_planted_Key-0815.stuvwxyz"
@@ -75,6 +76,28 @@ def test_a_run_s_key_is_sent_and_kept_nowhere(server: OpenAIServer, tmp_path: Pa
     for path, content in files:
         assert KEY.encode() not in content, path.name
     assert KEY not in said
+
+
+def test_a_key_that_comes_back_in_every_reply_is_kept_nowhere(server: OpenAIServer, tmp_path: Path) -> None:
+    inside = base64.b64encode(f"user:{KEY}".encode()).decode()
+
+    def handler(body: dict[str, Any]) -> Any:
+        said = speak(body)
+        if not isinstance(said, str):
+            return said
+        said = f"{said[:-1]} {KEY} {inside}{said[-1:]}" if said.startswith("{") else f"{said} Bearer {KEY} {inside}"
+        return Response(completion(body, said, model=f"local-{KEY}"))
+
+    server.handler = handler
+    config = dialogues(endpoint_config(server.url, api_key_env="PLANTED", retries=2), 4, judge={"model": "m"})
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(config))
+    said = command("run", "e.yaml", "--results", "results", cwd=tmp_path, PLANTED=KEY)
+    said += command("show", str(only_run(tmp_path / "results")), cwd=tmp_path, PLANTED=KEY)
+    files = list(everything_under(tmp_path))
+    assert b"[key]" in b"".join(content for _, content in files), said
+    for path, content in files:
+        assert KEY.encode() not in content and inside[8:-4].encode() not in content, path.name
+    assert KEY not in said and inside[8:-4] not in said
 
 
 @pytest.mark.parametrize(
