@@ -20,7 +20,7 @@ import pandas as pd
 
 from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies, same_keys
 from harness.errors import BadInput
-from harness.statistics import Rank, rank_arms
+from harness.statistics import rank_arms
 from harness.store import read_manifest
 from leaderboard.tables import cells_of, episodes, sorted_cells
 
@@ -158,46 +158,20 @@ def _by_reader(family: Sequence[int], arms: Sequence[Arm]) -> list[list[int]]:
 
 
 def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -> dict[int, Place]:
-    """The place of every arm of a family. With missing outcomes an arm's best rank is taken with its own at their best
-    and the others' at their worst, its worst rank the other way round."""
+    """The place of every arm of a family. Missing outcomes could be anything: an arm's best rank counts those that are
+    better than it with their own at their worst and its own at their best, its worst rank the other way round."""
     family, labels = [arms[number] for number in numbers], [str(number) for number in numbers]
     values = pd.concat(_filled(family, labels), ignore_index=True)
     low, high = family[0].bounds("goal")
     assert low is not None
     assert high is not None
-    plain = _rank(values, {}, low, high)
-    found = {}
-    for label in labels:
-        best = worst = plain
-        if values["value"].isna().any():
-            best = _rank(values, {label: high}, low, high, low)
-            worst = _rank(values, {label: low}, low, high, high)
-        tied = sorted(
-            {other for each in (plain, best, worst) for other in each[label].tied_with},
-            key=lambda other: (plain[other].rank, other),
+    scaled = (values["value"].astype(float).to_numpy() - low) / (high - low)
+    return {
+        int(each.arm): Place(
+            each.rank, each.low, each.high, len(family), tuple(names[int(other)] for other in each.tied_with)
         )
-        found[int(label)] = Place(
-            plain[label].rank,
-            best[label].low,
-            worst[label].high,
-            len(family),
-            tuple(names[int(other)] for other in tied),
-        )
-    return found
-
-
-def _rank(
-    values: Values, own: Mapping[str, float], low: float, high: float, others: float | None = None
-) -> dict[str, Rank]:
-    """Ranks with missing outcomes at `own` for the arms named there and at `others` else; when neither is given, at the
-    arm's own mean, which leaves its mean as it is."""
-    means = values.groupby("arm")["value"].transform("mean")
-    fill = means if others is None else pd.Series(others, index=values.index)
-    for arm, value in own.items():
-        fill = fill.where(values["arm"] != arm, value)
-    whole = values["value"].where(values["value"].notna(), fill)
-    scaled = (whole.astype(float).to_numpy() - low) / (high - low)
-    return {rank.arm: rank for rank in rank_arms(list(values["arm"]), list(values["task"]), scaled)}
+        for each in rank_arms(list(values["arm"]), list(values["task"]), scaled)
+    }
 
 
 def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:

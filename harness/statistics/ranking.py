@@ -54,29 +54,50 @@ def rank_arms(
 ) -> list[Rank]:
     """Rank arms (higher is better), best first, from one row per episode: arm, task, value.
 
-    Tasks are drawn with all their episodes in all arms. Raises ValueError when a value is not finite or an arm
-    lacks a task that another has (fill missing outcomes first: harness.statistics.missing).
+    Tasks are drawn with all their episodes in all arms. A value that is missing (NaN) could be anything from 0 to 1, the
+    range that the others have to be scaled to then: its arm's mean stands for it in the ranking, and an arm is better than
+    another only where it is so with its own missing values at 0 and the other's at 1. Raises ValueError when a value is
+    infinite, an arm has none at all, or lacks a task that another has, and for missing values among unscaled ones.
     """
     y = np.asarray(values, dtype=float)
-    if not np.isfinite(y).all():
-        raise ValueError("a value is missing: rank on the worst and the best it could be")
+    gap = np.isnan(y)
+    known = np.where(gap, 0.0, y)
+    if not np.isfinite(known).all():
+        raise ValueError("a value is infinite")
+    if gap.any() and not ((known >= 0) & (known <= 1)).all():
+        raise ValueError("a value is missing, and the others are not scaled to 0 .. 1, from which it could be anything")
     names, arm = np.unique(np.asarray(arms), return_inverse=True)
     labels, task = np.unique(np.asarray(tasks), return_inverse=True)
     shape = names.size, labels.size
     cell = arm * shape[1] + task
-    order = np.lexsort((y, cell))  # the same sums to the last bit, whatever order the rows came in
-    sums = np.bincount(cell[order], weights=y[order], minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    sizes = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    order = np.lexsort((known, cell))  # the same sums to the last bit, whatever order the rows came in
+    sums = _by_cell(cell[order], known[order], shape)
+    sizes, gaps = _by_cell(cell, np.ones(y.size), shape), _by_cell(cell, gap.astype(float), shape)
     if y.size == 0 or (sizes == 0).any():
         lacking = [str(names[i]) for i in np.flatnonzero((sizes == 0).any(axis=1))] if y.size else []
         raise ValueError(f"arms without some of the tasks can not be ranked: {', '.join(lacking[:5]) or 'no data'}")
-    return _ranked([str(name) for name in names], sums, sizes, confidence, draws, seed)
+    if (gaps.sum(axis=1) == sizes.sum(axis=1)).any():
+        raise ValueError("an arm without a single value can not be ranked")
+    drawn = _Draws(sizes, confidence, draws, seed)
+    return _ranked([str(name) for name in names], sums, gaps, drawn)
 
 
-def _ranked(names: list[str], sums: Floats, sizes: Floats, confidence: float, draws: int, seed: int) -> list[Rank]:
-    """Ranks from sums and counts, both arms x tasks."""
-    means = sums.sum(axis=1) / sizes.sum(axis=1)
-    better = _better(means, sums, sizes, confidence, draws, seed)
+def _by_cell(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> Floats:
+    """Sums by arm and task."""
+    return np.bincount(cell, weights=values, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+
+
+def _ranked(names: list[str], sums: Floats, gaps: Floats, drawn: _Draws) -> list[Rank]:
+    """Ranks from the sums of known values and the numbers of missing ones, both arms x tasks."""
+    counts = drawn.sizes.sum(axis=1)
+    own = (sums.sum(axis=1) / (counts - gaps.sum(axis=1)))[:, None]
+    plain = drawn.means_of(sums + gaps * own if gaps.any() else sums)
+    better = _better(plain, plain, drawn, drawn.critical(plain))
+    if gaps.any():
+        worst, best = drawn.means_of(sums), drawn.means_of(sums + gaps)
+        critical = max(drawn.critical(each) for each in (plain, worst, best))
+        better &= _better(worst, best, drawn, critical)
+    means = plain.observed
     ranks = 1 + (means[None, :] > means[:, None] + 1e-12).sum(axis=1)
     best_first = sorted(range(len(names)), key=lambda i: (int(ranks[i]), names[i]))
     return [
@@ -92,40 +113,84 @@ def _ranked(names: list[str], sums: Floats, sizes: Floats, confidence: float, dr
     ]
 
 
-def _better(means: Floats, sums: Floats, sizes: Floats, confidence: float, draws: int, seed: int) -> NDArray[np.bool_]:
-    """arms x arms: whether the row's arm is significantly better than the column's, all pairs together."""
-    count = means.size
-    tasks = sums.shape[1]
-    first, second = np.triu_indices(count, 1)
-    result = np.zeros((count, count), dtype=bool)
-    if tasks < 2 or first.size == 0:
-        return result
-    weights = np.random.default_rng(seed).multinomial(tasks, np.full(tasks, 1 / tasks), size=draws).astype(float)
-    drawn = (weights @ sums.T) / (weights @ sizes.T) - means
-    observed = means[first] - means[second]
-    errors = _errors(drawn, first, second) * np.sqrt(tasks / (tasks - 1))
-    noisy = errors > 1e-6 * max(float(np.abs(drawn).max()), 1e-6)  # a variance of equal numbers is rounding, not 0
-    critical = np.inf
-    if noisy.any():
-        largest = np.zeros(draws)
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """The arms' means, as they are and in every draw less that."""
+
+    observed: Floats
+    drawn: Floats
+    """draws x arms."""
+
+
+class _Draws:
+    """One bootstrap over tasks, whatever values stand for the missing ones."""
+
+    def __init__(self, sizes: Floats, confidence: float, draws: int, seed: int) -> None:
+        """`sizes`: episodes, arms x tasks."""
+        self.sizes, self.confidence = sizes, confidence
+        self.arms, self.tasks = sizes.shape
+        self._weights = drawn_weights(self.tasks, draws, seed)
+
+    def means_of(self, sums: Floats) -> _Means:
+        means = sums.sum(axis=1) / self.sizes.sum(axis=1)
+        return _Means(means, (self._weights @ sums.T) / (self._weights @ self.sizes.T) - means)
+
+    def critical(self, means: _Means) -> float:
+        """How many standard errors a difference has to be, for all pairs together."""
+        count = self.arms
+        first, second = np.triu_indices(count, 1)
+        if self.tasks < 2 or first.size == 0:
+            return np.inf
+        errors = self.errors(means, means)[first, second]
+        noisy = self.noisy(errors, means)
+        if not noisy.any():
+            return np.inf
+        largest = np.zeros(len(means.drawn))
         for i in range(count - 1):  # one arm against all later ones: memory stays draws x arms
             pairs = (first == i) & noisy
             if pairs.any():
-                largest = np.maximum(largest, (np.abs(drawn[:, [i]] - drawn[:, second[pairs]]) / errors[pairs]).max(1))
-        critical = float(np.quantile(largest, confidence))
-        critical = student_above(normal_tail(critical), tasks - 1)  # Student's tail: errors are estimated
-        if tasks < ENOUGH_TASKS:
-            critical = max(critical, student_above((1 - confidence) / 2 / first.size, tasks - 1))
-    # arms whose difference never varies: only the sign test over tasks can speak
-    constant = np.abs(observed) > 1e-12 if 2.0 ** (1 - tasks) * first.size <= 1 - confidence else np.False_
+                apart = np.abs(means.drawn[:, [i]] - means.drawn[:, second[pairs]])
+                largest = np.maximum(largest, (apart / errors[pairs]).max(1))
+        critical = float(np.quantile(largest, self.confidence))
+        critical = student_above(normal_tail(critical), self.tasks - 1)  # Student's tail: errors are estimated
+        if self.tasks < ENOUGH_TASKS:
+            critical = max(critical, student_above((1 - self.confidence) / 2 / first.size, self.tasks - 1))
+        return critical
+
+    def errors(self, a: _Means, b: _Means) -> Floats:
+        """arms x arms: the standard error of the row's mean in `a` less the column's in `b`."""
+        together = a.drawn if a is b else np.hstack([a.drawn, b.drawn])
+        covariance = np.atleast_2d(np.cov(together, rowvar=False, ddof=1))
+        variances, own = np.diag(covariance), slice(0, self.arms)
+        other = own if a is b else slice(self.arms, 2 * self.arms)
+        variance = variances[own][:, None] + variances[other][None, :] - 2 * covariance[own, other]
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)) * np.sqrt(self.tasks / (self.tasks - 1)))
+
+    def noisy(self, errors: Floats, means: _Means) -> NDArray[np.bool_]:
+        """Which differences vary at all: a variance of equal numbers is rounding, not 0."""
+        return np.asarray(errors > 1e-6 * max(float(np.abs(means.drawn).max()), 1e-6))
+
+    @property
+    def constant_speaks(self) -> bool:
+        """Whether a difference that never varies says something: only the sign test over tasks can speak of it."""
+        return 2.0 ** (1 - self.tasks) * (self.arms * (self.arms - 1) // 2) <= 1 - self.confidence
+
+
+def drawn_weights(tasks: int, draws: int, seed: int) -> Floats:
+    """How often each task is in each draw: draws x tasks."""
+    random = np.random.default_rng(seed)
+    return random.multinomial(tasks, np.full(tasks, 1 / tasks), size=draws).astype(float)
+
+
+def _better(a: _Means, b: _Means, draws: _Draws, critical: float) -> NDArray[np.bool_]:
+    """arms x arms: whether the row's arm in `a` is significantly better than the column's in `b`, all pairs together."""
+    if draws.tasks < 2 or draws.arms < 2:
+        return np.zeros((draws.arms, draws.arms), dtype=bool)
+    observed = a.observed[:, None] - b.observed[None, :]
+    errors = draws.errors(a, b)
+    noisy = draws.noisy(errors, a)
+    constant = np.abs(observed) > 1e-12 if draws.constant_speaks else np.False_
     told = np.where(noisy, np.abs(observed) > critical * np.where(noisy, errors, 1.0), constant)
-    result[first, second] = told & (observed > 0)
-    result[second, first] = told & (observed < 0)
-    return result
-
-
-def _errors(drawn: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
-    """Standard deviation over the draws of every pair's difference."""
-    covariance = np.atleast_2d(np.cov(drawn, rowvar=False, ddof=1))
-    variance = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
-    return np.sqrt(np.maximum(variance, 0.0))
+    told = np.asarray(told & (observed > 0))
+    np.fill_diagonal(told, False)
+    return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.statistics import rank_arms
+from harness.statistics import rank_arms, ranking
 from tests.harness.statistics.simulated import RANK_SEED
 
 
@@ -76,8 +76,64 @@ def test_the_order_of_rows_never_matters() -> None:
 def test_an_arm_without_a_task_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="b"):
         rank_arms(["a", "a", "b"], ["x", "y", "x"], [1.0, 2.0, 1.0])
-    with pytest.raises(ValueError, match="missing"):
+
+
+def test_values_that_can_not_be_ranked_are_refused() -> None:
+    with pytest.raises(ValueError, match="without a single value"):
         rank_arms(["a", "b"], ["x", "x"], [1.0, float("nan")])
+    with pytest.raises(ValueError, match="infinite"):
+        rank_arms(["a", "b"], ["x", "x"], [1.0, float("inf")])
+    with pytest.raises(ValueError, match="not scaled"):
+        rank_arms(["a", "a", "b", "b"], ["x", "y", "x", "y"], [7.0, float("nan"), 1.0, 2.0])
+
+
+def with_gaps(data: dict[str, np.ndarray], gaps: dict[str, int]) -> dict[str, np.ndarray]:
+    """The first outcomes of some arms gone."""
+    found = {arm: grid.copy() for arm, grid in data.items()}
+    for arm, count in gaps.items():
+        found[arm].ravel()[:count] = np.nan
+    return found
+
+
+def scaled(means: dict[str, float], tasks: int) -> dict[str, np.ndarray]:
+    grids = planted(means, tasks, np.random.default_rng(RANK_SEED))
+    return {arm: np.clip((grid + 5) / 20, 0, 1) for arm, grid in grids.items()}
+
+
+def test_a_missing_outcome_could_be_anything_and_widens_what_it_could_change() -> None:
+    data = scaled({"low": 3.0, "mid": 5.0, "high": 7.0}, 40)
+    whole = {rank.arm: rank for rank in rank_arms(*table(data))}
+    assert all(rank.low == rank.high for rank in whole.values())
+    few = {rank.arm: rank for rank in rank_arms(*table(with_gaps(data, {"mid": 1})))}
+    assert all((few[arm].low, few[arm].high) == (whole[arm].low, whole[arm].high) for arm in whole)
+    many = {rank.arm: rank for rank in rank_arms(*table(with_gaps(data, {"mid": 40})))}
+    assert (many["mid"].low, many["mid"].high, set(many["mid"].tied_with)) == (1, 3, {"low", "high"})
+    assert [many[arm].rank for arm in ("high", "mid", "low")] == [1, 2, 3]
+    assert (many["high"].low, many["high"].high) == (1, 2)
+    assert (many["low"].low, many["low"].high) == (2, 3)
+
+
+def test_ranks_hold_what_any_values_of_the_missing_outcomes_would_give() -> None:
+    rng = np.random.default_rng(3)
+    data = with_gaps(scaled({"a": 4.0, "b": 4.6, "c": 5.2, "d": 5.3}, 30), {"a": 6, "c": 9})
+    ranks = {rank.arm: rank for rank in rank_arms(*table(data))}
+    for number in range(20):
+        one, other = (0.0, 1.0) if number % 2 else (1.0, 0.0)
+        fills = {"a": one, "c": other} if number < 4 else {"a": rng.random(), "c": rng.random()}
+        filled = {arm: np.where(np.isnan(grid), fills.get(arm, 0.0), grid) for arm, grid in data.items()}
+        for rank in rank_arms(*table(filled)):
+            assert ranks[rank.arm].low <= rank.low <= rank.high <= ranks[rank.arm].high
+
+
+@pytest.mark.parametrize("gaps", [{}, {"a0": 1}, {f"a{number}": 3 for number in range(12)}])
+def test_the_draws_are_as_many_whatever_is_missing(monkeypatch: pytest.MonkeyPatch, gaps: dict[str, int]) -> None:
+    """One bootstrap for all arms; and of the arms' means in it at most three readings, not two more per arm."""
+    drawn, read = [], []
+    weights, means_of = ranking.drawn_weights, ranking._Draws.means_of
+    monkeypatch.setattr(ranking, "drawn_weights", lambda *given: drawn.append(given) or weights(*given))
+    monkeypatch.setattr(ranking._Draws, "means_of", lambda draws, sums: read.append(1) or means_of(draws, sums))
+    rank_arms(*table(with_gaps(scaled({f"a{number}": 5.0 for number in range(12)}, 20), gaps)))
+    assert (len(drawn), len(read)) == (1, 3 if gaps else 1)
 
 
 def false_claims(arms: int, tasks: int, experiments: int, scores: bool = False) -> float:
