@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
 from agents.models.base import ChatRequest
+from agents.models.child import parted
 from agents.models.endpoint import Answer, How
 from agents.models.failures import CallFailed
 from agents.models.openai_provider import OpenAIClient
@@ -23,8 +24,9 @@ class Server(Protocol):
     @property
     def running(self) -> bool: ...
 
-    def url(self) -> str:
-        """The address ending in /v1; starts the server when it does not run. Raises `BadInput` when it can not."""
+    def location(self) -> str:
+        """The address ending in /v1 with the key for it (`child.located`); starts the server when it does not run. Raises
+        `BadInput` when it can not."""
 
 
 ServerKind = TypeVar("ServerKind", bound=Server)
@@ -37,16 +39,17 @@ class HostedClient(Generic[ServerKind]):
         self,
         borrow: Callable[[], ServerKind],
         give_back: Callable[[ServerKind], None],
-        speak: Callable[[str], OpenAIClient],
+        speak: Callable[[str, Secret | None], OpenAIClient],
         never: frozenset[str] = frozenset(),
     ) -> None:
         """`borrow` finds the server that is asked for, not started yet, and may raise `BadInput`; `give_back` is called
-        once for it. `speak` makes the client for an address."""
+        once for it. `speak` makes the client for an address and its key."""
         self._borrow, self._give_back, self._speak = borrow, give_back, speak
         self.never = never
         self.completion_tokens = False
         self.server: ServerKind | None = None
         self._http: OpenAIClient | None = None
+        self._location = ""
         self._starting = threading.Lock()
         self._ask: Callable[[], Awaitable[str]] | None = None
         self._lost = False
@@ -64,19 +67,21 @@ class HostedClient(Generic[ServerKind]):
     async def address(self) -> str:
         """See `Hosting`."""
         await self.ready()
-        return self._client().base_url
+        self._client()
+        return self._location
 
     async def ready(self) -> None:
         if self._is_known():
             return
         try:
-            url = await (asyncio.to_thread(self._url) if self._ask is None else self._ask())
+            location = await (asyncio.to_thread(self._locate) if self._ask is None else self._ask())
         except HarnessError as error:
             problem = CallFailed(str(error), "not-started")
         else:
             self._lost = False
-            if self._http is None or self._http.base_url != url:
-                self._http = self._speak(url)
+            if self._http is None or self._location != location:
+                url, key = parted(location)
+                self._http, self._location = self._speak(url, Secret(key) if key else None), location
             await self._http.ready()
             return
         raise problem
@@ -86,17 +91,18 @@ class HostedClient(Generic[ServerKind]):
             return False
         return not self._lost if self._ask is not None else self.server is not None and self.server.running
 
-    def _url(self) -> str:
+    def _locate(self) -> str:
         with self._starting:
             if self.server is None:
                 self.server = self._borrow()
-        return self.server.url()
+        return self.server.location()
 
     async def send(self, request: ChatRequest, how: How) -> Answer:
         try:
             return await self._client().send(request, how)
         except CallFailed as failure:
-            self._lost = failure.outcome == "server_error"
+            # Also where one that was started anew listens at the same port, and wants its own key.
+            self._lost = failure.outcome == "server_error" or failure.name == "bad-key"
             raise
 
     def _client(self) -> OpenAIClient:

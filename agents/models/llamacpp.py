@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.models.base import Model
+from agents.models.child import inherited, located, new_key
 from agents.models.config import LlamaCppConfig, read_config
 from agents.models.endpoint import EndpointModel, shared_refusals
 from agents.models.gguf import gguf_path, revision_of
@@ -61,6 +62,7 @@ class ManagedServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._url = ""
+        self._key = ""
 
     @property
     def pid(self) -> int | None:
@@ -70,24 +72,24 @@ class ManagedServer:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def url(self) -> str:
-        """The address ending in /v1; starts the server when it does not run. Blocks while the model loads.
-        Raises `BadInput` when it can not be started."""
+    def location(self) -> str:
+        """See `hosting.Server`. Blocks while the model loads."""
         with self._lock:
             if not self.running:
                 if self.starts >= MOST_STARTS:
                     raise BadInput(f"the llama.cpp server for {self.spec.path} died {self.starts} times; see above.")
                 self._start()
-            return self._url
+            return located(self._url, self._key)
 
     def _start(self) -> None:
         # libgomp's default is to spin while it waits for its other threads, which on processors that have
         # anything else to do costs a factor of ten and more (benchmarks/llamacpp_settings.py). A user's own
         # setting stands.
-        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+        environment = {"OMP_WAIT_POLICY": "passive"} | inherited()
         root = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
         self.starts += 1
+        self._key = new_key()
         with tempfile.TemporaryFile("w+") as complaints:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "agents.models.llamacpp_server"],
@@ -114,7 +116,7 @@ class ManagedServer:
         watchdog = threading.Timer(START_S, process.kill)
         watchdog.start()
         try:
-            process.stdin.write(json.dumps(asdict(self.spec)) + "\n")
+            process.stdin.write(json.dumps({**asdict(self.spec), "key": self._key}) + "\n")
             process.stdin.flush()
             return process.stdout.readline()
         except OSError:  # it died before it read its options
@@ -207,7 +209,8 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
         name,
         checked,
         HostedClient(
-            lambda: _found(checked, name), give_back, lambda url: OpenAIClient(checked, url, "", needs_key=False)
+            *(lambda: _found(checked, name), give_back),
+            lambda url, key: OpenAIClient(checked, url, "", needs_key=False, secret=key),
         ),
         shared_limit(label, "", most, most),
         base_url=None,

@@ -26,6 +26,11 @@ def common_params(options: dict[str, Any]) -> Any:
     params.model_alias = {options["alias"]}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
+    params.api_keys = [options["key"]]
+    # Its default mirrors any Origin and allows credentials. The header cannot be left out; empty, no browser takes it as leave.
+    params.cors_origins, params.cors_origins_explicit, params.cors_credentials = "", True, False
+    params.cors_methods = params.cors_headers = ""
+    params.endpoint_slots = False
     params.n_parallel = options["slots"]
     params.n_ctx = options["slots"] * options["context"]
     params.cpuparams.n_threads = options["threads"]

@@ -20,7 +20,7 @@ from agents.models.failures import CallFailed, broken_answer
 from agents.models.limits import shared_limit
 from agents.models.refusals import extra_of
 from agents.models.reply import Content, content_of, finish_of, joined, reasoning_beside
-from agents.models.secrets import key_from
+from agents.models.secrets import Secret, key_from
 from agents.models.structured import is_strict
 from agents.models.told import broken_off, told_error
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
@@ -37,12 +37,15 @@ class OpenAIClient:
     token_limits = 2
     """How many names the protocol has for the token limit."""
 
-    def __init__(self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool) -> None:
+    def __init__(
+        self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool, secret: Secret | None = None
+    ) -> None:
+        """`secret`: the key itself, where no variable holds it."""
         self.config = config
         self.base_url = base_url
         self.key_variable = key_variable
         self.needs_key = needs_key
-        self.secret = key_from(key_variable)
+        self.secret = secret or key_from(key_variable)
         self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
         self._without_key = self.secret is None and omits_key(config)
         self.completion_tokens = base_url == DEFAULT_URL if self.token_limits == 2 else None

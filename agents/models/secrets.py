@@ -54,8 +54,18 @@ class Secret:
         raise TypeError("a secret is not to be pickled; send the name of its environment variable")
 
 
+_READ: set[str] = set()
+
+
+def read_variables() -> frozenset[str]:
+    """The names of the environment variables that this process has taken keys from."""
+    return frozenset(_READ)
+
+
 def key_from(variable: str) -> Secret | None:
     """The key in an environment variable, without surrounding blanks; None when it is unset or empty."""
+    if variable:
+        _READ.add(variable)
     value = os.environ.get(variable, "").strip()
     return Secret(value) if value else None
 

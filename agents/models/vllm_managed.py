@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from agents.models.vllm_server import LOG, STATE, USERS, process_start
+from agents.models.child import inherited, located, new_key
+from agents.models.vllm_server import GUARD, LOG, STATE, USERS, process_start
 from environments.base import data_home
 from harness.errors import BadInput
 from harness.seeds import stable_hash
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 MOST_STARTS = 4
 """A server that dies this often is not started again."""
 SAY_EVERY_S = 15.0
+HUB_TOKENS = ("HF_TOKEN", "HF_TOKEN_PATH", "HUGGING_FACE_HUB_TOKEN")
+"""What vLLM itself fetches weights with from the Hugging Face hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +81,23 @@ class ManagedVllm:
 
     @property
     def state(self) -> dict[str, str | int]:
-        """`pid` of the process that looks after the server, `server_pid`, `url`."""
+        """`pid` of the process that looks after the server, `server_pid`, `url`, and the `key` that it wants."""
         return dict(self._state)
 
-    def url(self) -> str:
-        """The address ending in /v1; finds or starts the server when it is not known to run. Blocks while the model
-        loads. Raises `BadInput` when it can not be started."""
+    def location(self) -> str:
+        """See `hosting.Server`; finds or starts the server when it is not known to run. Blocks while the model loads."""
         with self._lock:
             if not self.running:
                 self._take_hold()
                 with _locked(self.spec.folder / "start.lock"):
                     self._find_or_start()
-            return f"{self._state['url']}/v1"
+            return located(f"{self._state['url']}/v1", str(self._state.get("key", "")))
 
     def _take_hold(self) -> None:
         if self._hold is None:
             self.spec.folder.mkdir(parents=True, exist_ok=True)
+            # Others on this machine may not read the server's key.
+            self.spec.folder.chmod(0o700)
             self._hold = (self.spec.folder / USERS).open("a+")
             # Waits while a server that nobody used is on its way out.
             fcntl.flock(self._hold, fcntl.LOCK_SH)
@@ -123,13 +127,16 @@ class ManagedVllm:
         self.log_path.unlink(missing_ok=True)
         port = _free_port()
         argv = ["serve", self.spec.model, "--host", "127.0.0.1", "--port", str(port)]
-        argv += ["--served-model-name", self.spec.served_name, *self.spec.flags]
+        argv += ["--served-model-name", self.spec.served_name, "--middleware", f"{GUARD}.KeyGuard", *self.spec.flags]
+        key = new_key()
         orders = {
             "folder": str(self.spec.folder),
             "python": self.spec.python,
             "argv": argv,
             "url": f"http://127.0.0.1:{port}",
-            "env": _environment(Path(self.spec.model).is_dir()),
+            "key": key,
+            "env": _environment(Path(self.spec.model).is_dir())
+            | {"VLLM_API_KEY": key, "PYTHONPATH": str(self.spec.folder)},
         }
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(path for path in (root, os.environ.get("PYTHONPATH")) if path)
@@ -138,7 +145,7 @@ class ManagedVllm:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**inherited(), "PYTHONPATH": paths},
             text=True,
             start_new_session=True,
         )
@@ -237,8 +244,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _environment(local: bool) -> dict[str, str]:
     """vLLM's environment: ours without keys that are not for it and without our packages; no usage reports. `local`:
-    the weights lie here, so the hub is not asked."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "PYTHONPATH"}
+    the weights lie here, so the hub is not asked and its token not needed."""
+    kept = inherited(() if local else HUB_TOKENS)
+    kept.pop("PYTHONPATH", None)
     offline = {"HF_HUB_OFFLINE": "1"} if local else {}
     return {"OMP_WAIT_POLICY": "passive", **kept, **offline, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 

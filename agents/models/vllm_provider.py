@@ -22,6 +22,7 @@ from agents.models.gguf import PACKAGED
 from agents.models.hosting import HostedClient
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
+from agents.models.secrets import Secret
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
 from agents.models.weights import revision_of_weights, weights_of
 from harness.errors import BadInput
@@ -126,9 +127,9 @@ class VllmHttp(OpenAIClient):
 def hosted_client(name: str, config: VllmConfig) -> HostedClient[ManagedVllm]:
     """Starts nothing yet."""
 
-    def speak(url: str) -> VllmHttp:
+    def speak(url: str, key: Secret | None) -> VllmHttp:
         asked = config.model_copy(update={"model": config.args.get("adapter") or served_name(config)})
-        return VllmHttp(asked, url, "", needs_key=False)
+        return VllmHttp(asked, url, "", needs_key=False, secret=key)
 
     return HostedClient(
         lambda: borrow(spec_of(config, name), config.start_s), give_back, speak, never_sent(config, name)

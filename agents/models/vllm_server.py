@@ -23,6 +23,8 @@ from typing import IO, Any
 
 from harness.safe_files import write_file
 
+GUARD = "strategist_harness_guard"
+"""The module that vLLM loads `vllm_guard` as."""
 STATE, USERS, LOG = "server.json", "users", "log.txt"
 POLL_S = 0.5
 GRACE_S = 20.0
@@ -69,6 +71,7 @@ class Keeper:
         self.folder = Path(orders["folder"])
         self.told_to_stop = False
         signal.signal(signal.SIGTERM, self._on_term)
+        os.umask(0o077)
 
     def _on_term(self, _number: int, _frame: FrameType | None) -> None:
         self.told_to_stop = True
@@ -86,6 +89,8 @@ class Keeper:
                 _end(server)
 
     def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # vLLM runs in an environment of its own, which finds it here.
+        write_file(self.folder / f"{GUARD}.py", Path(__file__).with_name("vllm_guard.py").read_bytes())
         command = [self.orders["python"], "-c", BOOT, str(os.getpid()), *self.orders["argv"]]
         # A session of its own: Ctrl-C at a terminal must not end the server under episodes that are let end.
         return subprocess.Popen(
@@ -98,6 +103,7 @@ class Keeper:
             "started": process_start(os.getpid()),
             "server_pid": server_pid,
             "url": self.orders["url"],
+            "key": self.orders["key"],
         }
         write_file(self.folder / STATE, json.dumps(state))
 

@@ -234,12 +234,14 @@ def llamacpp_tokens(gguf: Path, texts: Iterable[str]) -> list[list[int]]:
     """The token ids that llama.cpp gives each text, special tokens read as such and none added."""
     import httpx
 
+    from agents.models.child import parted
     from agents.models.llamacpp import ServerSpec, borrow, give_back
 
     server = borrow(ServerSpec(str(gguf), "tokens", 1, 512, os.cpu_count() or 1, 0))
     try:
-        url = server.url().removesuffix("/v1") + "/tokenize"
-        with httpx.Client(trust_env=False, timeout=60) as client:
+        address, key = parted(server.location())
+        url = address.removesuffix("/v1") + "/tokenize"
+        with httpx.Client(trust_env=False, timeout=60, headers={"Authorization": f"Bearer {key}"}) as client:
             asked = [{"content": text, "add_special": False, "parse_special": True} for text in texts]
             return [client.post(url, json=body).raise_for_status().json()["tokens"] for body in asked]
     finally:

@@ -22,7 +22,7 @@ main({starts!r}, sys.argv[4:])  # called like vLLM's Python: -c BOOT keeper serv
 
 
 class StandIn(SpeakingServer):
-    """Adds `GET /health`."""
+    """Adds `GET /health`. Demands the key that vLLM would."""
 
     def _respond(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> Response:
         return Response({}) if path == "/health" else super()._respond(method, path, headers, body)
@@ -47,4 +47,6 @@ def main(noted: str, arguments: list[str]) -> None:
     with open(noted, "a") as file:
         file.write(f"{os.getpid()}\n")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    serve_forever(StandIn(speak, port=int(arguments[arguments.index("--port") + 1]), keep=1))
+    serve_forever(
+        StandIn(speak, port=int(arguments[arguments.index("--port") + 1]), keep=1, api_key=os.environ["VLLM_API_KEY"])
+    )

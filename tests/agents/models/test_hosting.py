@@ -8,6 +8,7 @@ import pytest
 
 from agents.models import llamacpp, vllm_managed
 from agents.models.base import Model
+from agents.models.child import located
 from agents.models.endpoint import EndpointModel
 from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, with_model
@@ -39,6 +40,20 @@ def test_an_attached_model_asks_for_the_address_once_and_starts_nothing(provider
         assert server.counts["ok"] == 3
     assert len(asked) == 1
     assert not llamacpp._SERVERS and not vllm_managed._SERVERS
+
+
+@HOSTED
+def test_an_attached_model_takes_the_key_with_the_address_and_hides_it(provider: str) -> None:
+    async def use(model: Model) -> str:
+        async def address() -> str:
+            return located(server.url, "a-key-of-the-run")
+
+        assert isinstance(model, EndpointModel)
+        model.attach(address)
+        return (await model.complete(ask())).text
+
+    with OpenAIServer(lambda body: "it is a-key-of-the-run", api_key="a-key-of-the-run") as server:
+        assert with_model(config(provider), use) == "it is [key]"
 
 
 @HOSTED

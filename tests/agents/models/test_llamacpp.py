@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from agents.models import make_model
 from agents.models.base import Model
+from agents.models.child import parted
 from agents.models.config import LlamaCppConfig
 from agents.models.gguf import gguf_path
 from agents.models.llamacpp import _SERVERS, spec_of
@@ -106,6 +108,35 @@ def test_models_with_the_same_settings_share_a_server_which_ends_with_the_last_o
     _pid, after_one, after_two = asyncio.run(run())
     assert after_one and not after_two
     assert not _SERVERS
+
+
+def test_the_server_answers_only_its_run_and_inherits_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "planted-4711-abcdefgh")
+
+    async def use(model: Model) -> None:
+        await model.complete(ask(max_tokens=2))
+        (server,) = _SERVERS.values()
+        address, key = parted(server.location())
+        root = address.removesuffix("/v1")
+        body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+        async with httpx.AsyncClient(trust_env=False, headers={"Origin": "http://evil.example"}) as stranger:
+            for path in ("/v1/chat/completions", "/completion", "/tokenize", "/slots", "/props", "/v1/models"):
+                answer = await stranger.post(f"{root}{path}", json=body)
+                assert answer.status_code in (401, 404), path
+                assert not answer.headers.get("access-control-allow-origin")
+            leave = await stranger.options(
+                f"{address}/chat/completions", headers={"Access-Control-Request-Method": "POST"}
+            )
+            assert not leave.headers.get("access-control-allow-origin")
+            good = await stranger.post(
+                f"{address}/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+            )
+            assert good.status_code == 200
+        process = Path(f"/proc/{server.pid}")
+        assert key.encode() not in process.joinpath("cmdline").read_bytes() + process.joinpath("environ").read_bytes()
+        assert b"planted-4711" not in process.joinpath("environ").read_bytes()
+
+    with_model(SMALL, use)
 
 
 def test_a_server_that_dies_is_started_again() -> None:

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from agents.models import make_model
+from agents.models.child import parted
 from agents.models.config import VllmConfig
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
 from agents.models.vllm_provider import flags_of, never_sent, spec_of, vllm_python
-from agents.models.vllm_server import process_start
+from agents.models.vllm_server import GUARD, process_start
 from harness.errors import BadInput
 from tests.agents.models.test_llamacpp import wait_until
 
@@ -81,7 +82,7 @@ import json, sys, time
 from agents.models.vllm_managed import ServerSpec, borrow
 python, model, revision, name, flags = json.loads(sys.argv[1])
 server = borrow(ServerSpec(python, model, revision, name, tuple(flags)), 60)
-print(server.url(), server.starts, flush=True)
+print(server.location(), server.starts, flush=True)
 time.sleep(120)
 """
 
@@ -98,7 +99,7 @@ def another_user(spec: ServerSpec) -> tuple[subprocess.Popen[str], str, int]:
 
 def test_it_ends_whole_when_it_is_given_back(spec: ServerSpec) -> None:
     server = borrow(spec, 60)
-    assert server.url().startswith("http://127.0.0.1:")
+    assert server.location().startswith("http://127.0.0.1:")
     running = pids(server)
     assert not gone(running)
     give_back(server)
@@ -106,20 +107,43 @@ def test_it_ends_whole_when_it_is_given_back(spec: ServerSpec) -> None:
     assert not (spec.folder / "server.json").exists()
 
 
+def test_its_key_is_for_its_run_alone_and_it_inherits_no_other(
+    server: ManagedVllm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "planted-4711-abcdefgh")
+    monkeypatch.setenv("HF_TOKEN", "hub-token-of-the-user")
+    _, key = parted(server.location())
+    keeper, served, engine = pids(server)
+    assert len(key) > 30
+    for pid in (keeper, served, engine):
+        process = Path(f"/proc/{pid}")
+        assert key.encode() not in process.joinpath("cmdline").read_bytes()
+        assert b"planted-4711" not in process.joinpath("environ").read_bytes()
+    environment = Path(f"/proc/{served}/environ").read_bytes()
+    assert f"VLLM_API_KEY={key}".encode() in environment
+    assert b"hub-token-of-the-user" in environment, "the weights are on the hub"
+    folder = server.spec.folder
+    assert (folder / f"{GUARD}.py").is_file() and f"--middleware\0{GUARD}.KeyGuard".encode() in Path(
+        f"/proc/{served}/cmdline"
+    ).read_bytes()
+    assert not folder.stat().st_mode & 0o077 and not (folder / "server.json").stat().st_mode & 0o077
+    assert key not in server.log_path.read_text()
+
+
 def test_a_second_process_finds_it_and_keeps_it_when_the_first_is_killed(spec: ServerSpec, server: ManagedVllm) -> None:
     first, url, starts = another_user(spec)
     assert starts == 1
-    assert server.url() == url and server.starts == 0, "found, not started"
+    assert server.location() == url and server.starts == 0, "found, not started"
     running = pids(server)
     first.kill()
     first.wait()
     time.sleep(2)
-    assert server.running and server.url() == url and not gone(running)
+    assert server.running and server.location() == url and not gone(running)
 
 
 def test_it_ends_when_its_only_user_is_killed(spec: ServerSpec, server: ManagedVllm) -> None:
     user, _, _ = another_user(spec)
-    server.url()
+    server.location()
     running = pids(server)
     server.give_up()
     assert not gone(running), "somebody else holds it"
@@ -141,12 +165,12 @@ def test_users_that_come_at_a_time_start_it_once(spec: ServerSpec) -> None:
 
 @pytest.mark.parametrize("which", [0, 1], ids=["keeper", "server"])
 def test_one_that_crashes_is_started_again_and_its_log_is_kept(server: ManagedVllm, which: int) -> None:
-    server.url()
+    server.location()
     before = pids(server)
     os.kill(before[which], signal.SIGKILL)
     assert wait_until(lambda: not server.running)
     assert wait_until(lambda: gone(before)), "nothing outlives its keeper, nor the engine its server"
-    server.url()
+    server.location()
     assert server.starts == 2 and server.running
     assert list(server.log_path.parent.glob("log-*.txt"))
 
@@ -155,7 +179,7 @@ def test_one_that_can_not_start_says_the_cause(spec: ServerSpec) -> None:
     server = borrow(ServerSpec(spec.python, "m", None, "m", ("--die",)), 60)
     begun = time.monotonic()
     with pytest.raises(BadInput, match="could not serve m: RuntimeError: no room for the weights.*log.txt"):
-        server.url()
+        server.location()
     give_back(server)
     assert time.monotonic() - begun < 30
 
@@ -163,7 +187,7 @@ def test_one_that_can_not_start_says_the_cause(spec: ServerSpec) -> None:
 def test_one_that_hangs_is_ended_after_its_time(spec: ServerSpec) -> None:
     server = borrow(ServerSpec(spec.python, "m", None, "m", ("--hang",)), 2)
     with pytest.raises(BadInput, match="did not come up with m within 2 s"):
-        server.url()
+        server.location()
     give_back(server)
     assert not (server.spec.folder / "server.json").exists()
 
@@ -172,7 +196,7 @@ def test_a_state_file_of_a_dead_server_is_not_believed(spec: ServerSpec, server:
     spec.folder.mkdir(parents=True)
     state = {"pid": os.getpid(), "started": "1", "server_pid": 1, "url": "http://127.0.0.1:9"}
     (spec.folder / "server.json").write_text(json.dumps(state))
-    assert server.url() != "http://127.0.0.1:9/v1" and server.starts == 1
+    assert not server.location().startswith("http://127.0.0.1:9/v1") and server.starts == 1
 
 
 def test_args_become_flags_and_ours_can_be_changed() -> None:
