@@ -15,6 +15,7 @@ from typing import Any
 
 from environments.base import UNREADABLE
 from harness.records import CallRecord, TurnRecord
+from harness.strategy_text import read_strategy
 
 Row = Mapping[str, Any]
 KINDS = ("asked_again", "unreadable", "empty_or_cut", "refused", "mended", "answer_in_reasoning")
@@ -196,10 +197,19 @@ def _failed_by_answer(call: Row) -> bool:
 
 
 def is_empty_or_cut(call: Row) -> bool:
-    """Whether there was no answer, or one cut at the token limit."""
+    """Whether there was no answer, or one cut at the token limit. A strategy is one line: one that was cut in later lines is
+    whole."""
     if call["text"] is None:
         return call.get("error_reason") in EMPTY_REASONS
-    return call["finish_reason"] in CUT or not call["text"].strip()
+    if call["finish_reason"] in CUT:
+        return not (call["role"] == "strategist" and _cut_behind_the_strategy(call["text"]))
+    return not call["text"].strip()
+
+
+def _cut_behind_the_strategy(text: str) -> bool:
+    """Whether the line that was read as the strategy is not the text's last."""
+    strategy, lines = read_strategy(text), text.strip().splitlines()
+    return strategy is not None and len(lines) > 1 and strategy not in lines[-1]
 
 
 def is_refused(call: Row) -> bool:

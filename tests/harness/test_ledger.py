@@ -46,6 +46,20 @@ def counted(*calls: dict[str, Any]) -> dict[str, int | None]:
     return call_counts(calls)
 
 
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("Offer an even spl", 1),
+        ("Offer an even split.\n\nThis works because the oth", 0),
+        ("Strategy:\nOffer an even spl", 1),
+        ("**Strategy:** Offer an even split.\n1. Say wh", 0),
+    ],
+)
+def test_a_strategy_that_was_cut_in_later_lines_is_whole(text: str, cut: int) -> None:
+    assert counted(call("strategist", text=text, finish_reason="length"))["empty_or_cut"] == cut
+    assert counted(call("actor", text=text, finish_reason="length"))["empty_or_cut"] == 1
+
+
 def test_every_kind_is_counted() -> None:
     found = counted(
         call(read="ok"),
