@@ -286,6 +286,11 @@ def index_path(path: Path) -> Path:
     return path.with_suffix(".index") if _is_ours(folder) else _kept_for(folder.resolve()) / f"{path.stem}.index"
 
 
+def index_paths(folder: Path) -> list[Path]:
+    """The index files of a run, whether they exist or not."""
+    return [index_path(folder / name) for name in KINDS]
+
+
 def _is_ours(folder: Path) -> bool:
     try:
         status = folder.stat()

@@ -24,7 +24,7 @@ from harness.columns import (
     read_columns,
     to_merge,
 )
-from harness.index import index_columns, index_path, read_index
+from harness.index import index_columns, read_index
 from harness.store import EPISODES, decode
 
 SCHEMA: Schema = {
@@ -176,19 +176,6 @@ def test_two_readers_who_both_found_new_lines_keep_one_copy_of_them(tmp_path: Pa
     assert [row["seed"] for row in late.rows()] == [0, 1, 2]
     harness.index._kept.clear()
     assert [row["seed"] for row in read_index(path)] == [0, 1, 2]
-
-
-def test_while_another_process_writes_the_index_this_one_reads_without_it(tmp_path: Path) -> None:
-    import fcntl
-
-    path = tmp_path / EPISODES
-    add(path, *range(5))
-    temporary = index_path(path).with_name(f".{index_path(path).name}.tmp")
-    with open(temporary, "ab") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        assert len(read_index(path)) == 5
-        assert not index_path(path).exists()
-    assert len(read_index(path)) == 5
 
 
 def test_a_row_of_the_wrong_kind_is_named(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_https_at_a_port_without_it_is_a_matter_of_the_set_up() -> None:
         url = server.url.replace("http:", "https:")
         with pytest.raises(EpisodeError) as caught:
             complete(config(server, base_url=url, deadlines={"connect": 0.3}), ask())
-    assert (caught.value.failure, caught.value.reason) == ("setup", "unreachable"), "it waits for a line of HTTP"
+    assert (caught.value.failure, caught.value.reason) == ("setup", "tls")
 
 
 def test_the_names_at_an_endpoint_and_whether_v1_answers_can_be_asked() -> None:

