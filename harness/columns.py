@@ -1,8 +1,8 @@
 """Rows kept column by column in one file that grows by blocks: what the index of a records file is made of.
 
-A file is a first line `{"format": …}` and blocks behind it. A block is a line of JSON (how many rows, which columns, the
-vocabularies of its texts) and the columns' values as raw little-endian arrays. A column is read when it is asked for. A
-block that is not whole (a killed writer), and what follows it, does not count.
+A file is a first line `{"format": …}`, bytes of its owner's, and blocks behind them. A block is a line of JSON (how many
+rows, which columns, the vocabularies of its texts) and the columns' values as raw little-endian arrays. A column is read
+when it is asked for. A block that is not whole (a killed writer), and what follows it, does not count.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self._file = open(os.open(path, os.O_RDONLY | NO_LINK), "rb", buffering=0)
-        self.size = os.fstat(self._file.fileno()).st_size
+        status = os.fstat(self._file.fileno())
+        self.size, self.inode = status.st_size, status.st_ino
 
     def read(self, start: int, size: int) -> bytes:
         """Raises `OSError` when the file has become shorter."""
@@ -193,14 +194,14 @@ def _block(rows: int, arrays: Mapping[str, Values], words: Mapping[str, list[str
     return b"%d\n%b\n%b" % (len(text), text, body)
 
 
-def read_columns(path: Path, header: bytes, schema: Schema) -> Columns:
-    """The whole blocks of a file; none where the file is missing, its first line is not `header`, or a block is of
-    other columns."""
+def read_columns(path: Path, header: bytes, schema: Schema, own: int = 0) -> Columns:
+    """The whole blocks of a file that begins with `header` and `own` bytes of its owner's; none where the file is missing,
+    its first line is another, or a block is of other columns."""
     try:
         source = OpenFile(path)
         if source.size < len(header) or source.read(0, len(header)) != header:
             return Columns(schema, ())
-        return Columns(schema, tuple(blocks_in(source, len(header), source.size, schema)))
+        return Columns(schema, tuple(blocks_in(source, len(header) + own, source.size, schema)))
     except OSError:
         return Columns(schema, ())
 

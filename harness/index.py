@@ -1,8 +1,8 @@
 """The small index beside a JSONL file: per line its byte offset, length and the scalars that lists and tables need, kept
 by column (`harness.columns`).
 
-Derived data: it is rebuilt from where it ends when the file has grown, and from the start when it does not fit the file
-any more. Deleting it loses nothing.
+Derived data: it is continued from where it ends when the file has grown, and rebuilt from the first block that does not fit
+the file any more (`harness.trust`). Deleting it loses nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from environments.base import data_home
@@ -29,8 +28,21 @@ from harness.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_count
 from harness.reasons import reason_of
 from harness.safe_files import NO_LINK, write_file
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
+from harness.trust import (
+    HASH,
+    NOTE_BYTES,
+    State,
+    fitting_blocks,
+    line_hash,
+    note,
+    noted,
+    same_file,
+    settled,
+    state_of,
+    unchanged,
+)
 
-FORMAT = 8
+FORMAT = 9
 """Raised when the scalars change, so that old indexes are rebuilt."""
 
 
@@ -144,7 +156,7 @@ def _total(calls: Iterable[Row], key: str) -> float | None:
 
 
 FAILURE = ("error", "failure", "reason")
-PLACE: Schema = {"offset": "int", "length": "int"}
+PLACE: Schema = {"offset": "int", "length": "int", HASH: "int"}
 COST: Schema = {
     "n_calls": "int",
     **dict.fromkeys(("prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "usd_known"), "number"),
@@ -215,6 +227,8 @@ KINDS = {
     PROCESS_REWARDS: Kind("process_id", process_scalars, PROCESS_SCHEMA),
 }
 HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
+BODY = len(HEADER) + NOTE_BYTES
+"""Where an index's blocks begin."""
 WORTH_TELLING = 1 << 26
 """Reading so many bytes of records takes so long that a line is printed about it."""
 CACHE = "indexes"
@@ -229,32 +243,33 @@ def read_index(path: Path) -> list[Row]:
     return index_columns(path).rows()
 
 
-def index_columns(path: Path) -> Columns:
-    """What `read_index` gives, by column. An index that has not changed is not opened again in one process."""
-    key, seen = path.absolute(), _state(path)
+def index_columns(path: Path, verify: bool = False) -> Columns:
+    """What `read_index` gives, by column. An index that has not changed is not opened again in one process. `verify`: compare
+    every line of the file with what the index was made of, whatever the file's state says."""
+    key, seen = path.absolute(), state_of(path)
     kept = _kept.get(key)
-    if kept is not None and kept[0] == (seen, _state(index_path(path))):
+    if kept is not None and kept[0] == (seen, state_of(index_path(path))) and not verify:
         _kept.move_to_end(key)
         return kept[1]
-    columns = _brought_up(path)
-    _kept[key] = (seen, _state(index_path(path))), columns
+    columns = _brought_up(path, verify)
+    _kept[key] = (seen, state_of(index_path(path))), columns
     _kept.move_to_end(key)
+    if seen is not None and not settled(seen):
+        del _kept[key]  # it may change unseen
     while len(_kept) > KEPT:
         _kept.popitem(last=False)
     return columns
 
 
-State = tuple[int, ...]
-_kept: OrderedDict[Path, tuple[tuple[State, State], Columns]] = OrderedDict()
+_kept: OrderedDict[Path, tuple[tuple[State | None, State | None], Columns]] = OrderedDict()
 
 
-def _state(path: Path) -> State:
-    """What changes when a file does; empty where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def verify_indexes(folder: Path) -> None:
+    """Compare every line of a run's records with its indexes, and mend those. Raises `BadInput` for a line that is no
+    record."""
+    for name in KINDS:
+        if (folder / name).exists():
+            index_columns(folder / name, verify=True)
 
 
 def latest_episodes(folder: Path) -> dict[str, Row]:
@@ -308,19 +323,21 @@ def _kept_for(folder: Path) -> Path:
     return data_home() / CACHE / digest
 
 
-def _brought_up(path: Path) -> Columns:
-    """The stored columns with what the file has grown by; stored, where that can be done."""
-    columns = _stored(path)
+def _brought_up(path: Path, verify: bool) -> Columns:
+    """The stored columns as far as they are believed, with what the file has beyond them; stored, where that can be done."""
+    schema, now = KINDS[path.name].schema, state_of(path)
+    if now is None:
+        return Columns(schema, ())
+    stored = read_columns(index_path(path), HEADER, schema, NOTE_BYTES)
+    columns = _believed(path, stored, now, verify)
     began, start = time.monotonic(), _end(columns)
-    if not path.exists():
-        return columns
-    if not columns.blocks:
-        columns = _replaced(path, lambda: chain([HEADER], _fresh_blocks(path, 0)))
+    if not columns.blocks or len(columns.blocks) < len(stored.blocks):
+        columns = _replaced(path, partial(_continued, path, columns, note(now)))
     else:
-        columns = _grown(path, columns, list(_fresh_blocks(path, start)))
+        columns = _grown(path, columns, list(_fresh_blocks(path, start)), note(now))
         first = to_merge(columns)
         if first is not None:
-            columns = _replaced(path, partial(_put_together, columns, first))
+            columns = _replaced(path, partial(_put_together, columns, first, note(now)))
     read = _end(columns) - start
     if read >= WORTH_TELLING:
         rate = read / 1e6 / (time.monotonic() - began)
@@ -328,20 +345,19 @@ def _brought_up(path: Path) -> Columns:
     return columns
 
 
-def _stored(path: Path) -> Columns:
-    """The columns of a stored index that still fit the file; without rows when they do not."""
-    schema = KINDS[path.name].schema
-    columns = read_columns(index_path(path), HEADER, schema)
-    if columns.blocks:
-        try:
-            last = columns.blocks[-1]
-            key = KINDS[path.name].key
-            where, name = (int(last.array("offset")[-1]), int(last.array("length")[-1])), last.array(key)[-1].decode()
-            if _is_line(path, *where, key, name):
-                return columns
-        except (OSError, ValueError, IndexError):
-            pass
-    return Columns(schema, ())
+def _believed(path: Path, stored: Columns, now: State, verify: bool) -> Columns:
+    """The stored columns, without the blocks that do not fit the file any more. The last line is always looked at."""
+    try:
+        if not stored.blocks:
+            return stored
+        last, key = stored.blocks[-1], KINDS[path.name].key
+        where, name = (int(last.array("offset")[-1]), int(last.array("length")[-1])), last.array(key)[-1].decode()
+        trusted = not verify and unchanged(path, noted(stored, len(HEADER)), now, _end(stored))
+        if trusted and _is_line(path, *where, key, name):
+            return stored
+        return Columns(stored.schema, stored.blocks[: fitting_blocks(path, stored)])
+    except (OSError, ValueError, IndexError):
+        return Columns(stored.schema, ())
 
 
 def _is_line(path: Path, offset: int, length: int, key: str, name: str) -> bool:
@@ -349,7 +365,10 @@ def _is_line(path: Path, offset: int, length: int, key: str, name: str) -> bool:
     with open(path, "rb") as file:
         file.seek(offset)
         line = file.readline()
-    return len(line) == length and line.endswith(b"\n") and json.loads(line).get(key) == name
+    try:
+        return len(line) == length and line.endswith(b"\n") and json.loads(line).get(key) == name
+    except (ValueError, AttributeError):
+        return False
 
 
 def _end(columns: Columns) -> int:
@@ -367,7 +386,7 @@ def _fresh_blocks(path: Path, start: int) -> Iterator[bytes]:
     for offset, line in scan(path, start):
         record = decode(path, offset, line)
         try:
-            rows.append({"offset": offset, "length": len(line), **scalars_of(record)})
+            rows.append({"offset": offset, "length": len(line), HASH: line_hash(line), **scalars_of(record)})
         except (KeyError, TypeError, AttributeError) as error:
             raise _no_record(path, offset, error) from None
         if len(rows) == BLOCK_ROWS:
@@ -395,11 +414,24 @@ def _no_record(path: Path, offset: int, error: Exception) -> BadInput:
     return unreadable(path, offset, f"no record of ours ({type(error).__name__}: {error})")
 
 
-def _put_together(columns: Columns, first: int) -> Iterator[bytes]:
+def _continued(path: Path, columns: Columns, says: bytes) -> Iterator[bytes]:
+    """The parts of an index that goes on behind blocks that are kept."""
+    yield from (HEADER, says)
+    yield from _copied(columns, len(columns.blocks))
+    yield from _fresh_blocks(path, _end(columns))
+
+
+def _copied(columns: Columns, count: int) -> Iterator[bytes]:
+    """The first blocks as they lie in their file."""
+    end = columns.blocks[count - 1].end if count else 0
+    for start in range(BODY, end, 1 << 24):
+        yield columns.blocks[0].source.read(start, min(1 << 24, end - start))
+
+
+def _put_together(columns: Columns, first: int, says: bytes) -> Iterator[bytes]:
     """The parts of an index whose blocks from `first` on are one."""
-    end = columns.blocks[first].start
-    for start in range(0, end, 1 << 24):
-        yield columns.blocks[first].source.read(start, min(1 << 24, end - start))
+    yield from (HEADER, says)
+    yield from _copied(columns, first)
     yield encode_block(columns.schema, Columns(columns.schema, columns.blocks[first:]).rows())
 
 
@@ -412,26 +444,34 @@ def _replaced(path: Path, parts: Callable[[], Iterable[bytes]]) -> Columns:
         if index.parent != path.parent:
             index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_file(index, parts())
-        return read_columns(index, HEADER, schema)
+        return read_columns(index, HEADER, schema, NOTE_BYTES)
     except OSError:
         data = InMemory(b"".join(parts()))
-        return Columns(schema, tuple(blocks_in(data, len(HEADER), data.size, schema)))
+        return Columns(schema, tuple(blocks_in(data, BODY, data.size, schema)))
 
 
-def _grown(path: Path, columns: Columns, parts: list[bytes]) -> Columns:
-    """The columns with more blocks behind them, which are appended to the stored index. Two readers may try at once: one
-    of them wins, the other keeps its blocks in memory."""
-    if not parts:
+def _grown(path: Path, columns: Columns, parts: list[bytes], says: bytes) -> Columns:
+    """The columns with more blocks behind them, which are appended to the stored index, and then what it `says` of the file.
+    Two readers may try at once: one of them wins, the other keeps its blocks in memory."""
+    if not parts and columns.blocks[0].source.read(len(HEADER), NOTE_BYTES) == says:
         return columns
     index, data = index_path(path), b"".join(parts)
     with suppress(OSError), open(os.open(index, os.O_RDWR | NO_LINK), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        now = read_columns(index, HEADER, columns.schema)
-        if now.size == columns.size and os.fstat(file.fileno()).st_ino == index.stat().st_ino:
+        now = read_columns(index, HEADER, columns.schema, NOTE_BYTES)
+        if (
+            now.size == columns.size
+            and os.fstat(file.fileno()).st_ino == index.stat().st_ino
+            and same_file(columns, index)
+        ):
             file.seek(columns.size)
             file.truncate()
             file.write(data)
+            file.seek(len(HEADER))
+            file.write(says)
             file.flush()
-            return read_columns(index, HEADER, columns.schema)
+            return read_columns(index, HEADER, columns.schema, NOTE_BYTES)
+    if not parts:
+        return columns
     more = InMemory(data)
     return Columns(columns.schema, (*columns.blocks, *blocks_in(more, 0, more.size, columns.schema)))

@@ -17,6 +17,7 @@ from harness.index import index_columns
 from harness.judging.panel import Aggregate, read_panel
 from harness.ledger import COUNTS
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
+from harness.trust import HASH
 
 COSTS = (
     *("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens"),
@@ -34,7 +35,7 @@ def episode_frame(run: Path) -> pd.DataFrame:
     categories; `tested` is the list of tested seats as JSON text; `success` is 1, 0 or NaN."""
     columns = index_columns(run / EPISODES)
     kept = latest(columns.ids("episode_id"))
-    found = {name: _column(columns, name, kept) for name in columns.schema}
+    found = {name: _column(columns, name, kept) for name in columns.schema if name != HASH}
     found["success"] = np.where(found["success"] < 0, np.nan, found["success"].astype(float))
     found["needs_judge"] = found["needs_judge"] == 1
     return pd.DataFrame(found)

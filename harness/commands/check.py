@@ -27,6 +27,7 @@ from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import check_categories
 from harness.errors import BadInput
 from harness.failures import failure_lines
+from harness.index import verify_indexes
 from harness.ledger import LINE_HEADINGS
 from harness.regression import CellCheck, Check, check
 from harness.targets import Mine, Target, append_to, file_target, refuse_twice
@@ -92,8 +93,10 @@ def _make(arguments: argparse.Namespace) -> int:
 
 
 def _there(path: Path) -> Path:
+    """The path, with the indexes of a run compared with its records line by line: nothing may hide behind them."""
     if not path.exists():
         raise BadInput(f"{path} does not exist; expected a run's folder, or a file that --make-baseline made")
+    verify_indexes(path)
     return path
 
 

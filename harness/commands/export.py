@@ -60,6 +60,7 @@ def _tidily(command: Command) -> Command:
 
 def _do_export(arguments: argparse.Namespace) -> int:
     from harness.errors import BadInput
+    from harness.index import verify_indexes
     from harness.store import read_manifest
     from harness.targets import file_target, folder_target
 
@@ -67,6 +68,7 @@ def _do_export(arguments: argparse.Namespace) -> int:
         read_manifest(arguments.run)
     if not 0 <= arguments.gamma <= 1:
         raise BadInput(f"--gamma {arguments.gamma}: expected a number from 0 to 1")
+    verify_indexes(arguments.run)
     if arguments.to == "csv":
         from harness.export.tables import is_episodes_csv, write_csv
         from leaderboard.tables import check_judge

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +11,8 @@ import streamlit as st
 
 from harness.arms import fingerprint
 from harness.errors import BadInput
-from harness.store import EPISODES
 from leaderboard.board import Board, Stamp, open_board, stamp
 from leaderboard.tables import find_runs
-
-FRESH = 120.0
-"""Seconds after which the records of a run on another machine no longer count as being written."""
-
 
 DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError)
 """What reading a run can raise whose files are not what they should be: it is left out and named, the others are shown."""
@@ -103,44 +94,3 @@ def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], li
             why = str(error) if isinstance(error, BadInput) else f"damaged ({type(error).__name__}: {error})"
             problems.append(f"{folder} is left out: {why}")
     return good, problems
-
-
-def being_played(folder: Path) -> bool:
-    """Whether a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
-    run` that starts just then. The holder's name in it and whether that process lives say as much."""
-    try:
-        text = (folder / ".lock").read_text("utf-8", "replace")
-    except OSError:
-        return False
-    holder = re.match(r"pid (\d+) on (\S+)", text)
-    if holder is None:
-        return False
-    if holder.group(2) != socket.gethostname():
-        return _grew_lately(folder / EPISODES)
-    return _lives(int(holder.group(1))) and _holds(folder / ".lock")
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _holds(lock: Path) -> bool:
-    """Whether Linux lists a lock on the file; True where there is no such list."""
-    try:
-        inode = lock.stat().st_ino
-        return any(line.split()[5].endswith(f":{inode}") for line in Path("/proc/locks").read_text().splitlines())
-    except (OSError, IndexError):
-        return True
-
-
-def _grew_lately(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime < FRESH
-    except OSError:
-        return False

@@ -26,6 +26,7 @@ from harness.columns import (
 )
 from harness.index import index_columns, read_index
 from harness.store import EPISODES, decode
+from harness.trust import NOTE_BYTES
 
 SCHEMA: Schema = {
     "count": "int",
@@ -169,10 +170,11 @@ def test_two_readers_who_both_found_new_lines_keep_one_copy_of_them(tmp_path: Pa
     path = tmp_path / EPISODES
     add(path, 0, 1)
     index_columns(path)
-    stale = harness.index._stored(path)
+    stale = index_columns(path)
     add(path, 2)
     index_columns(path)  # the other one was quicker
-    late = harness.index._grown(path, stale, list(harness.index._fresh_blocks(path, harness.index._end(stale))))
+    fresh = list(harness.index._fresh_blocks(path, harness.index._end(stale)))
+    late = harness.index._grown(path, stale, fresh, b" " * NOTE_BYTES)
     assert [row["seed"] for row in late.rows()] == [0, 1, 2]
     harness.index._kept.clear()
     assert [row["seed"] for row in read_index(path)] == [0, 1, 2]
