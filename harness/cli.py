@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.commands import export, models, spread, train, viewer
 from harness.errors import BadInput, HarnessError
 from harness.invocation import as_called
+from harness.spreadsheets import RAW_HELP
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
 EPILOG = """exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes · 130 interrupted"""
@@ -168,6 +169,7 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     board.add_argument("--html", type=Path, metavar="DIR", help="also write one self-contained page, DIR/index.html")
     board.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
+    board.add_argument("--raw", action="store_true", help=RAW_HELP)
     board.add_argument(
         "--min-coverage", type=float, default=0.8, metavar="SHARE", help="no rank with fewer outcomes than this (0.8)"
     )
@@ -188,6 +190,7 @@ def _compare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser
     compare.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
     _allow(compare)
     compare.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
+    compare.add_argument("--raw", action="store_true", help=RAW_HELP)
     compare.set_defaults(do=_do_compare)
 
 

@@ -50,6 +50,7 @@ from harness.store import (
     Appender,
     RunLock,
     read_manifest,
+    refuse_no_folder,
     refuse_unwritable,
     write_manifest,
 )
@@ -123,8 +124,15 @@ class Run:
             self._loop = asyncio.new_event_loop()
         return self._loop
 
-    def _prepare(self) -> None:
-        set_quota_wait(self.experiment.limits.quota_wait_s)
+    def look(self) -> None:
+        """Raise `BadInput` for what the run would be refused for, as far as it shows without asking a model or writing."""
+        self._new_manifest(RunLock.refuse_held)
+        refuse_no_folder(self.folder)
+        if self.replay is not None:
+            self._refuse_no_calls(self.replay)
+
+    def _new_manifest(self, take: Callable[[RunLock], None]) -> dict[str, Any]:
+        """The manifest that the folder will have; `take` is done to the lock of a folder that is there."""
         if isinstance(self.retry_failed, str):
             refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()
@@ -132,12 +140,17 @@ class Run:
         self.scoring = self._scoring()
         manifest = build_manifest(self.plan, self.scoring, self.folder.name) | {"leaks": leaks}
         if self.folder.exists():
-            self._lock.acquire()
+            take(self._lock)
             refuse_unwritable(self.folder)
         if (self.folder / MANIFEST).exists():
             stored = read_manifest(self.folder)
             refuse_changes(stored, manifest, self.folder)
             manifest = stored | {"leaks": leaks}
+        return manifest
+
+    def _prepare(self) -> None:
+        set_quota_wait(self.experiment.limits.quota_wait_s)
+        manifest = self._new_manifest(RunLock.acquire)
         recorded = self.replay is not None and (self.replay / MANIFEST).exists()
         give_rooms(self.plan.models, read_manifest(self.replay) if recorded and self.replay else manifest)
         self.checked = self._check_models()
@@ -216,10 +229,13 @@ class Run:
         if self.replay is None:
             owed = {job.unit.episode_id for job in self.jobs() if not job.anew}
             return self._with_check(CallLog(self.folder / CALLS, owed.__contains__)) if self.record_calls else None
-        if not (self.replay / CALLS).exists():
-            raise BadInput(f"--replay {self.replay}: that folder has no {CALLS}; give a run that recorded its calls")
+        self._refuse_no_calls(self.replay)
         owed = {job.unit.episode_id for job in self.jobs()}
         return CallLog(self.replay / CALLS, owed.__contains__, read_only=True)
+
+    def _refuse_no_calls(self, replay: Path) -> None:
+        if not (replay / CALLS).exists():
+            raise BadInput(f"--replay {replay}: that folder has no {CALLS}; give a run that recorded its calls")
 
     def _with_check(self, calls: CallLog) -> CallLog:
         """The record, with what the check was answered."""

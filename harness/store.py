@@ -246,6 +246,15 @@ def refuse_unwritable(folder: Path) -> None:
             raise StoreFull(f"can not write to {path}: {'it is a folder' if path.is_dir() else 'permission denied'}")
 
 
+def refuse_no_folder(folder: Path) -> None:
+    """Raise `BadInput` for a folder that can neither be written to nor made."""
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.ENOTDIR)}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.EACCES)}")
+
+
 class RunLock:
     """One writer per run folder: an flock, with the holder's name in the file."""
 
@@ -261,8 +270,29 @@ class RunLock:
             raise BadInput(
                 f"can not write to the run folder {self._path.parent}: {_reason(self._path, error)}"
             ) from error
+        self._take(fd, fcntl.LOCK_EX)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        self._fd = fd
+
+    def refuse_held(self) -> None:
+        """Raise `BadInput` where `acquire` would; write nothing."""
+        folder = self._path.parent
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise BadInput(f"can not write to the run folder {folder}: permission denied") from None
+            return
+        except OSError as error:
+            raise BadInput(f"can not write to the run folder {folder}: {_reason(self._path, error)}") from error
+        self._take(fd, fcntl.LOCK_SH)
+        os.close(fd)
+
+    def _take(self, fd: int, how: int) -> None:
+        """Lock the open file; closes it and raises `BadInput` when another process has it."""
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(fd, 200).decode("utf-8", "replace").strip()
             os.close(fd)
@@ -270,9 +300,6 @@ class RunLock:
                 f"the run {self._path.parent} is being written by another process ({holder or 'unknown'}). "
                 "Wait for it, stop it, or give this run another name with --name."
             ) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
-        self._fd = fd
 
     @property
     def held(self) -> bool:

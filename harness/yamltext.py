@@ -6,6 +6,9 @@ laughs"), an alias can hold itself, and of two equal keys it silently takes the 
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,6 +19,22 @@ MAX_CHARACTERS = 1_000_000
 MAX_VALUES = 100_000
 """With every alias counted as often as it is used."""
 MAX_DEPTH = 60
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that somebody wrote, in UTF-8. Raises `BadInput` for what is no plain file (a FIFO would be waited for,
+    a device never ends), `FileNotFoundError`, and `BadInput` for one that cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise BadInput(f"{path} can not be read: it is no plain file; save the text as a file and name that")
+        with open(fd, encoding="utf-8") as file:
+            return file.read(MAX_CHARACTERS + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} can not be read: {error}") from error
 
 
 def read_yaml(text: str, where: str) -> Any:

@@ -7,14 +7,16 @@ import re
 
 import pandas as pd
 
+from harness.spreadsheets import harmless_table
+
 MIME = {"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"}
 """File ending -> type."""
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """UTF-8 text with a header line."""
+    """UTF-8 text with a header line; what a spreadsheet would take for a formula has an apostrophe before it."""
     text = io.StringIO()
-    table.to_csv(text, index=False, lineterminator="\n")
+    harmless_table(table).to_csv(text, index=False, lineterminator="\n")
     return text.getvalue()
 
 

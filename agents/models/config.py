@@ -67,9 +67,9 @@ class Deadlines(_Part):
 class PriceConfig(_Part):
     """USD per million tokens; overrides the table in `prices.toml`."""
 
-    prompt: Annotated[float, Field(ge=0)]
-    completion: Annotated[float, Field(ge=0)]
-    cached: Annotated[float, Field(ge=0)] | None = None
+    prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    completion: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Prompt tokens read from the endpoint's cache; the price of a prompt token when left out."""
 
 

@@ -18,6 +18,7 @@ from harness.conclusions import conclusions, finding, interface_sentences, names
 from harness.errors import BadInput
 from harness.experiment import AXES
 from harness.money import UNKNOWN, usd_text
+from harness.spreadsheets import harmless
 
 
 def compare_command(arguments: argparse.Namespace) -> int:
@@ -31,6 +32,8 @@ def compare_command(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_json(family), indent=2, ensure_ascii=False, allow_nan=False))
     elif arguments.format == "csv":
         rows = [flat(row, role) for role, row in _every(family)]
+        if not arguments.raw:
+            rows = [{name: harmless(value) for name, value in row.items()} for row in rows]
         writer = csv.DictWriter(sys.stdout, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

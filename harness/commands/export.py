@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.spreadsheets import RAW_HELP
+
 Command = Callable[[argparse.Namespace], int]
 FORMATS = ("hf-dataset", "sharegpt", "csv")
 
@@ -29,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a folder (hf-dataset) or file to write; - is standard output",
     )
     export.add_argument("--judge", help="csv: use this judge's scores (its label) instead of the run's own")
+    export.add_argument("--raw", action="store_true", help=RAW_HELP)
     export.add_argument("--rewards", metavar="LABEL", help="sharegpt: whose process rewards, where there are several")
     export.add_argument("--gamma", type=float, default=0.99, help="sharegpt: discount (0.99)")
     export.add_argument(
@@ -76,7 +79,7 @@ def _do_export(arguments: argparse.Namespace) -> int:
         out = file_target(arguments.out, "--out", is_episodes_csv)
         if arguments.judge is not None:
             check_judge([arguments.run], arguments.judge)
-        print(f"{out.path}: {write_csv(arguments.run, out, arguments.judge)} episodes", file=out.notes)
+        print(f"{out.path}: {write_csv(arguments.run, out, arguments.judge, arguments.raw)} episodes", file=out.notes)
     elif arguments.to == "hf-dataset":
         from harness.export.dataset import is_dataset, write_dataset
 

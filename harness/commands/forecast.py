@@ -13,19 +13,14 @@ from harness.budget import unpriced
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
 from harness.experiment import Experiment
 from harness.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
-from harness.leaks import find_leaks, refuse_leaks
 from harness.money import UNKNOWN, price_text, usd_text
 from harness.plan import Plan, model_config
 from harness.store import MANIFEST, read_manifest
 
 
-def forecast_command(experiment: Experiment, name: str, results: Path, allow_leak: bool) -> int:
-    """Print cells, episodes, model calls and the token, money and time forecast; play nothing. Raises `BadInput` for
-    what the run itself would be refused for."""
-    plan = Plan(experiment)
-    playing = plan.played_by()
-    refuse_leaks(find_leaks(playing, {name: model_config(experiment, name) for name in playing}), allow_leak)
-    plan.open_models()
+def forecast_command(plan: Plan, name: str, results: Path) -> int:
+    """Print cells, episodes, model calls and the token, money and time forecast; play nothing."""
+    experiment = plan.experiment
     rooms = settled_rooms(results / name)
     cells = forecast(plan, past_episodes(results), rooms=rooms)
     console = Console()

@@ -31,7 +31,7 @@ from harness.records import EpisodeRecord, JudgementRecord
 from harness.specs import JudgeSpec, JudgingSpec
 from harness.standing import Standing
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
-from harness.yamltext import read_yaml
+from harness.yamltext import read_yaml, text_of
 
 SpecT = TypeVar("SpecT", bound=JudgingSpec)
 
@@ -135,7 +135,7 @@ def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[s
     if file is None:
         return model_config(experiment, name)
     try:
-        models = read_yaml(file.read_text("utf-8"), str(file))["models"]
+        models = read_yaml(text_of(file), str(file))["models"]
         return dict(models[name])
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} can not be read: {error}") from error

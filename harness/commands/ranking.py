@@ -17,6 +17,7 @@ from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import mixed_readers
 from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
 from harness.money import price_text
+from harness.spreadsheets import harmless_table
 from harness.store import read_manifest
 from harness.targets import Target
 from leaderboard.ranks import MIN_COVERAGE, ranked_table
@@ -74,7 +75,7 @@ def leaderboard_command(arguments: argparse.Namespace) -> int:
             return 0
     # standard output is the table's alone, or the page's
     with redirect_stdout(sys.stdout if page is None else page.notes):
-        print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage)
+        print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw)
         if arguments.published:
             print_published(arguments.format, True)
     if page is not None:
@@ -94,12 +95,18 @@ def _page(folder: Path) -> Target:
 
 
 def print_leaderboard(
-    runs: Sequence[Path], form: str, judge: str | None, console: Console, min_coverage: float = MIN_COVERAGE
+    runs: Sequence[Path],
+    form: str,
+    judge: str | None,
+    console: Console,
+    min_coverage: float = MIN_COVERAGE,
+    *,
+    raw: bool = False,
 ) -> None:
-    """The ranking in one of its forms; csv and json carry full precision."""
+    """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`."""
     table = ranked_table(runs, judge, min_coverage)
     if form == "csv":
-        table.to_csv(sys.stdout, index=False)
+        (table if raw else harmless_table(table)).to_csv(sys.stdout, index=False)
     elif form == "json":
         print(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
     else:

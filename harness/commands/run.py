@@ -23,10 +23,12 @@ from harness.interface import interface_lines
 from harness.invocation import as_called
 from harness.livelog import logged
 from harness.manifest import folder_name
+from harness.plan import Plan
 from harness.progress import Progress
 from harness.readers import TODAY, kept_line
 from harness.run import Run, RunSummary, execute
 from harness.store import FORECAST, MANIFEST, read_manifest
+from harness.yamltext import text_of
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -34,8 +36,6 @@ EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 def run_command(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
     name = folder_name(experiment, arguments.results) if arguments.name is None else arguments.name
-    if arguments.dry_run:
-        return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
     folder = run_folder(arguments.results, name)
     budget = read_budget(arguments)
     if arguments.probe is not None and arguments.probe < 1:
@@ -52,6 +52,9 @@ def run_command(arguments: argparse.Namespace) -> int:
         workforce=read_workforce(arguments),
         check=not arguments.no_check,
     )
+    if arguments.dry_run:
+        run.look()
+        return show_forecast(run.plan, name, arguments.results)
     first = not (folder / MANIFEST).exists()
     with run:
         if first and any(path != folder for path in arguments.results.iterdir()):
@@ -67,17 +70,17 @@ def run_command(arguments: argparse.Namespace) -> int:
         if arguments.probe is not None:
             keep_forecast(run, arguments.results, arguments.probe)
     if arguments.probe is not None:
-        return show_forecast(experiment, name, arguments.results, arguments.allow_leak)
+        return show_forecast(Plan(experiment), name, arguments.results)
     print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
 
 
-def show_forecast(experiment: Experiment, name: str, results: Path, allow_leak: bool) -> int:
+def show_forecast(plan: Plan, name: str, results: Path) -> int:
     from harness.commands.forecast import forecast_command
 
-    return forecast_command(experiment, name, results, allow_leak)
+    return forecast_command(plan, name, results)
 
 
 def keep_forecast(run: Run, results: Path, probed_blocks: int = 0) -> None:
@@ -122,11 +125,9 @@ def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
     if path is None:
         return load_experiment(None, files("harness").joinpath("quickstart.yaml").read_text("utf-8"), overrides)
     try:
-        return load_experiment(path, path.read_text("utf-8"), overrides)
+        return load_experiment(path, text_of(path), overrides)
     except FileNotFoundError:
         raise BadInput(f"there is no experiment file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from error
 
 
 def run_folder(results: Path, name: str) -> Path:

@@ -16,6 +16,7 @@ from harness.safe_files import tidy_when_ended
 from harness.store import read_manifest
 from harness.targets import folder_target
 from harness.training.prepare import PreparedData, PrepareOptions, is_prepared, prepare
+from harness.yamltext import text_of
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
@@ -54,7 +55,7 @@ def _played_tasks(path: Path) -> list[str]:
     if path.is_dir():
         experiment = Experiment.model_validate(read_manifest(path)["config"])
     elif path.is_file():
-        experiment = load_experiment(path, path.read_text("utf-8"), [])
+        experiment = load_experiment(path, text_of(path), [])
     else:
         raise BadInput(f"--held-out {path}: there is no such run or experiment file")
     worlds = Plan(experiment).worlds.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.spreadsheets import harmless_table
 from harness.targets import Target, read_start
 from leaderboard.tables import episodes
 
@@ -23,9 +24,11 @@ def is_episodes_csv(path: Path) -> bool:
     return read_start(path).startswith(HEAD)
 
 
-def write_csv(run: Path, out: Target, judge: str | None = None) -> int:
-    """Write the run's episodes to the file `out`, whole or not at all; returns how many. Numbers keep full precision."""
+def write_csv(run: Path, out: Target, judge: str | None = None, raw: bool = False) -> int:
+    """Write the run's episodes to the file `out`, whole or not at all; returns how many. Numbers keep full precision.
+    `raw`: names that a spreadsheet would take for formulas stay as they are."""
     table = csv_table(run, judge)
+    table = table if raw else harmless_table(table)
     out.write(_parts(table))
     return len(table)
 

@@ -21,7 +21,7 @@ from harness.seeds import stable_hash
 from harness.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
 from harness.training.fit import TrainOptions
 from harness.training.prepare import PrepareOptions
-from harness.yamltext import read_yaml
+from harness.yamltext import read_yaml, text_of
 
 WEIGHTS_PROVIDERS = ("transformers", "vllm")
 """The providers that serve a folder of weights, so that a checkpoint is served as the start was."""
@@ -287,11 +287,9 @@ def earlier_training_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def load_train_config(path: Path, overrides: list[str]) -> TrainConfig:
     """The training in a YAML file, with `--set a.b=c` applied. Raises `BadInput`."""
     try:
-        raw = read_yaml(path.read_text("utf-8"), str(path))
+        raw = read_yaml(text_of(path), str(path))
     except FileNotFoundError:
         raise BadInput(f"there is no training file {path}; recipes/ has some to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from error
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:

@@ -1,0 +1,86 @@
+"""`harness run --dry-run` refuses what the run refuses, and writes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.store import RunLock
+from tests.harness.test_cli import Shell, shell
+
+__all__ = ["shell"]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--name", "../elsewhere"],
+        ["--max-usd", "-1"],
+        ["--max-hours", "nan"],
+        ["--probe", "0"],
+        ["--workers", "-1"],
+        ["--address", "127.0.0.1:1"],
+        ["--replay", "nowhere"],
+        ["--results", "small.yaml"],
+        ["--retry-failed", "no-such-reason"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_what_the_command_line_asks_is_checked(options: list[str], shell: Shell) -> None:
+    if options[0] == "--retry-failed":
+        shell.play()
+        options = [*options, "--name", "run"]
+    config = shell.config()
+    assert shell("run", config, *options) == 2
+    refused = shell.err
+    assert shell("run", config, *options, "--dry-run") == 2
+    assert shell.err == refused and shell.out == ""
+
+
+def test_a_folder_of_another_experiment_is_refused(shell: Shell) -> None:
+    run = shell.play()
+    config = shell.config(seed=99)
+    assert shell("run", config, "--name", "run") == 2
+    refused, before = shell.err, files_of(run)
+    assert shell("run", config, "--name", "run", "--dry-run") == 2
+    assert shell.err == refused
+    assert files_of(run) == before
+
+
+def test_a_run_that_is_being_written_is_refused(shell: Shell) -> None:
+    run = shell.play()
+    lock = RunLock(run)
+    lock.acquire()
+    before = files_of(run)
+    assert shell("run", shell.config(), "--name", "run", "--dry-run") == 2
+    assert "is being written by another process (pid" in shell.err
+    lock.release()
+    assert files_of(run) == before
+    assert shell("run", shell.config(), "--name", "run", "--dry-run") == 0
+
+
+def test_an_infinite_price_is_refused(shell: Shell) -> None:
+    for field in ("prompt", "completion", "cached"):
+        price = {"prompt": 1.0, "completion": 1.0} | {field: float("inf")}
+        model = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1", "price": price}
+        assert shell("run", shell.config(models={"m": model}), "--dry-run") == 2
+        assert f"price.{field}" in shell.err
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+@pytest.mark.parametrize("kind", ["a FIFO", "a device", "a folder"])
+def test_a_config_that_is_no_plain_file_is_refused_at_once(command: str, kind: str, shell: Shell) -> None:
+    if kind == "a FIFO":
+        os.mkfifo("config.yaml")
+    elif kind == "a folder":
+        Path("config.yaml").mkdir()
+    else:
+        Path("config.yaml").symlink_to("/dev/zero")
+    assert shell(command, "config.yaml", "--dry-run") == 2
+    assert "config.yaml can not be read: it is no plain file" in shell.err
