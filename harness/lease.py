@@ -77,7 +77,7 @@ class Keeper:
 
     async def keep(self, unit: Json, record: Record) -> None:
         episode = unit["episode_id"]
-        if warning := self._watch.add(record):
+        if self._run.warns and (warning := self._watch.add(record)):
             self._progress.say(warning)
         if isinstance(record, EpisodeRecord):
             await self._run.episodes.append(record)

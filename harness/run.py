@@ -76,12 +76,14 @@ class Run:
         workforce: Workforce | None = None,
         readers: int | None = None,
         check: bool = True,
+        warns: bool = True,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
         unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
         `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here).
         `readers`: those of a run that is begun now (today's); one that is there keeps its own.
-        `check`: ask the models that what is left to do needs a short question each, before anything is written."""
+        `check`: ask the models that what is left to do needs a short question each, before anything is written.
+        `warns`: say while it plays when an arm's replies cannot be used or its turns change nothing."""
         self.experiment = experiment
         self.folder = folder
         self.readers = folder_readers(folder, TODAY if readers is None else readers)
@@ -95,6 +97,7 @@ class Run:
         self.allow_leak = allow_leak
         self.workforce = workforce or Workforce()
         self.check = check
+        self.warns = warns
         self.later: list[Later] = []
         """What an endpoint's quota kept from being done."""
         self.checked: list[Checked] = []

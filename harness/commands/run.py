@@ -51,6 +51,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         allow_leak=arguments.allow_leak,
         workforce=read_workforce(arguments),
         check=not arguments.no_check,
+        warns=arguments.config is not None,  # the quick-start's file says what is short on purpose
     )
     if arguments.dry_run:
         run.look()
