@@ -23,6 +23,7 @@ from harness.errors import BadInput, nearest
 from harness.experiment import AXES, SEPARATOR
 from harness.leaks import task_hash
 from harness.ledger import Ledger, ledger_of
+from harness.soundness import DAMAGED, check_run, damaged
 from harness.statistics import Outcomes, Pairs, pair
 from harness.store import EPISODES, MANIFEST, read_manifest
 from leaderboard.tables import episodes, ledger_counts
@@ -88,7 +89,11 @@ class Arms:
 
 def load_run(folder: Path, judge: str | None = None) -> Arms:
     """The arms of a run's folder. `judge`: label of the judge whose scores are taken; the run's own when left out."""
-    return arms_of(folder, episodes(folder, judge), judge)
+    check_run(folder)
+    try:
+        return arms_of(folder, episodes(folder, judge), judge)
+    except DAMAGED as error:
+        raise damaged(folder, error) from error
 
 
 def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: str | None = None) -> Arms:

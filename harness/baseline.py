@@ -17,9 +17,11 @@ from harness.arms import ROW, Arm, Arms
 from harness.comparability import normal_facts
 from harness.errors import BadInput
 from harness.ledger import ledger_of
+from harness.store import refuse_irregular, refuse_newer
 from harness.targets import holds_json
 
 KIND = "strategist-harness baseline"
+FORMAT = 1
 FLOATS = ("goal", "success", "overall", "tokens", "usd")
 
 
@@ -41,7 +43,7 @@ class BaselineCell(_Part):
 
 class Baseline(_Part):
     kind: str = Field(KIND, pattern=f"^{KIND}$")
-    format: int = Field(1, ge=1, le=1)
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
     run: str
     fingerprint: str
     columns: list[str]
@@ -62,7 +64,7 @@ def make_baseline(arms: Arms) -> Baseline:
     first = next(iter(arms.arms.values()))
     return Baseline(
         kind=KIND,
-        format=1,
+        format=FORMAT,
         run=arms.name,
         fingerprint=arms.fingerprint,
         columns=list(ROW),
@@ -116,8 +118,12 @@ def read_baseline(path: Path, judge: str | None = None) -> Arms:
     """The arms in a baseline file. Raises `BadInput` when it is none of ours, or when it was made with another judge than
     the one asked for."""
     try:
-        baseline = Baseline.model_validate(json.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        refuse_irregular(path)
+        value = json.loads(path.read_text("utf-8"))
+        if isinstance(value, dict):
+            refuse_newer({"schema_version": value.get("format")}, str(path), FORMAT)
+        baseline = Baseline.model_validate(value)
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{path} can not be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]

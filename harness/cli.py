@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 from harness.commands import export, models, spread, train, viewer
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput, Damaged, HarnessError
 from harness.invocation import as_called
 from harness.spreadsheets import RAW_HELP
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
-EPILOG = """exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes · 130 interrupted"""
+EPILOG = (
+    "exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes, or a damaged run was left out · "
+    "130 interrupted"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,6 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(_two_words(sys.argv[1:] if argv is None else argv))
     try:
         return int(arguments.do(arguments))
+    except Damaged as error:
+        print(f"harness: {as_called(str(error))}", file=sys.stderr)
+        return EXIT_OWED if getattr(arguments, "reads", False) else EXIT_BAD_INPUT
     except BadInput as error:
         print(f"harness: {as_called(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -138,7 +144,7 @@ def _judge_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     report = commands.add_parser(REPORT)
     report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or a folder of runs")
     report.add_argument("--format", choices=["table", "markdown", "json"], default="table")
-    report.set_defaults(do=_do_judge_report)
+    report.set_defaults(do=_do_judge_report, reads=True)
 
 
 REPORT = "judge report"
@@ -160,7 +166,7 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
     show.add_argument("run", type=Path, help="the run's folder")
     show.add_argument("episode", nargs="?", help="episode id, or the beginning of one")
     show.add_argument("--full", action="store_true", help="with the models' reasoning, and long texts whole")
-    show.set_defaults(do=_do_show)
+    show.set_defaults(do=_do_show, reads=True)
     board = commands.add_parser("leaderboard", help="the ranking over runs")
     where = "run folders, or folders of runs (results/)"
     board.add_argument("runs", nargs="*", type=Path, default=[Path("results")], metavar="PATH", help=where)
@@ -174,7 +180,7 @@ def _reading_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParse
         "--min-coverage", type=float, default=0.8, metavar="SHARE", help="no rank with fewer outcomes than this (0.8)"
     )
     board.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
-    board.set_defaults(do=_do_leaderboard)
+    board.set_defaults(do=_do_leaderboard, reads=True)
 
 
 def _compare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -191,7 +197,7 @@ def _compare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser
     _allow(compare)
     compare.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
     compare.add_argument("--raw", action="store_true", help=RAW_HELP)
-    compare.set_defaults(do=_do_compare)
+    compare.set_defaults(do=_do_compare, reads=True)
 
 
 def _check_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

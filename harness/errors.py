@@ -30,6 +30,15 @@ class BadInput(HarnessError):
     expected, and what to do."""
 
 
+class Damaged(BadInput):
+    """Something that was stored can not be read: a damaged file, or one of a newer version. Commands that only read leave
+    it out."""
+
+
+class Newer(Damaged):
+    """Something that was stored was written by a newer version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a call that failed took, as far as its endpoint said."""

@@ -15,6 +15,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from harness.errors import BadInput, nearest
 from harness.identity import identity_of
+from harness.manifest_form import SEPARATOR as SEPARATOR
 from harness.specs import (
     ActorSpec,
     EnvironmentSpec,
@@ -128,8 +129,6 @@ class Experiment(Spec):
         return f"{self.name}-{self.identity[:8]}"
 
 
-SEPARATOR = " | "
-"""Between the parts of a cell's name."""
 AXES = ("environment", "split", "pairing", "actor", "strategist")
 
 

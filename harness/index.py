@@ -27,7 +27,7 @@ from harness.errors import BadInput
 from harness.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_counts, episode_counts
 from harness.reasons import reason_of
 from harness.safe_files import NO_LINK, write_file
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, scan, unreadable
+from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, refuse_irregular, scan, unreadable
 from harness.trust import (
     HASH,
     NOTE_BYTES,
@@ -251,6 +251,7 @@ def index_columns(path: Path, verify: bool = False) -> Columns:
     if kept is not None and kept[0] == (seen, state_of(index_path(path))) and not verify:
         _kept.move_to_end(key)
         return kept[1]
+    refuse_irregular(path)
     columns = _brought_up(path, verify)
     _kept[key] = (seen, state_of(index_path(path))), columns
     _kept.move_to_end(key)

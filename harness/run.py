@@ -42,6 +42,7 @@ from harness.quotas import Later, Quotas, told_of_pauses
 from harness.readers import TODAY
 from harness.runner import Stop
 from harness.scoring import Records, Scoring
+from harness.soundness import check_run
 from harness.standing import Standing
 from harness.store import (
     CALLS,
@@ -136,6 +137,8 @@ class Run:
 
     def _new_manifest(self, take: Callable[[RunLock], None]) -> dict[str, Any]:
         """The manifest that the folder will have; `take` is done to the lock of a folder that is there."""
+        if (self.folder / MANIFEST).exists():
+            check_run(self.folder)
         if isinstance(self.retry_failed, str):
             refuse_unknown_reason(self.folder, self.retry_failed)
         leaks = self._leaks()

@@ -15,8 +15,9 @@ import io
 import json
 import os
 import socket
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,9 @@ import jsonlines
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput, Damaged, HarnessError, Newer
+from harness.manifest_form import manifest_problem
+from harness.records import SCHEMA_VERSION
 from harness.safe_files import open_lock, write_file
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
@@ -185,6 +188,7 @@ def scan(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """(byte offset, line) of every whole line from `start` on; a torn tail is left out."""
     if not path.exists():
         return
+    refuse_irregular(path)
     with open(path, "rb") as file:
         file.seek(start)
         offset = start
@@ -206,17 +210,50 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
             raise unreadable(path, offset, str(error)) from None
     if not isinstance(value, dict):
         raise unreadable(path, offset, "not a JSON object")
+    refuse_newer(value, f"{path}, line {_line_number(path, offset)},")
     return value
 
 
-def unreadable(path: Path, offset: int, problem: str) -> BadInput:
-    """The error for a line that can not be used."""
-    with open(path, "rb") as file:
-        number = file.read(offset).count(b"\n") + 1
-    return BadInput(
-        f"{path}, line {number} (byte {offset}) can not be read: {problem}. Delete that line to go on without it; "
-        "an episode that was only there will be played again by the next `harness run`."
+def refuse_newer(value: Mapping[str, Any], what: str, known: int = SCHEMA_VERSION) -> None:
+    """Raise `Newer` for what says that it has a later form than this version reads."""
+    version = value.get("schema_version", known)
+    if type(version) is int and version > known:
+        raise Newer(
+            f"{what} was written by a newer version of strategist-harness (schema_version {version}; this one reads up to "
+            f"{known}); update strategist-harness to read it"
+        )
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise `Damaged` for what is no file (a FIFO, a device, a folder), which reading could wait for without end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        raise Damaged(f"{path} can not be read: it is {_sort_of(mode)}, not a file; put the file back, or remove it")
+
+
+def _sort_of(mode: int) -> str:
+    sorts = {stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+    return sorts.get(stat.S_IFMT(mode), "a device")
+
+
+def unreadable(path: Path, offset: int, problem: str) -> Damaged:
+    """The error for a record that can not be used."""
+    return Damaged(
+        f"{path}, line {_line_number(path, offset)} (byte {offset}) can not be read: {problem}. `harness repair "
+        f"{path.parent}` sets that line aside; an episode that was only there is then played again by the next `harness run`."
     )
+
+
+def _line_number(path: Path, offset: int) -> int:
+    number = 1
+    with open(path, "rb") as file:
+        while offset > 0 and (part := file.read(min(offset, 1 << 20))):
+            number += part.count(b"\n")
+            offset -= len(part)
+    return number
 
 
 def read_line(path: Path, offset: int) -> dict[str, Any]:
@@ -313,7 +350,13 @@ class RunLock:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write `manifest.json` so that it is whole or absent."""
+    """Write `manifest.json` so that it is whole or absent. Raises `BadInput` for what no reader could use."""
+    problem = manifest_problem(manifest)
+    if problem is not None:
+        raise BadInput(
+            f"the manifest of {folder} can not be written: {problem}. An environment, judge or model of a plug-in gave a "
+            "value of the wrong type."
+        )
     write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
@@ -328,15 +371,25 @@ def write_whole(path: Path, text: str) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Raises `BadInput` when the folder is no run or its manifest is damaged."""
     path = folder / MANIFEST
+    refuse_irregular(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{folder} is not a run: it has no {MANIFEST}. Runs lie under results/.") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_manifest(path, str(error)) from error
     if not isinstance(value, dict):
-        raise BadInput(f"{path} can not be read: not a JSON object")
+        raise _no_manifest(path, "not a JSON object")
+    refuse_newer(value, str(path))
     missing = [key for key in MANIFEST_KEYS if key not in value]
-    if missing:
-        raise BadInput(f"{path} can not be read: no manifest of ours, it lacks {', '.join(missing)}")
+    problem = f"no manifest of ours, it lacks {', '.join(missing)}" if missing else manifest_problem(value)
+    if problem is not None:
+        raise _no_manifest(path, problem)
     return value
+
+
+def _no_manifest(path: Path, problem: str) -> Damaged:
+    return Damaged(
+        f"{path} can not be read: {problem}. Put it back from a copy: what the run was made from stands there alone, so that "
+        "`harness repair` can not restore it."
+    )

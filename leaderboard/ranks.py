@@ -20,6 +20,7 @@ import pandas as pd
 
 from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies, same_keys
 from harness.errors import BadInput
+from harness.soundness import DAMAGED, damaged
 from harness.statistics import rank_arms
 from harness.store import read_manifest
 from leaderboard.tables import cells_of, episodes, sorted_cells
@@ -72,8 +73,11 @@ def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
     names = _run_names(runs)
     found = []
     for run in runs:
-        table = episodes(run, judge, names[run])
-        found.append(Loaded(arms_of(run, table, judge, names[run]), cells_of(run, table, names[run]), table))
+        try:
+            table = episodes(run, judge, names[run])
+            found.append(Loaded(arms_of(run, table, judge, names[run]), cells_of(run, table, names[run]), table))
+        except DAMAGED as error:
+            raise damaged(run, error) from error
     return found
 
 

@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument(
         "--normalize", choices=["epo", "none"], default="epo", help="sharegpt: per episode, or not (epo)"
     )
-    export.set_defaults(do=_tidily(_do_export))
+    export.set_defaults(do=_tidily(_do_export), reads=True)
     bring = commands.add_parser(
         "import-episodes",
         help="sotopia's EpisodeLog JSON as a run: to be judged and shown like any other",
@@ -64,6 +64,7 @@ def _tidily(command: Command) -> Command:
 def _do_export(arguments: argparse.Namespace) -> int:
     from harness.errors import BadInput
     from harness.index import verify_indexes
+    from harness.soundness import check_run
     from harness.store import read_manifest
     from harness.targets import file_target, folder_target
 
@@ -72,6 +73,8 @@ def _do_export(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.gamma <= 1:
         raise BadInput(f"--gamma {arguments.gamma}: expected a number from 0 to 1")
     verify_indexes(arguments.run)
+    if arguments.to != "sharegpt":
+        check_run(arguments.run)
     if arguments.to == "csv":
         from harness.export.tables import is_episodes_csv, write_csv
         from leaderboard.tables import check_judge

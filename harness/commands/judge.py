@@ -28,6 +28,7 @@ from harness.manifest import folder_readers
 from harness.metering import Meter, MeteredModel
 from harness.plan import asking_way, model_config, open_model
 from harness.records import EpisodeRecord, JudgementRecord
+from harness.soundness import check_run
 from harness.specs import JudgeSpec, JudgingSpec
 from harness.standing import Standing
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
@@ -123,9 +124,11 @@ def read_copies(text: str | None) -> list[str]:
 
 
 def stored_experiment(run: Path) -> Experiment:
-    """The experiment in a run's manifest. Raises `BadInput` when this version can not read it."""
+    """The experiment in the manifest of a run that can be read whole. Raises `BadInput` when this version can not read
+    it, `Damaged` for a damaged one: nothing is written to that."""
+    manifest = check_run(run)
     try:
-        return Experiment.model_validate(read_manifest(run)["config"])
+        return Experiment.model_validate(manifest["config"])
     except ValidationError as error:
         raise BadInput(explain(error, f"{run / MANIFEST}, `config`")) from None
 

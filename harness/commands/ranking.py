@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.comparability import mixed_readers
 from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
@@ -58,9 +59,9 @@ SPARED = (
 
 def leaderboard_command(arguments: argparse.Namespace) -> int:
     if arguments.published and arguments.runs == [Path("results")] and not any(Path("results").glob("*/manifest.json")):
-        runs = []
+        runs, code = list[Path](), 0
     else:
-        runs = find_runs(arguments.runs)
+        runs, code = without_damaged(find_runs(arguments.runs))
     if arguments.judge is not None:
         check_judge(runs, arguments.judge)
     page = None if arguments.html is None else _page(arguments.html)
@@ -69,10 +70,10 @@ def leaderboard_command(arguments: argparse.Namespace) -> int:
 
         if arguments.format == "json":
             print(published_json(runs, arguments.judge, arguments.min_coverage))
-            return 0
+            return code
         if arguments.format == "csv" or not runs:
             print_published(arguments.format, bool(runs))
-            return 0
+            return code
     # standard output is the table's alone, or the page's
     with redirect_stdout(sys.stdout if page is None else page.notes):
         print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw)
@@ -84,7 +85,7 @@ def leaderboard_command(arguments: argparse.Namespace) -> int:
 
         page.write(render(open_board(runs, arguments.judge, arguments.min_coverage)))
         say(Console(stderr=True), f"page: {page.path}")
-    return 0
+    return code
 
 
 def _page(folder: Path) -> Target:

@@ -22,7 +22,7 @@ from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
 from harness.judging.process import REGISTRY as PROCESS_METHODS
 from harness.judging.process import process_kind
-from harness.store import read_manifest
+from harness.soundness import check_run
 from harness.summary import cost_lines
 
 
@@ -66,7 +66,7 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         from harness.commands.interface import print_ledgers
         from harness.commands.ranking import print_leaderboard
 
-        manifest = read_manifest(run)
+        manifest = check_run(run)
         say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
         print_leaderboard([run], "table", None, console)
         rows = latest_episodes(run).values()

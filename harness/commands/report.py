@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.errors import BadInput
 from harness.invocation import as_called
@@ -21,7 +22,7 @@ COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is
 
 
 def report_command(paths: Sequence[Path], form: str) -> int:
-    runs = find_runs(paths)
+    runs, code = without_damaged(find_runs(paths))
     report = judge_report(runs)
     if not report.outcome and not report.process:
         raise BadInput(f"no judgement in {', '.join(map(str, runs))}; `harness judge RUN --judge MODEL` makes some")
@@ -31,7 +32,7 @@ def report_command(paths: Sequence[Path], form: str) -> int:
         print(markdown(report))
     else:
         _print(report)
-    return 0
+    return code
 
 
 def summary(card: Card) -> str:

@@ -15,7 +15,8 @@ from harness.index import COST_FIELDS, call_costs, latest_episodes, latest_judge
 from harness.ledger import call_row, is_unreadable, turn_row, without_effect
 from harness.money import price_text
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward, TurnRecord
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, read_record
+from harness.soundness import check_run
+from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 
 SHOWN = 1000
 """Characters of a world's answer, or of an unreadable one, that are shown without --full."""
@@ -23,7 +24,7 @@ SHOWN = 1000
 
 def find_episode(run: Path, prefix: str) -> EpisodeRecord:
     """The episode whose id begins so. Raises `BadInput` when there is none, or several."""
-    read_manifest(run)
+    check_run(run)
     rows = latest_episodes(run)
     matches = [key for key in rows if key.startswith(prefix)]
     if len(matches) != 1:

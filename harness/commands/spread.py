@@ -24,14 +24,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     spread.add_argument("runs", nargs="+", type=Path, metavar="PATH", help="run folders, or a folder of runs")
     spread.add_argument("--judge", help="use this judge's scores (its label) in the table of arms")
     spread.add_argument("--format", choices=["table", "json"], default="table")
-    spread.set_defaults(do=spread_command)
+    spread.set_defaults(do=spread_command, reads=True)
 
 
 def spread_command(arguments: argparse.Namespace) -> int:
+    from harness.commands.containing import without_damaged
     from harness.spread import reliabilities, splits
     from leaderboard.tables import check_judge, find_runs
 
-    runs = find_runs(arguments.runs)
+    runs, code = without_damaged(find_runs(arguments.runs))
     if arguments.judge is not None:
         check_judge(runs, arguments.judge)
     arms, parts = reliabilities(runs, arguments.judge), splits(runs)
@@ -39,7 +40,7 @@ def spread_command(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_json(arms, parts), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(arms, parts)
-    return 0
+    return code
 
 
 def as_json(arms: list[Reliability], parts: list[Split]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import BadInput
 from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
-from harness.judging import judge_kind, kind_in
+from harness.judging import JudgeKind, judge_kind, kind_in
 from harness.judging.process import process_kind
 from harness.store import read_manifest
 
@@ -58,6 +59,8 @@ class Evidence:
     """The finished ones."""
     judges: dict[str, OutcomeEvidence] = field(default_factory=dict)
     process: dict[str, ProcessEvidence] = field(default_factory=dict)
+    unknown: dict[str, list[Row]] = field(default_factory=dict)
+    """Judgements of judges whose kind is not installed here, by label."""
 
     def groups(self, units: Sequence[Unit]) -> list[str]:
         """The cluster of each unit: the task's group (a scenario, a scene)."""
@@ -86,16 +89,18 @@ def read_evidence(runs: Iterable[Path]) -> Evidence:
 
 def _add_judgement(evidence: Evidence, unit: Unit, row: Row, success_at: float) -> None:
     label = row["judge"]
+    kind = _installed(label)
+    if kind is None:
+        evidence.unknown.setdefault(label, []).append(row)
+        return
     if label not in evidence.judges:
-        kind = judge_kind(kind_in(label))
         low, high = next((low, high) for name, low, high in kind.dimensions if name == kind.metric)
         evidence.judges[label] = OutcomeEvidence(label, low, high, success_at)
     judge = evidence.judges[label]
     judge.rows.append(row)
     if row["scores"] is None:
         return
-    metric = judge_kind(kind_in(label)).metric
-    scores = [float(seat[metric]) for seat in row["scores"]]
+    scores = [float(seat[kind.metric]) for seat in row["scores"]]
     if row["variant"]:
         judge.copies.setdefault(row["variant"], {})[unit] = scores
     elif row["repeat"]:
@@ -107,12 +112,28 @@ def _add_judgement(evidence: Evidence, unit: Unit, row: Row, success_at: float) 
 def _add_process(evidence: Evidence, unit: Unit, row: Row) -> None:
     label = row["label"]
     if label not in evidence.process:
-        asks = process_kind(row["method"]).needs_model
+        asks = _asks_judge(row)
         evidence.process[label] = ProcessEvidence(label, row["method"], asks)
     method = evidence.process[label]
     method.rows.append(row)
     for turn, _, _, credit in row["rewards"] or []:
         method.steps.append(Step(unit, turn, credit))
+
+
+def _installed(label: str) -> JudgeKind | None:
+    """The kind of a judge; None for a plug-in's that is not installed here."""
+    try:
+        return judge_kind(kind_in(label))
+    except BadInput:
+        return None
+
+
+def _asks_judge(row: Row) -> bool:
+    """Whether a process method asks a judge; of one that is not installed here, whether it asked anybody."""
+    try:
+        return process_kind(row["method"]).needs_model
+    except BadInput:
+        return bool(row["n_calls"])
 
 
 def shared_units(judges: Sequence[OutcomeEvidence]) -> Iterator[Unit]:

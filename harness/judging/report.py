@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.index import Row
+from harness.judging import kind_in
 from harness.judging.agreement import auroc, krippendorff_alpha
 from harness.judging.cards import Card, Finding, cost, flagged, unscored
 from harness.judging.evidence import Evidence, OutcomeEvidence, ProcessEvidence, Unit, read_evidence, shared_units
@@ -73,7 +75,10 @@ def judge_report(runs: Sequence[Path]) -> Report:
     table = [_row(judge, units) for judge in judges]
     several = len(judges) > 1
     return Report(
-        outcome=tuple(_outcome_card(evidence, judge, pairs) for judge in judges),
+        outcome=(
+            *(_outcome_card(evidence, judge, pairs) for judge in judges),
+            *(_unknown_card(label, rows) for label, rows in sorted(evidence.unknown.items())),
+        ),
         process=tuple(
             _process_card(evidence, method) for _, method in sorted(evidence.process.items()) if method.asks_judge
         ),
@@ -81,6 +86,12 @@ def judge_report(runs: Sequence[Path]) -> Report:
         alpha_ordinal=krippendorff_alpha(table, "ordinal") if several else None,
         alpha_interval=krippendorff_alpha(table, "interval") if several else None,
     )
+
+
+def _unknown_card(label: str, rows: Sequence[Row]) -> Card:
+    """The card of a judge whose kind is not installed here: its scales are not known."""
+    note = f"the kind of judge {kind_in(label)!r} is not installed here; install the package that brings it"
+    return Card(label, (unscored(rows), Finding("scores", None, note=note), flagged(rows), *cost(rows)))
 
 
 def _row(judge: OutcomeEvidence, units: Sequence[Unit]) -> list[float | None]:

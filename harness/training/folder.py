@@ -27,7 +27,7 @@ from harness.comparability import differences
 from harness.errors import BadInput
 from harness.identity import identity_options
 from harness.readers import EARLIER, TODAY, readers_of
-from harness.store import write_whole
+from harness.store import refuse_newer, write_whole
 from harness.training.config import TrainConfig, earlier_training_options
 from harness.training.curve import TRAINING
 from harness.training.fit import CHECKPOINT
@@ -106,6 +106,8 @@ def read_training(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{folder} is no training: it has no {TRAINING}") from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} can not be read: {error}") from None
+    if isinstance(value, dict):
+        refuse_newer(value, str(path), SCHEMA_VERSION)
     if not isinstance(value, dict) or not {"identity", "config"} <= set(value):
         raise BadInput(f"{path} can not be read: it lacks `identity` or `config`")
     return value

@@ -11,11 +11,9 @@ import streamlit as st
 
 from harness.arms import fingerprint
 from harness.errors import BadInput
+from harness.soundness import DAMAGED, check_run, left_out
 from leaderboard.board import Board, Stamp, open_board, stamp
 from leaderboard.tables import find_runs
-
-DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError)
-"""What reading a run can raise whose files are not what they should be: it is left out and named, the others are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,8 @@ def now() -> Stamp:
 def _open(runs: tuple[str, ...], when: Stamp, judge: str | None) -> Opened:
     folders = [Path(run) for run in runs]
     try:
+        for folder in folders:
+            check_run(folder)
         return Opened(open_board(folders, judge), (), when)
     except DAMAGED:
         pass  # one of them can not be read: find out which
@@ -87,10 +87,10 @@ def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], li
             if mark in marks:
                 problems.append(f"{folder} is a copy of {marks[mark]} and is left out; every run counts once.")
             else:
+                check_run(folder)
                 open_board([folder], judge)
                 good.append(folder)
                 marks[mark] = folder
         except DAMAGED as error:
-            why = str(error) if isinstance(error, BadInput) else f"damaged ({type(error).__name__}: {error})"
-            problems.append(f"{folder} is left out: {why}")
+            problems.append(left_out(folder, error))
     return good, problems

@@ -233,7 +233,7 @@ def test_a_corrupted_line_is_named_by_file_line_and_byte(tmp_path: Path, line: b
     with pytest.raises(BadInput) as caught:
         read_line(path, 6)
     assert str(caught.value).startswith(f"{path}, line 3 (byte 6) can not be read: ")
-    assert "Delete that line" in str(caught.value)
+    assert f"`harness repair {path.parent}`" in str(caught.value)
 
 
 def test_a_second_holder_of_the_lock_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
@@ -260,7 +260,8 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
 
 
 def test_a_manifest_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = dict.fromkeys(MANIFEST_KEYS, "old")
+    texts: dict[str, Any] = dict.fromkeys(("run", "created_at", "identity", "judge"), "old")
+    old = texts | {key: {} for key in MANIFEST_KEYS if key not in texts}
     write_manifest(tmp_path, old)
 
     def broken(*_: object) -> None:
@@ -268,7 +269,7 @@ def test_a_manifest_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "replace", broken)
     with pytest.raises(StoreFull, match=r"manifest\.json: No space left"):
-        write_manifest(tmp_path, {"run": "new"})
+        write_manifest(tmp_path, old | {"run": "new"})
     assert read_manifest(tmp_path) == old
 
 

@@ -10,8 +10,9 @@ import streamlit as st
 
 from harness.invocation import as_called
 from harness.judging.report import Report
+from harness.soundness import DAMAGED
 from leaderboard.app.frame import begin
-from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, show, table, texts
+from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, notice, show, table, texts
 from leaderboard.board import plain_rows, stamp
 from leaderboard.judges import agreement_matrix, agreement_sentences, cards, read_report
 from leaderboard.page.markup import Content, node
@@ -30,7 +31,11 @@ def render() -> None:
     board = begin("Judges", WHAT)
     if board is None:
         return
-    report = _report(board.runs, stamp(board.runs))
+    try:
+        report = _report(board.runs, stamp(board.runs))
+    except DAMAGED as error:
+        notice(f"The judgements can not be read: {error}", "warning")
+        return
     found = cards(report)
     if not found:
         empty(

@@ -1,0 +1,24 @@
+"""What commands that only read do about runs that can not be read: leave them out, say so once, and end with 4."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import Damaged
+from harness.invocation import as_called
+from harness.soundness import readable
+
+EXIT_OK, EXIT_LEFT_OUT = 0, 4
+
+
+def without_damaged(runs: Sequence[Path]) -> tuple[list[Path], int]:
+    """The runs that can be read and the exit code that the command ends with; each of the others is told on standard error.
+    Raises `Damaged` where there were runs and none is left."""
+    good, problems = readable(runs)
+    for line in problems:
+        print(f"harness: {as_called(line)}", file=sys.stderr)
+    if runs and not good:
+        raise Damaged("no run is left that can be read")
+    return good, EXIT_LEFT_OUT if problems else EXIT_OK
