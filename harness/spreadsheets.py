@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FORMULA = frozenset("=+-@＝＋－＠")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_N = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_FIGURE = re.compile(rf"{_N}(?: … {_N})?(?: \({_N} … {_N}\)(?:, p (?:< )?{_N})?)?")
+"""A number, an interval, or both with a p-value, as the viewer's tables write them."""
 RAW_HELP = "csv: names as they are, also those that a spreadsheet would take for a formula (`=…` gets a ' before it)"
 """Of the option `--raw`."""
 
 
 def harmless(value: Any) -> Any:
     """A cell that no spreadsheet reads as a formula: a text that begins like one, or with a control character, has an
-    apostrophe before it. Numbers, also written as text, stay."""
+    apostrophe before it. Figures written as text stay."""
     if not isinstance(value, str) or not value:
         return value
     first = value[0]
     dangerous = first in _FORMULA or unicodedata.category(first) in ("Cc", "Cf")
-    return f"'{value}" if dangerous and not _NUMBER.fullmatch(value) else value
+    return f"'{value}" if dangerous and not _FIGURE.fullmatch(value) else value
 
 
 def harmless_table(table: pd.DataFrame) -> pd.DataFrame:
