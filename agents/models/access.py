@@ -4,6 +4,7 @@ that are secrets are read from the environment when they are needed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents.models.config import EndpointConfig, FromEnvironment, RemoteConfig
+from agents.models.config import EndpointConfig, FromEnvironment, HttpConfig, RemoteConfig
 from agents.models.failures import CallFailed
-from agents.models.secrets import Secret, key_from
+from agents.models.secrets import SHORTEST_HIDDEN, Secret, key_from
 
 _AUTHENTICATES = re.compile(
     r"^(?:proxy-)?authori[sz]ation$|api[_-]?key$|^key$|subscription-key$|(?:auth|access|secret|id|"
@@ -67,6 +68,22 @@ def access_of(config: EndpointConfig) -> Access:
     return Access(read["headers"], read["query"], tuple(secrets))
 
 
+def filled(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with what the environment holds in the place of each `{env: NAME}`. Raises `CallFailed` naming a variable that is
+    not set."""
+    return {name: _filled(name, value, []) for name, value in body.items()}
+
+
+def _filled(place: str, value: Any, secrets: list[Secret]) -> Any:
+    if isinstance(value, list):
+        return [_filled(place, part, secrets) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) == {"env"} and isinstance(value["env"], str):
+        return _value("extra_body", place, FromEnvironment(env=value["env"]), secrets)
+    return {name: _filled(f"{place}.{name}", part, secrets) for name, part in value.items()}
+
+
 def _value(part: str, name: str, value: str | FromEnvironment, secrets: list[Secret]) -> str:
     if isinstance(value, str):
         if _AUTHENTICATES.search(name):
@@ -81,11 +98,17 @@ def _value(part: str, name: str, value: str | FromEnvironment, secrets: list[Sec
 
 
 def secrets_of(config: EndpointConfig) -> tuple[Secret, ...]:
-    """The secrets among a config's headers and query, as far as they are there."""
-    try:
-        return access_of(config).secrets
-    except CallFailed:
-        return ()
+    """The secrets among a config's headers, query, body and address, as far as they are there."""
+    found: list[Secret] = []
+    with contextlib.suppress(CallFailed):
+        found += access_of(config).secrets
+    if isinstance(config, HttpConfig):
+        with contextlib.suppress(CallFailed):
+            _filled("", config.extra_body, found)
+    if isinstance(config, RemoteConfig) and isinstance(config.base_url, FromEnvironment):
+        url = os.environ.get(config.base_url.env, "").strip().rstrip("/")
+        found += [Secret(part) for part in (url, *urlsplit(url).path.split("/")) if len(part) >= SHORTEST_HIDDEN]
+    return tuple(found)
 
 
 def without_variables(client: Any, library: str, base_url: str, access: Access) -> Any:

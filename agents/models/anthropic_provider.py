@@ -14,7 +14,7 @@ from typing import Any
 
 from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Message, Model
-from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config
+from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config, shown_address
 from agents.models.effort import anthropic_effort, merged
 from agents.models.endpoint import (
     Answer,
@@ -28,7 +28,7 @@ from agents.models.limits import shared_limit
 from agents.models.openai_provider import missing_key
 from agents.models.refusals import extra_of
 from agents.models.reply import Content, content_of, finish_of
-from agents.models.secrets import key_from
+from agents.models.secrets import hide, key_from
 from agents.models.told import broken_off, told_error
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
 from agents.models.usage import count, usage_of
@@ -57,7 +57,7 @@ class AnthropicClient:
         import anthropic
 
         if self.secret is None and self.needs_key:
-            raise missing_key(self.key_variable, self.base_url)
+            raise missing_key(self.key_variable, hide(self.base_url, self.hidden))
         access = access_of(self.config)
         client = anthropic.AsyncAnthropic(
             base_url=self.base_url,
@@ -200,11 +200,12 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
     checked = read_config(AnthropicConfig, name, config)
     base_url = base_url_for(checked, name, "ANTHROPIC_BASE_URL", DEFAULT_URL)
+    shown = shown_address(checked, base_url)
     local = is_local(base_url)
     variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
     client = AnthropicClient(checked, base_url, variable, needs_key=bool(variable))
     key = "+".join(secret.fingerprint() for secret in client.hidden)
-    limit = shared_limit(base_url, key, *concurrency_of(checked, local))
+    limit = shared_limit(shown, key, *concurrency_of(checked, local))
     return EndpointModel(
-        name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
+        name, checked, client, limit, base_url=base_url, shown=shown, refusals=shared_refusals(shown, checked.model)
     )

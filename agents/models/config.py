@@ -13,16 +13,17 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeInt,
+    PlainValidator,
     PositiveFloat,
     PositiveInt,
     ValidationError,
 )
 
+from agents.models.pasted import pasted_problems, warn_of_pasted
 from harness.errors import BadInput, nearest
 
 Config = TypeVar("Config", bound="ModelConfig")
@@ -136,11 +137,20 @@ class FromEnvironment(_Part):
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
+def _address(value: Any) -> str | FromEnvironment:
+    if isinstance(value, str):
+        return plain_url(value)
+    try:
+        return FromEnvironment.model_validate(value)
+    except ValidationError:
+        raise ValueError("must be an http:// or https:// address, or {env: NAME}") from None
+
+
 class HttpConfig(EndpointConfig):
     """What everything spoken to over HTTP understands."""
 
     extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
-    """Sent with every request as it is: options of the endpoint that this project does not know."""
+    """Sent with every request as it is: options of the endpoint that this project does not know. A secret as `{env: NAME}`."""
 
 
 class RemoteConfig(HttpConfig):
@@ -153,7 +163,8 @@ class RemoteConfig(HttpConfig):
     ca: str | None = None
     """A file of certificates (PEM) to trust for this address; $SSL_CERT_FILE when left out."""
 
-    base_url: Annotated[str, AfterValidator(plain_url)] | None = None
+    base_url: Annotated[str | FromEnvironment, PlainValidator(_address)] | None = None
+    """`{env: NAME}` where it is not to be written anywhere; `$NAME` then stands for it in records."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The name of the environment variable that holds the key, not the key."""
 
@@ -250,9 +261,14 @@ def read_config(kind: type[Config], name: str, config: Mapping[str, Any]) -> Con
     """The checked config of the model `name`. Raises `BadInput` naming every field that is wrong, what was
     expected there, and the nearest right name of an unknown key; never the value that was given."""
     try:
-        return kind.model_validate(dict(config))
+        checked = kind.model_validate(dict(config))
     except ValidationError as error:
         problems = [_problem(kind, details) for details in error.errors(include_input=False, include_url=False)]
+    else:
+        problems = pasted_problems(checked)
+        if not problems:
+            warn_of_pasted(name, checked)
+            return checked
     raise BadInput(f"model {name!r}: " + "; ".join(problems))
 
 
@@ -284,14 +300,26 @@ def _fields_at(kind: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def base_url_for(config: RemoteConfig, name: str, variable: str, default: str) -> str:
-    """The address from the config, else from the environment variable, else the default."""
-    if config.base_url:
-        return config.base_url
-    from_environment = os.environ.get(variable)
+    """The address from the config, or the variable it names, else from the provider's variable, else the default."""
+    given = config.base_url
+    if isinstance(given, str):
+        return given
+    if isinstance(given, FromEnvironment):
+        variable = given.env
+    from_environment = os.environ.get(variable, "").strip()
     if not from_environment:
+        if given is not None:
+            raise BadInput(
+                f"model {name!r}: the environment variable {variable} is not set; it has to hold `base_url`."
+            )
         return default
     try:
         return plain_url(from_environment)
     except ValueError as error:
         problem = str(error)
     raise BadInput(f"model {name!r}: the address in ${variable} {problem}.")
+
+
+def shown_address(config: RemoteConfig, base_url: str) -> str:
+    """The address as records and messages may have it."""
+    return f"${config.base_url.env}" if isinstance(config.base_url, FromEnvironment) else base_url

@@ -134,13 +134,16 @@ class EndpointModel:
         *,
         base_url: str | None,
         refusals: Refusals,
+        shown: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`shown`: the address as records may have it, where that is not `base_url`."""
         self.name = name
         self.provider = config.provider
         self.model = config.model
         self.revision = config.revision
-        self.base_url = base_url
+        self.base_url = shown or base_url
+        self._address = base_url
         self.limit = limit
         self.reasoning = config.reasoning
         """How reasoning is marked in its texts; False: they are taken as they are."""
@@ -154,18 +157,18 @@ class EndpointModel:
         check_effort(name, config, base_url, config.reasoning_effort)
         self._config = config
         self._client = client
-        self._label = base_url or f"{config.provider}:{config.model}"
+        self._label = self.base_url or f"{config.provider}:{config.model}"
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price, base_url)
         self._sleep = sleep
-        self._room = _room_of(config, base_url or "", name)
+        self._room = _room_of(config, self.base_url or "", name)
         self._manner = Manner(config, refusals, self._room, self._pause)
         name_endpoint(self._label, name)
         self._said_misplaced = False
         self._template_opens = False
         self._quota_said = ""
         """What the endpoint said when its quota was last used up."""
-        self._where = base_url or "this machine"
+        self._where = self.base_url or "this machine"
 
     async def _pause(self, seconds: float) -> None:
         await self._sleep(seconds)
@@ -375,7 +378,7 @@ class EndpointModel:
 
     def check_effort(self, effort: str | None) -> None:
         """Raise `BadInput` where the `reasoning_effort` of a role has no meaning for this model."""
-        check_effort(self.name, self._config, self.base_url, effort)
+        check_effort(self.name, self._config, self._address, effort)
 
     def _say_misplaced(self) -> None:
         if not self._said_misplaced:

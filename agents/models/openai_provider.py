@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Model
-from agents.models.config import HttpConfig, OpenAIConfig, base_url_for, is_local, read_config
+from agents.models.config import HttpConfig, OpenAIConfig, base_url_for, is_local, read_config, shown_address
 from agents.models.effort import chat_effort, merged
 from agents.models.endpoint import (
     Answer,
@@ -20,7 +20,7 @@ from agents.models.failures import CallFailed, broken_answer
 from agents.models.limits import shared_limit
 from agents.models.refusals import extra_of
 from agents.models.reply import Content, content_of, finish_of, joined, reasoning_beside
-from agents.models.secrets import Secret, key_from
+from agents.models.secrets import Secret, hide, key_from
 from agents.models.structured import is_strict
 from agents.models.told import broken_off, told_error
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
@@ -56,7 +56,7 @@ class OpenAIClient:
         import openai
 
         if self.secret is None and self.needs_key:
-            raise missing_key(self.key_variable, self.base_url)
+            raise missing_key(self.key_variable, hide(self.base_url, self.hidden))
         access = access_of(self.config)
         client = openai.AsyncOpenAI(
             base_url=self.base_url,
@@ -214,14 +214,15 @@ def make(name: str, config: Mapping[str, Any]) -> Model:
     """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
     checked = read_config(OpenAIConfig, name, config)
     base_url = base_url_for(checked, name, "OPENAI_BASE_URL", DEFAULT_URL)
+    shown = shown_address(checked, base_url)
     local = is_local(base_url)
     # A local server gets no key that was meant for someone else, unless the config says so.
     variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
     client = _client_of(checked)(checked, base_url, variable, needs_key=bool(variable))
     key = "+".join(secret.fingerprint() for secret in client.hidden)
-    limit = shared_limit(base_url, key, *concurrency_of(checked, local))
+    limit = shared_limit(shown, key, *concurrency_of(checked, local))
     model = EndpointModel(
-        name, checked, client, limit, base_url=base_url, refusals=shared_refusals(base_url, checked.model)
+        name, checked, client, limit, base_url=base_url, shown=shown, refusals=shared_refusals(shown, checked.model)
     )
     if checked.api != "chat":
         model.options = {**model.options, "api": checked.api}

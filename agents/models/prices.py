@@ -79,7 +79,9 @@ def configured_price(config: Mapping[str, Any]) -> Price | None:
     provider = str(config.get("provider"))
     override = PriceConfig.model_validate(config["price"]) if config.get("price") else None
     variable, own = VENDORS.get(provider, ("", ""))
-    base_url = config.get("base_url") or os.environ.get(variable) or own
+    given = config.get("base_url")
+    given = os.environ.get(str(given.get("env")), "-") if isinstance(given, Mapping) else given
+    base_url = given or os.environ.get(variable) or own
     return price_of(provider, str(config.get("model", "")), override, base_url or None)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
+from agents.models.access import filled
 from agents.models.base import ChatRequest
 from agents.models.config import EndpointConfig, HttpConfig
 from agents.models.failures import CallFailed
@@ -162,8 +163,8 @@ def extra_body_of(config: EndpointConfig) -> dict[str, Any]:
 
 
 def extra_of(config: EndpointConfig, how: How) -> dict[str, Any]:
-    """Those of them that an attempt sends."""
-    return {name: value for name, value in extra_body_of(config).items() if name not in how.without}
+    """Those of them that an attempt sends, with what the environment holds. Raises `CallFailed`."""
+    return filled({name: value for name, value in extra_body_of(config).items() if name not in how.without})
 
 
 def _roles_repeat(request: ChatRequest) -> bool:
