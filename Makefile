@@ -15,7 +15,7 @@ viewer: $(VENV)/.viewer
 	@$(BIN)/harness viewer $(RUN)
 
 test: $(VENV)/.dev
-	@tools/timed "make test" $(BIN)/python -m pytest -q --durations=10
+	@tools/timed "make test" $(BIN)/python -m pytest -q -n auto --durations=10
 
 ci: $(VENV)/.dev vllm browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
