@@ -173,6 +173,45 @@ def startup(_: argparse.Namespace, rounds: int = 9) -> None:
     for name, values in got.items():
         ratio = statistics.median(values) / statistics.median(got["python -c pass"])
         print(f"  {name:20s} {statistics.median(values):6.3f} s ({min(values):.3f})  {ratio:.2f} ×")
+    reading()
+
+
+READING = {
+    "list": ("list",),
+    "show": ("show", "results/demo"),
+    "leaderboard": ("leaderboard", "results/demo"),
+    "compare": ("compare", "results/demo"),
+    "check": ("check", "--baseline", "results/demo", "--candidate", "results/demo"),
+    "run --dry-run": ("run", "experiments/demo.yaml", "--dry-run"),
+}
+
+
+def reading(rounds: int = 5) -> None:
+    """CPU seconds, all threads together, of the commands that read the demonstration run, and of what they cannot do without:
+    Python with pandas."""
+    ways = {"python -c 'import pandas'": ("-c", "import pandas")}
+    ways |= {f"harness {name}": ("-m", "harness.cli", *command) for name, command in READING.items()}
+    got: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, command in ways.items():
+            got[name].append(cpu_seconds(*command))
+    print(
+        f"commands on the demonstration run: CPU, median (best) of {rounds} rounds in turn; the goal is at most 0.7 s"
+    )
+    for name, values in got.items():
+        print(f"  {name:26s} {statistics.median(values):6.3f} s ({min(values):.3f})")
+
+
+def cpu_seconds(*command: str) -> float:
+    """What a process of this Python uses. Raises `SystemExit` with its output where it fails."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen([sys.executable, *command], stdout=out, stderr=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 4):
+            out.seek(0)
+            raise SystemExit(out.read().decode())
+    return usage.ru_utime + usage.ru_stime
 
 
 BARE_CALL = """

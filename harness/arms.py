@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
 from harness.errors import BadInput, nearest
 from harness.experiment import AXES, SEPARATOR
 from harness.leaks import task_hash
-from harness.ledger import Ledger, ledger_of
+from harness.ledger import COLUMNS, TURNS, Ledger, ledger_of
 from harness.soundness import DAMAGED, check_run, damaged
 from harness.statistics import Outcomes, Pairs, pair
 from harness.store import EPISODES, MANIFEST, read_manifest
@@ -102,9 +103,13 @@ def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: s
     manifest = read_manifest(folder)
     name = name or str(manifest["run"])
     arms = {}
+    table = table if table.empty else table.iloc[_in_order(table)]
+    places = {} if table.empty else table.groupby("cell", observed=True, sort=False).indices
+    needed, outcomes = (table, {}) if table.empty else (table[list(NEEDED)], _columns(table))
     for cell, entry in manifest["cells"].items():
-        here = table[table["cell"] == cell] if not table.empty else table
-        needs_judge = bool(len(here)) and bool(here["needs_judge"].any())
+        place = places.get(cell, np.zeros(0, np.intp))
+        here = needed.iloc[place]
+        needs_judge = bool(here["needs_judge"].any()) if len(here) else False
         metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
         facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
         arms[cell] = Arm(
@@ -114,7 +119,7 @@ def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: s
             metric,
             facts,
             under_test(manifest, cell),
-            _rows(here, metric["success_at"]),
+            _rows({name: values[place] for name, values in outcomes.items()}, metric["success_at"]),
             ledger_of(ledger_counts(here)),
         )
     return Arms(name, folder, fingerprint(folder), arms)
@@ -140,26 +145,32 @@ def refuse_copies(runs: list[Path]) -> None:
         seen[mark] = run
 
 
-def _rows(table: pd.DataFrame, success_at: float) -> pd.DataFrame:
-    if table.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, EPISODE)})
-    table = table.iloc[_in_order(table)]
-    goal, verified = _number(table, "goal"), _number(table, "success")
-    success = verified.where(verified.notna(), (goal >= success_at).astype(float)).where(goal.notna())
-    found: dict[str, Any] = {
-        name: table[name].astype(object).to_numpy() for name in ("task_id", "group", "missing", EPISODE)
-    }
-    found |= {name: table[name].to_numpy() for name in ("order", "repeat", "seed")}
-    found |= {"goal": goal, "success": success, "overall": _number(table, "overall"), "usd": _number(table, "usd")}
-    found["tokens"] = _number(table, "prompt_tokens") + _number(table, "completion_tokens")
-    # texts as plain objects: they are looked at one by one
-    columns = {
-        name: pd.Series(np.asarray(found[name]), dtype=object if name in TEXTS else None) for name in (*ROW, EPISODE)
-    }
-    return pd.DataFrame(columns)
-
-
 TEXTS = ("task_id", "group", "missing", EPISODE)
+NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS))
+"""Columns of an arm's episodes beside its outcomes."""
+
+
+def _columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """The columns of `ROW` and `EPISODE` over a whole run's episodes. Texts are plain objects: they are looked at one by
+    one. `success` is what was verified, NaN where that is not known."""
+    numbers = ("goal", "success", "overall", "usd", "prompt_tokens", "completion_tokens")
+    found: dict[str, NDArray[Any]] = {name: table[name].astype(object).to_numpy() for name in TEXTS}
+    found |= {name: table[name].to_numpy() for name in ("order", "repeat", "seed")}
+    found |= {name: _number(table, name).to_numpy() for name in numbers}
+    found["tokens"] = found.pop("prompt_tokens") + found.pop("completion_tokens")
+    return {name: found[name] for name in (*ROW, EPISODE)}
+
+
+def _rows(outcomes: Mapping[str, NDArray[Any]], success_at: float) -> pd.DataFrame:
+    """One arm's outcomes; an episode that nobody verified is a success at `success_at`."""
+    if not outcomes or not len(outcomes["goal"]):
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, EPISODE)})
+    goal, verified = outcomes["goal"], outcomes["success"]
+    success = np.where(np.isnan(verified), (goal >= success_at).astype(float), verified)
+    found = {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}
+    return pd.DataFrame(
+        {name: pd.Series(each, dtype=object if name in TEXTS else None) for name, each in found.items()}
+    )
 
 
 def _in_order(table: pd.DataFrame) -> Any:

@@ -6,7 +6,9 @@ readers read the answers is part of it, so that a new run is never mixed with on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -113,9 +115,16 @@ def environment_options(name: str, options: Mapping[str, Any]) -> Json:
     if name not in environments.REGISTRY.builtin:
         return dict(options)
     try:
-        made: Any = environments.make(name, options)
-    except BadInput:
+        return dict(_without_defaults(name, json.dumps(options)))
+    except (BadInput, TypeError):  # TypeError: no JSON, so no config's
         return dict(options)
+
+
+@lru_cache(maxsize=64)
+def _without_defaults(name: str, given: str) -> Json:
+    """`environment_options` of a built-in environment; `given`: its options as JSON. Raises `BadInput` for wrong ones."""
+    options = json.loads(given)
+    made: Any = environments.make(name, options)
     plain: Json = made.options.model_dump(mode="json", exclude_defaults=True)
     return {key: value for key, value in plain.items() if not _is_settled_so(name, options, key, made)}
 

@@ -21,7 +21,7 @@ from harness.money import price_text
 from harness.spreadsheets import harmless_table
 from harness.store import read_manifest
 from harness.targets import Target
-from leaderboard.ranks import MIN_COVERAGE, ranked_table
+from leaderboard.ranks import MIN_COVERAGE, Loaded, load_runs, ranked
 from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
 
 Texts = dict[str, str]
@@ -103,9 +103,10 @@ def print_leaderboard(
     min_coverage: float = MIN_COVERAGE,
     *,
     raw: bool = False,
-) -> None:
-    """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`."""
-    table = ranked_table(runs, judge, min_coverage)
+) -> list[Loaded]:
+    """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`. Returns what was read."""
+    loaded = load_runs(runs, judge)
+    table = ranked(loaded, min_coverage)
     if form == "csv":
         (table if raw else harmless_table(table)).to_csv(sys.stdout, index=False)
     elif form == "json":
@@ -125,6 +126,7 @@ def print_leaderboard(
         note = mixed_readers(map(read_manifest, runs))
         if note:
             say(console, note)
+    return loaded
 
 
 def _add_shares(rows: Sequence[Texts], table: pd.DataFrame) -> Texts:

@@ -62,20 +62,19 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
     """A run's ranking, how its models' replies were read, and why things failed; or one episode."""
     console = Console()
     if episode is None:
-        from harness.arms import load_run
         from harness.commands.interface import print_ledgers
         from harness.commands.ranking import print_leaderboard
 
         manifest = check_run(run)
         say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
-        print_leaderboard([run], "table", None, console)
+        (loaded,) = print_leaderboard([run], "table", None, console)
         rows = latest_episodes(run).values()
         for line in cost_lines(run):
             say(console, line)
         say(console, as_called(f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:"))
         for row in list(rows)[:10]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
-        print_ledgers(console, load_run(run).arms)
+        print_ledgers(console, loaded.arms.arms)
         say_failures(console, run)
         return 0
     from harness.commands.showing import show_episode

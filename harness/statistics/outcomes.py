@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.errors import BadInput
@@ -36,6 +35,8 @@ class Outcomes:
             raise BadInput("tasks, seeds and values must be three lists of one length")
         if np.isinf(kept.values).any():
             raise BadInput("a value is infinite; give None for an episode without a score")
+        import pandas as pd  # not at the top: a forecast needs none, and its import takes long
+
         double = pd.MultiIndex.from_arrays([kept.tasks, kept.seeds]).duplicated()
         if double.any():
             first = int(np.flatnonzero(double)[0])
@@ -68,6 +69,8 @@ class Pairs:
 
 def pair(a: Outcomes, b: Outcomes) -> Pairs:
     """Lay two arms side by side. A key that only one of them has is kept, with NaN for the other."""
+    import pandas as pd
+
     if np.array_equal(a.seeds, b.seeds) and np.array_equal(a.tasks, b.tasks):
         order = pd.MultiIndex.from_arrays([a.tasks, a.seeds]).argsort()
         return Pairs(a.tasks[order], a.seeds[order], a.values[order], b.values[order])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 RESIDUAL = "residual"
@@ -42,6 +41,8 @@ def variance_split(
         raise ValueError(f"{RESIDUAL!r} is the name of the rest, give the factor another")
     if y.size < 2 or not np.isfinite(y).all():
         raise ValueError("a variance split needs 2 values or more, all finite")
+    import pandas as pd  # not at the top: a forecast needs none, and its import takes long
+
     codes = {name: pd.factorize(np.asarray(labels), sort=True)[0] for name, labels in factors.items()}
     varied = [name for name, code in codes.items() if code.max() > 0]
     grids = [codes[name] for name in varied] + [np.zeros(y.size, dtype=np.int64)]
