@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.commands import export, models, spread, train, viewer
+from harness.commands import export, models, repair, spread, train, viewer
 from harness.errors import BadInput, Damaged, HarnessError
 from harness.invocation import as_called
 from harness.spreadsheets import RAW_HELP
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_parser(commands)
     models.add_parser(commands)
     export.add_parser(commands)
+    repair.add_parser(commands)
     viewer.add_parser(commands)
     return top
 

@@ -31,7 +31,7 @@ def check_run(folder: Path) -> dict[str, Any]:
     for name in KINDS:
         refuse_irregular(folder / name)
         columns = index_columns(folder / name)
-        for row, problem in _problems(name, columns, manifest):
+        for row, problem in problems_of(name, columns, manifest):
             offset = int(columns.numbers("offset")[row])
             raise unreadable(folder / name, offset, problem)
     return manifest
@@ -63,7 +63,7 @@ def left_out(run: Path, error: Exception) -> str:
     return f"{run} is left out: {damaged(run, error)}"
 
 
-def _problems(file: str, columns: Columns, manifest: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+def problems_of(file: str, columns: Columns, manifest: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """(row, what is wrong with it), of the index's columns."""
     for name, kind in columns.schema.items():
         if kind == "text":

@@ -205,7 +205,9 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
         value = from_json(line, cache_strings="keys")  # twice as fast as json.loads on records
     except ValueError:
         try:
-            value = json.loads(line)  # what only this one reads (half characters), and the words of the error
+            value = json.loads(
+                line.decode("utf-8", "surrogatepass")
+            )  # what only this one reads (half characters), and the words of the error
         except (ValueError, RecursionError) as error:
             raise unreadable(path, offset, str(error)) from None
     if not isinstance(value, dict):
