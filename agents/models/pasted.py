@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _CERTAIN = re.compile(
     r"^\s*(?i:bearer)\s+(?!sk-no-key)\S{8,}\s*$|^\s*(?i:basic)\s+(?=\S*[A-Z0-9=])\S{8,}\s*$"
     r"|\bsk-(?!no-key)[A-Za-z0-9_-]{8,}"
-    r"|\b(?:gh[pousr]_|github_pat_|hf_|gsk_|xai-|glpat-|nvapi-|pplx-|r8_|xox[bp]-)[A-Za-z0-9_-]{16,}"
+    r"|\b(?:gh[pousr]_|github_pat_|hf_|gsk_|glpat-|nvapi-|r8_|xox[bp]-)[A-Za-z0-9_-]{16,}|\b(?:xai|pplx)-[A-Za-z0-9]{20,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 """Forms that nothing but a key has."""

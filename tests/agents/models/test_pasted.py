@@ -66,6 +66,7 @@ def test_what_may_be_a_key_is_warned_about_once(
         {"extra_body": {"usage": {"include": True}, "provider": {"order": ["Azure"]}, "note": "basic information"}},
         {"base_url": "https://my-resource.openai.azure.com/openai/deployments/gpt-4o-mini/v1"},
         {"extra_body": {"api_key": "sk-no-key-required"}},
+        {"base_url": "http://127.0.0.1:9/xai-usage-without-reasoning/v1"},
     ],
 )
 def test_everything_else_is_taken_in_silence(change: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
