@@ -94,6 +94,7 @@ class Appender:
             raise StoreFull(
                 f"can not write to {self.path} any more: an earlier write broke off. Run the same command again."
             )
+        self._refuse_if_gone()
         try:
             data = memoryview(b"".join(lines))
             while data:
@@ -111,6 +112,16 @@ class Appender:
             self.size += len(line)
         return offsets
 
+    def _refuse_if_gone(self) -> None:
+        """Raise `StoreFull` where the file is not at its place any more: what is written there would be lost, or lie where
+        nobody looks for it."""
+        try:
+            there: os.stat_result | None = os.lstat(self.path)
+        except OSError:
+            there = None
+        if there is None or not os.path.samestat(there, os.fstat(self._file.fileno())):
+            raise gone(self.path)
+
     def _cut_back(self) -> None:
         """Cut off what a failed write left behind the last whole line."""
         try:
@@ -120,6 +131,14 @@ class Appender:
 
     def close(self) -> None:
         self._file.close()
+
+
+def gone(path: Path) -> StoreFull:
+    """The error for a file of a run that was there when the run began."""
+    return StoreFull(
+        f"{path} was moved or deleted under the run, which ends here. Put the folder {path.parent} back where it was and run "
+        "the same command again: what is in it counts."
+    )
 
 
 def encode(record: BaseModel) -> bytes:
@@ -259,10 +278,13 @@ def _line_number(path: Path, offset: int) -> int:
 
 
 def read_line(path: Path, offset: int) -> dict[str, Any]:
-    """The record at a byte offset, as plain JSON."""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        return decode(path, offset, file.readline())
+    """The record at a byte offset, as plain JSON. Raises `StoreFull` where the file is gone."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return decode(path, offset, file.readline())
+    except FileNotFoundError:
+        raise gone(path) from None
 
 
 def read_record(path: Path, offset: int, kind: type[RecordT]) -> RecordT:

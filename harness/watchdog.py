@@ -18,6 +18,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any
 
+from harness.deadlines import STOPPED
 from harness.errors import EpisodeError
 
 
@@ -100,7 +101,11 @@ class Watchdog:
                     self._say(f"waiting long: {line}")
 
     def _watch_loop(self) -> None:
+        looked = time.monotonic()
         while not self._ended.wait(self._rest):
+            if time.monotonic() - looked > self._rest + STOPPED:
+                self._beat = time.monotonic()  # this process did not run: nothing was blocked
+            looked = time.monotonic()
             blocked = time.monotonic() - self._beat
             if blocked <= self._seconds:
                 self._said = None

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -485,3 +486,33 @@ def test_retry_failed_takes_a_reason_and_never_the_experiments_file(shell: Shell
     assert "0 of 4 planned" in (shell("run", shell.config(), *where) and shell.out)
     assert shell("run", *where, "--retry-failed", shell.config()) == 0
     assert "4 of 4 planned" in shell.out
+
+
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_results_folder_that_goes_away_under_a_run_ends_it_with_a_sentence(shell: Shell, what: str) -> None:
+    results = shell.folder / "results"
+    calls = 0
+
+    def go(request: ChatRequest) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 12:
+            if what == "deleted":
+                shutil.rmtree(results)
+            else:
+                results.rename(shell.folder / "elsewhere")
+            if what == "replaced":
+                shutil.copytree(shell.folder / "elsewhere", results)
+        return play_or_judge(request)
+
+    BEHAVIOUR.update(actor=go, strategist=go)
+    config = shell.config(limits={"episodes_at_once": 1})
+    assert shell("run", config, "--name", "run") == 4
+    assert "results/run/episodes.jsonl was moved or deleted under the run, which ends here" in shell.err
+    assert shell.err.count("moved or deleted") == 1
+    if what == "moved":
+        assert not results.exists(), "nothing new was begun where the folder was"
+        (shell.folder / "elsewhere").rename(results)
+        BEHAVIOUR.clear()
+        assert shell("run", config, "--name", "run") == 0
+        assert "4 of 4 planned episodes finished" in shell.out

@@ -4,10 +4,11 @@ time."""
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from harness.deadlines import Deadline, allow, waiting
+from harness.deadlines import BEAT, Deadline, allow, waiting
 from tests.harness.virtual_time import run_virtually
 
 
@@ -148,3 +149,74 @@ def test_a_cancellation_from_outside_is_not_a_passed_limit() -> None:
         assert not limit.passed
 
     run_virtually(stop())
+
+
+def stop(seconds: float) -> None:
+    """The process does not run for so long: the clock goes on, and nothing else does."""
+    loop: Any = asyncio.get_running_loop()
+    loop.now += seconds
+
+
+@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize("at", [0.5, 10.0, 99.0, 299.5])
+def test_no_time_passes_while_the_process_is_stopped(grows: bool, at: float) -> None:
+    async def turn() -> float:
+        async with Deadline(3600, grows=grows), Deadline(300, grows=grows) as limit:
+            await asyncio.sleep(at)
+            stop(8 * 3600)
+            await asyncio.sleep(0)
+            await asyncio.sleep(299.9 - at)
+            return limit.left()
+
+    assert 0 < run_virtually(turn()) <= 2 * BEAT
+
+
+def test_a_limit_still_cuts_after_the_process_was_stopped() -> None:
+    async def turn() -> float:
+        limit = Deadline(300, grows=False)
+
+        async def work() -> None:
+            async with limit:
+                await asyncio.sleep(100)
+                stop(1000)
+                await asyncio.sleep(10_000)
+
+        with pytest.raises(TimeoutError):
+            await work()
+        assert limit.passed
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(turn()) == pytest.approx(1300, abs=2 * BEAT)
+
+
+def test_a_limit_that_begins_after_a_stop_gets_nothing_back() -> None:
+    async def turn() -> float:
+        async with Deadline(3600, grows=False):
+            await asyncio.sleep(1)
+            stop(500)
+            async with Deadline(300, grows=False) as limit:
+                await asyncio.sleep(5)
+                return limit.left()
+
+    assert run_virtually(turn()) == pytest.approx(295)
+
+
+def test_a_loop_that_is_merely_late_gives_nothing_back() -> None:
+    async def turn() -> float:
+        async with Deadline(300, grows=False) as limit:
+            for _ in range(10):
+                await asyncio.sleep(5)
+                stop(2.5)
+            return limit.left()
+
+    assert run_virtually(turn()) == pytest.approx(225)
+
+
+def test_a_loop_without_limits_has_no_beat() -> None:
+    async def turn() -> int:
+        async with Deadline(300, grows=False):
+            await asyncio.sleep(5)
+        loop: Any = asyncio.get_running_loop()
+        return sum(not timer.cancelled() for timer in loop._scheduled)
+
+    assert run_virtually(turn()) == 0
