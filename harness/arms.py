@@ -269,6 +269,8 @@ def _task_hashes(arm: Arm) -> set[str]:
 
 
 def _seed_lines(a: Arm, b: Arm) -> list[str]:
+    if same_keys(a, b) and np.array_equal(a.rows["seed"].to_numpy(), b.rows["seed"].to_numpy()):
+        return []
     both = a.rows.merge(b.rows, on=KEY, suffixes=("_a", "_b"))
     unlike = both[both["seed_a"] != both["seed_b"]]
     return [

@@ -15,7 +15,6 @@ from typing import Any
 
 from environments.base import UNREADABLE
 from harness.records import CallRecord, TurnRecord
-from harness.strategy_text import read_strategy
 
 Row = Mapping[str, Any]
 KINDS = ("asked_again", "unreadable", "empty_or_cut", "refused", "mended", "answer_in_reasoning")
@@ -208,6 +207,8 @@ def is_empty_or_cut(call: Row) -> bool:
 
 def _cut_behind_the_strategy(text: str) -> bool:
     """Whether the line that was read as the strategy is not the text's last."""
+    from harness.strategy_text import read_strategy  # its patterns take a while to be made
+
     strategy, lines = read_strategy(text), text.strip().splitlines()
     return strategy is not None and len(lines) > 1 and strategy not in lines[-1]
 

@@ -208,7 +208,9 @@ def ledger_counts(table: pd.DataFrame) -> Row:
     not know."""
     if table.empty:
         table = pd.DataFrame(columns=EMPTY_COLUMNS)
-    counts = {name: _total(table, name) for name in COLUMNS if name not in (TURNS, NO_EFFECT)}
+    names = [name for name in COLUMNS if name not in (TURNS, NO_EFFECT)]
+    sums = table[names].to_numpy(dtype=float).sum(axis=0).tolist()  # NaN where one value is not known
+    counts = {name: None if total != total else total for name, total in zip(names, sums, strict=True)}
     told = table[NO_EFFECT].dropna().astype(float)
     effects = float(told.sum()) if len(told) or table.empty else None
     found = {**counts, TURNS: float(table["n_turns"].sum()), NO_EFFECT: effects}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import regex
 
@@ -51,8 +52,10 @@ PICTOGRAPHS = (
 others out of the property, so the version is written down here."""
 
 
-def _full_grammar() -> regex.Pattern[str]:
-    """The grammar over all of Unicode. Classes are Unicode 9's (Lucene 9.5): later changes are taken back."""
+@cache
+def _full_word() -> regex.Pattern[str]:
+    """The grammar over all of Unicode, made when a text first needs it. Classes are Unicode 9's (Lucene 9.5): later changes
+    are taken back."""
     later_letters = (
         r"\u02C2-\u02C5\u02D2-\u02D7\u02DE\u02DF\u02E5-\u02EB\u02ED\u02EF-\u02FF\u055A-\u055C\u055E\u058A"
         r"\u05F3\uA708-\uA716\uA720\uA721\uA789\uA78A\uAB5B"
@@ -86,9 +89,6 @@ def _full_grammar() -> regex.Pattern[str]:
     return regex.compile(rf"{word}|{emoji}|{asian}", regex.VERSION1)
 
 
-_FULL_WORD = _full_grammar()
-
-
 _STRETCH = re.compile(r"[^ \t\n\r\f\v]*[^\x00-\x7f][^ \t\n\r\f\v]*")
 """A stretch between blanks that is not all ASCII. No rule of the grammar reaches across a blank, so only these
 stretches need the slow pattern."""
@@ -102,7 +102,7 @@ def tokens(text: str) -> list[str]:
         for stretch in _STRETCH.finditer(text):
             start, end = stretch.span()
             found += _ASCII_WORD.findall(text, done, start)
-            found += _FULL_WORD.findall(text, start, end)
+            found += _full_word().findall(text, start, end)
             done = end
     found += _ASCII_WORD.findall(text, done)
     # 127 letters are at most 254 UTF-16 units: the scanner's window matters only beyond
@@ -114,7 +114,7 @@ def tokens(text: str) -> list[str]:
 def _cut_tokens(text: str) -> Iterator[str]:
     """The tokens of a text, scanned through a window of 255 UTF-16 units as Lucene's scanner does."""
     position = 0
-    pattern = _ASCII_WORD if text.isascii() else _FULL_WORD
+    pattern = _ASCII_WORD if text.isascii() else _full_word()
     while (found := pattern.search(text, position)) is not None:
         end = _window_end(text, found.start())
         match = pattern.match(text, found.start(), end)

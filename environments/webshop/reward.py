@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from rapidfuzz import fuzz
@@ -34,7 +34,11 @@ COLOURS: tuple[str, ...] = tuple(
 """The original's colour names in its order: the first one found in a text stands for it."""
 
 _LATIN_1_UPPER_HALF = dict.fromkeys(range(128, 256))
-_WHOLE_COLOUR = {colour: re.compile(rf"\b{re.escape(colour)}\b") for colour in COLOURS}
+
+
+@cache
+def _whole_colour(colour: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(colour)}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def normalise_colour(option: Option, whole_words: bool = False) -> Option:
     """
     for colour in COLOURS:
         if whole_words and isinstance(option, str):
-            if _WHOLE_COLOUR[colour].search(option):
+            if _whole_colour(colour).search(option):
                 return colour
         elif colour in option:
             return colour

@@ -15,7 +15,7 @@ ASCII_TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_si
 
 @given(ASCII_TEXTS)
 def test_the_short_grammar_for_ascii_finds_what_the_full_one_finds(text: str) -> None:
-    assert analysis._ASCII_WORD.findall(text) == analysis._FULL_WORD.findall(text)
+    assert analysis._ASCII_WORD.findall(text) == analysis._full_word().findall(text)
 
 
 MIXED_TEXTS = st.text(
@@ -26,7 +26,7 @@ MIXED_TEXTS = st.text(
 
 @given(MIXED_TEXTS)
 def test_texts_in_several_scripts_may_be_cut_at_blanks(text: str) -> None:
-    assert tokens(text) == analysis._FULL_WORD.findall(text)
+    assert tokens(text) == analysis._full_word().findall(text)
 
 
 @pytest.mark.parametrize(
