@@ -199,3 +199,23 @@ def test_a_newer_version_is_named_wherever_something_is_read(shell: Shell, runs:
 def test_a_copy_is_still_refused(shell: Shell, runs: Path) -> None:
     shutil.copytree(runs / "run", runs / "copy")
     assert shell("leaderboard", "results") == 2
+
+
+def test_a_strategists_kind_that_is_not_installed_here_is_shown_by_its_name(shell: Shell, runs: Path) -> None:
+    for file in (MANIFEST, EPISODES):
+        text = (runs / "run" / file).read_text()
+        config_names = text.replace('"kind": "vanilla"', '"kind": "theirs"').replace("| vanilla", "| theirs")
+        (runs / "run" / file).write_text(config_names.replace('"strategist":"vanilla"', '"strategist":"theirs"'))
+    for command in (
+        ["leaderboard", "results"],
+        ["show", "results/run"],
+        ["spread", "results"],
+        ["compare", "results/run#strategist=theirs", "results/run#strategist=null"],
+        ["leaderboard", "results", "--html", "page"],
+        ["judge report", "results"],
+        ["repair", "results/run"],
+    ):
+        assert shell(*command) == 0, (command, shell.err)
+        if command[0] not in ("judge report", "repair"):
+            assert "theirs" in shell.out
+    assert "theirs" in (shell.folder / "page" / "index.html").read_text()

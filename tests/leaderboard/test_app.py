@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from harness.store import EPISODES, MANIFEST, RunLock
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, RunLock
 from harness.training.curve import CURVE, TRAINING
 from leaderboard.board import Board, Filters, leaderboard, open_board
 from leaderboard.duel import divergence, duel, extremes
@@ -441,6 +441,31 @@ def test_the_judges_cards_and_their_agreement(run: Path, board: Board) -> None:
     assert "agreement" in shown(app)
     assert len(rows(app, "card")) > 10
     assert "points apart on average" in words(app)
+
+
+@pytest.mark.parametrize("damage", ["torn", "infinite", "later", "unknown kind"])
+def test_the_judges_page_leaves_out_what_can_not_be_read_and_shows_the_rest(
+    run: Path, tmp_path: Path, damage: str
+) -> None:
+    shutil.copytree(run, tmp_path / "good")
+    shutil.copytree(run, tmp_path / "bad")
+    (tmp_path / "bad" / MANIFEST).write_text(json.dumps(json.loads((run / MANIFEST).read_text()) | {"run": "bad"}))
+    lines = (run / JUDGEMENTS).read_text().splitlines()
+    record = next(each for each in map(json.loads, lines) if each["scores"])
+    if damage == "torn":
+        lines[0] = lines[0][:200]
+    elif damage == "infinite":
+        lines.append(json.dumps(record | {"scores": [dict(seat, goal=float("inf")) for seat in record["scores"]]}))
+    elif damage == "later":
+        lines.append(json.dumps(record | {"schema_version": 2}))
+    else:
+        lines.append(json.dumps(record | {"judge": "theirs/x/1", "judgement_id": "0" * 16}))
+    (tmp_path / "bad" / JUDGEMENTS).write_text("".join(f"{line}\n" for line in lines))
+    app = open_page("judges", tmp_path)
+    assert not app.exception
+    assert (f"{tmp_path / 'bad'} is left out" in words(app)) == (damage != "unknown kind")
+    assert ("theirs/x/1" in words(app)) == (damage == "unknown kind")
+    assert len(rows(app, "card")) > 10
 
 
 def training(folder: Path) -> Path:
