@@ -28,8 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
-from harness.store import MANIFEST, decode, scan, unreadable, write_whole
+from harness.errors import Damaged
+from harness.store import MANIFEST, refuse_newer, scan, write_whole
 
 CURVE = "training.jsonl"
 SCHEMA_VERSION = 1
@@ -58,17 +60,28 @@ def write_curve(folder: Path, rows: Sequence[CurveRow]) -> None:
 
 
 def read_curve(folder: Path) -> list[CurveRow]:
-    """The curve of a training, empty where none was written yet. Raises `BadInput` for a line that does not fit."""
+    """The curve of a training, empty where none was written yet. Raises `Damaged` for a line that does not fit."""
     path = folder / CURVE
     rows = []
-    for offset, line in scan(path):
+    for number, (_, line) in enumerate(scan(path), start=1):
         try:
-            rows.append(CurveRow.model_validate(decode(path, offset, line)))
+            value = from_json(line)
+            if isinstance(value, dict):
+                refuse_newer(value, f"{path}, line {number},", SCHEMA_VERSION)
+            rows.append(CurveRow.model_validate(value))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise unreadable(path, offset, f"{place}: {first['msg']}") from None
+            raise _no_curve(path, number, f"{place}: {first['msg']}") from None
+        except ValueError as error:
+            raise _no_curve(path, number, str(error)) from None
     return rows
+
+
+def _no_curve(path: Path, number: int, problem: str) -> Damaged:
+    return Damaged(
+        f"{path}, line {number} can not be read: {problem}. The same `harness train` command writes that file anew."
+    )
 
 
 def find_trainings(path: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.comparability import differences
 from harness.errors import BadInput
 from harness.seeds import stable_hash
-from harness.store import write_whole
+from harness.store import refuse_newer, write_whole
 
 HASHED_WHOLE = 64 << 20
 """Bytes. Of larger outputs a continued training checks the size only: hashing weights anew takes minutes."""
@@ -85,7 +85,10 @@ class Stages:
         """The marker of a finished stage. Raises `BadInput` for one that can not be read."""
         path = self._path(name)
         try:
-            return Marker.model_validate(json.loads(path.read_text("utf-8")))
+            value = json.loads(path.read_text("utf-8"))
+            if isinstance(value, dict):
+                refuse_newer(value, str(path), Marker.model_fields["schema_version"].default)
+            return Marker.model_validate(value)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, ValidationError) as error:
