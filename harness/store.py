@@ -231,17 +231,23 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
             raise unreadable(path, offset, str(error)) from None
     if not isinstance(value, dict):
         raise unreadable(path, offset, "not a JSON object")
-    refuse_newer(value, f"{path}, line {_line_number(path, offset)},")
+    if is_newer(value):  # only then is the line's number worth counting
+        refuse_newer(value, f"{path}, line {_line_number(path, offset)},")
     return value
+
+
+def is_newer(value: Mapping[str, Any], known: int = SCHEMA_VERSION) -> bool:
+    """Whether something says that it has a later form than this version reads."""
+    version = value.get("schema_version", known)
+    return type(version) is int and version > known
 
 
 def refuse_newer(value: Mapping[str, Any], what: str, known: int = SCHEMA_VERSION) -> None:
     """Raise `Newer` for what says that it has a later form than this version reads."""
-    version = value.get("schema_version", known)
-    if type(version) is int and version > known:
+    if is_newer(value, known):
         raise Newer(
-            f"{what} was written by a newer version of strategist-harness (schema_version {version}; this one reads up to "
-            f"{known}); update strategist-harness to read it"
+            f"{what} was written by a newer version of strategist-harness (schema_version {value['schema_version']}; this one "
+            f"reads up to {known}); update strategist-harness to read it"
         )
 
 

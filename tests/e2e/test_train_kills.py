@@ -48,7 +48,7 @@ def instants(folder: Path, k: int) -> dict[str, tuple[Callable[[], object], str]
             lambda: sorted(path.name for path in (fit / "checkpoints").glob("checkpoint-*")),
             f"fit-{k}",
         ),
-        "saving the checkpoint": (seen(fit / ".model.tmp", fit / ".weights.tmp"), f"fit-{k}"),
+        "saving the checkpoint": (lambda: sorted(path.name for path in fit.glob(".model.*")), f"fit-{k}"),
         "ranking": (seen(folder / f"held-out/{NAME}@{k}/episodes.jsonl"), f"held-out-{k}"),
     }
 

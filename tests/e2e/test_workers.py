@@ -477,7 +477,9 @@ def test_ctrl_c_lets_running_episodes_end_and_the_same_command_goes_on(command: 
 def test_a_second_ctrl_c_ends_workers_at_once(tmp_path: Path) -> None:
     with endpoint("--fault-rate", "1", "--kinds", "hang", "--hang", "600") as url:
         config = write_config(tmp_path / "e2e.yaml", url, tasks=2)
-        harness = Harness(config, "run", options=("--workers", "2", "--set", "models.m.deadlines.call=600"))
+        harness = Harness(
+            config, "run", options=("--no-check", "--workers", "2", "--set", "models.m.deadlines.call=600")
+        )
         process = harness.start()
         assert wait_until(lambda: len(children(process.pid)) == 2, process)
         time.sleep(4.0)
