@@ -27,7 +27,7 @@ def show_failures(board: Board, runs: Sequence[str] = ()) -> None:
             heading("What failed, and why"),
             table(rows, columns, "What failed in its last attempt, by reason", "failures"),
         )
-        downloads(texts(rows, columns), "failures", "failures")
+        downloads(texts(rows, columns), "failures", "failures", "Failures as")
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

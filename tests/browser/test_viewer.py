@@ -71,7 +71,7 @@ def table_rows(page: Page, key: str) -> list[dict[str, str]]:
 
 def downloaded(page: Page, button: str) -> str:
     with page.expect_download() as download:
-        page.get_by_role("button", name=button).first.click()
+        page.get_by_role("button", name=button).click()
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
