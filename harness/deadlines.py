@@ -37,6 +37,8 @@ class Deadline:
         self._left = seconds
         """Seconds left, while the time stands still."""
         self._passed = False
+        self._rang: float | None = None
+        """When the time was over, by the loop's clock."""
         self._token: Token[tuple[Deadline, ...]] | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,7 +70,9 @@ class Deadline:
         return self._passed if self._timeout is None else self._timeout.expired()
 
     def left(self) -> float:
-        """Seconds left; all of them before it is entered."""
+        """Seconds left; all of them before it is entered, less than none once it is over."""
+        if self._rang is not None:
+            return self._rang - asyncio.get_running_loop().time()
         return self._left if self._alarm is None else self._alarm.when() - asyncio.get_running_loop().time()
 
     def stop_clock(self) -> None:
@@ -118,7 +122,8 @@ class Deadline:
         _Heart.of_loop().look()
         if self._alarm is alarm and self._timeout is not None:
             self._clear()
-            self._timeout.reschedule(asyncio.get_running_loop().time())
+            self._rang = asyncio.get_running_loop().time()
+            self._timeout.reschedule(self._rang)
 
 
 class _Heart:

@@ -125,6 +125,8 @@ def _without_defaults(name: str, given: str) -> Json:
     """`environment_options` of a built-in environment; `given`: its options as JSON. Raises `BadInput` for wrong ones."""
     options = json.loads(given)
     made: Any = environments.make(name, options)
+    if not hasattr(made, "options"):  # one that takes none, or keeps them in a form of its own
+        return options
     plain: Json = made.options.model_dump(mode="json", exclude_defaults=True)
     return {key: value for key, value in plain.items() if not _is_settled_so(name, options, key, made)}
 

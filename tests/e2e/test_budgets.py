@@ -323,11 +323,11 @@ def test_a_call_that_a_limit_broke_off_costs_an_unknown_sum_never_nothing(
 
     def hang(body: dict[str, Any]) -> Any:
         if next(calls):
-            time.sleep(1.5)
+            time.sleep(4.5)
         return answered(usage)(body)
 
     with OpenAIServer(hang) as server:
-        raw = at(server.url, price={"prompt": 500, "completion": 500}) | {"limits": {"turn_seconds": 1.0}}
+        raw = at(server.url, price={"prompt": 500, "completion": 500}) | {"limits": {"turn_seconds": 3.0}}
         flags = ["--results", str(tmp_path / "results"), "--no-check", "--workers", str(workers)]
         assert main(["run", write(tmp_path, raw), *flags]) == 4
     said = capsys.readouterr().out

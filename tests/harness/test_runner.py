@@ -259,7 +259,11 @@ def test_a_changed_experiment_is_refused_with_the_difference_shown(
     tmp_path: Path, changes: dict[str, Any], said: list[str]
 ) -> None:
     run(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file() and path.name != ".lock"}
+    before = {
+        path.name: path.read_bytes()
+        for path in tmp_path.iterdir()
+        if path.is_file() and path.suffix != ".index" and path.name != ".lock"
+    }
     with pytest.raises(BadInput) as caught:
         run(tmp_path, small(**changes))
     for words in [*said, "--name"]:

@@ -15,7 +15,7 @@ from agents.models.vllm_guard import KeyGuard
 def test_a_child_inherits_no_variable_that_looks_like_a_key_and_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ("OPENAI_API_KEY GITHUB_TOKEN TOKEN DB_PASSWORD CLIENT_SECRET SECRET_SAUCE AWS_SESSION_TOKEN AWS_REGION "
             "GOOGLE_APPLICATION_CREDENTIALS my_apikey AZURE_KEY PGPASSWORD HF_TOKEN SESSION_COOKIE")  # fmt: skip
-    kept = "PATH HOME TOKENIZERS_PARALLELISM MAX_TOKENS CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH OMP_NUM_THREADS KEYBOARD"
+    kept = "SHELL HOME TOKENIZERS_PARALLELISM MAX_TOKENS CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH OMP_NUM_THREADS KEYBOARD"
     monkeypatch.setenv("GATEWAY", "word")
     key_from("GATEWAY")
     given = dict.fromkeys([*keys.split(), *kept.split(), "GATEWAY"], "word") | {"NOTE": "sk-abcdefgh12345678"}
