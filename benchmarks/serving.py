@@ -32,8 +32,9 @@ from rich.console import Console
 
 from agents.models import make_model
 from agents.models.base import ChatRequest
-from agents.models.endpoint import Answer, How
+from agents.models.client import Answer
 from agents.models.openai_provider import OpenAIClient, payload
+from agents.models.refusals import RequestMode
 from harness.experiment import Experiment
 from harness.progress import Progress
 from harness.run import Run, execute
@@ -104,13 +105,13 @@ def watching() -> Iterator[Watched]:
     """Write down the bodies that go to the engine."""
     seen, real = Watched({}), OpenAIClient.send
 
-    async def send(self: OpenAIClient, request: ChatRequest, how: How) -> Answer:
-        body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
+    async def send(self: OpenAIClient, request: ChatRequest, mode: RequestMode) -> Answer:
+        body = payload(self.config, request, mode, self.base_url) | self.body_additions(request)
         seen.bodies.setdefault(request.identity.episode, []).append(body)
         seen.url = self.base_url
         seen.first = seen.first or time.perf_counter()
         try:
-            return await real(self, request, how)
+            return await real(self, request, mode)
         finally:
             seen.last = time.perf_counter()
 

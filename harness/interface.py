@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.models.base import Model
-from agents.models.endpoint import known_refusals
+from agents.models.refusals import known_refusals
 
 Interface = dict[str, Any]
 """`rooms`: model -> tokens beyond `max_tokens`; `dropped`: model -> parameters that were left out; other keys are not

@@ -10,30 +10,26 @@ Prefilled answers: a last message of the assistant is sent as it is; newer model
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Message, Model
+from agents.models.client import Answer
 from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config, shown_address
 from agents.models.effort import anthropic_effort, merged
-from agents.models.endpoint import (
-    Answer,
-    EndpointModel,
-    How,
-    concurrency_of,
-    shared_refusals,
-)
+from agents.models.endpoint import EndpointModel
 from agents.models.failures import broken_answer
-from agents.models.limits import shared_limit
+from agents.models.limits import concurrency_of, shared_limit
+from agents.models.messages import taking_turns, without_system
 from agents.models.openai_provider import missing_key
-from agents.models.refusals import extra_of
+from agents.models.refusals import RequestMode, extra_of, shared_refusals
 from agents.models.reply import Content, content_of, finish_of
 from agents.models.secrets import hide, key_from
 from agents.models.told import broken_off, told_error
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
 from agents.models.usage import count, usage_of
 
-DEFAULT_URL = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 SAMPLING_VERSION = "2023-06-01"
 
@@ -71,8 +67,8 @@ class AnthropicClient:
     async def ready(self) -> None:
         self._sdk.get()
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        body = payload(self.config, request, how)
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
+        body = payload(self.config, request, mode)
         headers = {"anthropic-version": SAMPLING_VERSION} if "temperature" in body or "top_p" in body else {}
         got = await self._exchange("post", "/v1/messages", headers, body=body)
         return read_message(got, request, self.hidden)
@@ -98,7 +94,7 @@ class AnthropicClient:
             await client.close()
 
 
-def payload(config: AnthropicConfig, request: ChatRequest, how: How) -> dict[str, Any]:
+def payload(config: AnthropicConfig, request: ChatRequest, mode: RequestMode) -> dict[str, Any]:
     """The JSON body of a request."""
     system, turns = conversation(request.messages)
     # A stop sequence of blanks only is refused there; the answer is cut at it here instead.
@@ -112,44 +108,33 @@ def payload(config: AnthropicConfig, request: ChatRequest, how: How) -> dict[str
     if system:
         body["system"] = system
     for name, value in optional.items():
-        if value is not None and name not in how.without:
+        if value is not None and name not in mode.without:
             body["stop_sequences" if name == "stop" else name] = value
-    if how.schema == "native" and request.schema is not None:
+    if mode.schema == "native" and request.schema is not None:
         # What their SDK does for a schema: constraints that are not enforced there become descriptions.
         from anthropic import transform_schema
 
         schema = transform_schema(dict(request.schema))
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
+    if request.reasoning_effort is not None and "reasoning_effort" not in mode.without:
         body = merged(body, anthropic_effort(config.model, request.reasoning_effort, request.max_tokens))
-    return merged(merged(body, extra_of(config, how)), how.added)
+    return merged(merged(body, extra_of(config, mode)), mode.added)
 
 
 def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:
     """The system text and the turns, as the protocol wants them: system messages at the start become the
     system text, later ones part of a user turn; turns alternate, begin with the user and are not empty."""
-    rest = list(messages)
-    system: list[str] = []
-    while rest and rest[0].role == "system":
-        system.append(rest.pop(0).content)
-    turns: list[dict[str, str]] = []
-    for message in rest:
-        role = "assistant" if message.role == "assistant" else "user"
-        if not message.content.strip():
-            continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += f"\n\n{message.content}"
-        else:
-            turns.append({"role": role, "content": message.content})
+    system = list(takewhile(lambda message: message.role == "system", messages))
+    said = [message for message in messages[len(system) :] if message.content.strip()]
+    instructions = "\n\n".join(message.content for message in system)
+    turns = [{"role": turn.role, "content": turn.content} for turn in taking_turns(without_system(said))]
     if not turns:
         # Instructions only: they are what the user says.
-        return "", [{"role": "user", "content": "\n\n".join(system)}]
-    if turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": "(The conversation starts with you.)"})
+        return "", [{"role": "user", "content": instructions}]
     if turns[-1]["role"] == "assistant":
         # A prefilled answer must not end in blanks.
         turns[-1]["content"] = turns[-1]["content"].rstrip()
-    return "\n\n".join(system), turns
+    return instructions, turns
 
 
 def read_message(got: Any, request: ChatRequest, secret: Hidden) -> Answer:
@@ -199,7 +184,7 @@ def _prompt_tokens(usage: Any) -> int | None:
 def make(name: str, config: Mapping[str, Any]) -> Model:
     """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
     checked = read_config(AnthropicConfig, name, config)
-    base_url = base_url_for(checked, name, "ANTHROPIC_BASE_URL", DEFAULT_URL)
+    base_url = base_url_for(checked, name)
     shown = shown_address(checked, base_url)
     local = is_local(base_url)
     variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)

@@ -4,20 +4,20 @@ endpoint refuses, with more room where a model used all of it up before it answe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import EndpointConfig
 from agents.models.failures import Backoff, CallFailed
-from agents.models.refusals import How, Refusals, Trial, candidates, extra_body_of
+from agents.models.refusals import Refusals, RequestMode, Trial, candidates, extra_body_of
 from agents.models.room import GROWTH, MOST_GROWTHS, Room, fitting
 from harness.errors import Usage
 
-Send = Callable[[ChatRequest, How], Awaitable[ChatReply]]
+Send = Callable[[ChatRequest, RequestMode], Awaitable[ChatReply]]
 """One attempt. Raises `CallFailed`."""
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class NoAnswer(CallFailed):
@@ -29,41 +29,41 @@ class NoAnswer(CallFailed):
 
 
 @dataclass(slots=True)
-class Manner:
-    """What calls to a model have in common."""
+class CallContext:
+    """Settings and knowledge that all calls of a model share."""
 
     config: EndpointConfig
     refusals: Refusals
     room: Room
-    sleep: Sleep
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Call:
     """One call of a model. `attempts` counts what was sent."""
 
-    def __init__(self, manner: Manner, request: ChatRequest, *, trying_out: bool = False) -> None:
+    def __init__(self, context: CallContext, request: ChatRequest, *, trying_out: bool = False) -> None:
         """`trying_out`: it is the check before playing, which finds the room."""
         self.attempts = 0
         self.spent: Usage | None = None
         """What replies without an answer took."""
-        self._manner = manner
-        self._config = manner.config
+        self._context = context
+        self._config = context.config
         self._request = request
         self._trying_out = trying_out
         self._trial: Trial | None = None
         self._tries = 0
         """Attempts that met what passes."""
-        self._most = min(manner.config.retries, 2) if trying_out else manner.config.retries
+        self._most = min(context.config.retries, 2) if trying_out else context.config.retries
         self._growths = 0
         self._room: int | None = None
         """Of this call alone; None: the model's."""
         self._extra = 0
         """Tokens of a thinking budget that the limit has to be above."""
 
-    async def run(self, how: Callable[[], How], send: Send) -> ChatReply:
-        """The reply. `how` says how an attempt asks, before any trial. Raises `CallFailed`."""
+    async def run(self, mode: Callable[[], RequestMode], send: Send) -> ChatReply:
+        """The reply. `mode` says how an attempt asks, before any trial. Raises `CallFailed`."""
         while True:
-            asks = self._tried(how())
+            asks = self._tried(mode())
             try:
                 reply = await send(self._sized(), asks)
             except CallFailed as error:
@@ -79,17 +79,17 @@ class Call:
                 break
         raise self._final(failure)
 
-    def _tried(self, how: How) -> How:
+    def _tried(self, mode: RequestMode) -> RequestMode:
         for change in self._trial.changes if self._trial else ():
-            how = change.applied(how)
-        return how
+            mode = change.applied(mode)
+        return mode
 
     def _plain_total(self) -> int:
         """The token limit without room."""
         return min(self._request.max_tokens, self._config.max_tokens or self._request.max_tokens)
 
     def _total(self) -> int:
-        room = self._manner.room.tokens if self._room is None else self._room
+        room = self._context.room.tokens if self._room is None else self._room
         total = self._request.max_tokens + room + self._extra
         return min(total, self._config.max_tokens or total)
 
@@ -97,30 +97,30 @@ class Call:
         total = self._total()
         return self._request if total == self._request.max_tokens else replace(self._request, max_tokens=total)
 
-    async def _goes_on(self, failure: CallFailed, how: How) -> bool:
+    async def _goes_on(self, failure: CallFailed, mode: RequestMode) -> bool:
         """Whether another attempt, which may ask otherwise, can help; after the pause that it takes."""
         if failure.name == "output-limit" and self._enlarges():
             return True
         if failure.name in ("context-too-long", "too-many-tokens") and self._shrinks(failure):
             return True
-        if failure.may_be_parameter and self._goes_around(failure, how):
+        if failure.may_be_parameter and self._goes_around(failure, mode):
             return True
         if failure.failure == "quota":
             return failure.retry
         if not failure.retry or self._tries > self._most:
             return False
-        await self._manner.sleep(Backoff(self._request.identity).pause(self._tries, failure.retry_after))
+        await self._context.sleep(Backoff(self._request.identity).pause(self._tries, failure.retry_after))
         return True
 
     def _count(self, failure: CallFailed) -> None:
         if failure.retry and failure.failure != "quota":
             self._tries += 1
         if isinstance(failure, NoAnswer):
-            self.spent = _added(self.spent, failure.reply)
+            self.spent = Usage(**_sums(failure.reply, self.spent or Usage()))
 
     def _enlarges(self) -> bool:
         """Ask for more where the room is not settled: at most twice, up to the cap."""
-        room, total = self._manner.room, self._total()
+        room, total = self._context.room, self._total()
         if room.fixed or (room.settled and not self._trying_out) or self._growths >= MOST_GROWTHS:
             return False
         cap = min(self._config.reasoning_cap, self._config.max_tokens or self._config.reasoning_cap)
@@ -142,13 +142,13 @@ class Call:
         self._growths = MOST_GROWTHS
         return True
 
-    def _goes_around(self, failure: CallFailed, how: How) -> bool:
+    def _goes_around(self, failure: CallFailed, mode: RequestMode) -> bool:
         words = failure.body.words if failure.body else ""
         if "budget_tokens" in words and not self._extra:
             self._extra = _budget(extra_body_of(self._config))
             return self._extra > 0
         trial = self._trial or Trial()
-        if not trial.go_on(failure, candidates(failure, self._request, how, self._config)):
+        if not trial.go_on(failure, candidates(failure, self._request, mode, self._config)):
             return False
         self._trial = trial
         return True
@@ -156,8 +156,8 @@ class Call:
     def _learn(self) -> None:
         """An attempt succeeded: what was done otherwise in it is done from now on."""
         if self._trial is not None:
-            self._manner.refusals.learn(self._trial.changes)
-        room = self._manner.room
+            self._context.refusals.learn(self._trial.changes)
+        room = self._context.room
         if self._room is not None and self._room > room.tokens:
             room.raise_to(self._room)
         elif self._extra:
@@ -185,17 +185,8 @@ class Call:
         )
 
     def _with_spent(self, reply: ChatReply) -> ChatReply:
-        """The reply with what the replies before it took, so that all that was paid is counted."""
-        spent = self.spent
-        if spent is None:
-            return reply
-        return replace(
-            reply,
-            prompt_tokens=_sum(reply.prompt_tokens, spent.prompt_tokens),
-            completion_tokens=_sum(reply.completion_tokens, spent.completion_tokens),
-            reasoning_tokens=_sum(reply.reasoning_tokens, spent.reasoning_tokens),
-            usd=_sum(reply.usd, spent.usd),
-        )
+        """Add the usage of the replies before it, so that all that was paid is counted."""
+        return reply if self.spent is None else replace(reply, **_sums(reply, self.spent))
 
 
 def _budget(body: Any) -> int:
@@ -208,14 +199,10 @@ def _budget(body: Any) -> int:
     return max((_budget(part) for part in body.values()), default=0)
 
 
-def _added(spent: Usage | None, reply: ChatReply) -> Usage:
-    before = spent or Usage()
-    return Usage(
-        prompt_tokens=_sum(reply.prompt_tokens, before.prompt_tokens),
-        completion_tokens=_sum(reply.completion_tokens, before.completion_tokens),
-        reasoning_tokens=_sum(reply.reasoning_tokens, before.reasoning_tokens),
-        usd=_sum(reply.usd, before.usd),
-    )
+def _sums(one: ChatReply, other: Usage) -> dict[str, Any]:
+    """The counts of both together, by their names in `Usage` and `ChatReply`."""
+    names = (field.name for field in fields(Usage))
+    return {name: _sum(getattr(one, name), getattr(other, name)) for name in names}
 
 
 def _sum(one: Any, other: Any) -> Any:

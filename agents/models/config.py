@@ -27,6 +27,11 @@ from agents.models.pasted import pasted_problems, warn_of_pasted
 from harness.errors import BadInput, nearest
 
 Config = TypeVar("Config", bound="ModelConfig")
+VENDORS = {
+    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+}
+"""Per provider the environment variable that can hold an address, and the vendor's own address."""
 
 
 def plain_url(url: str) -> str:
@@ -299,11 +304,12 @@ def _fields_at(kind: type[BaseModel], location: list[str]) -> list[str]:
     return list(kind.model_fields)
 
 
-def base_url_for(config: RemoteConfig, name: str, variable: str, default: str) -> str:
+def base_url_for(config: RemoteConfig, name: str) -> str:
     """The address from the config, or the variable it names, else from the provider's variable, else the default."""
     given = config.base_url
     if isinstance(given, str):
         return given
+    variable, default = VENDORS[config.provider]
     if isinstance(given, FromEnvironment):
         variable = given.env
     from_environment = os.environ.get(variable, "").strip()

@@ -21,16 +21,6 @@ from harness.errors import BadInput, nearest
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """OpenAI's scale (https://platform.openai.com/docs/guides/reasoning); others have a part of it."""
 ANTHROPIC_WORDS = ("none", "low", "medium", "high", "xhigh", "max")
-SPELLINGS = (
-    "reasoning_effort",
-    "output_config.effort",
-    "chat_template_kwargs",
-    "enable_thinking",
-    "reasoning",
-    "thinking",
-)
-"""By which names endpoints speak of what is sent for it."""
-
 _SWITCHED = {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}
 _SWITCH_HOSTS = ("deepseek.com", "z.ai", "bigmodel.cn", "moonshot.ai", "moonshot.cn", "volces.com")
 """Vendors with a switch in the body: `thinking: {type: disabled}`."""

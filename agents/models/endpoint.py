@@ -1,5 +1,5 @@
 """Everything between a ChatRequest and a client library, shared by all providers spoken to over HTTP:
-slots, deadlines, retries, what an endpoint refuses, prices. A provider adds a `Client` and nothing else.
+slots, deadlines, retries, what an endpoint refuses, prices. A provider adds a `Client` (`client`) and nothing else.
 """
 
 from __future__ import annotations
@@ -8,31 +8,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Any, Literal
 
-from agents.models import health
-from agents.models.asking import Call, Manner, NoAnswer
+from agents.models.asking import Call, CallContext, NoAnswer
 from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
-from agents.models.buckets import Rates
+from agents.models.client import Answer, Client, Hosting
 from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags
 from agents.models.effort import check_effort
 from agents.models.failures import CallFailed
-from agents.models.health import tell_health as tell_health
 from agents.models.limits import Limit, Outcome, name_endpoint
-from agents.models.limits import closed_until as closed_until
-from agents.models.limits import paused_endpoints as paused_endpoints
 from agents.models.messages import taking_turns, without_empty, without_system
 from agents.models.prices import price_of
 from agents.models.quota import Closed
-from agents.models.quota import set_quota_wait as set_quota_wait
-from agents.models.refusals import How as How
-from agents.models.refusals import Refusals, sent, tell_all
-from agents.models.refusals import known_refusals as known_refusals
-from agents.models.refusals import learn_refusals as learn_refusals
-from agents.models.refusals import shared_refusals as shared_refusals
-from agents.models.refusals import tell_refusals as tell_refusals
+from agents.models.refusals import Refusals, RequestMode, sent, tell_all
 from agents.models.reply import MISPLACED, Parted, parted
 from agents.models.room import GROWTH, LEAST_REASONING, Room, shared_room
 from agents.models.secrets import hide, scrub
@@ -43,83 +33,12 @@ from harness.errors import EpisodeError
 
 log = logging.getLogger(__name__)
 
-DEFAULT_CONCURRENCY = 256
-REMOTE_START = 64
-"""Calls at once that a remote endpoint is met with when nobody said how many it takes."""
-
-
 TRY_OUT_WAIT_S = 60.0
 """Longest that the check before playing waits for a quota."""
 CHARS_PER_TOKEN = 4
 """To guess what a prompt takes before the endpoint has counted it."""
-
-
-def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int, Rates]:
-    """The most calls at once, and with how many to begin: with all of them where the user gave a number or the endpoint
-    is local, for 429s take them back within seconds; else with fewer, doubled per round (`limits`). Then what it takes in
-    a minute."""
-    rates = Rates(config.requests_per_minute, config.tokens_per_minute)
-    if config.concurrency is not None or local:
-        most = config.concurrency or DEFAULT_CONCURRENCY
-        return most, most, rates
-    return DEFAULT_CONCURRENCY, REMOTE_START, rates
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a client read from the endpoint."""
-
-    text: str
-    """The content, reasoning that stands in it included."""
-    model: str
-    finish_reason: str
-    """stop | length | filter | refusal | unknown (`reply.finish_of`)."""
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None = None
-    usd: float | None = None
-    """The price that the endpoint told."""
-    reasoning: str | None = None
-    """What came beside the content."""
-    field: bool = False
-    """Whether `reasoning` came in a field that the server fills by parsing the model's text: an answer can get lost there."""
-    refusal: str = ""
-    """What the endpoint says of a refusal; it is no answer."""
-    cut_at: tuple[str, ...] = ()
-    """Stop sequences that the endpoint was not given: the answer is cut at them here."""
-    notes: tuple[str, ...] = ()
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-
-
 _SAID = ("text", "reasoning", "refusal", "model")
 """The words of an `Answer` that are the endpoint's own."""
-
-
-class Client(Protocol):
-    """One provider's wire. Its calls raise `CallFailed` and nothing else."""
-
-    never: frozenset[str]
-    """Parameters the protocol does not have ("seed")."""
-
-    async def ready(self) -> None:
-        """Whatever has to happen once before a request (load the library, start the server): it counts against
-        no deadline of a call. Costs next to nothing when it has happened."""
-
-    async def send(self, request: ChatRequest, how: How) -> Answer: ...
-
-    async def close(self) -> None: ...
-
-
-@runtime_checkable
-class Hosting(Protocol):
-    """A client whose server is started by us. Several processes can share one: the first has its address, the others
-    attach to it."""
-
-    async def address(self) -> str: ...
-
-    def attach(self, ask: Callable[[], Awaitable[str]]) -> None: ...
 
 
 class EndpointModel:
@@ -135,7 +54,6 @@ class EndpointModel:
         base_url: str | None,
         refusals: Refusals,
         shown: str | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`shown`: the address as records may have it, where that is not `base_url`."""
         self.name = name
@@ -157,21 +75,15 @@ class EndpointModel:
         check_effort(name, config, base_url, config.reasoning_effort)
         self._config = config
         self._client = client
-        self._label = self.base_url or f"{config.provider}:{config.model}"
         self._refusals = refusals
         self._price = price_of(config.provider, config.model, config.price, base_url)
-        self._sleep = sleep
         self._room = _room_of(config, self.base_url or "", name)
-        self._manner = Manner(config, refusals, self._room, self._pause)
-        name_endpoint(self._label, name)
+        self._context = CallContext(config, refusals, self._room)
+        name_endpoint(self.base_url or f"{config.provider}:{config.model}", name)
         self._said_misplaced = False
         self._template_opens = False
         self._quota_said = ""
         """What the endpoint said when its quota was last used up."""
-        self._where = self.base_url or "this machine"
-
-    async def _pause(self, seconds: float) -> None:
-        await self._sleep(seconds)
 
     @property
     def room(self) -> int:
@@ -221,17 +133,16 @@ class EndpointModel:
         return request
 
     async def _ask(self, request: ChatRequest, *, trying_out: bool) -> ChatReply:
-        call = Call(self._manner, request, trying_out=trying_out)
+        call = Call(self._context, request, trying_out=trying_out)
 
-        async def send(sized: ChatRequest, how: How) -> ChatReply:
-            return await self._attempt(sized, how, call, trying_out)
+        async def send(sized: ChatRequest, mode: RequestMode) -> ChatReply:
+            return await self._attempt(sized, mode, call, trying_out)
 
         try:
-            reply = await call.run(lambda: self._how(request), send)
+            reply = await call.run(lambda: self._mode(request), send)
         except CallFailed as error:
             failure = error
         else:
-            health.succeeded(self._label, self.name)
             if call.refusal is not None:
                 self._say_learnt(call)
             return reply
@@ -242,21 +153,19 @@ class EndpointModel:
         said = call.used_up() if failure.name == "output-limit" else failure.said
         if failure.retry and call.attempts > 1:
             said += f"; gave up after {call.attempts} attempts"
-        message = f"{self.name} ({self.model} at {self._where}): {said}"
-        error = EpisodeError(failure.kind, message, failure=failure.failure, reason=failure.name, spent=call.spent)
-        health.failed(self._label, self.name, error)
-        return error
+        message = f"{self.name} ({self.model} at {self.base_url or 'this machine'}): {said}"
+        return EpisodeError(failure.kind, message, failure=failure.failure, reason=failure.name, spent=call.spent)
 
     def _say_learnt(self, call: Call) -> None:
         said = call.refusal.said if call.refusal else ""
         for change in call.learnt():
             log.warning("model %s (%s) does not take %s (%s)", self.name, self.model, change, said)
 
-    async def _attempt(self, request: ChatRequest, how: How, call: Call, trying_out: bool) -> ChatReply:
-        asked = with_schema_in_prompt(request) if how.schema == "prompt" else request
-        if "system_role" in how.without:
+    async def _attempt(self, request: ChatRequest, mode: RequestMode, call: Call, trying_out: bool) -> ChatReply:
+        asked = with_schema_in_prompt(request) if mode.schema == "prompt" else request
+        if "system_role" in mode.without:
             asked = replace(asked, messages=without_system(asked.messages))
-        if "repeated_roles" in how.without:
+        if "repeated_roles" in mode.without:
             asked = replace(asked, messages=taking_turns(asked.messages))
         await self._client.ready()
         expected = self._expected(asked)
@@ -268,7 +177,7 @@ class EndpointModel:
         wait: float | None = None
         surplus = 0.0
         try:
-            answer = self._without_keys(await self._answer(asked, how))
+            answer = self._without_keys(await self._answer(asked, mode))
             outcome = "ok"
             surplus = _surplus(answer, expected)
         except CallFailed as error:
@@ -277,7 +186,7 @@ class EndpointModel:
             raise
         finally:
             self.limit.release(outcome, wait, surplus)
-        reply = self._reply(answer, request, how, time.perf_counter() - begun, call.attempts)
+        reply = self._reply(answer, request, mode, time.perf_counter() - begun, call.attempts)
         if not reply.text.strip():
             raise _no_answer(answer, reply)
         return reply
@@ -306,10 +215,10 @@ class EndpointModel:
         chars = sum(len(message.content) for message in request.messages)
         return chars / CHARS_PER_TOKEN + request.max_tokens
 
-    async def _answer(self, request: ChatRequest, how: How) -> Answer:
+    async def _answer(self, request: ChatRequest, mode: RequestMode) -> Answer:
         """The endpoint's answer; also one that it wrote but did not take as JSON: whoever reads it says what is wrong."""
         try:
-            return await self._in_time(request, how)
+            return await self._in_time(request, mode)
         except CallFailed as error:
             text = error.body.failed_generation if error.body and error.name == "unreadable-answer" else None
             if not text or not text.strip():
@@ -326,20 +235,22 @@ class EndpointModel:
         # Its tokens would spell the key.
         return replace(answer, **changed, token_ids=None, logprobs=None) if changed else answer
 
-    async def _in_time(self, request: ChatRequest, how: How) -> Answer:
+    async def _in_time(self, request: ChatRequest, mode: RequestMode) -> Answer:
         seconds = self._config.deadlines.call
         try:
             with attempt(free=self._price is not None and self._price.free):
                 async with asyncio.timeout(seconds):
-                    return await self._client.send(request, how)
+                    return await self._client.send(request, mode)
         except TimeoutError:
             failure = CallFailed(f"no whole answer within {seconds:g} s", "timeout")
         raise failure
 
-    def _reply(self, answer: Answer, request: ChatRequest, how: How, latency: float, attempts: int) -> ChatReply:
+    def _reply(
+        self, answer: Answer, request: ChatRequest, mode: RequestMode, latency: float, attempts: int
+    ) -> ChatReply:
         parts = self._parted(answer, request)
-        text = cut_at(parts.answer, request.stop if "stop" in how.without else answer.cut_at)
-        if how.schema == "prompt":
+        text = cut_at(parts.answer, request.stop if "stop" in mode.without else answer.cut_at)
+        if mode.schema == "prompt":
             text = json_in(text, request.schema)
         if parts.misplaced:
             self._say_misplaced()
@@ -356,12 +267,12 @@ class EndpointModel:
             reasoning=parts.reasoning,
             notes=(*answer.notes, *([MISPLACED] if parts.misplaced else [])),
             usd=counted if answer.usd is None else answer.usd,
-            structured=how.schema,
+            structured=mode.schema,
             latency_s=latency,
             attempts=attempts,
             token_ids=answer.token_ids,
             logprobs=answer.logprobs,
-            dropped=tuple(sorted(how.without & sent(request, self._config))),
+            dropped=tuple(sorted(mode.without & sent(request, self._config))),
         )
 
     def _parted(self, answer: Answer, request: ChatRequest) -> Parted:
@@ -389,15 +300,15 @@ class EndpointModel:
                 *(self.name, self.model),
             )
 
-    def _how(self, request: ChatRequest) -> How:
+    def _mode(self, request: ChatRequest) -> RequestMode:
         schema: Literal["native", "prompt"] | None = None
         known = self._refusals
         if request.schema is not None:
-            mode = self._config.structured
-            schema = "prompt" if mode == "prompt" or (mode == "auto" and known.schema) else "native"
+            wanted = self._config.structured
+            schema = "prompt" if wanted == "prompt" or (wanted == "auto" and known.schema) else "native"
         named = getattr(self._client, "completion_tokens", None)
         limit = known.max_tokens if named is not None and known.max_tokens is not None else named
-        return How(schema, self._client.never | known.parameters, limit, known.added)
+        return RequestMode(schema, self._client.never | known.parameters, limit, known.added)
 
     async def start(self) -> None:
         """Load the library, or start the server that answers for the model, without asking it anything."""

@@ -11,9 +11,10 @@ from typing import Generic, Protocol, TypeVar
 
 from agents.models.base import ChatRequest
 from agents.models.child import parted
-from agents.models.endpoint import Answer, How
+from agents.models.client import Answer
 from agents.models.failures import CallFailed
 from agents.models.openai_provider import OpenAIClient
+from agents.models.refusals import RequestMode
 from agents.models.secrets import Secret
 from harness.errors import HarnessError
 
@@ -97,9 +98,9 @@ class HostedClient(Generic[ServerKind]):
                 self.server = self._borrow()
         return self.server.location()
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
         try:
-            return await self._client().send(request, how)
+            return await self._client().send(request, mode)
         except CallFailed as failure:
             # Also where one that was started anew listens at the same port, and wants its own key.
             self._lost = failure.outcome == "server_error" or failure.name == "bad-key"

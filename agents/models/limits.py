@@ -18,17 +18,31 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from agents.models.buckets import Bucket, Rates
+from agents.models.config import EndpointConfig
 from agents.models.quota import Closed, Quota
 
 Outcome = Literal["ok", "throttled", "server_error", "lost"]
 """What became of a call, as far as the limit is concerned; "lost": it says nothing about the endpoint."""
 
+DEFAULT_CONCURRENCY = 256
+REMOTE_START = 64
+"""The first concurrency at a remote endpoint when the config names none."""
 NEARLY_FULL = 0.9
 GROWTH = 0.05
 """Per round, once there was a 429. By one per round, a limit of 256 that a burst has halved would take 128 rounds to
 come back: with answers of 2 s four minutes, and 14 rounds so."""
 COOLDOWN_S = 1.0
 """How long a burst of 429s counts as one, and how long growth waits after it."""
+
+
+def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int, Rates]:
+    """(maximum concurrency, initial concurrency, limits per minute). Local endpoints and explicit settings start at the
+    maximum, since 429s lower it within seconds; others start at 64 and ramp up."""
+    rates = Rates(config.requests_per_minute, config.tokens_per_minute)
+    if config.concurrency is not None or local:
+        most = config.concurrency or DEFAULT_CONCURRENCY
+        return most, most, rates
+    return DEFAULT_CONCURRENCY, REMOTE_START, rates
 
 
 class Limit(Protocol):

@@ -24,11 +24,12 @@ from typing import Any
 from agents.models.base import Model
 from agents.models.child import inherited, located, new_key
 from agents.models.config import LlamaCppConfig, read_config
-from agents.models.endpoint import EndpointModel, shared_refusals
+from agents.models.endpoint import EndpointModel
 from agents.models.gguf import gguf_path, revision_of
 from agents.models.hosting import HostedClient
 from agents.models.limits import shared_limit
 from agents.models.openai_provider import OpenAIClient
+from agents.models.refusals import shared_refusals
 from harness.errors import BadInput
 from harness.invocation import installs
 

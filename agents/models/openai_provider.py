@@ -7,18 +7,13 @@ from typing import Any
 
 from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Model
-from agents.models.config import HttpConfig, OpenAIConfig, base_url_for, is_local, read_config, shown_address
+from agents.models.client import Answer
+from agents.models.config import VENDORS, HttpConfig, OpenAIConfig, base_url_for, is_local, read_config, shown_address
 from agents.models.effort import chat_effort, merged
-from agents.models.endpoint import (
-    Answer,
-    EndpointModel,
-    How,
-    concurrency_of,
-    shared_refusals,
-)
+from agents.models.endpoint import EndpointModel
 from agents.models.failures import CallFailed, broken_answer
-from agents.models.limits import shared_limit
-from agents.models.refusals import extra_of
+from agents.models.limits import concurrency_of, shared_limit
+from agents.models.refusals import RequestMode, extra_of, shared_refusals
 from agents.models.reply import Content, content_of, finish_of, joined, reasoning_beside
 from agents.models.secrets import Secret, hide, key_from
 from agents.models.structured import is_strict
@@ -26,7 +21,6 @@ from agents.models.told import broken_off, told_error
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
 from agents.models.usage import usage_of
 
-DEFAULT_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 
 
@@ -48,8 +42,8 @@ class OpenAIClient:
         self.secret = secret or key_from(key_variable)
         self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
         self._without_key = self.secret is None and omits_key(config)
-        self.completion_tokens = base_url == DEFAULT_URL if self.token_limits == 2 else None
-        """Which of them is used until the endpoint wants the other (`How.completion_tokens`)."""
+        self.completion_tokens = base_url == VENDORS["openai"][1] if self.token_limits == 2 else None
+        """Which of them is used until the endpoint wants the other (`RequestMode.completion_tokens`)."""
         self._sdk = PerLoop(self._make)
 
     def _make(self) -> Any:
@@ -70,8 +64,8 @@ class OpenAIClient:
     async def ready(self) -> None:
         self._sdk.get()
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        body = payload(self.config, request, how, self.base_url) | self.body_additions(request)
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
+        body = payload(self.config, request, mode, self.base_url) | self.body_additions(request)
         got = await self._exchange("post", "/chat/completions", body=body)
         return read_completion(got, self.hidden)
 
@@ -105,7 +99,7 @@ class OpenAIClient:
             await client.close()
 
 
-def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -> dict[str, Any]:
+def payload(config: HttpConfig, request: ChatRequest, mode: RequestMode, base_url: str) -> dict[str, Any]:
     """The JSON body of a request."""
     optional: dict[str, Any] = {
         "temperature": request.temperature,
@@ -117,15 +111,15 @@ def payload(config: HttpConfig, request: ChatRequest, how: How, base_url: str) -
     body: dict[str, Any] = {
         "model": config.model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_completion_tokens" if how.completion_tokens else "max_tokens": request.max_tokens,
+        "max_completion_tokens" if mode.completion_tokens else "max_tokens": request.max_tokens,
     }
-    body |= {name: value for name, value in optional.items() if value is not None and name not in how.without}
-    if how.schema == "native" and request.schema is not None:
+    body |= {name: value for name, value in optional.items() if value is not None and name not in mode.without}
+    if mode.schema == "native" and request.schema is not None:
         described = {"name": "answer", "schema": dict(request.schema), "strict": is_strict(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": described}
-    if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
+    if request.reasoning_effort is not None and "reasoning_effort" not in mode.without:
         body |= chat_effort(config, base_url, request.reasoning_effort)
-    return merged(merged(body, extra_of(config, how)), how.added)
+    return merged(merged(body, extra_of(config, mode)), mode.added)
 
 
 def _listed(got: Any) -> list[str] | None:
@@ -213,7 +207,7 @@ def missing_key(variable: str, base_url: str) -> CallFailed:
 def make(name: str, config: Mapping[str, Any]) -> Model:
     """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
     checked = read_config(OpenAIConfig, name, config)
-    base_url = base_url_for(checked, name, "OPENAI_BASE_URL", DEFAULT_URL)
+    base_url = base_url_for(checked, name)
     shown = shown_address(checked, base_url)
     local = is_local(base_url)
     # A local server gets no key that was meant for someone else, unless the config says so.

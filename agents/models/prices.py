@@ -16,13 +16,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents.models.config import PriceConfig
+from agents.models.config import VENDORS, PriceConfig
 
-VENDORS = {
-    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-}
-"""Per provider the environment variable that can hold an address, and the vendor's own address."""
 FREE = ("llamacpp", "scripted", "transformers", "vllm")
 """Providers that run in or under the harness."""
 

@@ -24,7 +24,7 @@ a room (`agents.models.room`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class RequestMode:
     """How one attempt asks."""
 
     schema: Literal["native", "prompt"] | None
@@ -46,14 +46,14 @@ class Change:
     """What is added under that name, where something is."""
     adds: bool = False
 
-    def applied(self, how: How) -> How:
+    def applied(self, mode: RequestMode) -> RequestMode:
         if self.adds:
-            return replace(how, added={**how.added, self.name: self.value})
+            return replace(mode, added={**mode.added, self.name: self.value})
         if self.name == "schema":
-            return replace(how, schema="prompt")
+            return replace(mode, schema="prompt")
         if self.name == "token limit":
-            return replace(how, completion_tokens=self.value)
-        return replace(how, without=how.without | {self.name})
+            return replace(mode, completion_tokens=self.value)
+        return replace(mode, without=mode.without | {self.name})
 
     def __str__(self) -> str:
         if self.adds:
@@ -72,7 +72,7 @@ class Refusals:
     parameters: set[str] = field(default_factory=set)
     """Request parameters it does not take for this model; replies name those that were left out."""
     max_tokens: bool | None = None
-    """Which name it wants for the token limit (`How.completion_tokens`)."""
+    """Which name it wants for the token limit (`RequestMode.completion_tokens`)."""
     added: dict[str, Any] = field(default_factory=dict)
     """What it wants beside everything else ("enable_thinking": False)."""
     on_change: Callable[[Refusals], None] = field(default=lambda refusals: None, repr=False)
@@ -162,9 +162,9 @@ def extra_body_of(config: EndpointConfig) -> dict[str, Any]:
     return config.extra_body if isinstance(config, HttpConfig) else {}
 
 
-def extra_of(config: EndpointConfig, how: How) -> dict[str, Any]:
+def extra_of(config: EndpointConfig, mode: RequestMode) -> dict[str, Any]:
     """Those of them that an attempt sends, with what the environment holds. Raises `CallFailed`."""
-    return filled({name: value for name, value in extra_body_of(config).items() if name not in how.without})
+    return filled({name: value for name, value in extra_body_of(config).items() if name not in mode.without})
 
 
 def _roles_repeat(request: ChatRequest) -> bool:
@@ -195,13 +195,13 @@ _SCHEMA = re.compile(
 _THINKING_ON = re.compile(r"enable_thinking\b.{0,40}\bfalse")
 
 
-def candidates(failure: CallFailed, request: ChatRequest, how: How, config: EndpointConfig) -> list[Change]:
+def candidates(failure: CallFailed, request: ChatRequest, mode: RequestMode, config: EndpointConfig) -> list[Change]:
     """What the endpoint's message may be about, the most likely first."""
     said = failure.body
     words = failure.said.lower() if said is None else said.words
     param = "" if said is None else said.param
-    found = [(place, change) for change, place in _named(words, request, how, config)]
-    about = [(0, change) for change, _ in _named(param, request, how, config)] if param else []
+    found = [(place, change) for change, place in _named(words, request, mode, config)]
+    about = [(0, change) for change, _ in _named(param, request, mode, config)] if param else []
     ordered = [change for _, change in [*about, *sorted(found, key=lambda pair: pair[0])]]
     return list(dict.fromkeys(_together(ordered, words)))
 
@@ -214,17 +214,17 @@ def _together(ordered: list[Change], words: str) -> list[Change]:
     return ordered
 
 
-def _named(words: str, request: ChatRequest, how: How, config: EndpointConfig) -> Iterator[tuple[Change, int]]:
+def _named(words: str, request: ChatRequest, mode: RequestMode, config: EndpointConfig) -> Iterator[tuple[Change, int]]:
     """The changes whose parameter the words name, and where."""
-    if _THINKING_ON.search(words) and how.added.get("enable_thinking") is not False:
+    if _THINKING_ON.search(words) and mode.added.get("enable_thinking") is not False:
         yield Change("enable_thinking", False, adds=True), -1
     limit = re.search(r"max_(?:completion_)?tokens", words)
-    if limit and how.completion_tokens is not None:
-        yield Change("token limit", not how.completion_tokens), limit.start()
+    if limit and mode.completion_tokens is not None:
+        yield Change("token limit", not mode.completion_tokens), limit.start()
     schema = _SCHEMA.search(words)
-    if schema and how.schema == "native" and config.structured == "auto":
+    if schema and mode.schema == "native" and config.structured == "auto":
         yield Change("schema"), schema.start()
-    for name in sorted(sent(request, config) - how.without):
+    for name in sorted(sent(request, config) - mode.without):
         match = re.search(_NAMES.get(name) or rf"(?<![a-z_]){re.escape(name.lower())}(?![a-z_])", words)
         if match:
             yield Change(name), match.start()

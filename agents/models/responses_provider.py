@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents.models.base import ChatRequest
+from agents.models.client import Answer
 from agents.models.effort import merged, responses_effort
-from agents.models.endpoint import Answer, How
 from agents.models.failures import broken_answer
 from agents.models.openai_provider import OpenAIClient
-from agents.models.refusals import extra_of
+from agents.models.refusals import RequestMode, extra_of
 from agents.models.reply import content_of, finish_of, joined, text_of
 from agents.models.structured import is_strict
 from agents.models.told import broken_off, told_error
@@ -29,11 +29,11 @@ class ResponsesClient(OpenAIClient):
     never: frozenset[str] = frozenset({"seed", "stop", "logprobs"})
     token_limits = 1
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
-        got = await self._exchange("post", "/responses", body=self.payload(request, how))
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
+        got = await self._exchange("post", "/responses", body=self.payload(request, mode))
         return read_response(got, self.hidden)
 
-    def payload(self, request: ChatRequest, how: How) -> dict[str, Any]:
+    def payload(self, request: ChatRequest, mode: RequestMode) -> dict[str, Any]:
         """The JSON body of a request."""
         turns = list(request.messages)
         instructions: list[str] = []
@@ -48,13 +48,13 @@ class ResponsesClient(OpenAIClient):
         if instructions:
             body["instructions"] = "\n\n".join(instructions)
         optional = {"temperature": request.temperature, "top_p": request.top_p}
-        body |= {name: value for name, value in optional.items() if value is not None and name not in how.without}
-        if request.reasoning_effort is not None and "reasoning_effort" not in how.without:
+        body |= {name: value for name, value in optional.items() if value is not None and name not in mode.without}
+        if request.reasoning_effort is not None and "reasoning_effort" not in mode.without:
             body |= responses_effort(request.reasoning_effort)
-        if how.schema == "native" and request.schema is not None:
+        if mode.schema == "native" and request.schema is not None:
             described = {"name": "answer", "schema": dict(request.schema), "strict": is_strict(request.schema)}
             body["text"] = {"format": {"type": "json_schema", **described}}
-        return merged(merged(body, extra_of(self.config, how)), how.added)
+        return merged(merged(body, extra_of(self.config, mode)), mode.added)
 
 
 def read_response(got: Any, secret: Hidden) -> Answer:

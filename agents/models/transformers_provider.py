@@ -19,14 +19,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from agents.models.base import ChatRequest, Model
+from agents.models.client import Answer
 from agents.models.config import TransformersArgs, TransformersConfig, read_config
 from agents.models.effort import template_kwargs
-from agents.models.endpoint import Answer, EndpointModel, How, shared_refusals
+from agents.models.endpoint import EndpointModel
 from agents.models.failures import CallFailed
 from agents.models.limits import shared_limit
+from agents.models.messages import taking_turns, without_system
 from agents.models.openmp import wait_passively
+from agents.models.refusals import RequestMode, shared_refusals
 from agents.models.reply import opened_by
-from agents.models.roles import plain_roles
 from agents.models.weights import no_loading_bars, revision_of_weights, weights_of
 from harness.errors import BadInput
 from harness.invocation import installs
@@ -177,11 +179,11 @@ class TransformersClient:
             self.engine.adapter(self.adapter)
         self._ready = True
 
-    async def send(self, request: ChatRequest, how: How) -> Answer:
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
         engine = self.engine
         if engine is None:
             raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
-        row, opening = await asyncio.to_thread(self._row, engine, request, how.schema == "native")
+        row, opening = await asyncio.to_thread(self._row, engine, request, mode.schema == "native")
         try:
             await asyncio.wrap_future(engine.submit(row, self.adapter))
         except Exception as error:  # whatever torch raised in the engine's thread
@@ -227,7 +229,7 @@ class TransformersClient:
         switch = template_kwargs(self.config.model, effort, str(tokenizer.chat_template)) if effort else {}
         options = {"tokenize": False, "add_generation_prompt": True, **switch, **self.config.args.chat_template_kwargs}
         failures = []
-        for messages in dict.fromkeys((request.messages, plain_roles(request.messages))):
+        for messages in dict.fromkeys((request.messages, taking_turns(without_system(request.messages)))):
             try:
                 chat = [{"role": each.role, "content": each.content} for each in messages]
                 text: str = tokenizer.apply_chat_template(chat, **options)

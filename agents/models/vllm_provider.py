@@ -17,11 +17,12 @@ from typing import Any
 
 from agents.models.base import ChatRequest, Model
 from agents.models.config import VllmConfig, read_config
-from agents.models.endpoint import DEFAULT_CONCURRENCY, EndpointModel, shared_refusals
+from agents.models.endpoint import EndpointModel
 from agents.models.gguf import PACKAGED
 from agents.models.hosting import HostedClient
-from agents.models.limits import shared_limit
+from agents.models.limits import DEFAULT_CONCURRENCY, shared_limit
 from agents.models.openai_provider import OpenAIClient
+from agents.models.refusals import shared_refusals
 from agents.models.secrets import Secret
 from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
 from agents.models.weights import revision_of_weights, weights_of

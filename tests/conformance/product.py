@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.models import health, limits, refusals, room
+from agents.models import limits, refusals, room
 from harness.cli import main
 from harness.index import latest_episodes, latest_judgements
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord
@@ -92,7 +92,6 @@ def _fresh_process(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(limits, "_LIMITS", {})
     patch.setattr(refusals, "_REFUSALS", {})
     patch.setattr(room, "_ROOMS", {})
-    patch.setattr(health, "_failing", set())
 
 
 def everything_written(folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import health, limits, make_model, refusals, room
+from agents.models import limits, make_model, refusals, room
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.openmp import wait_passively
 
@@ -21,7 +21,6 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_LIMITS", {})
     monkeypatch.setattr(refusals, "_REFUSALS", {})
     monkeypatch.setattr(room, "_ROOMS", {})
-    monkeypatch.setattr(health, "_failing", set())
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 

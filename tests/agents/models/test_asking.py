@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from agents.models import health
 from agents.models.base import ChatReply, ChatRequest, Message
+from agents.models.client import Answer
 from agents.models.config import OpenAIConfig
-from agents.models.endpoint import Answer, EndpointModel
+from agents.models.endpoint import EndpointModel
 from agents.models.failures import CallFailed
 from agents.models.limits import AdaptiveLimit, closed_until
-from agents.models.refusals import How, Refusals, known_refusals
+from agents.models.refusals import Refusals, RequestMode, known_refusals
 from agents.models.room import fitting
 from harness.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
@@ -302,26 +301,6 @@ def test_an_answer_that_the_endpoint_did_not_take_as_json_goes_to_the_reader() -
     assert (reply.text, reply.finish_reason) == ('{"a": 1', "stop")
 
 
-def test_health_is_told_of_every_failure_and_of_the_first_success_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr(health, "_told", [told.append])
-    answers: list[Any] = ["a", error(401, "no"), error(400, "the moon"), "b", "c"]
-
-    async def use(model: EndpointModel) -> None:
-        for number in range(5):
-            with suppress(EpisodeError):
-                await model.complete(ask(str(number)))
-
-    with OpenAIServer(lambda body: answers[int(body["messages"][0]["content"])]) as server:
-        with_model(config(server), use)
-        assert {each["endpoint"] for each in told} == {server.url}
-    assert [(each["class"], each["reason"]) for each in told] == [
-        ("setup", "bad-key"),
-        ("setup", "unknown-refusal"),
-        (None, None),
-    ]
-
-
 def test_a_long_wait_is_not_waited_for_and_closes_the_endpoint_at_once() -> None:
     with OpenAIServer(lambda body: error(429, "Rate limit reached. Please try again in 26m14.2s.")) as server:
         first, second = failing(server), failing(server)
@@ -341,8 +320,8 @@ def test_a_model_in_this_process_without_a_grammar_gets_the_schema_in_the_prompt
 
         async def ready(self) -> None: ...
 
-        async def send(self, request: ChatRequest, how: How) -> Answer:
-            if how.schema == "native":
+        async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
+            if mode.schema == "native":
                 raise CallFailed("structured output is not supported", "unknown-refusal", status=400, certain=False)
             return Answer("fine", "m", "stop", 1, 1, None)
 

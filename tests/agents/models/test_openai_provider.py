@@ -129,7 +129,7 @@ def test_a_quota_is_waited_for_by_everybody_and_a_server_error_by_its_own_call()
 
         release = model.limit.release
         model.limit.release = lambda *said: (told.append(said), release(*said))
-        model._sleep = sleep
+        model._context.sleep = sleep
         return await model.complete(ask())
 
     with OpenAIServer(faults=FaultPlan(script=["429", "500"], retry_after_s=0.07)) as server:
