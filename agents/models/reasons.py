@@ -4,7 +4,7 @@ whether running the same command again can help as things are. Summaries and tab
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import ErrorKind, FailureClass
@@ -20,8 +20,11 @@ class Reason:
     """One line without a period."""
     advice: str
     """What to do: a sentence."""
-    again: bool
-    """Whether running the same command again can help without changing anything."""
+
+    @property
+    def again(self) -> bool:
+        """True where running the same command again can help without changing anything."""
+        return self.failure in ("transient", "quota")
 
     @property
     def kind(self) -> ErrorKind:
@@ -33,13 +36,8 @@ def kind_of(failure: FailureClass) -> ErrorKind:
     return "model" if failure in ("request", "answer") else "infrastructure"
 
 
-def _rows() -> Iterable[Reason]:
-    def rows(failure: FailureClass, again: bool, *rows: tuple[str, str, str]) -> Iterable[Reason]:
-        return (Reason(name, failure, meaning, advice, again) for name, meaning, advice in rows)
-
-    yield from rows(
-        "setup",
-        False,
+_TABLE: Mapping[FailureClass, tuple[tuple[str, str, str], ...]] = {
+    "setup": (
         (
             "no-credit",
             "the account has no credit left, or is closed",
@@ -121,10 +119,8 @@ def _rows() -> Iterable[Reason]:
             "the recording does not hold this call",
             "Replay with the config and the code of the recording, or run without --replay.",
         ),
-    )
-    yield from rows(
-        "transient",
-        True,
+    ),
+    "transient": (
         ("connection-lost", "the connection broke before the answer was whole", "Run the same command again."),
         (
             "timeout",
@@ -150,19 +146,15 @@ def _rows() -> Iterable[Reason]:
             "an episode took longer than it may",
             "Raise limits.episode_seconds, or lower limits.episodes_at_once.",
         ),
-    )
-    yield from rows(
-        "quota",
-        True,
+    ),
+    "quota": (
         (
             "quota",
             "the endpoint's quota is used up for now",
             "Run the same command again when it is open; `requests_per_minute` and `tokens_per_minute` keep below it.",
         ),
-    )
-    yield from rows(
-        "request",
-        False,
+    ),
+    "request": (
         (
             "request-too-large",
             "one request is larger than the endpoint ever takes",
@@ -180,16 +172,18 @@ def _rows() -> Iterable[Reason]:
             "all tokens were used up before the answer began",
             "Raise `reasoning_tokens` of the model or the role's `max_tokens`, then `--retry-failed output-limit`.",
         ),
-    )
-    yield from rows(
-        "answer",
-        False,
+    ),
+    "answer": (
         (
             "unreadable-answer",
             "the answer could not be read",
             "Read the answers (`harness show RUN EPISODE`); `parsing: lenient` reads more of them.",
         ),
-    )
+    ),
+}
+"""Per class: (name, meaning, advice)."""
 
-
-REASONS: dict[str, Reason] = {reason.name: reason for reason in _rows()}
+REASONS: dict[str, Reason] = {
+    row[0]: Reason(row[0], failure, *row[1:]) for failure, rows in _TABLE.items() for row in rows
+}
+"""Every reason by its name."""
