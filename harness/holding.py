@@ -1,17 +1,77 @@
-"""Whether somebody is writing to a run, told without touching its lock."""
+"""One writer per run folder: taking its lock, and telling without touching the lock whether somebody has it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import socket
 import time
 from pathlib import Path
 
-from harness.store import EPISODES
+from harness.errors import BadInput
+from harness.safe_files import open_lock
+from harness.store import EPISODES, write_problem
 
 FRESH = 120.0
 """Seconds after which the records of a run on another machine no longer count as being written."""
+
+
+class RunLock:
+    """One writer per run folder: an flock, with the holder's name in the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".lock"
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Raises `BadInput` naming the holder when another process has the folder."""
+        try:
+            fd = open_lock(self._path)
+        except OSError as error:
+            raise BadInput(
+                f"can not write to the run folder {self._path.parent}: {write_problem(self._path, error)}"
+            ) from error
+        self._take(fd, fcntl.LOCK_EX)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        self._fd = fd
+
+    def refuse_held(self) -> None:
+        """Raise `BadInput` where `acquire` would; write nothing."""
+        folder = self._path.parent
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise BadInput(f"can not write to the run folder {folder}: permission denied") from None
+            return
+        except OSError as error:
+            raise BadInput(f"can not write to the run folder {folder}: {write_problem(self._path, error)}") from error
+        self._take(fd, fcntl.LOCK_SH)
+        os.close(fd)
+
+    def _take(self, fd: int, how: int) -> None:
+        """Lock the open file; closes it and raises `BadInput` when another process has it."""
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(fd, 200).decode("utf-8", "replace").strip()
+            os.close(fd)
+            raise BadInput(
+                f"the run {self._path.parent} is being written by another process ({holder or 'unknown'}). "
+                "Wait for it, stop it, or give this run another name with --name."
+            ) from None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds it."""
+        return self._fd is not None
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 def being_played(folder: Path) -> bool:

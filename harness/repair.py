@@ -24,9 +24,11 @@ from pydantic_core import from_json
 
 from harness.columns import Columns, InMemory, blocks_in, encode_block
 from harness.errors import BadInput, Damaged
-from harness.index import KINDS, index_path
+from harness.holding import RunLock
+from harness.index import index_path
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.safe_files import replacing
+from harness.scalars import KINDS
 from harness.soundness import check_run, problems_of
 from harness.store import (
     CALLS,
@@ -34,7 +36,6 @@ from harness.store import (
     JUDGEMENTS,
     MANIFEST,
     PROCESS_REWARDS,
-    RunLock,
     read_manifest,
     refuse_irregular,
     refuse_newer,

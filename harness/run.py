@@ -28,6 +28,7 @@ from harness.executors.local import InProcess
 from harness.executors.playing import Player
 from harness.experiment import Experiment
 from harness.failures import refuse_unknown_reason
+from harness.holding import RunLock
 from harness.index import latest_episodes, latest_judgements
 from harness.interface import give_rooms, interface_of
 from harness.jobs import Job, RetryFailed, owed_jobs
@@ -49,7 +50,6 @@ from harness.store import (
     EPISODES,
     MANIFEST,
     Appender,
-    RunLock,
     read_manifest,
     refuse_no_folder,
     refuse_unwritable,

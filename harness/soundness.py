@@ -14,10 +14,11 @@ import numpy as np
 
 from harness.columns import Columns
 from harness.errors import BadInput, Damaged
-from harness.index import KINDS, index_columns
+from harness.index import index_columns
 from harness.judging import judge_kind, kind_in
 from harness.manifest_form import SEPARATOR
 from harness.ranges import SLACK
+from harness.scalars import KINDS
 from harness.store import EPISODES, JUDGEMENTS, read_manifest, refuse_irregular, unreadable
 
 DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)

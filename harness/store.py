@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import io
 import json
 import os
-import socket
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +26,7 @@ from pydantic_core import from_json
 from harness.errors import BadInput, Damaged, HarnessError, Newer
 from harness.manifest_form import manifest_problem
 from harness.records import SCHEMA_VERSION
-from harness.safe_files import open_lock, write_file
+from harness.safe_files import write_file
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
@@ -56,7 +54,7 @@ class Appender:
         try:
             self._file = open(path, "ab", buffering=0, opener=_not_through_a_link)
         except OSError as error:
-            raise StoreFull(f"can not write to {path}: {_reason(path, error)}") from error
+            raise StoreFull(f"can not write to {path}: {write_problem(path, error)}") from error
         self.size = self._file.tell()
         self._spoilt = False
         """A torn line could not be cut off again: nothing more may be written behind it."""
@@ -178,7 +176,7 @@ def set_aside_torn_tail(path: Path) -> Path | None:
             os.fsync(file.fileno())
             return kept
     except OSError as error:
-        raise StoreFull(f"can not write to {path}: {_reason(path, error)}") from error
+        raise StoreFull(f"can not write to {path}: {write_problem(path, error)}") from error
 
 
 def _not_through_a_link(path: str, flags: int) -> int:
@@ -186,7 +184,8 @@ def _not_through_a_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-def _reason(path: Path, error: OSError) -> str:
+def write_problem(path: Path, error: OSError) -> str:
+    """Why a path could not be opened for writing, in words."""
     return "it is a link, which is not followed" if path.is_symlink() else str(error.strerror or error)
 
 
@@ -320,63 +319,6 @@ def refuse_no_folder(folder: Path) -> None:
         raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.ENOTDIR)}")
     if not os.access(above, os.W_OK | os.X_OK):
         raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.EACCES)}")
-
-
-class RunLock:
-    """One writer per run folder: an flock, with the holder's name in the file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / ".lock"
-        self._fd: int | None = None
-
-    def acquire(self) -> None:
-        """Raises `BadInput` naming the holder when another process has the folder."""
-        try:
-            fd = open_lock(self._path)
-        except OSError as error:
-            raise BadInput(
-                f"can not write to the run folder {self._path.parent}: {_reason(self._path, error)}"
-            ) from error
-        self._take(fd, fcntl.LOCK_EX)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
-        self._fd = fd
-
-    def refuse_held(self) -> None:
-        """Raise `BadInput` where `acquire` would; write nothing."""
-        folder = self._path.parent
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise BadInput(f"can not write to the run folder {folder}: permission denied") from None
-            return
-        except OSError as error:
-            raise BadInput(f"can not write to the run folder {folder}: {_reason(self._path, error)}") from error
-        self._take(fd, fcntl.LOCK_SH)
-        os.close(fd)
-
-    def _take(self, fd: int, how: int) -> None:
-        """Lock the open file; closes it and raises `BadInput` when another process has it."""
-        try:
-            fcntl.flock(fd, how | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(fd, 200).decode("utf-8", "replace").strip()
-            os.close(fd)
-            raise BadInput(
-                f"the run {self._path.parent} is being written by another process ({holder or 'unknown'}). "
-                "Wait for it, stop it, or give this run another name with --name."
-            ) from None
-
-    @property
-    def held(self) -> bool:
-        """Whether this object holds it."""
-        return self._fd is not None
-
-    def release(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import BadInput
-from harness.index import COST_FIELDS, call_costs
 from harness.ledger import turn_row, without_effect
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.scalars import COST_FIELDS, call_costs
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from leaderboard.board import Board, Filters
 from leaderboard.frames import offsets_of
@@ -187,7 +187,7 @@ class Conversation:
 
     head: dict[str, Any] = field(default_factory=dict)
     """Scalars: cell, task_id, task_label, group, seed, order, repeat, attempt, status, error, end_reason, score, success,
-    started_at, duration_s, calls, latency_s, and what `harness.index.call_costs` says."""
+    started_at, duration_s, calls, latency_s, and what `harness.scalars.call_costs` says."""
 
     @property
     def raw(self) -> str:

@@ -31,7 +31,7 @@ SEATS = 2
 
 
 def episode_frame(run: Path) -> pd.DataFrame:
-    """The last line of every episode: the index's scalars (`harness.index.EPISODE_SCHEMA`). Texts that repeat are
+    """The last line of every episode: the index's scalars (`harness.scalars.EPISODE_SCHEMA`). Texts that repeat are
     categories; `tested` is the list of tested seats as JSON text; `success` is 1, 0 or NaN."""
     columns = index_columns(run / EPISODES)
     kept = latest(columns.ids("episode_id"))

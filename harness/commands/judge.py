@@ -18,6 +18,7 @@ from harness.checking import check_or_refuse
 from harness.commands.asking import Tally, ask_all
 from harness.errors import BadInput, nearest
 from harness.experiment import Experiment, explain
+from harness.holding import RunLock
 from harness.index import Row, latest_episodes, latest_judgements
 from harness.interface import give_rooms
 from harness.invocation import as_called
@@ -31,7 +32,7 @@ from harness.records import EpisodeRecord, JudgementRecord
 from harness.soundness import check_run
 from harness.specs import JudgeSpec, JudgingSpec
 from harness.standing import Standing
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, read_record
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, read_record
 from harness.yamltext import read_yaml, text_of
 
 SpecT = TypeVar("SpecT", bound=JudgingSpec)

@@ -17,6 +17,7 @@ from harness.commands.asking import Tally, ask_all
 from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
 from harness.errors import BadInput
 from harness.experiment import Experiment
+from harness.holding import RunLock
 from harness.index import latest_episodes, latest_judgements
 from harness.interface import give_rooms
 from harness.invocation import as_called
@@ -29,7 +30,7 @@ from harness.records import EpisodeRecord, ProcessRewardRecord
 from harness.scoring import Given, Records, Scoring
 from harness.specs import ProcessSpec
 from harness.standing import Standing
-from harness.store import EPISODES, RunLock, read_manifest, read_record
+from harness.store import EPISODES, read_manifest, read_record
 from harness.yamltext import read_yaml
 from leaderboard.tables import check_judge
 

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from harness.commands.printing import say
 from harness.errors import BadInput
-from harness.index import COST_FIELDS, call_costs, latest_episodes, latest_judgements, latest_process_rewards
+from harness.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.ledger import call_row, is_unreadable, turn_row, without_effect
 from harness.money import price_text
 from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward, TurnRecord
+from harness.scalars import COST_FIELDS, call_costs
 from harness.soundness import check_run
 from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 

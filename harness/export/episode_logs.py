@@ -25,12 +25,13 @@ from environments.sotopia import splits, texts
 from harness.errors import BadInput
 from harness.experiment import SEPARATOR
 from harness.export.manifest import PROTOCOL, SPLIT, imported_manifest
+from harness.holding import RunLock
 from harness.index import latest_episodes, latest_judgements
 from harness.judging import judgement_id
 from harness.judging.sotopia import DIMENSIONS
 from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord, SeatRecord, TurnRecord
 from harness.seeds import stable_hash
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, RunLock, read_manifest, write_manifest
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, write_manifest
 
 ENVIRONMENT = "Environment"
 UNKNOWN_MODEL = "unknown"

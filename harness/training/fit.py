@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import BadInput, HarnessError
-from harness.store import RunLock, write_whole
+from harness.holding import RunLock
+from harness.store import write_whole
 from harness.training.dataset import DATASET, read_manifest
 from harness.training.steps import Steps
 

@@ -17,13 +17,13 @@ from typing import Any
 from environments.base import Task
 from harness.errors import BadInput, HarnessError
 from harness.experiment import Experiment
+from harness.holding import RunLock
 from harness.leaks import TrainingTasks, find_leaks, refuse_leaks, task_hash
 from harness.manifest import data_hashes, prompt_versions
 from harness.plan import Plan, model_config
 from harness.progress import Progress
 from harness.run import Run, execute
 from harness.scoring import Scoring
-from harness.store import RunLock
 from harness.summary import RunSummary
 from harness.training.card import write_card
 from harness.training.checkpoints import (

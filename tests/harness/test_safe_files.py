@@ -13,8 +13,9 @@ import pytest
 
 from agents.models.cache import CallLog
 from harness.errors import BadInput
+from harness.holding import RunLock
 from harness.safe_files import new_folder, open_lock, replacing, scratch_folder, sweep, write_file
-from harness.store import RunLock, StoreFull, set_aside_torn_tail
+from harness.store import StoreFull, set_aside_torn_tail
 
 
 def names(folder: Path) -> list[str]:

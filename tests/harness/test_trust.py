@@ -17,8 +17,10 @@ import harness.index
 import harness.trust
 from harness.cli import main
 from harness.columns import read_columns
-from harness.index import BODY, HEADER, KINDS, index_path, read_index, verify_indexes
-from harness.store import EPISODES, RunLock
+from harness.holding import RunLock
+from harness.index import BODY, HEADER, index_path, read_index, verify_indexes
+from harness.scalars import KINDS
+from harness.store import EPISODES
 from harness.trust import NOTE_BYTES, note, state_of
 from tests.harness import gate_runs
 from tests.harness.test_columns import add

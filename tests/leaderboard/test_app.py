@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, RunLock
+from harness.holding import RunLock
+from harness.store import EPISODES, JUDGEMENTS, MANIFEST
 from harness.training.curve import CURVE, TRAINING
 from leaderboard.board import Board, Filters, leaderboard, open_board
 from leaderboard.duel import divergence, duel, extremes

@@ -320,7 +320,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path: P
 
 
 def test_two_trainings_on_one_folder_the_second_is_refused(tmp_path: Path, start: Path) -> None:
-    from harness.store import RunLock
+    from harness.holding import RunLock
 
     prepared(tmp_path / "data", count=2)
     (tmp_path / "out").mkdir()
