@@ -98,7 +98,7 @@ def _plain(value: Any) -> str | int | float | None:
 
 
 def is_baseline(path: Path) -> bool:
-    """Whether a file was written by `harness check --make-baseline`."""
+    """Tell whether `harness check --make-baseline` wrote a file."""
     return holds_json(path, lambda value: value.get("kind") == KIND)
 
 

@@ -79,7 +79,7 @@ SIDES = ("baseline", "candidate")
 
 
 def _interface_lines(check: Check) -> list[str]:
-    """What the verdicts may hang on, and the ledger of the interface; the cells are named where there are several."""
+    """The warnings about the verdicts, and the ledger of the interface. Names the cells where there are several."""
     several = len(check.cells) > 1
     lines = [
         f"- **{_safe(cell.cell)}**: {_safe(line)}" if several else f"- {_safe(line)}"
@@ -161,7 +161,7 @@ def as_json(check: Check) -> dict[str, Any]:
 
 
 def is_markdown(path: Path) -> bool:
-    """Whether a file was written by `markdown`."""
+    """Tell whether `markdown` wrote a file."""
     text = read_start(path)
     return (
         text.startswith(tuple(f"## {headline}" for headline in HEADLINES.values())) and "` against baseline `" in text
@@ -169,12 +169,12 @@ def is_markdown(path: Path) -> bool:
 
 
 def is_junit(path: Path) -> bool:
-    """Whether a file was written by `junit`."""
+    """Tell whether `junit` wrote a file."""
     return '<testsuite name="harness check"' in read_start(path)
 
 
 def is_json(path: Path) -> bool:
-    """Whether a file was written from `as_json`."""
+    """Tell whether a file was written from `as_json`."""
     return holds_json(path, lambda value: {"verdict", "exit_code", "baseline", "candidate", "cells"} <= value.keys())
 
 

@@ -78,7 +78,7 @@ def reader_lines(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def reader_note(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> str | None:
-    """What has to be said where one of two arms was read by the readers of version 0.1 and the other by today's."""
+    """A sentence for two arms of which one was read by the readers of version 0.1 and the other by today's."""
     readers = [facts.get("reader") for facts in (one, other)]
     if None in readers or readers[0] == readers[1] or EARLIER_READER not in readers:
         return None
@@ -144,7 +144,7 @@ def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
 
 
 def mixed_readers(manifests: Iterable[Mapping[str, Any]]) -> str | None:
-    """What has to be said where runs stand side by side whose answers were read by version 0.1 and by today's readers."""
+    """A sentence for runs of which some were read by the readers of version 0.1 and others by today's."""
     found: dict[str, str] = {}
     for manifest in manifests:
         cells = (cell.split(" | ") for cell in manifest["cells"])

@@ -99,8 +99,8 @@ WRITTEN = {"actor": "answers", "strategist": "strategies", "judge": "judgements"
 
 
 def interface_sentences(a: Arm, b: Arm) -> list[str]:
-    """In what the arms' replies and turns differ so much that it may be what a difference in goals comes from; nothing where
-    their ledgers do not differ, or do not say."""
+    """A sentence for each large difference between the arms' ledgers, as it may explain a difference in goals; none where
+    their ledgers agree, or do not say."""
     if a.ledger is None or b.ledger is None:
         return []
     one, other = names_of(a, b)
@@ -116,7 +116,7 @@ def interface_sentences(a: Arm, b: Arm) -> list[str]:
 
 
 def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None) -> bool:
-    """Whether two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
+    """Tell whether two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
     counts = [count for count in (of_a, of_b) if count]
     if not counts or min(counts) < LEAST or (a is None and of_a) or (b is None and of_b):
         return False
@@ -173,7 +173,7 @@ def answer(family: Family, number: int) -> str:
 
 
 def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
-    """What the controls reached, and whether a gain can be put down to what the strategies say."""
+    """Say what the controls reached, and whether a gain can be put down to the strategies' content."""
     reached = [(each.a.axes["strategist"], each) for each in beside]
     if not reached:
         return ""

@@ -25,7 +25,7 @@ class RunLock:
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        """Raises `BadInput` naming the holder when another process has the folder."""
+        """Take the lock and write the holder's name into it. Raises `BadInput` naming the holder when another process has it."""
         try:
             fd = open_lock(self._path)
         except OSError as error:
@@ -65,7 +65,7 @@ class RunLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds it."""
+        """True while this object holds the lock."""
         return self._fd is not None
 
     def release(self) -> None:
@@ -75,7 +75,7 @@ class RunLock:
 
 
 def being_played(folder: Path) -> bool:
-    """Whether a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
+    """Tell whether a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
     run` that starts just then. The holder's name in it and whether that process lives say as much."""
     try:
         text = (folder / ".lock").read_text("utf-8", "replace")
@@ -100,7 +100,7 @@ def _lives(pid: int) -> bool:
 
 
 def _holds(lock: Path) -> bool:
-    """Whether Linux lists a lock on the file; True where there is no such list."""
+    """Tell whether Linux lists a lock on the file; True where there is no such list."""
     try:
         inode = lock.stat().st_ino
         return any(line.split()[5].endswith(f":{inode}") for line in Path("/proc/locks").read_text().splitlines())

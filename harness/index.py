@@ -42,7 +42,7 @@ from harness.trust import (
 
 HEADER = json.dumps({"format": FORMAT}).encode() + b"\n"
 BODY = len(HEADER) + NOTE_BYTES
-"""Where an index's blocks begin."""
+"""Offset of an index's first block."""
 WORTH_TELLING = 1 << 26
 """Reading so many bytes of records takes so long that a line is printed about it."""
 CACHE = "indexes"
@@ -58,7 +58,7 @@ def read_index(path: Path) -> list[Row]:
 
 
 def index_columns(path: Path, verify: bool = False) -> Columns:
-    """What `read_index` gives, by column. An index that has not changed is not opened again in one process. `verify`: compare
+    """The rows of `read_index`, by column. An index that has not changed is not opened again in one process. `verify`: compare
     every line of the file with what the index was made of, whatever the file's state says."""
     key, seen = path.absolute(), state_of(path)
     kept = _kept.get(key)
@@ -93,7 +93,7 @@ def latest_episodes(folder: Path) -> dict[str, Row]:
 
 
 def is_unplayed(row: Row) -> bool:
-    """Whether an episode's row only says that a budget ended the run before it was begun. Version 0.1 wrote such rows; it
+    """Tell whether an episode's row only says that a budget ended the run before it was begun. Version 0.1 wrote such rows; it
     counts as not played, as one without a row does."""
     return row["status"] == "failed" and row["error"] == "budget" and not row["n_turns"] and not row["n_calls"]
 
@@ -110,7 +110,7 @@ def latest_process_rewards(folder: Path) -> dict[str, Row]:
 
 
 def index_path(path: Path) -> Path:
-    """Where the index of a records file lies: beside it, or in this user's cache where the folder is another's or may not
+    """The place of a records file's index: beside it, or in this user's cache where the folder is another's or may not
     be written to."""
     folder = path.parent
     return path.with_suffix(".index") if _is_ours(folder) else _kept_for(folder.resolve()) / f"{path.stem}.index"

@@ -134,7 +134,7 @@ def share_of(ledger: Ledger, role: str, kind: str) -> float | None:
 
 
 def share_text(ledger: Ledger, role: str, kind: str) -> str:
-    """The same as a text: `?` where it is not known, a dash where there was no reply (or turn)."""
+    """The share of `share_of` as a text: `?` where it is not known, a dash where there was no reply (or turn)."""
     share = share_of(ledger, role, kind)
     if share is not None:
         return percent(share)
@@ -142,7 +142,7 @@ def share_text(ledger: Ledger, role: str, kind: str) -> str:
 
 
 def heading_of(role: str, kind: str) -> str:
-    """What a column of such shares is called."""
+    """The heading of a column with such shares."""
     return f"{role} {NAMES[kind]}" if role else NAMES[kind]
 
 
@@ -186,7 +186,7 @@ def call_counts(calls: Sequence[Row]) -> dict[str, int | None]:
 
 
 def is_reply(call: Row) -> bool:
-    """Whether the model answered, if only with nothing, a refusal, or a text that the endpoint itself turned down."""
+    """Tell whether the model answered, if only with nothing, a refusal, or a text that the endpoint itself turned down."""
     return call["text"] is not None or _failed_by_answer(call)
 
 
@@ -196,7 +196,7 @@ def _failed_by_answer(call: Row) -> bool:
 
 
 def is_empty_or_cut(call: Row) -> bool:
-    """Whether there was no answer, or one cut at the token limit. A strategy is one line: one that was cut in later lines is
+    """Tell whether there was no answer, or one cut at the token limit. A strategy is one line: one that was cut in later lines is
     whole."""
     if call["text"] is None:
         return call.get("error_reason") in EMPTY_REASONS
@@ -206,7 +206,7 @@ def is_empty_or_cut(call: Row) -> bool:
 
 
 def _cut_behind_the_strategy(text: str) -> bool:
-    """Whether the line that was read as the strategy is not the text's last."""
+    """Tell whether the line that was read as the strategy is not the text's last."""
     from harness.strategy_text import read_strategy  # its patterns take a while to be made
 
     strategy, lines = read_strategy(text), text.strip().splitlines()
@@ -214,17 +214,17 @@ def _cut_behind_the_strategy(text: str) -> bool:
 
 
 def is_refused(call: Row) -> bool:
-    """Whether the model or a filter refused."""
+    """Tell whether the model or a filter refused."""
     return call["finish_reason"] in REFUSED or call.get("error_reason") in REFUSED_REASONS
 
 
 def is_unreadable(call: Row) -> bool:
-    """Whether the record says that the answer could not be read."""
+    """Tell whether the record says that the answer could not be read."""
     return call.get("read") == "unreadable" or _turned_down(call)
 
 
 def _turned_down(call: Row) -> bool:
-    """Whether the endpoint itself said that the model's answer was of the wrong form."""
+    """Tell whether the endpoint itself said that the model's answer was of the wrong form."""
     reason = call.get("error_reason")
     return call.get("error_class") == "answer" and reason not in (*EMPTY_REASONS, *REFUSED_REASONS)
 
@@ -273,7 +273,7 @@ def _unreadable_by_turns(calls: Sequence[Row], record: Row) -> int:
 
 
 def without_effect(environment: str, turn: Row) -> bool | None:
-    """Whether a turn (plain JSON) changed nothing; None where an environment of somebody else's does not say."""
+    """Tell whether a turn (plain JSON) changed nothing; None where a plug-in's environment does not say."""
     info = turn["info"]
     if "no_effect" in info:
         return bool(info["no_effect"])
@@ -308,10 +308,10 @@ TURN_FIELDS = ("index", "parse", "action_kind", "info")
 
 
 def call_row(call: CallRecord) -> Row:
-    """Of a call what is counted, as plain JSON."""
+    """The fields of a call that are counted, as plain JSON."""
     return {name: getattr(call, name) for name in CALL_FIELDS}
 
 
 def turn_row(turn: TurnRecord) -> Row:
-    """Of a turn what is counted, as plain JSON."""
+    """The fields of a turn that are counted, as plain JSON."""
     return {name: getattr(turn, name) for name in TURN_FIELDS}

@@ -43,7 +43,7 @@ class CellCheck:
     interface: tuple[Ledger | None, Ledger | None] = (None, None)
     """How the replies of the baseline's and of the candidate's arm were read; None in older baselines."""
     warnings: tuple[str, ...] = ()
-    """In what the two differ so much that the verdict may hang on it."""
+    """Sentences on large differences between the two ledgers, on which the verdict may hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def check(
     if lacking:
         raise BadInput(
             f"{candidate.path} lacks cells of the baseline:\n  " + "\n  ".join(lacking) + "\n"
-            "Play them, or make the baseline anew (`harness check --make-baseline RUN --out FILE`)."
+            "Play them, or make a new baseline (`harness check --make-baseline RUN --out FILE`)."
         )
     couples = [(arm, candidate.arms[cell]) for cell, arm in baseline.arms.items()]
     for a, b in couples:

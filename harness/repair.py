@@ -1,4 +1,4 @@
-"""Repairs a run's folder: sets aside the lines of its records that can not be read, so that everybody can read the rest.
+"""Repairs a run's folder: sets aside the lines of its records that cannot be read, so that everybody can read the rest.
 
 Nothing is deleted: what is taken out of a file stands in `damaged.jsonl` beside it, one JSON object per line: `file`, `line`
 and `byte` (where it stood), `bytes` (its length), `sha256`, `reason`, `set_aside_at`, and its content as `text`, or as
@@ -58,12 +58,12 @@ LONGEST_TEXT = 1 << 20
 """Bytes of a line that is set aside as text; longer ones as base64, part by part."""
 BOM = b"\xef\xbb\xbf"
 BEGINS = b'{"schema_version":'
-"""How our records begin. Inside a record it can not stand: quotation marks in texts are escaped."""
+"""How our records begin. Inside a record it cannot stand: quotation marks in texts are escaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is taken out of a file: `size` bytes from `start` on."""
+    """A damaged part of a file, to be taken out: `size` bytes from `start` on."""
 
     line: int
     start: int
@@ -75,7 +75,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Repaired:
-    """What a repair did."""
+    """The result of a repair."""
 
     folder: Path
     set_aside: dict[str, int] = field(default_factory=dict)
@@ -89,9 +89,9 @@ class Repaired:
 
 
 def repair_run(folder: Path) -> Repaired:
-    """Set aside what can not be read of a run's records. Raises `BadInput` for what is no run, or is being written;
-    `Damaged` for a manifest that can not be read, and for what is no file; `Newer` for records of a newer version, which are
-    not damaged. Nothing is changed then."""
+    """Set aside the lines of a run's records that cannot be read. Raises `BadInput` for a folder that is no run, or is being
+    written to; `Damaged` for a manifest that cannot be read, and for what is no file; `Newer` for records of a newer version,
+    which are not damaged. Nothing is changed then."""
     for name in (MANIFEST, *KINDS, CALLS, SET_ASIDE):
         _refuse_strange(folder / name)
     manifest = read_manifest(folder)
@@ -112,7 +112,7 @@ def repair_run(folder: Path) -> Repaired:
         return done
     except OSError as error:
         raise BadInput(
-            f"{folder} can not be repaired: {error.strerror or error}; every file is as it was, or whole"
+            f"{folder} cannot be repaired: {error.strerror or error}; every file is as it was, or whole"
         ) from error
     finally:
         lock.release()
@@ -121,12 +121,12 @@ def repair_run(folder: Path) -> Repaired:
 def _refuse_strange(path: Path) -> None:
     """Raise `Damaged` for a link, and for what is no file."""
     if path.is_symlink():
-        raise Damaged(f"{path} can not be repaired: it is a link, which is not followed; put the file itself there")
+        raise Damaged(f"{path} cannot be repaired: it is a link, which is not followed; put the file itself there")
     refuse_irregular(path)
 
 
 def _faults(path: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
-    """What is damaged in a file, from its beginning on. A line that repeats the one before it of the same record is."""
+    """The damaged parts of a file, in order; a line that repeats the last one of the same record is one."""
     last: dict[str, tuple[bytes, int]] = {}
     with open(path, "rb") as file:
         for line, start, size, whole in list(_lines(file)):
@@ -183,7 +183,7 @@ def _record(
 
 
 def _beginnings(content: bytes) -> Iterator[int]:
-    """Where a record may begin in a line: at its start, behind a byte order mark and NUL bytes, behind a torn record."""
+    """Offsets in a line at which a record may begin: its start, behind a byte order mark and NUL bytes, behind a torn record."""
     bare = content.removeprefix(BOM).lstrip(b"\0 \t\r")
     places = [len(content) - len(bare)] if bare[:1] == b"{" else []
     last = content.rfind(BEGINS)

@@ -18,7 +18,7 @@ FORMAT = 9
 
 
 def episode_scalars(record: Row) -> Row:
-    """What a table needs of an episode, without its turns and texts."""
+    """The values of an episode that tables need, without its turns and texts."""
     calls = record["calls"]
     outcome = record.get("outcome") or {}
     return {
@@ -51,7 +51,7 @@ def _failure(record: Row) -> Row:
 
 
 def judgement_scalars(record: Row) -> Row:
-    """What a table needs of a judgement, without its reasons and prompt."""
+    """The values of a judgement that tables need, without its reasons and prompt."""
     return {
         **{key: record[key] for key in ("judgement_id", "episode_id", "episode_attempt", "judge", "status", "scores")},
         **_failure(record),
@@ -67,7 +67,7 @@ PROCESS_KEYS = ("process_id", "episode_id", "episode_attempt", "method", "label"
 
 
 def process_scalars(record: Row) -> Row:
-    """What tables and the judges' report card need of process rewards, without reasons and prompts."""
+    """The values of process rewards that tables and the judges' report card need, without reasons and prompts."""
     keys = ("turn", "seat", "reward", "credit")
     rewards = record["rewards"]
     sums = {f"{what}_{seat}": 0 for what in ("sum", "n") for seat in (0, 1)}
@@ -91,11 +91,11 @@ def _cost(record: Row) -> Row:
 
 
 COST_FIELDS = {"text", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "broken_off"}
-"""What `call_costs` reads of a call."""
+"""The fields of a call that `call_costs` reads."""
 
 
 def call_costs(calls: Sequence[Row]) -> Row:
-    """What calls took: all of them, failed ones as far as their endpoints said it. A sum is None when a part of it is not
+    """The cost of calls: all of them, failed ones as far as their endpoints said it. A sum is None when a part of it is not
     known; `usd_known` is what is known of the money, `usd_unknown_calls` how many calls it leaves out: those without a
     price, and attempts that were broken off."""
     told = [call for call in calls if call["text"] is not None or call["usd"] is not None or _uses(call)]

@@ -22,7 +22,7 @@ from harness.scalars import KINDS
 from harness.store import EPISODES, JUDGEMENTS, read_manifest, refuse_irregular, unreadable
 
 DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""What reading a run can raise whose files are not what they should be."""
+"""Errors that reading a run with damaged files can raise."""
 
 
 def check_run(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _N = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _FIGURE = re.compile(rf"{_N}(?: … {_N})?(?: \({_N} … {_N}\)(?:, p (?:< )?{_N})?)?")
 """A number, an interval, or both with a p-value, as the viewer's tables write them."""
 RAW_HELP = "csv: names as they are, also those that a spreadsheet would take for a formula (`=…` gets a ' before it)"
-"""Of the option `--raw`."""
+"""Help of the option `--raw`."""
 
 
 def harmless(value: Any) -> Any:

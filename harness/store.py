@@ -236,7 +236,7 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
 
 
 def is_newer(value: Mapping[str, Any], known: int = SCHEMA_VERSION) -> bool:
-    """Whether something says that it has a later form than this version reads."""
+    """Tell whether a stored object says that it has a later form than this version reads."""
     version = value.get("schema_version", known)
     return type(version) is int and version > known
 
@@ -266,7 +266,7 @@ def _sort_of(mode: int) -> str:
 
 
 def unreadable(path: Path, offset: int, problem: str) -> Damaged:
-    """The error for a record that can not be used."""
+    """The error for a record that cannot be used."""
     return Damaged(
         f"{path}, line {_line_number(path, offset)} (byte {offset}) can not be read: {problem}. `harness repair "
         f"{path.parent}` sets that line aside; an episode that was only there is then played again by the next `harness run`."

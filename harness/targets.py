@@ -22,7 +22,7 @@ from harness.errors import BadInput
 from harness.safe_files import Content, replacing
 
 Mine = Callable[[Path], bool]
-"""Whether a file (or folder) that is there is an earlier output of the same command."""
+"""Tells whether a file (or folder) that is there is an earlier output of the same command."""
 STANDARD = "-"
 DESCRIPTOR = re.compile(r"/dev/(?:stdout|stderr)|/dev/fd/(\d+)|/proc/(?:self|thread-self)/fd/(\d+)")
 LARGEST = 1 << 28
@@ -42,7 +42,7 @@ class Target:
 
     path: Path
     what: str
-    """What the user calls it, `--out` for example."""
+    """The option that names it, `--out` for example."""
     descriptor: int | None = None
     """An open file of this process to write to."""
     direct: bool = False
@@ -50,12 +50,12 @@ class Target:
 
     @property
     def plain(self) -> bool:
-        """Whether it is a file, which is replaced whole."""
+        """True for a file, which is replaced whole."""
         return self.descriptor is None and not self.direct
 
     @property
     def notes(self) -> TextIO:
-        """Where the command says what it did: not between the lines of the output."""
+        """The stream for the command's own messages, which must not stand between the lines of the output."""
         return sys.stderr if self.descriptor == 1 else sys.stdout
 
     @contextmanager
@@ -168,7 +168,7 @@ def refuse_twice(targets: list[Target]) -> None:
 
 
 def holds_json(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> bool:
-    """Whether a file is a JSON object of that kind."""
+    """Tell whether a file is a JSON object of that kind."""
     try:
         value = json.loads(read_start(path, LARGEST))
     except (ValueError, RecursionError):
@@ -198,7 +198,7 @@ def append_to(path: Path, what: str, text: str) -> None:
 
 
 def _status(path: Path, what: str) -> os.stat_result | None:
-    """What stands at a path; None for nothing. Raises `BadInput` for a link."""
+    """The status of what stands at a path; None for nothing. Raises `BadInput` for a link."""
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""When an index is believed: while the records file is the very one that it was made of (size, inode, both times), or has
+"""Decides when an index is believed: while the records file is the very one that it was made of (size, inode, both times), or has
 only been appended to by the process that holds the run. Otherwise every line is compared with the hash that the index has
 of it; what follows the first block with a line that differs is indexed again.
 """
@@ -24,7 +24,7 @@ HASH = "hash"
 
 
 def state_of(path: Path) -> State | None:
-    """What changes when a file does; None where there is none."""
+    """The state of a file, which changes when the file does; None where there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -33,7 +33,7 @@ def state_of(path: Path) -> State | None:
 
 
 def settled(state: State) -> bool:
-    """Whether the state would be another one, had the file changed after it."""
+    """Tell whether the state would be another one, had the file changed after it."""
     return time.time_ns() - state[3] > SETTLED_NS
 
 
@@ -54,7 +54,7 @@ def noted(columns: Columns, at: int) -> State | None:
 
 
 def unchanged(path: Path, before: State | None, now: State, covered: int) -> bool:
-    """Whether the first `covered` bytes of the records file are what they were, without reading them."""
+    """Tell whether the first `covered` bytes of the records file are what they were, without reading them."""
     if before is None or before == now:
         return before is not None
     return before[1] == now[1] and now[0] >= covered and being_played(path.parent)
@@ -80,6 +80,6 @@ def fitting_blocks(path: Path, columns: Columns) -> int:
 
 
 def same_file(columns: Columns, path: Path) -> bool:
-    """Whether the stored index that was read is still the one that lies there."""
+    """Tell whether the stored index that was read is still the one that lies there."""
     opened = getattr(columns.blocks[0].source, "inode", None) if columns.blocks else None
     return opened is not None and opened == os.stat(path, follow_symlinks=False).st_ino

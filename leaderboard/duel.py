@@ -33,7 +33,7 @@ class Duel:
     sentence: str
     """What can be concluded, in words."""
     interface: tuple[str, ...]
-    """In what the arms' replies and turns differ, which that may hang on."""
+    """Sentences on large differences between the arms' ledgers, which may explain the difference."""
     tasks: pd.DataFrame
     """One row per task, order and repeat, the biggest win of b first, those with a missing outcome last: task_id, group, order,
     repeat, a, b, difference, missing (why there is none), run_a, episode_a, run_b, episode_b."""

@@ -111,7 +111,7 @@ class Call:
     error: str | None
     text: str | None
     reasoning: str | None = None
-    """What the model thought before it answered."""
+    """The model's reasoning before the answer."""
     reasoning_tokens: int | None = None
     read: str | None = None
     """ok, mended or unreadable; None where the record does not say."""

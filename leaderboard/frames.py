@@ -24,7 +24,7 @@ COSTS = (
     *("usd", "usd_known", "usd_unknown_calls"),
 )
 SUMS = (*COSTS, *COUNTS)
-"""What is added up over judgements and process rewards: costs, and the ledger of the interface."""
+"""The columns that are added up over judgements and process rewards: costs, and the ledger of the interface."""
 SCORE = "score "
 """Begins the name of a column with a judge's dimension; the dimension's name follows."""
 SEATS = 2

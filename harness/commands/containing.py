@@ -1,4 +1,4 @@
-"""What commands that only read do about runs that can not be read: leave them out, say so once, and end with 4."""
+"""Leaves damaged runs out of the commands that only read: each is named once, and the command ends with exit 4."""
 
 from __future__ import annotations
 

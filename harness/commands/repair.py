@@ -1,4 +1,4 @@
-"""`harness repair`: set aside what can not be read of a run, and say what is left to be played."""
+"""`harness repair`: set aside the lines of a run that cannot be read, and say what remains to be played."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     repair = commands.add_parser(
         "repair",
-        help="set aside the lines of a run that can not be read",
-        description="Move the lines of a run's records that can not be read into RUN/damaged.jsonl, so that everything else "
-        "can be read again. Nothing is deleted. Say what is left to be played.",
-        epilog="exit codes: 0 the run can be read · 2 it can not: the message says why",
+        help="set aside the lines of a run that cannot be read",
+        description="Move the lines of a run's records that cannot be read into RUN/damaged.jsonl, so that everything else "
+        "can be read again. Nothing is deleted. Say what remains to be played.",
+        epilog="exit codes: 0 the run can be read · 2 it cannot: the message says why",
     )
     repair.add_argument("run", type=Path, metavar="RUN", help="the run's folder, or a training's")
     repair.set_defaults(do=repair_command)
@@ -63,7 +63,7 @@ def _done_lines(done: Repaired) -> Iterator[str]:
 
 
 def left_lines(run: Path) -> Iterator[str]:
-    """What the next command has to do for the run: episodes without a record, failed ones, scores."""
+    """Say what the next command has to do for the run: episodes without a record, failed ones, scores."""
     from harness.index import latest_episodes
     from harness.store import read_manifest
     from harness.summary import summarise
@@ -78,4 +78,7 @@ def left_lines(run: Path) -> Iterator[str]:
         f"{found.unscored if manifest['judge'] else 0} have no score yet."
     )
     if left or failed or (manifest["judge"] and found.unscored):
-        yield "The `harness run` command that made the run does what is left; `harness judge` scores what it was used for."
+        yield (
+            "Run the `harness run` command that made the run again for what remains, and `harness judge` for the scores that "
+            "came from it."
+        )

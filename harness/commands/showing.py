@@ -132,7 +132,7 @@ def reasoning_line(text: str, role: str, full: bool) -> str:
 
 
 def marks_of(record: EpisodeRecord, turn: TurnRecord, calls: Iterable[CallRecord]) -> Iterator[str]:
-    """What has to be known of a turn: how its answer was read, and that it had no effect."""
+    """The marks of a turn: how its answer was read, and that it had no effect."""
     if turn.parse != "ok":
         yield {"reasked": "asked again"}.get(turn.parse, turn.parse)
     elif any(call.read == "mended" for call in calls if call.role == "actor"):
@@ -142,8 +142,8 @@ def marks_of(record: EpisodeRecord, turn: TurnRecord, calls: Iterable[CallRecord
 
 
 def answers_of_world(record: EpisodeRecord, number: int) -> list[str]:
-    """What the seat of a turn saw after its act, up to its next one: without its own act, and without what other seats did,
-    which stands in their own turns."""
+    """The texts that the seat of a turn saw after its act, up to its next one: without its own act, and without the acts of
+    other seats, which stand in their own turns."""
     turn = record.turns[number]
     later = record.turns[number + 1 :]
     following = next((each.observation for each in later if each.seat == turn.seat), None)
@@ -155,7 +155,7 @@ def answers_of_world(record: EpisodeRecord, number: int) -> list[str]:
 
 
 def _is_echo(text: str, act: str) -> bool:
-    """Whether a text says no more than the act itself, but for a word such as `Action:` before it."""
+    """Tell whether a text is only the act itself, if with a word such as `Action:` before it."""
     return bool(act.strip()) and text.strip().endswith(act.strip()) and len(text.strip()) <= len(act.strip()) + 12
 
 

@@ -116,8 +116,8 @@ CARD, COPY = "README.md", "manifest.json"
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a folder was written by `write_dataset`, and holds nothing else. A version that was killed left its parts
-    without a card."""
+    """Tell whether `write_dataset` wrote a folder, which holds nothing else. Version 0.1 left parts without a card where it was
+    killed."""
     names = {each.name for each in folder.iterdir()}
     parts = {part.name for part in PARTS}
     files = {each.name for name in names & parts for each in (folder / name).glob("*")}

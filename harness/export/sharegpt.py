@@ -25,7 +25,7 @@ PREPARED, INFO = "dataset.jsonl", "dataset_info.json"
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a file was written by `export_sharegpt`: the `dataset_info.json` beside it names it as it does."""
+    """Tell whether `export_sharegpt` wrote a file: the `dataset_info.json` beside it then has the same entry for it."""
     entry = dataset_info(path.stem, path)
     return holds_json(path.with_name(INFO), lambda info: info.get(path.stem) == entry[path.stem])
 
@@ -52,14 +52,14 @@ def export_sharegpt(
 
 
 def _merged_info(path: Path) -> dict[str, Any]:
-    """What `dataset_info.json` is to hold. Raises `BadInput` where there is one that is none, or that knows the name as
-    another file's."""
+    """The content that `dataset_info.json` is to have. Raises `BadInput` where another kind of file stands there, or one that
+    uses the name for another data set."""
     place, entry = path.with_name(INFO), dataset_info(path.stem, path)
     if not place.exists():
         return entry
     found: dict[str, Any] = {}
     if place.is_symlink() or not holds_json(place, lambda info: found.update(info) is None):
-        raise BadInput(f"--out {path}: {place} is no `dataset_info.json` of LLaMA-Factory; name another folder.")
+        raise BadInput(f"--out {path}: {place} is not a `dataset_info.json` of LLaMA-Factory; name another folder.")
     if found.get(path.stem, entry[path.stem]) != entry[path.stem]:
         raise BadInput(f"--out {path}: {place} has another data set of the name {path.stem!r}; name another file.")
     return found | entry

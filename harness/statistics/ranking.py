@@ -77,7 +77,7 @@ def rank_arms(
         lacking = [str(names[i]) for i in np.flatnonzero((sizes == 0).any(axis=1))] if y.size else []
         raise ValueError(f"arms without some of the tasks can not be ranked: {', '.join(lacking[:5]) or 'no data'}")
     if (gaps.sum(axis=1) == sizes.sum(axis=1)).any():
-        raise ValueError("an arm without a single value can not be ranked")
+        raise ValueError("an arm without a single value cannot be ranked")
     drawn = _Draws(sizes, confidence, draws, seed)
     return _ranked([str(name) for name in names], sums, gaps, drawn)
 
@@ -172,7 +172,7 @@ class _Draws:
 
     @property
     def constant_speaks(self) -> bool:
-        """Whether a difference that never varies says something: only the sign test over tasks can speak of it."""
+        """Tell whether a difference that never varies counts: only the sign test over tasks can judge it."""
         return 2.0 ** (1 - self.tasks) * (self.arms * (self.arms - 1) // 2) <= 1 - self.confidence
 
 

@@ -1,4 +1,4 @@
-"""Where a function crosses zero: Brent's method (Brent 1973, chapter 4), step for step as `scipy.optimize.brentq` does it,
+"""Finds where a function crosses zero: Brent's method (Brent 1973, chapter 4), step for step as `scipy.optimize.brentq` does it,
 whose import takes longer than most commands do."""
 
 from __future__ import annotations

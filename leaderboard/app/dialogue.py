@@ -141,7 +141,7 @@ def _marks(turn: Turn) -> list[Element]:
 
 
 def _reasoning(calls: Sequence[Call]) -> Iterator[Element]:
-    """What each model thought before it answered, folded."""
+    """The reasoning before each answer, folded."""
     for call in calls:
         if call.reasoning:
             summary = f"reasoning of the {call.role}, {len(call.reasoning):,} characters"

@@ -1,4 +1,4 @@
-"""Whom the viewer answers: browsers that ask for it by a name that it was started for. A web page from elsewhere could
+"""Guards the viewer: it answers browsers that ask for it by a name that it was started for. A web page from elsewhere could
 otherwise have a name of its own point to this machine and read the runs (DNS rebinding).
 """
 

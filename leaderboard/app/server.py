@@ -1,4 +1,4 @@
-"""What `harness viewer` has Streamlit serve: the pages of `main.py`, behind the guard."""
+"""The app that `harness viewer` has Streamlit serve: the pages of `main.py`, behind the guard."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
 
 
 def _beforehand(rows: Sequence[Row], board: Board) -> list[Content]:
-    """What the differences may hang on: how often the arms' answers could not be used."""
+    """Warnings above the differences: how often the arms' answers could not be used."""
     several = len({row["actor"] for row in rows}) > 1
     lines = [
         (f"[{row['actor']}] " if several else "") + line

@@ -72,7 +72,7 @@ def refused(command: list[str], capsys: Any, *said: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["episodes.jsonl", "judgements.jsonl", "calls.jsonl", "manifest.json", "episodes.index", ".lock", "torn/x.txt",
-     "forecast.json"],
+     "forecast.json", "damaged.jsonl"],
 )  # fmt: skip
 def test_nothing_that_a_run_keeps_is_a_target(command: Command, name: str, run: Path, capsys: Any) -> None:
     before = content(run)
