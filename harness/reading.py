@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from harness.jsontext import objects_in
-from harness.wrappers import only_dress, undressed, without_tokens
+from harness.wrappers import MARKUP, only_dress, undressed, without_tokens
 
 LENIENT, EXACT = "lenient", "exact"
 """Values of an environment's `parsing`; a third names the readers of version 0.1 (`harness.reading_0_1`)."""
@@ -67,12 +67,14 @@ MAX_LINE = 4000
 """Characters of a line that are looked at."""
 
 # Every repetition of blanks is bounded, so that reading takes time in proportion to the answer's length.
+_HTML = rf"(?:{MARKUP}[ \t]{{0,3}}){{0,3}}"
 _DRESS = r"[ \t]{0,3}[*_`\"'”’)\]]{0,6}[ \t]{0,3}"
-_COLON = r"[*_ \t]{0,6}[:：][*_ \t]{0,6}"
-_LINE_START = r"^(?:[^\w\n{<]|_)*(?:\d{1,3}[.)](?:[^\w\n{<]|_)*)?"
+_COLON = rf"[*_ \t]{{0,6}}{_HTML}[:：][*_ \t]{{0,6}}{_HTML}"
+_LINE_START = rf"^(?:[^\w\n{{<]|_)*{_HTML}(?:\d{{1,3}}[.)](?:[^\w\n{{<]|_)*{_HTML})?"
 _BEFORE = (
     r"(?:the|my|your|our|next|final|new|best|chosen|selected|proposed|recommended|revised|updated|corrected|current|single"
-    r"|actual|one|first|so|therefore|thus|hence|then|now|ok|okay|and|here|here's|is|this|that|output)[ \t,:]{1,4}"
+    r"|actual|one|first|so|therefore|thus|hence|then|now|ok|okay|and|here|here's|is|this|that|output|following|i|i'll|i’ll"
+    r"|will|let me|let's|let’s|take|perform|execute|do|go with)[ \t,:]{1,4}"
 )
 _BEHIND = (
     r"(?:[ \t]{1,3}(?:to[ \t](?:take|perform|execute|do)|i(?:'ll|[ \t]will)?[ \t](?:choose|take|pick)|now|here|taken))?"
@@ -80,8 +82,8 @@ _BEHIND = (
 )
 _CLOSE = r"(?:(?:is|will be|would be)\b[ \t]{0,3}[:：=]?|[:：=]|->|=>|→|>{1,3}|[-–—]{1,3}(?=[ \t\n])|$)"
 _LINE_MARK = re.compile(
-    rf"{_LINE_START}(?P<words>(?:{_BEFORE}){{0,6}}(?:action|command|answer|move|choice|decision|step)s?|i (?:choose|pick|select))"
-    rf"{_BEHIND}{_DRESS}{_CLOSE}{_DRESS}",
+    rf"{_LINE_START}(?P<words>(?:{_BEFORE}){{0,6}}(?:(?:action|command|answer|move|choice|decision|step)s?|choose|pick|select))"
+    rf"{_BEHIND}{_DRESS}{_HTML}{_CLOSE}{_DRESS}{_HTML}",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAG_MARK = re.compile(
@@ -118,8 +120,8 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _ACTION_KEYS = frozenset(
-    "action nextaction finalaction chosenaction selectedaction command nextcommand cmd answer finalanswer act move nextmove"
-    " output response choice result".split()
+    "action actions nextaction finalaction chosenaction selectedaction command nextcommand cmd answer finalanswer act move"
+    " nextmove output response choice result".split()
 )
 _CALL_KEYS = frozenset(("arguments", "parameters", "input", "args"))
 """Where a tool call has its action."""
@@ -173,17 +175,19 @@ def _marked_inline(text: str, grammar: Grammar) -> Iterator[_Marked]:
     """Marks behind a sentence, or in a line that begins as a thought."""
     for mark in islice(_INLINE_MARK.finditer(text), MAX_INLINE_MARKS):
         line = text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()]
-        if _SENTENCE_END.search(line[-20:]) or _THOUGHT_LABEL.match(line):
+        ended = _SENTENCE_END.search(line[-20:]) is not None
+        if ended or _THOUGHT_LABEL.match(line):
             end = text.find("\n", mark.end(), mark.end() + MAX_LINE)
-            yield from _behind(text, mark, mark.end() + MAX_LINE if end < 0 else end, grammar)
+            yield from _behind(text, mark, mark.end() + MAX_LINE if end < 0 else end, grammar, alone=not ended)
 
 
-def _behind(text: str, mark: re.Match[str], end: int, grammar: Grammar) -> Iterator[_Marked]:
-    """The command in the first line behind a mark that holds more than marks, if it is one."""
+def _behind(text: str, mark: re.Match[str], end: int, grammar: Grammar, alone: bool = False) -> Iterator[_Marked]:
+    """The command in the first line behind a mark that holds more than marks, if it is one; `alone`: nothing may follow it
+    there."""
     at = mark.end()
     for line in text[at:end].splitlines(keepends=True):
         if not only_dress(line):
-            command = _command(line, grammar, True)
+            command = _command(line, grammar, not alone)
             if command is not None:
                 yield _Marked(mark.start(), at, (mark.groupdict().get("words") or "").lower(), command)
             return
@@ -201,7 +205,7 @@ def _in_json(text: str, grammar: Grammar) -> Iterator[_Marked]:
         return
     for found in objects_in(text).found:
         value = value_under(found.value, _ACTION_KEYS)
-        if isinstance(called := value_under(found.value, _CALL_KEYS), dict):
+        if (called := tool_arguments(found.value)) is not None:
             value = value_under(called, _ACTION_KEYS)
         command = _command_in(value, grammar)
         if command is not None:
@@ -209,6 +213,14 @@ def _in_json(text: str, grammar: Grammar) -> Iterator[_Marked]:
             words = "final" if "final" in " ".join(found.value).lower() else ""
             said = thought.strip() if isinstance(thought, str) else None
             yield _Marked(found.start, found.end, words, command, said or None)
+
+
+def tool_arguments(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments of a tool call, which some write as a text that holds JSON; None where there are none."""
+    called = value_under(value, _CALL_KEYS)
+    if isinstance(called, str) and len(inside := objects_in(called).found) == 1:
+        return inside[0].value
+    return called if isinstance(called, dict) else None
 
 
 def value_under(value: dict[str, Any], keys: frozenset[str]) -> Any:

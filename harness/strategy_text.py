@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.jsontext import objects_in
 from harness.reading import value_under
-from harness.wrappers import FENCE, only_dress, undressed, without_tokens
+from harness.wrappers import FENCE, MARKUP, only_dress, undressed, without_tokens
 
 _KEYS = frozenset(
     "strategy strategies strategytext nextstrategy proposedstrategy finalstrategy advice suggestion recommendation plan tip"
@@ -19,7 +19,9 @@ _BEFORE = (
     r"|is|social|communication|single|revised|updated|draft|so|therefore|expert)[ \t,:]{1,3}"
 )
 _COLON = r"[*_`\"'” \t)\]]{0,8}(?:[:：=]|(?<=\])|[-–—]{1,2}(?=[ \t])|->|→)[*_` \t]{0,8}"
-_NUMBER = r"[ \t]{0,3}(?:#?\d{1,3}|\((?:turn[ \t]|step[ \t])?\d{1,3}\))?(?:[ \t]is)?"
+_NUMBER = (
+    r"[ \t]{0,3}(?:#?\d{1,3}|\((?:turn[ \t]|step[ \t])?\d{1,3}\))?(?:[ \t](?:is|will be|would be|should be|could be))?"
+)
 _AIM = rf"(?:[ \t](?:for|to)[ \t][^\n:：.!?]{{1,80}})?{_NUMBER}"
 _STRATEGY_MARK = re.compile(rf"(?P<before>(?:{_BEFORE}){{0,6}})strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
 _OTHER_MARK = re.compile(
@@ -47,10 +49,12 @@ _LEAD_IN = re.compile(
 _POLITE_SENTENCE = re.compile(
     r"(?:i(?:'d|’d| would) be (?:happy|glad) to [^.!?\n]{1,80}|i(?:'m|’m| am) (?:happy|glad) to [^.!?\n]{1,80}"
     r"|i can (?:help|do that)[^.!?\n]{0,80}|here(?:'s|’s| is| are| you go)\b[^.!?:\n]{0,80}|let me [^.!?\n]{1,80}"
+    r"|let(?:'s|’s| us) think\b[^.!?\n]{0,80}"
     r"|i hope this helps[^.!?\n]{0,40}|hope (?:this|that) helps[^.!?\n]{0,40})[.!]",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?:\s|$)")
+_MARKUP = re.compile(MARKUP, re.IGNORECASE)
 _MAX_LINE, _MAX_LINES = 4000, 2000
 
 
@@ -106,7 +110,7 @@ def _marked(lines: list[str], says: list[str | None], mark: re.Pattern[str]) -> 
 
 def _plain(line: str) -> str:
     """A line without its dress, heading mark and interjections ("Sure! …")."""
-    plain = undressed(re.sub(r"^[ \t]{0,3}#{1,6}\s+", "", line))
+    plain = undressed(re.sub(r"^[ \t]{0,3}#{1,6}\s+", "", _MARKUP.sub("", line)))
     found = _INTERJECTION.match(plain)
     plain = undressed(plain[found.end() :]) if found else plain
     return plain.lstrip("_*[") if _MARKED.match(plain.lstrip("_*[")) else plain

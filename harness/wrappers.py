@@ -12,15 +12,21 @@ TOKEN = re.compile(
 )
 """A token of a chat template that a server did not take out."""
 
+MARKUP = r"</?(?:b|strong|i|em|u|p|li|h[1-6])>"
+"""A tag of HTML that only says how text looks; a pattern."""
 _ROLE = re.compile(r"(?:assistant|model|ai)\s*\n", re.IGNORECASE)
+_OWN_NAME = re.compile(r"(?:assistant|agent|ai)[ \t]{0,3}[:>][ \t]{0,3}", re.IGNORECASE)
+"""How a model that was not taught to chat begins its own turn."""
 FENCE = re.compile(r"[ \t>]*(?:```+|~~~+)[ \t]*[\w+-]*[ \t]*")
 """A line that opens or closes a code fence."""
 _LANGUAGE = re.compile(
     r"(?:json|text|txt|plaintext|plain|bash|sh|python|xml|yaml|markdown|md|action|none)(?=\s)", re.IGNORECASE
 )
-_TAGGED = re.compile(r"<([A-Za-z][\w-]{0,30})>(.*)</\1>", re.DOTALL)
-_TAG = re.compile(r"</?[A-Za-z][\w-]{0,30}/?>")
-_OPENING_TAG = re.compile(r"<[A-Za-z][\w-]{0,30}>")
+_NAME = r"[A-Za-z][\w-]{0,30}"
+_ATTRIBUTES = r"(?:=[^<>\s]{1,60})?(?:[ \t][\w-]{1,30}=(?:\"[^\"<>\n]{0,80}\"|'[^'<>\n]{0,80}'|[^\s<>\"']{1,60})){0,4}"
+_TAGGED = re.compile(rf"<({_NAME}){_ATTRIBUTES}>(.*)</\1>", re.DOTALL)
+_TAG = re.compile(rf"</?{_NAME}{_ATTRIBUTES}[ \t]?/?>")
+_OPENING_TAG = re.compile(rf"<{_NAME}{_ATTRIBUTES}>")
 _CLOSING_TAG = re.compile(r"</[A-Za-z][\w-]{0,30}>\Z")
 _LIST_MARK = re.compile(r"(?:[-•·‣▪►▶➤→*+>–—]|\d{1,3}[.)]|\(\d{1,3}\)|[a-zA-Z]\))\s+|>+\s*|[•‣▪►▶➤→]\s*")
 _BOXED = re.compile(r"\$*\\boxed\{(?:\\text\{(.*)\}|(.*))\}\$*[.]?", re.DOTALL)
@@ -30,12 +36,15 @@ _ROUNDS = 12
 
 
 def without_tokens(text: str) -> str:
-    """The text up to the first token that ends it; those before it are left out, with the role one of them may name."""
+    """The text up to the first token that ends it; those before it are left out, with the role one of them may name, and
+    with a label such as "Assistant:"."""
     text = text.strip()
     while found := TOKEN.match(text):
         text = text[found.end() :].lstrip()
         if role := _ROLE.match(text):
             text = text[role.end() :].lstrip()
+    if name := _OWN_NAME.match(text):
+        text = text[name.end() :].lstrip()
     found = TOKEN.search(text)
     return text[: found.start()].rstrip() if found else text
 

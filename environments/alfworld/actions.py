@@ -41,7 +41,10 @@ _ALONE = re.compile(r"look|inventory|help|(?:check|view|show) (?:my )?inventory"
 _POLITE = re.compile(
     r"(?:(?:i will|i'll|i’ll|i am going to|i'm going to|let me|let's|let’s|please|now|then|first|to)[ ,]{1,2})*"
 )
-_REASON = re.compile(r"$| ?[^\w\s?]| (?:because|since|as|so|and|then|to|in order)\b")
+_REASON = re.compile(
+    r"$| ?[^\w\s?]| (?:because|since|as|so|and|then|to|in order)\b"
+    r"| (?:now|next|first|please)(?=$| ?[^\w\s?])"
+)
 _AFTER_ALONE = re.compile(r"$| ?[^\w\s?]| (?:because|since|so|and|then)\b")
 _PUT = re.compile(
     r"(?:put|place|move|drop|put down) (?P<object>.+?) (?:in/on|in|on|into|onto|to|inside|upon) (?P<receptacle>.+)"

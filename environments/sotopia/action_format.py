@@ -12,7 +12,7 @@ from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, Vi
 from environments.sotopia.rules import LEAVE, NONE, SPEAK
 from harness import reading_0_1
 from harness.jsontext import Found, objects_in
-from harness.reading import EXACT, LENIENT, next_turn, plain_key, thought_before, value_under
+from harness.reading import EXACT, LENIENT, next_turn, plain_key, thought_before, tool_arguments, value_under
 
 _MEANING = {
     NONE: "stay silent this turn",
@@ -32,6 +32,14 @@ _KEYS = frozenset(("action_type", "argument", "thought"))
 """As they are asked for."""
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
 
+_CALL_NAMES = frozenset(("name", "function", "tool", "toolname"))
+"""Where a tool call says what is called."""
+_SPEAKS = re.compile(
+    r"^[*_ \t]{0,4}(?:[A-Z][\w.’'-]*(?: [A-Z][\w.’'-]*){1,3}(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[^\s{])"
+    r"|[A-Z][\w.’'-]*(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[\"“]))",
+    re.MULTILINE,
+)
+"""A line that a character speaks, by its whole name or in quotes: a model that should have stopped plays the partner."""
 _WITHOUT_BRACES = re.compile(r"\s*[\"'“]?(?:thought|action.?type)[\"'”]?\s*:", re.IGNORECASE)
 
 Kinds = tuple[str, ...]
@@ -106,7 +114,8 @@ def _found_in(kinds: Kinds, answer: str) -> ParsedAnswer:
     if not found:
         raise Unreadable(f"{_EXPECTED}; the JSON is cut off" if objects.cut_off else _EXPECTED)
     first, action = found[0]
-    end = next_turn(answer, first.end)
+    partner = _SPEAKS.search(answer, first.end)
+    end = min(next_turn(answer, first.end), partner.start() if partner else len(answer))
     meant = [value for each, value in found if each.start < end]
     if any(_normal(value, kinds) != _normal(action, kinds) for value in meant):
         raise Unreadable(f"expected one action, found {len(meant)}")
@@ -123,9 +132,18 @@ def _action_in(value: dict[str, Any], kinds: Kinds) -> dict[str, Any] | None:
     inside = [item for item in _unlisted(value.values()) if isinstance(item, dict)]
     actions = [item for item in inside if _kind_of(item, kinds) is not None]
     if len(inside) != 1 or len(actions) != 1:
-        return None
+        return _called(value, kinds)
     thought = value_under(value, _THOUGHT_KEYS)
     return {"thought": thought, **actions[0]} if isinstance(thought, str) else actions[0]
+
+
+def _called(value: dict[str, Any], kinds: Kinds) -> dict[str, Any] | None:
+    """The action of a tool call that is named like an action type and says no other."""
+    name, arguments = value_under(value, _CALL_NAMES), tool_arguments(value)
+    if arguments is None or value_under(arguments, _TYPE_KEYS) is not None:
+        return None
+    called = {**arguments, "action_type": name}
+    return called if _kind_of(called, kinds) is not None else None
 
 
 def _unlisted(values: Iterable[Any]) -> list[Any]:
@@ -142,7 +160,9 @@ def _kind_of(value: dict[str, Any], kinds: Kinds) -> str | None:
 def _normal(value: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
     """The object with the keys and the action type as they should have been written."""
     kind = _kind_of(value, kinds)
-    argument = value_under(value, _ARGUMENT_KEYS)
+    (argument,) = _unlisted([value_under(value, _ARGUMENT_KEYS)])
+    if isinstance(argument, dict):
+        argument = value_under(argument, _ARGUMENT_KEYS)
     if isinstance(argument, int | float) and not isinstance(argument, bool):
         argument = str(argument)
     return {

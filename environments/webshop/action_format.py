@@ -29,7 +29,7 @@ Action: <your action>"""
 
 _EXPECTED = 'expected a line that begins with "Action:", then search[…] or click[…]'
 _NAME = re.compile(
-    r"(?:(?:i will|i'll|i’ll|let me|let's|let’s|please|now|then|first)[ ,]{1,3})*(search|click)[ \t]{0,3}\\?\[",
+    r"(?:(?:i will|i'll|i’ll|let me|let's|let’s|please|now|then|first)[ ,]{1,3})*(search|click)[*_`]{0,3}[ \t]{0,3}\\?\[",
     re.IGNORECASE,
 )
 _ORIGINAL = re.compile(r"Action: (.*)", re.DOTALL)
@@ -43,7 +43,7 @@ def grammar(line: str, marked: bool) -> str | None:
     if found is None or end is None:
         return None
     behind = line[end + 1 :].lstrip(" \t*_`\"'”’)")
-    if behind.startswith("?") or (not marked and behind.strip(".!;,")):
+    if behind.startswith(("?", "or ", "/")) or (not marked and behind.strip(".!;,")):
         return None
     return f"{found[1].lower()}[{_argument(line[found.end() : end])}]"
 
