@@ -7,7 +7,7 @@ command was started. A budget ends a run by draining it: running episodes end; t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,8 @@ class BudgetWatch:
         self._said = False
 
     def exceeded(self) -> str | None:
-        """Which budget is used up, in words; None while there is some left."""
+        """Which budget is used up, in a line, and what to do where the same command cannot go on; None while there is some
+        left."""
         if not self._said and (unseen := unseen_text(self._budget, self._meter)):
             self._said = True
             self._say(f"Budget: so far {unseen}. How many there were in all stands at the end.")
@@ -65,9 +66,9 @@ class BudgetWatch:
         tokens = self._before.tokens + meter.prompt_tokens + meter.completion_tokens
         hours = (self._clock() - self._begun) / 3600
         if budget.usd is not None and usd >= budget.usd:
-            return f"budget: ${usd:.4f} of ${budget.usd:g} are spent"
+            return f"budget: ${usd:.4f} of ${budget.usd:g} are spent\nWhat to do: Raise --max-usd."
         if budget.tokens is not None and tokens >= budget.tokens:
-            return f"budget: {tokens} of {budget.tokens} tokens are used"
+            return f"budget: {tokens} of {budget.tokens} tokens are used\nWhat to do: Raise --max-tokens."
         if budget.hours is not None and hours >= budget.hours:
             return f"budget: {hours:.3g} of {budget.hours:g} hours have passed"
         return None
@@ -85,15 +86,6 @@ def unseen_text(budget: Budget, meter: Meter) -> str:
     }
     told = [f"{counted(number, 'call')} {what}" for what, number in parts.items() if number]
     return f"{', '.join(told)}: the budget could not see them" if told else ""
-
-
-def spent(rows: Iterable[Mapping[str, Any]]) -> Spent:
-    """The sum over index rows of episodes and judgements; unknown prices and counts are left out."""
-    usd, tokens = 0.0, 0
-    for row in rows:
-        usd += row["usd_known"] or 0.0
-        tokens += int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0))
-    return Spent(usd, tokens)
 
 
 def unpriced(models: Mapping[str, Mapping[str, Any]], told: Collection[str] = ()) -> list[str]:

@@ -49,13 +49,14 @@ def grouped_failures(folder: Path) -> list[FailureGroup]:
     again counts as what it became. Raises `BadInput` for a file that can not be read."""
     episodes = latest_episodes(folder)
     found: list[FailureGroup] = []
-    for what, file, rows in (
+    kinds: tuple[tuple[What, str, Mapping[str, Row]], ...] = (
         ("episode", EPISODES, episodes),
         ("judgement", JUDGEMENTS, latest_judgements(folder)),
         ("process reward", PROCESS_REWARDS, latest_process_rewards(folder)),
-    ):
+    )
+    for what, file, rows in kinds:
         failed = [row for row in rows.values() if row["error"] is not None and _counts(row, episodes)]
-        found += _groups(what, folder / file, failed, episodes)  # type: ignore[arg-type]
+        found += _groups(what, folder / file, failed, episodes)
     return found
 
 

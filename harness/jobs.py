@@ -6,13 +6,13 @@ failed by the model's own answer is a result and stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.index import Row, is_unplayed, latest_episodes
-from harness.plan import Plan, Unit
+from harness.plan import Unit
 from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.scoring import Given, Scoring
 
@@ -22,7 +22,7 @@ OWED_ERRORS = ("infrastructure", "budget")
 
 NOTHING = Given()
 RetryFailed = bool | str
-"""Whether failed episodes are played again: none but those that are owed, all of them, or those of one short name."""
+"""Which failed episodes are played again: none but those that are owed, all of them, or those of one short name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,13 @@ def after(unit: dict[str, Any], record: EpisodeRecord | JudgementRecord | Proces
 
 
 def owed_jobs(
-    plan: Plan, scoring: Scoring, folder: Path, *, blocks: int | None = None, retry_failed: RetryFailed = False
+    scoring: Scoring, folder: Path, units: Iterable[Unit], retry_failed: RetryFailed = False
 ) -> Iterator[Job]:
-    """What is left to do, in the plan's order, of the first `blocks` blocks (None = all). `retry_failed` plays every
-    failed episode again, whatever its kind; a reason's short name plays, of the failed ones, those alone."""
+    """Jobs for those of the units that are not done yet, in their order. `retry_failed` plays every failed episode again,
+    whatever its kind; a reason's short name plays, of the failed ones, those alone."""
     episodes = latest_episodes(folder)
     unscored = scoring.owed(folder, episodes.values())
-    for unit in plan.units:
-        if blocks is not None and unit.block >= blocks:
-            continue
+    for unit in units:
         row = episodes.get(unit.episode_id)
         if row is None:
             yield Job(unit, 1, None)
@@ -104,7 +102,7 @@ def owed_jobs(
 
 
 def _again(row: Row, retry_failed: RetryFailed) -> bool:
-    """Whether a failed episode is played again."""
+    """True for a failed episode that is to be played again."""
     if isinstance(retry_failed, str):
         return bool(row["reason"] == retry_failed)
     return retry_failed or row["error"] in OWED_ERRORS

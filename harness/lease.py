@@ -25,8 +25,6 @@ class Lease:
 
     def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
         self.rest = deque(jobs)
-        self.cut: str | None = None
-        """Why no more jobs were handed out; None when that was not a budget's doing."""
         self._closed: list[Job] = []
         """Jobs that were passed over."""
         self._quotas = run.quotas
@@ -35,9 +33,9 @@ class Lease:
 
     def __iter__(self) -> Iterator[Json]:
         while self.rest or self._opened():
-            self.cut = self._watch.exceeded()
-            if self.cut is not None:
-                self._stop.drain(self.cut)
+            cut = self._watch.exceeded()
+            if cut is not None:
+                self._stop.drain(cut)
                 return
             job = self.rest.popleft()
             if self._quotas.closed_for(job) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
 from agents.models.quota import set_quota_wait
 from harness.bounds import beyond_text
-from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, spent, unseen_text
+from harness.budget import Budget, BudgetWatch, Spent, refuse_unpriced, unseen_text
 from harness.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
 from harness.episode import WORLD_CODE
 from harness.errors import BadInput
@@ -37,7 +37,7 @@ from harness.lease import Keeper, Lease
 from harness.loops import end_loop
 from harness.manifest import build_manifest, folder_readers, refuse_changes
 from harness.metering import Meter, MeteredModel
-from harness.plan import Plan, model_config
+from harness.plan import Plan, Unit, model_config
 from harness.progress import Progress
 from harness.quotas import Later, Quotas, told_of_pauses
 from harness.readers import TODAY
@@ -55,7 +55,7 @@ from harness.store import (
     refuse_unwritable,
     write_manifest,
 )
-from harness.summary import RunSummary, cost_lines, cost_rows, summarise
+from harness.summary import Costs, RunSummary, cost_lines, costs_in, summarise
 from harness.watchdog import Activity, Watchdog
 from harness.watching import EndpointWatch
 
@@ -99,20 +99,22 @@ class Run:
         self.workforce = workforce or Workforce()
         self.check = check
         self.warns = warns
+        self.todo: list[Job] = []
+        """Left to do when the run was opened, in the plan's order."""
         self.later: list[Later] = []
-        """What an endpoint's quota kept from being done."""
+        """Left undone because an endpoint's quota is closed."""
         self.checked: list[Checked] = []
-        """What the check found, of the models that it asked."""
+        """Findings of the check, of the models that it asked."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: CallLog | None = None
-        self._broken_off = 0
-        """Attempts that were broken off before this command, as far as rows know."""
+        self._before = Costs()
+        """Costs of the rows that were there when the run was opened."""
         self.activity = Activity()
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
         """Raises `BadInput` when the folder is held by another process or was made from another experiment, when a model
-        was trained on the tasks, or when the check finds one that can not be used; then nothing was written."""
+        was trained on the tasks, or when the check finds one that cannot be used; then nothing was written."""
         try:
             self._prepare()
         except BaseException:
@@ -157,10 +159,15 @@ class Run:
     def _prepare(self) -> None:
         set_quota_wait(self.experiment.limits.quota_wait_s)
         manifest = self._new_manifest(RunLock.acquire)
-        recorded = self.replay is not None and (self.replay / MANIFEST).exists()
-        give_rooms(self.plan.models, read_manifest(self.replay) if recorded and self.replay else manifest)
+        recorded = self.replay if self.replay is not None and (self.replay / MANIFEST).exists() else None
+        give_rooms(self.plan.models, read_manifest(recorded) if recorded else manifest)
+        self._take_stock()
         self.checked = self._check_models()
         self._open(manifest)
+
+    def _take_stock(self) -> None:
+        """Read once what is left to do and what was spent."""
+        self.todo, self._before = self.jobs(), costs_in(self.folder)
 
     def _open(self, manifest: dict[str, Any]) -> None:
         """Make the folder where it is not there, and open its files."""
@@ -168,13 +175,13 @@ class Run:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise BadInput(f"can not make the run folder {self.folder}: {error.strerror}") from error
+                raise BadInput(f"cannot make the run folder {self.folder}: {error.strerror}") from error
             self._lock.acquire()
+            self._take_stock()  # another command may have made and played it during the check
         self.manifest, self._plain_models = manifest, dict(self.plan.models)
         self.watch = EndpointWatch(self._plain_models)
         self.quotas = Quotas(self.plan, self._plain_models)
         self._keep_manifest()
-        self._broken_off = sum(row["broken_off"] for row in cost_rows(self.folder))
         self.episodes = Appender(self.folder / EPISODES)
         self.scores = Records(self.folder)
         self._calls = self._open_calls()
@@ -215,7 +222,7 @@ class Run:
         Raises `CheckFailed`, and `BadInput` for a model without a price under a budget of money."""
         if self.replay is not None:
             return []
-        ways = ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in self.jobs()))
+        ways = ways_of(self.plan, ((job.unit.cell, job.offset is not None) for job in self.todo))
         checked = self._asked(ways) if self.check and self.budget_watch().exceeded() is None else []
         if self.budget.usd is not None:
             told = {each.name for each in checked if any(reply.usd is not None for _, reply in each.calls)}
@@ -233,10 +240,10 @@ class Run:
     def _open_calls(self) -> CallLog | None:
         """The record of replies: the run's own, or the one that is replayed. Raises `BadInput` when that is missing."""
         if self.replay is None:
-            owed = {job.unit.episode_id for job in self.jobs() if not job.anew}
+            owed = {job.unit.episode_id for job in self.todo if not job.anew}
             return self._with_check(CallLog(self.folder / CALLS, owed.__contains__)) if self.record_calls else None
         self._refuse_no_calls(self.replay)
-        owed = {job.unit.episode_id for job in self.jobs()}
+        owed = {job.unit.episode_id for job in self.todo}
         return CallLog(self.replay / CALLS, owed.__contains__, read_only=True)
 
     def _refuse_no_calls(self, replay: Path) -> None:
@@ -266,40 +273,39 @@ class Run:
         return Scoring(self.plan, experiment.judges, experiment.judge_aggregate, experiment.process)
 
     def jobs(self) -> list[Job]:
-        """What is left to do, in the plan's order."""
-        return list(self._owed())
+        """Read what is left to do now, in the plan's order."""
+        return list(owed_jobs(self.scoring, self.folder, self.units(), self.retry_failed))
 
-    def _owed(self) -> Iterator[Job]:
-        return owed_jobs(self.plan, self.scoring, self.folder, blocks=self.blocks, retry_failed=self.retry_failed)
+    def units(self) -> Iterator[Unit]:
+        """The plan's units, or those of its first blocks where only they are to be played."""
+        return (unit for unit in self.plan.units if self.blocks is None or unit.block < self.blocks)
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
         that can not be used at all, `StoreFull` when records can not be written."""
-        jobs = self.jobs()
         keeper = Keeper(self, progress)
         executor = self._executor(progress)
         try:
-            if told := self._beyond_budget(jobs):
+            if told := self._beyond_budget():
                 progress.say(told)
-            lease = Lease(self, jobs, stop, progress)
+            lease = Lease(self, self.todo, stop, progress)
             if self.replay is None:
                 self.watch.stop = stop.cancel
-            with progress.showing(self.meter, self._standing(jobs)):
+            with progress.showing(self.meter, self._standing()):
                 async with self._watchdog(progress), told_of_pauses(progress, self.quotas):
                     await executor.run(lease, keeper, stop)
-            self.later = self.quotas.left(self._owed()) if self.quotas.any_closed() else []
+            self.later = self.quotas.left(self.jobs()) if self.quotas.any_closed() else []
         finally:
             await executor.close()
             await self._close_models()
         return keeper.played, keeper.scored
 
-    def _standing(self, jobs: Sequence[Job]) -> Standing:
-        """Where the run stands, of its first blocks where only they are played."""
+    def _standing(self) -> Standing:
+        """The numbers to show while it plays, as they are before it does."""
         standing = Standing(self.folder.name, self.scoring.label)
-        planned = [unit for unit in self.plan.units if self.blocks is None or unit.block < self.blocks]
         standing.begin(
-            [(unit.episode_id, unit.cell) for unit in planned],
-            [job.unit.episode_id for job in jobs],
+            [(unit.episode_id, unit.cell) for unit in self.units()],
+            [job.unit.episode_id for job in self.todo],
             latest_episodes(self.folder),
             latest_judgements(self.folder).values() if self.scoring.judges else (),
         )
@@ -325,24 +331,24 @@ class Run:
         return Watchdog(self.activity, progress.say, stuck, breakable=WORLD_CODE, break_after=late)
 
     def budget_watch(self, say: Callable[[str], None] = lambda line: None) -> BudgetWatch:
-        before = spent(cost_rows(self.folder))
+        before = Spent(self._before.usd, self._before.tokens)
         if self._calls is not None and not self.replay:
             # The call log knows every reply that was paid for, those that a kill kept out of the rows included.
             before = Spent(max(before.usd, self._calls.usd), max(before.tokens, self._calls.tokens))
         return BudgetWatch(self.budget, self.meter, before, say)
 
-    def _beyond_budget(self, jobs: Sequence[Job]) -> str:
+    def _beyond_budget(self) -> str:
         """By how much what is under way can pass the budget; empty without one."""
-        at_once = min(self.experiment.limits.episodes_at_once, len(jobs))
+        at_once = min(self.experiment.limits.episodes_at_once, len(self.todo))
         rooms = self.manifest.get("interface", {}).get("rooms", {})
-        return beyond_text(self.plan, (job.unit.cell for job in jobs), at_once, self.budget, rooms)
+        return beyond_text(self.plan, (job.unit.cell for job in self.todo), at_once, self.budget, rooms)
 
     def cost_lines(self) -> list[str]:
-        """What the run took, and what nobody could count, for its end."""
-        kept = sum(row["broken_off"] for row in cost_rows(self.folder))
-        unkept = max(0, self._broken_off + self.meter.broken_off - kept)
+        """Lines for the run's end: what it took, and what nobody could count."""
+        costs = costs_in(self.folder)
+        unkept = max(0, self._before.broken_off + self.meter.broken_off - costs.broken_off)
         unseen = unseen_text(self.budget, self.meter)
-        return [*cost_lines(self.folder, unkept), *([f"{unseen}."] if unseen else [])]
+        return [*cost_lines(costs, unkept), *([f"{unseen}."] if unseen else [])]
 
     def forget(self, episode: str) -> None:
         """Drop an episode's recorded calls from memory: it will not ask again."""
@@ -350,19 +356,12 @@ class Run:
             self._calls.forget(episode)
 
     def summary(self, played: int, judged: int, stopped: str | None) -> RunSummary:
-        """Where the run stands, read from its rows."""
-        counted = summarise(
-            self.folder,
-            (unit.episode_id for unit in self.plan.units),
-            self.scoring.label,
-            played,
-            judged,
-            self.torn,
-            stopped,
-        )
-        later = tuple(map(str, self.later))
+        """Count from the rows what became of the units."""
+        planned = (unit.episode_id for unit in self.units())
+        counted = summarise(self.folder, planned, self.scoring.label, played, judged, self.torn, stopped)
+        wanted = (unit.episode_id for unit in self.units())
         return replace(
-            counted, later=later, unrewarded=self.scoring.unrewarded(self.folder, latest_episodes(self.folder).values())
+            counted, later=tuple(map(str, self.later)), unrewarded=self.scoring.unrewarded(self.folder, wanted)
         )
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from agents.models.base import Model
 from harness.episode import EpisodePlan
 from harness.errors import BadInput, EpisodeError
-from harness.index import Row, latest_judgements, latest_process_rewards
+from harness.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging import Judge, judge_kind, judged, judgement_id, kind_in
 from harness.judging.outcomes import Outcomes, judged_outcomes, verified
 from harness.judging.panel import Aggregate, Scores, aggregated, panel_label, read_panel
@@ -190,12 +190,12 @@ class Scoring:
             for (_, wanted), method in zip(self._specs, self.methods, strict=True)
         )
 
-    def unrewarded(self, folder: Path, rows: Iterable[Row]) -> int:
-        """How many finished episodes lack process rewards."""
+    def unrewarded(self, folder: Path, episodes: Iterable[str]) -> int:
+        """How many of these episodes (ids) are finished and lack process rewards."""
         if not self.methods:
             return 0
-        rewards = latest_process_rewards(folder)
-        finished = [row for row in rows if row["status"] == "finished"]
+        rows, rewards = latest_episodes(folder), latest_process_rewards(folder)
+        finished = [row for row in map(rows.get, episodes) if row is not None and row["status"] == "finished"]
         return sum(self._lacks_rewards(row, self._given(row, {}, rewards)) for row in finished)
 
     async def score(self, episode: EpisodeRecord, given: Given, records: Into) -> Scored:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.index import Row, is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
+from harness.index import is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
 from harness.judging.panel import read_panel
 from harness.metering import broken_off_text
 from harness.money import price_text
@@ -30,12 +30,12 @@ class RunSummary:
     judged_now: int
     torn: tuple[Path, ...]
     stopped: str | None
-    """Why the run ended early; None when it went through."""
+    """Why the run ended early, in a line; a second one says what to do where the same command cannot go on as things are.
+    None when it went through."""
     judge: str | None
     """Label of the run's judge; None where the experiment has none: then no score is owed."""
-
     later: tuple[str, ...] = ()
-    """What is left for when an endpoint's quota opens, in sentences."""
+    """Sentences: how much is left for when an endpoint's quota opens."""
 
     @property
     def complete(self) -> bool:
@@ -43,30 +43,55 @@ class RunSummary:
         return not self.failed and not self.missing and not owed and not self.unrewarded
 
 
-def cost_rows(folder: Path) -> list[Row]:
-    """The rows of everything in a run's folder that models were paid for."""
-    every = latest_judgements(folder, every=True).values()
-    return [*latest_episodes(folder).values(), *every, *latest_process_rewards(folder).values()]
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Sums over the last rows of a run's episodes, judgements and process rewards."""
+
+    calls: int = 0
+    tokens: int = 0
+    """Prompts, answers and reasoning, as far as they were counted."""
+    reasoning: int = 0
+    uncounted: bool = False
+    """True where a row does not know all its tokens."""
+    usd: float = 0.0
+    """Known part of the money."""
+    unpriced: int = 0
+    """Calls that `usd` leaves out."""
+    broken_off: int = 0
+    """Attempts that were broken off."""
 
 
-def cost_lines(folder: Path, unkept: int = 0) -> list[str]:
-    """What everything in a run's folder took. `unkept`: attempts that were broken off beyond those that its rows know."""
-    rows = cost_rows(folder)
-    if not any(row["n_calls"] for row in rows) and not unkept:
-        return []
-    sums = {name: sum(row[name] or 0 for row in rows) for name in COSTS}
-    uncounted = any(row[name] is None for row in rows for name in ("prompt_tokens", "completion_tokens"))
-    tokens = f"{'≥ ' if uncounted else ''}{sums['prompt_tokens'] + sums['completion_tokens']:,.0f} tokens"
-    if sums["reasoning_tokens"]:
-        tokens += f", {sums['reasoning_tokens']:,.0f} of them reasoning"
-    price = price_text(sums["usd_known"], "spent", int(sums["usd_unknown_calls"]) + unkept)
-    broken_off = int(sums["broken_off"]) + unkept
-    return [f"Spent: USD {price}; {tokens}."] + ([f"{broken_off_text(broken_off)}."] if broken_off else [])
+def costs_in(folder: Path) -> Costs:
+    """Add up what a run's folder says was spent."""
+    judgements = latest_judgements(folder, every=True)
+    rows = [*latest_episodes(folder).values(), *judgements.values(), *latest_process_rewards(folder).values()]
+    sums = {name: sum(row[name] or 0 for row in rows) for name in SUMMED}
+    return Costs(
+        calls=int(sums["n_calls"]),
+        tokens=int(sums["prompt_tokens"] + sums["completion_tokens"]),
+        reasoning=int(sums["reasoning_tokens"]),
+        uncounted=any(row[name] is None for row in rows for name in ("prompt_tokens", "completion_tokens")),
+        usd=sums["usd_known"],
+        unpriced=int(sums["usd_unknown_calls"]),
+        broken_off=int(sums["broken_off"]),
+    )
 
 
-COSTS = (
-    *("prompt_tokens", "completion_tokens", "reasoning_tokens", "usd_known", "usd_unknown_calls", "broken_off"),
+SUMMED = (
+    "n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd_known", "usd_unknown_calls", "broken_off",
 )  # fmt: skip
+
+
+def cost_lines(costs: Costs, unkept: int = 0) -> list[str]:
+    """The costs for a person. `unkept`: attempts that were broken off beyond those that rows know."""
+    if not costs.calls and not unkept:
+        return []
+    tokens = f"{'≥ ' if costs.uncounted else ''}{costs.tokens:,} tokens"
+    if costs.reasoning:
+        tokens += f", {costs.reasoning:,} of them reasoning"
+    broken_off = costs.broken_off + unkept
+    lines = [f"Spent: USD {price_text(costs.usd, 'spent', costs.unpriced + unkept)}; {tokens}."]
+    return lines + ([f"{broken_off_text(broken_off)}."] if broken_off else [])
 
 
 def summarise(

@@ -28,7 +28,7 @@ class EndpointWatch:
     """Counts failures of the models of a run, by their names in the config."""
 
     def __init__(self, models: Mapping[str, Model], stop: Callable[[str], None] = lambda reason: None) -> None:
-        """`stop` hears, once, why the run should end."""
+        """`stop` hears, once, why the run should end: a line, and one that says what to do."""
         self.stop = stop
         self._endpoints = {name: endpoint_of(model) for name, model in models.items()}
         self._in_a_row: Counter[str] = Counter()
@@ -62,4 +62,5 @@ class EndpointWatch:
         if not self._stopped:
             self._stopped = True
             reason = problem.reason or problem.kind
-            self.stop(f"{what} ({reason}): {problem.message}\nWhat to do: {why(reason).advice}")
+            said = " ".join(problem.message.split())
+            self.stop(f"{what} ({reason}): {said}\nWhat to do: {why(reason).advice}")

@@ -23,7 +23,7 @@ from harness.judging import judge_kind
 from harness.judging.process import REGISTRY as PROCESS_METHODS
 from harness.judging.process import process_kind
 from harness.soundness import check_run
-from harness.summary import cost_lines
+from harness.summary import cost_lines, costs_in
 
 
 def list_command() -> int:
@@ -69,7 +69,7 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
         (loaded,) = print_leaderboard([run], "table", None, console)
         rows = latest_episodes(run).values()
-        for line in cost_lines(run):
+        for line in cost_lines(costs_in(run)):
             say(console, line)
         say(console, as_called(f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:"))
         for row in list(rows)[:10]:

@@ -71,8 +71,11 @@ def run_command(arguments: argparse.Namespace) -> int:
         if arguments.probe is not None:
             keep_forecast(run, arguments.results, arguments.probe)
     if arguments.probe is not None:
-        return show_forecast(Plan(experiment), name, arguments.results)
-    print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
+        show_forecast(run.plan, name, arguments.results)
+        if ending := [*stopped_lines(summary), *after_lines(summary)]:
+            say(Console(), as_called("\n".join(["", *ending])))
+    else:
+        print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
     if summary.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
@@ -141,8 +144,22 @@ def run_folder(results: Path, name: str) -> Path:
     return results / name
 
 
+def stopped_lines(summary: RunSummary) -> list[str]:
+    """Lines that say why the run ended early and how much it left; none where it went through. They hold words of
+    endpoints."""
+    stopped = _stopped(summary)
+    if not stopped:
+        return []
+    left = f"; {summary.missing:,} of {summary.planned:,} episodes were not played" if summary.missing else ""
+    return [f"Stopped early: {stopped[0].rstrip('.')}{left}.", *stopped[1:]]
+
+
+def _stopped(summary: RunSummary) -> list[str]:
+    return (summary.stopped or "").splitlines()
+
+
 def after_lines(summary: RunSummary) -> list[str]:
-    """Why things failed, and what to do about what is left. The lines hold words of endpoints."""
+    """Lines that say why things failed, and what to do about what is left. They hold words of endpoints."""
     if summary.complete:
         return []
     groups = grouped_failures(summary.folder)
@@ -150,6 +167,8 @@ def after_lines(summary: RunSummary) -> list[str]:
     lines += summary.later
     if summary.later:
         lines.append("Run the same command again then.")
+    elif len(_stopped(summary)) > 1:
+        lines.append("Then the same command plays what is left.")
     elif summary.missing or again_helps(groups):
         lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
     return lines
@@ -170,10 +189,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
         soft_wrap=True,
     )
     lines = [*forecast, f"Records: {summary.folder}", *interface_lines(read_manifest(summary.folder))]
-    if summary.stopped:
-        left = f"; {summary.missing:,} of {summary.planned:,} episodes were not played" if summary.missing else ""
-        lines.append(f"Stopped early: {summary.stopped.rstrip('.')}{left}.")
-    lines += after_lines(summary)
+    lines += [*stopped_lines(summary), *after_lines(summary)]
     say(console, as_called("\n".join(lines)))
     if arguments.config is None:
         print_quickstart_end(console, summary)

@@ -330,7 +330,7 @@ class SelfPlay:
     def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
         """Play a run to its end. Raises `Interrupted`, and `Owed` when more is owed than the config allows."""
         with Run(experiment, folder, allow_leak=allow_leak, readers=self.readers) as run:
-            self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.jobs())} with something left to do")
+            self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.todo)} with something left to do")
             for torn in run.torn:
                 self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
             summary = execute(run, Progress(self.progress.console, title=stage))

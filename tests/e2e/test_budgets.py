@@ -165,6 +165,8 @@ def test_a_cut_run_says_in_one_line_how_much_was_not_played_and_why_and_counts_a
     (line,) = [line for line in said.splitlines() if line.startswith("Stopped early: budget: ")]
     assert line.endswith(f"of 400 tokens are used; {30 - played} of 30 episodes were not played.")
     assert f"failed: 0, not played: {30 - played}, unscored" in said
+    assert "What to do: Raise --max-tokens." in said
+    assert "Run the same command again" not in said, "within the same budget it would play nothing"
     assert main(["leaderboard", str(folder), "--format", "csv"]) == 0
     arms = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert sum(int(arm["planned"]) for arm in arms) == 30

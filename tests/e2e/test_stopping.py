@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+import harness.run
 from harness.cli import main
 from tests.e2e.runs import became, dialogues, lines
 from tests.servers.openai_server import OpenAIServer, default_handler, error
@@ -62,6 +63,43 @@ def test_a_model_that_is_misspelt_is_found_although_its_neighbour_answers(
         assert run(tmp_path, config, "--no-check") == 4
     assert "`judgr` does not exist" in "".join(capsys.readouterr())
     assert len(lines(tmp_path / "results" / "run")) < 10
+
+
+def test_a_probe_that_is_stopped_says_why_and_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with OpenAIServer(lambda body: error(404, "The model `local` does not exist", "model_not_found")) as server:
+        config = dialogues(model(server.url), 24, limits={"episodes_at_once": 1})
+        assert run(tmp_path, config, "--no-check", "--probe", "4") == 4
+    said = capsys.readouterr().out
+    assert "total: ≤" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("Stopped early: ")]
+    assert line.endswith("of 8 episodes were not played."), "it counts what was to be probed"
+    assert "What to do: Correct `model`" in said
+    assert "Run the same command again" not in said, "as things are that would not help"
+
+
+def test_a_probe_that_went_through_says_no_more_than_the_forecast(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OpenAIServer() as server:
+        assert run(tmp_path, dialogues(model(server.url), 24), "--probe", "2") == 0
+    assert "2 past episodes" in (said := capsys.readouterr().out)
+    assert "not played" not in said and "same command" not in said
+
+
+def test_what_another_command_played_during_the_check_is_not_played_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer() as server:
+        config = dialogues(model(server.url), 4)
+        check = harness.run.check_models
+
+        def after_another(*checked: Any) -> Any:
+            assert run(tmp_path, config, "--no-check") == 0
+            return check(*checked)
+
+        monkeypatch.setattr(harness.run, "check_models", after_another)
+        assert run(tmp_path, config) == 0
+    assert len(lines(tmp_path / "results" / "run")) == 4
 
 
 def model(url: str, **changes: Any) -> dict[str, Any]:
