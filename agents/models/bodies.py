@@ -18,6 +18,8 @@ _MESSAGES |= {"title", "raw", "error_message", "errormessage", "info", "cause", 
 _CODES = frozenset({"code", "type", "status", "reason", "error_code", "errorcode", "__type", "error_type", "category"})
 _ECHOES = frozenset({"input", "ctx", "messages", "prompt", "request", "body", "url", "headers", "failed_generation"})
 """Fields that may repeat what was sent: their words are ours, not the endpoint's."""
+_NO_PARAM = ("", "none", "null")
+"""In place of a parameter's name: gateways write Python's None as a text."""
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _ECHO = re.compile(r"""['"]input['"]:\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,}\]]*)""")
 _PAGE = re.compile(r"<\s*(?:!doctype\s+html|html|head|body|title|h1|center|script)\b", re.IGNORECASE)
@@ -120,7 +122,7 @@ class _Found:
         if key == "failed_generation":
             self.failed_generation = value if isinstance(value, str) else json.dumps(value)
         elif key == "param" and isinstance(value, str):
-            self.params.append(value)
+            self.params += [value] if value.lower() not in _NO_PARAM else []
         elif key == "headers" and isinstance(value, Mapping):
             self.waits += [wait_in_field(str(header), said) for header, said in value.items()]
         elif key in _CODES and isinstance(value, str | int) and not isinstance(value, bool):

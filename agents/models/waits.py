@@ -16,7 +16,7 @@ _UNIT = r"(ms|milliseconds?|msecs?|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?
 _PARTS = re.compile(rf"(\d+(?:\.\d+)?)\s*{_UNIT}(?![a-z])", re.IGNORECASE)
 _DURATION = re.compile(rf"(?:\d+(?:\.\d+)?\s*{_UNIT}[\s,]*(?:and\s+)?)+", re.IGNORECASE)
 _SENTENCE = re.compile(
-    rf"(?:again|retry\w*|wait\w*|available|resets?|clears?|lifted|back ?off|"
+    rf"(?:again|retry\w*|wait\w*|available|resets?|clears?|lifted|back(?: ?off)?|"
     rf"sleep)\b[^\n]{{0,40}}?\b(?:in|after|for|wait|about|least|seconds?:?)\s*[:=]?\s+"
     rf"((?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])[\s,]*(?:and\s+)?)+)",
     re.IGNORECASE,

@@ -88,6 +88,7 @@ def test_a_wait_may_be_a_moment_among_the_headers_of_an_endpoint_behind() -> Non
         ({"error": {"message": "Rate limit reached. Try again after 20 seconds"}}, 20.0),
         ({"error": {"message": "quota exceeded, wait 2 minutes and 5 seconds"}}, 125.0),
         ({"error": {"message": "limit resets in about 350ms"}}, 0.35),
+        ({"error": {"message": "hourly cap reached, come back in 12 minutes"}}, 720.0),
         ({"message": "no", "retry_after": 12}, 12.0),
         ({"error": {"message": "no", "retry_after_ms": 900}}, 0.9),
         ({"error": {"message": "no", "retry_after": True}}, None),
