@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from environments.prompts import Prompt
 
@@ -207,6 +207,11 @@ class Skipping(Protocol):
     def skip(self, seat: int) -> StepResult:
         """Spend the seat's step without an action, because its answer could not be read: nothing is done in the world,
         and the seat is told so. Raises `ValueError` like `Play.step`."""
+
+
+def do(play: Play, seat: int, action: Action) -> StepResult:
+    """Do an action of a seat; one that is none (`UNREADABLE`) spends the step. Raises `ValueError` like `Play.step`."""
+    return cast(Skipping, play).skip(seat) if action.kind == UNREADABLE else play.step(seat, action)
 
 
 Baseline = Callable[[Play, int, Random], Action]

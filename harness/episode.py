@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,19 +16,7 @@ from agents.actors import ModelActor, ScriptedActor
 from agents.base import Actor, Answer, OwnTurn, Situation, Strategist, Strategy
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.prompts import general
-from environments.base import (
-    UNREADABLE,
-    Action,
-    BaselineEntry,
-    Environment,
-    Event,
-    Outcome,
-    Play,
-    Skipping,
-    StepResult,
-    Task,
-    View,
-)
+from environments.base import Action, BaselineEntry, Environment, Event, Outcome, Play, StepResult, Task, View, do
 from environments.prompts import Prompt
 from harness.bugs import bug, describe
 from harness.calls import CallLedger, recorded_call
@@ -182,7 +170,7 @@ class _Table:
     def _again(self, turn: TurnRecord, answer: str) -> None:
         """Do a stored turn once more. Raises `EpisodeError` when the world answers otherwise than it did."""
         view = _world(lambda: self.play.view(turn.seat))
-        result = self._step(turn.seat, Action(turn.action, turn.action_kind))
+        result = _world(lambda: do(self.play, turn.seat, Action(turn.action, turn.action_kind)))
         if result.rendered != turn.rendered:
             raise EpisodeError("environment", f"turn {turn.index} does not replay: {result.rendered!r:.200}")
         self.turns.append(turn)
@@ -209,13 +197,8 @@ class _Table:
                 raise
             late = _too_late("turn", self.plan.turn_seconds, len(self.turns))
             raise EpisodeError(late.kind, late.message, failure=late.failure, reason=late.reason) from None
-        result = self._step(number, answer.action)
+        result = _world(lambda: do(self.play, number, answer.action))
         self._write_down(view, strategy, answer, result)
-
-    def _step(self, seat: int, action: Action) -> StepResult:
-        if action.kind == UNREADABLE:
-            return _world(lambda: cast(Skipping, self.play).skip(seat))
-        return _world(lambda: self.play.step(seat, action))
 
     def _situation(self, view: View, seat: Seat, role: str) -> Situation:
         spec: RoleSpec = seat.strategist_spec if role == "strategist" else seat.actor_spec

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from environments.base import Action, Environment, Play, Progress, Task
+from environments.base import Action, Environment, Play, Progress, Task, do
 from harness.errors import BadInput, EpisodeError
 from harness.judging.process import Context, Options, ProcessKind, Work, read_options
 from harness.records import EpisodeRecord, StrategyReward, TurnRecord
@@ -49,7 +49,7 @@ def again(play: Play, turn: TurnRecord) -> None:
     """Do a stored turn in a play that stands where it was done. Raises `EpisodeError` of kind `environment` when the
     world answers otherwise than it did: other data, other options or other code."""
     try:
-        rendered = play.step(turn.seat, Action(turn.action, turn.action_kind)).rendered
+        rendered = do(play, turn.seat, Action(turn.action, turn.action_kind)).rendered
     except ValueError as problem:
         raise EpisodeError("environment", f"turn {turn.index} can not be done again: {problem}") from problem
     if rendered != turn.rendered:
