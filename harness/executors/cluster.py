@@ -255,6 +255,8 @@ class OnRay:
 
         self._serving = [asyncio.create_task(work) for work in (self._serve(), self._hear_quotas())]
         await run_jobs(batches(units, self._each), -(-self._at_once // self._each), do, stop)
+        # A short run is over before the next time: what is left for later has to be known at its end.
+        await self._ask_quotas()
 
     async def _play(self, batch: list[Json], keeper: Keeper) -> None:
         for unit in batch:
@@ -324,8 +326,11 @@ class OnRay:
 
     async def _hear_quotas(self) -> None:
         while True:
-            self._desk.quotas(**await self._actor.quotas.remote())
+            await self._ask_quotas()
             await asyncio.sleep(QUOTAS_S)
+
+    async def _ask_quotas(self) -> None:
+        self._desk.quotas(**await self._actor.quotas.remote())
 
     async def _answer(self, number: int, handler: Callable[..., Any], given: Json) -> None:
         try:
