@@ -84,8 +84,8 @@ class CheckFailed(BadInput):
     def __init__(self, checked: Sequence[Checked]) -> None:
         names = [repr(each.name) for each in checked if each.failed]
         models = f"model {names[0]}" if len(names) == 1 else f"models {', '.join(names)}"
-        head = f"{models} cannot be used; the check before playing asked every model, and nothing was written:"
-        super().__init__("\n".join([head, *table(checked), "`--no-check` leaves the check out."]))
+        head = f"{models} cannot be used; the check asked every model, and nothing was written:"
+        super().__init__("\n".join([head, *table(checked)]))
         self.checked = checked
 
 

@@ -60,7 +60,7 @@ class RunLock:
             os.close(fd)
             raise BadInput(
                 f"the run {self._path.parent} is being written by another process ({holder or 'unknown'}). "
-                "Wait for it, stop it, or give this run another name with --name."
+                "Wait for it, or stop it; `harness run … --name NAME` plays beside it in another folder."
             ) from None
 
     @property

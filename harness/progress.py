@@ -140,7 +140,7 @@ def goals_text(standing: Standing) -> str:
         by_place.setdefault(place_of(cell), []).append(f"{goal_text(goal)} {one_line(arm_of(cell))}")
     told = [f"{one_line(place)}: {', '.join(each)}" if several else ", ".join(each) for place, each in by_place.items()]
     more = len(known) - NAMED
-    return "; ".join(told) + (f" and {more} more arms" if more > 0 else "")
+    return "; ".join(told) + (f" and {more} more" if more > 0 else "")
 
 
 def clock(seconds: float) -> str:

@@ -46,4 +46,7 @@ class Registry:
                     f"{self.kind} {name!r} comes from the entry point {point.value!r}, which does not load: "
                     f"{error}. Reinstall the package that brings it, or leave the {self.kind} out."
                 ) from error
-        raise BadInput(f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}.{nearest(name, self.names())}")
+        raise BadInput(
+            f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}."
+            f"{nearest(name, self.names()) or ' One of another package has to be installed here.'}"
+        )

@@ -46,7 +46,7 @@ _TABLE: Mapping[FailureClass, tuple[tuple[str, str, str], ...]] = {
         (
             "bad-key",
             "the key is missing, or the endpoint does not take it",
-            "Check the key in the environment variable that `api_key_env` or `headers` names.",
+            "Set the environment variable that `api_key_env` or `headers` names to a key that the endpoint takes.",
         ),
         (
             "no-access",

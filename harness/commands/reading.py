@@ -58,6 +58,10 @@ def _say_part(console: Console, head: str, lines: Callable[[], list[str]]) -> No
     say(console, "\n".join([f"{head}: {first}", *rest]))
 
 
+LISTED = 10
+"""Episodes of a run that `show` lists."""
+
+
 def show_command(run: Path, episode: str | None, full: bool = False) -> int:
     """A run's ranking, how its models' replies were read, and why things failed; or one episode."""
     console = Console()
@@ -71,8 +75,10 @@ def show_command(run: Path, episode: str | None, full: bool = False) -> int:
         rows = latest_episodes(run).values()
         for line in cost_lines(costs_in(run)):
             say(console, line)
-        say(console, as_called(f"\n{len(rows)} episodes; `harness show {run} EPISODE` shows one:"))
-        for row in list(rows)[:10]:
+        if rows:
+            first = f", the first {LISTED} of them" if len(rows) > LISTED else ""
+            say(console, as_called(f"\n{len(rows)} episodes{first}; `harness show {run} EPISODE` shows one:"))
+        for row in list(rows)[:LISTED]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
         print_ledgers(console, loaded.arms.arms)
         say_failures(console, run)

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.budget import Budget
-from harness.checking import said
+from harness.checking import CheckFailed, said
 from harness.commands.printing import say
 from harness.errors import BadInput
 from harness.executors import Workforce
@@ -34,6 +34,13 @@ EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 
 def run_command(arguments: argparse.Namespace) -> int:
+    try:
+        return _run(arguments)
+    except CheckFailed as failed:
+        raise BadInput(f"{failed}\n`--no-check` leaves the check out.") from None
+
+
+def _run(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.config, arguments.overrides)
     name = folder_name(experiment, arguments.results) if arguments.name is None else arguments.name
     folder = run_folder(arguments.results, name)
@@ -56,7 +63,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
-    first = not (folder / MANIFEST).exists()
+    first = run.replay is None and not (folder / MANIFEST).exists()  # a replay takes nothing that could be foreseen
     with run:
         if first and any(path != folder for path in arguments.results.iterdir()):
             keep_forecast(run, arguments.results)

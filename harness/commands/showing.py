@@ -30,7 +30,8 @@ def find_episode(run: Path, prefix: str) -> EpisodeRecord:
     matches = [key for key in rows if key.startswith(prefix)]
     if len(matches) != 1:
         raise BadInput(
-            f"{run} has {len(matches)} episodes whose id begins with {prefix!r}; `harness show {run}` lists them"
+            f"{run} has {len(matches) or 'no'} episodes whose id begins with {prefix!r}; `harness show {run}` lists the "
+            f"first of all {len(rows)}, `harness export {run} --to csv --out FILE` every one"
         )
     return read_record(run / EPISODES, rows[matches[0]]["offset"], EpisodeRecord)
 
@@ -62,7 +63,11 @@ def show_episode(console: Console, run: Path, prefix: str, full: bool = False) -
 
 
 def _show_end(console: Console, record: EpisodeRecord) -> None:
-    end = f"failed, {record.error.kind}: {record.error.message}" if record.error else f"ended: {record.end_reason}"
+    end = (
+        f"failed, {record.error.kind}: {record.error.message}"
+        if record.error
+        else f"ended: {record.end_reason.strip('; ')}"
+    )
     costs = call_costs([call.model_dump(include=COST_FIELDS) for call in record.calls])
     price = price_text(costs["usd_known"], "spent", costs["usd_unknown_calls"])
     say(console, f"\n{end}; {len(record.calls)} model calls, USD {price}, {record.duration_s:.1f} s")

@@ -139,6 +139,15 @@ def test_a_failing_check_leaves_nothing_behind(shell: Shell, answer: Response) -
     assert len(shell.server.requests) == 1
 
 
+def test_the_flag_that_leaves_the_check_out_is_named_where_there_is_one(shell: Shell) -> None:
+    assert shell.run() == 0
+    shell.server.handler = failing(NO_MONEY)
+    assert shell("judge", str(shell.run_folder), "--judge", "m") == 2
+    assert "the check asked every model" in shell.said and "--no-check" not in shell.said
+    assert shell("run", shell.config(seed=5), "--results", str(shell.results), "--name", "other") == 2
+    assert "`--no-check` leaves the check out." in shell.said
+
+
 def test_a_failing_check_changes_nothing_in_a_run_that_is_there(shell: Shell) -> None:
     shell.server.handler = lambda body: (
         "no scores" if not is_check(body) and "agent_2" in str(body) else default_handler(body)

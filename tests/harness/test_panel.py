@@ -177,7 +177,7 @@ def test_a_run_in_a_pipe_prints_plain_lines_with_reasons_and_goals(tmp_path: Pat
 def test_a_plain_line_names_the_first_arms_by_place_and_counts_the_others() -> None:
     shown = standing(3, places=3)
     assert goals_text(shown) == f"{PLACE} 0: 0.25 actor 0 + epo; {PLACE} 1: 0.25 actor 1 + epo"
-    assert goals_text(standing(12)).endswith(", 0.25 actor 7 + epo and 2 more arms")
+    assert goals_text(standing(12)).endswith(", 0.25 actor 7 + epo and 2 more")
     assert goals_text(Standing()) == ""
 
 
