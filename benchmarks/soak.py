@@ -153,7 +153,7 @@ class Soak:
         tally.clock_leaps += leaps
         if "Traceback" in said:
             tally.trouble.append(said[-2000:])
-        if full and process.returncode == 4 and "can not write to" in said:
+        if full and process.returncode == 4 and "cannot write to" in said:
             tally.full_disks += 1
         if process.returncode not in (0, 4, 130, -signal.SIGKILL):
             tally.trouble.append(f"a command ended with code {process.returncode}: {said[-500:]}")

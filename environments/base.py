@@ -100,7 +100,7 @@ class ParsedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ActionFormat:
-    """How an actor writes an action in this environment, and what happens when it can not be read."""
+    """How an actor writes an action in this environment, and what happens when it cannot be read."""
 
     instructions: str
     """For the prompt: how to write the answer."""
@@ -196,7 +196,7 @@ class Play(Protocol):
         """What an outcome judge is told before the transcript (all goals and secrets); None where no judge is needed."""
 
     def progress(self) -> Progress | None:
-        """None where the world can not verify progress."""
+        """None where the world cannot verify progress."""
 
     def copy(self) -> Play: ...
 

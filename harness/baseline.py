@@ -124,7 +124,7 @@ def read_baseline(path: Path, judge: str | None = None) -> Arms:
             refuse_newer({"schema_version": value.get("format")}, str(path), FORMAT)
         baseline = Baseline.model_validate(value)
     except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from None
+        raise BadInput(f"{path} cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

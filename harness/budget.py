@@ -75,7 +75,7 @@ class BudgetWatch:
 
 
 def unseen_text(budget: Budget, meter: Meter) -> str:
-    """What a budget of money or tokens can not see of what the models did; empty where it sees all, or there is none."""
+    """What a budget of money or tokens cannot see of what the models did; empty where it sees all, or there is none."""
     if budget.usd is None and budget.tokens is None:
         return ""
     uncounted = meter.uncounted if budget.tokens is not None else meter.unpriced - meter.untold
@@ -100,7 +100,7 @@ def refuse_unpriced(models: Mapping[str, Mapping[str, Any]], told: Collection[st
     for name in unpriced(models, told):
         config = models[name]
         raise BadInput(
-            f"--max-usd can not be kept: the price of model {name!r} ({config['provider']}:{config.get('model')}) is "
+            f"--max-usd cannot be kept: the price of model {name!r} ({config['provider']}:{config.get('model')}) is "
             "not known, and its endpoint does not tell it. Add it to the model's config, in USD per million tokens: "
             "`price: {prompt: 2.5, cached: 1.25, completion: 10}` (0 for a model of your own)."
         )

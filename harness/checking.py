@@ -79,7 +79,7 @@ class Checked:
 
 
 class CheckFailed(BadInput):
-    """Models that can not be used as they are; the message is the table of all that were asked."""
+    """Models that cannot be used as they are; the message is the table of all that were asked."""
 
     def __init__(self, checked: Sequence[Checked]) -> None:
         names = [repr(each.name) for each in checked if each.failed]

@@ -171,7 +171,7 @@ def refuse_differences(found: Mapping[str, list[str]], allowed: Collection[str],
     if refused:
         shown = "\n  ".join(line for lines in refused.values() for line in _some(lines))
         raise BadInput(
-            f"{what} can not be compared, they differ in {', '.join(refused)}:\n  {shown}\n"
+            f"{what} cannot be compared, they differ in {', '.join(refused)}:\n  {shown}\n"
             f"Compare what was made alike, or say that it may differ: {' '.join(f'--allow {c}' for c in refused)}"
         )
 

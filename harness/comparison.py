@@ -90,7 +90,7 @@ def compare(
     first: str, second: str, metric: str = "goal", judge: str | None = None, allow: Iterable[str] = ()
 ) -> Family:
     """Second against first; each is `RUN` or `RUN#axis=glob,…`. Arms meet when they agree on every axis that neither
-    names. Raises `BadInput` when they can not be compared."""
+    names. Raises `BadInput` when they cannot be compared."""
     check_metric(metric)
     allowed = check_categories(allow)
     (a, named_a), (b, named_b) = select(first, judge), select(second, judge)

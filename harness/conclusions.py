@@ -1,4 +1,4 @@
-"""What can be concluded from a comparison, and what can not, in words. Every sentence here has a test.
+"""What can be concluded from a comparison, and what cannot, in words. Every sentence here has a test.
 
 A claim needs three things at once: a corrected p below 5 %, an interval without zero, and, where outcomes are missing,
 the same sign whatever they would have been.
@@ -140,7 +140,7 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
         return ""
     if not beside:
         return (
-            f"Without a `null` or `shuffled` arm it can not be told whether {name} helps by what its strategies say "
+            f"Without a `null` or `shuffled` arm it cannot be told whether {name} helps by what its strategies say "
             "or by there being any."
         )
     beaten = [each for each in beside if finding(each) == "higher"]
@@ -148,7 +148,7 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
     if not others:
         return f"{name} also beats {', '.join(each.a.axes['strategist'] for each in beaten)}: its strategies' content counts."
     return (
-        f"But {name} is not shown to beat {', '.join(others)}: the gain can not be put down to what its strategies say."
+        f"But {name} is not shown to beat {', '.join(others)}: the gain cannot be put down to what its strategies say."
     )
 
 

@@ -399,4 +399,4 @@ def _told(seen: Sequence[Event], result: StepResult) -> tuple[list[str], str, fl
 def _wrong_type(what: str, problem: ValidationError) -> str:
     first = problem.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{what} can not be stored: {place}: {first['msg']}"
+    return f"{what} cannot be stored: {place}: {first['msg']}"

@@ -17,8 +17,8 @@ the user set, an episode at which worker processes die, or an error of ours (or 
 
 FailureClass = Literal["transient", "quota", "setup", "request", "answer"]
 """What a model's failure calls for: `transient` (asked again), `quota` (waited for), `setup` (account, key, model, API or
-address: stops the run), `request` (this request can not be answered: context, filter, output limit) and `answer` (an
-answer that can not be read). The first three are of kind `infrastructure`, the last two of kind `model`."""
+address: stops the run), `request` (this request cannot be answered: context, filter, output limit) and `answer` (an
+answer that cannot be read). The first three are of kind `infrastructure`, the last two of kind `model`."""
 
 
 class HarnessError(Exception):
@@ -26,12 +26,12 @@ class HarnessError(Exception):
 
 
 class BadInput(HarnessError):
-    """The user gave something that can not be used. The message names the file, key or id, what was
+    """The user gave something that cannot be used. The message names the file, key or id, what was
     expected, and what to do."""
 
 
 class Damaged(BadInput):
-    """Something that was stored can not be read: a damaged file, or one of a newer version. Commands that only read leave
+    """Something that was stored cannot be read: a damaged file, or one of a newer version. Commands that only read leave
     it out."""
 
 
@@ -50,7 +50,7 @@ class Usage:
 
 
 class EpisodeError(HarnessError):
-    """One episode can not go on."""
+    """One episode cannot go on."""
 
     def __init__(
         self,

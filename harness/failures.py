@@ -46,7 +46,7 @@ class FailureGroup:
 
 def grouped_failures(folder: Path) -> list[FailureGroup]:
     """Why things failed in a run's folder, the most frequent first, episodes before scores. An episode that was played
-    again counts as what it became. Raises `BadInput` for a file that can not be read."""
+    again counts as what it became. Raises `BadInput` for a file that cannot be read."""
     episodes = latest_episodes(folder)
     found: list[FailureGroup] = []
     kinds: tuple[tuple[What, str, Mapping[str, Row]], ...] = (

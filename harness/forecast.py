@@ -78,7 +78,7 @@ def arm_identity(experiment: Experiment, cell: Cell) -> str:
 
 
 def past_episodes(results: Path) -> dict[str, list[Row]]:
-    """Finished episodes of all runs under a folder, by arm identity; judgements' costs are added in. A run that can not
+    """Finished episodes of all runs under a folder, by arm identity; judgements' costs are added in. A run that cannot
     be read is left out."""
     found: dict[str, list[Row]] = {}
     if not results.is_dir():
@@ -171,7 +171,7 @@ def predicted(m: int, mean: float, spread: float, n: int, confidence: float = 0.
 
 
 def _bound(asked: list[Asked], episodes: int) -> dict[str, Amount]:
-    """What can not be exceeded while no answer is re-asked."""
+    """What cannot be exceeded while no answer is re-asked."""
     most = bound(asked)
     return {
         "calls": Amount(None, 0.0, episodes * most.calls),

@@ -80,7 +80,7 @@ def read_forecast(folder: Path) -> StoredForecast | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise BadInput(f"{path} can not be read: {error}. Delete it to go on without a forecast.") from None
+        raise BadInput(f"{path} cannot be read: {error}. Delete it to go on without a forecast.") from None
 
 
 def check_forecast(plan: Plan, folder: Path) -> tuple[int, dict[str, tuple[Amount, float]]] | None:

@@ -30,7 +30,7 @@ class RunLock:
             fd = open_lock(self._path)
         except OSError as error:
             raise BadInput(
-                f"can not write to the run folder {self._path.parent}: {write_problem(self._path, error)}"
+                f"cannot write to the run folder {self._path.parent}: {write_problem(self._path, error)}"
             ) from error
         self._take(fd, fcntl.LOCK_EX)
         os.ftruncate(fd, 0)
@@ -44,10 +44,10 @@ class RunLock:
             fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             if not os.access(folder, os.W_OK | os.X_OK):
-                raise BadInput(f"can not write to the run folder {folder}: permission denied") from None
+                raise BadInput(f"cannot write to the run folder {folder}: permission denied") from None
             return
         except OSError as error:
-            raise BadInput(f"can not write to the run folder {folder}: {write_problem(self._path, error)}") from error
+            raise BadInput(f"cannot write to the run folder {folder}: {write_problem(self._path, error)}") from error
         self._take(fd, fcntl.LOCK_SH)
         os.close(fd)
 

@@ -69,12 +69,12 @@ def write_training_tasks(folder: Path, tasks: Iterable[tuple[str, str]], descrip
 
 
 def read_training_tasks(path: Path) -> frozenset[str]:
-    """The hashes in a card. Raises `BadInput` when it can not be read: a card that is there but says nothing must not
+    """The hashes in a card. Raises `BadInput` when it cannot be read: a card that is there but says nothing must not
     pass for a clean one."""
     try:
         return frozenset(TrainingTasks.model_validate(json.loads(path.read_text("utf-8"))).tasks)
     except OSError as error:
-        raise BadInput(f"{path} (training tasks of a model) can not be read: {error.strerror}") from None
+        raise BadInput(f"{path} (training tasks of a model) cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -99,7 +99,7 @@ def find_leaks(
     playing: Mapping[str, Iterable[tuple[str, str]]], configs: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Leak]:
     """Every model with a card that meets its training tasks. `playing`: model name -> the (environment, task id) pairs it
-    plays or judges; `configs`: model name -> its config. Raises `BadInput` for a card that can not be read."""
+    plays or judges; `configs`: model name -> its config. Raises `BadInput` for a card that cannot be read."""
     for name, tasks in playing.items():
         card = card_of(configs[name])
         if card is None:

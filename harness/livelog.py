@@ -1,7 +1,7 @@
 """Live logging of a run to TensorBoard or Weights & Biases: `log: tensorboard` (or `wandb`) in the experiment.
 
 The one hook is the progress a run reports to. Every so often, and at the end, what the rows on disk say is logged: goal
-means per cell so far, counts, tokens, money. It is a convenience: a log that can not be written never stops a run.
+means per cell so far, counts, tokens, money. It is a convenience: a log that cannot be written never stops a run.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class WandbLog:
     """Goes where W&B's own environment variables say (WANDB_PROJECT, WANDB_ENTITY, WANDB_MODE, WANDB_API_KEY)."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `BadInput` without W&B, or when it can not be begun."""
+        """Raises `BadInput` without W&B, or when it cannot be begun."""
         try:
             import wandb
         except ImportError:
@@ -70,7 +70,7 @@ class WandbLog:
             project = os.environ.get("WANDB_PROJECT", "strategist-harness")
             self._run = wandb.init(project=project, name=folder.name, id=folder.name, dir=str(place), resume="allow")
         except (wandb.Error, OSError, ValueError) as error:
-            raise BadInput(f"log: wandb can not be begun: {error}; WANDB_MODE=offline logs into {place}") from None
+            raise BadInput(f"log: wandb cannot be begun: {error}; WANDB_MODE=offline logs into {place}") from None
 
     def write(self, values: dict[str, float], step: int) -> None:
         self._run.log(values, step=step)
@@ -143,5 +143,5 @@ def so_far(folder: Path) -> dict[str, float]:
 
 
 def logged(progress: Progress, name: LogName | None, folder: Path) -> Progress:
-    """The progress, with the log that the experiment asks for. Raises `BadInput` where that log can not be begun."""
+    """The progress, with the log that the experiment asks for. Raises `BadInput` where that log cannot be begun."""
     return progress if name is None else LoggedProgress(progress, folder, LOGS[name](folder))

@@ -67,7 +67,7 @@ class Way:
 
 
 class Plan:
-    """The experiment made concrete. Raises `BadInput` while it is built for anything that can not be found: an
+    """The experiment made concrete. Raises `BadInput` while it is built for anything that cannot be found: an
     environment, split, task, option, strategist, model, script, or data that is not imported."""
 
     def __init__(self, experiment: Experiment, readers: int = TODAY) -> None:
@@ -150,7 +150,7 @@ class Plan:
                 yield actor.model, _way("actor", actor, schema=schema is not None)
 
     def _judging_ways(self, cell: Cell) -> Iterator[tuple[str, Way]]:
-        """Of those that judge a cell's outcomes, where its world can not, or the strategies of its episodes."""
+        """Of those that judge a cell's outcomes, where its world cannot, or the strategies of its episodes."""
         world = self.world(cell)
         judges = self.experiment.judges
         if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:

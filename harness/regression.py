@@ -80,7 +80,7 @@ def check(
 ) -> Check:
     """Judge every cell of the baseline. `max_drop` and `tolerance` are shares of the metric's range.
 
-    Raises `BadInput` for arms that can not be compared, for a cell that the candidate lacks, and for amounts outside
+    Raises `BadInput` for arms that cannot be compared, for a cell that the candidate lacks, and for amounts outside
     0..1.
     """
     if metric not in METRICS:

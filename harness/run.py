@@ -282,7 +282,7 @@ class Run:
 
     async def play(self, progress: Progress, stop: Stop) -> tuple[int, int]:
         """Do all jobs. Returns how many episodes were played and how many scored. Raises `BadInput` for an endpoint
-        that can not be used at all, `StoreFull` when records can not be written."""
+        that cannot be used at all, `StoreFull` when records cannot be written."""
         keeper = Keeper(self, progress)
         executor = self._executor(progress)
         try:

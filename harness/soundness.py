@@ -54,9 +54,7 @@ def damaged(run: Path, error: Exception) -> BadInput:
     """The error itself where it says what is wrong, else one that names the run."""
     if isinstance(error, BadInput):
         return error
-    return Damaged(
-        f"{run} can not be read: {type(error).__name__}: {error}. `harness repair {run}` checks its records."
-    )
+    return Damaged(f"{run} cannot be read: {type(error).__name__}: {error}. `harness repair {run}` checks its records.")
 
 
 def left_out(run: Path, error: Exception) -> str:

@@ -54,7 +54,7 @@ class Appender:
         try:
             self._file = open(path, "ab", buffering=0, opener=_not_through_a_link)
         except OSError as error:
-            raise StoreFull(f"can not write to {path}: {write_problem(path, error)}") from error
+            raise StoreFull(f"cannot write to {path}: {write_problem(path, error)}") from error
         self.size = self._file.tell()
         self._spoilt = False
         """A torn line could not be cut off again: nothing more may be written behind it."""
@@ -63,7 +63,7 @@ class Appender:
 
     async def append(self, record: BaseModel) -> int:
         """Write one record durably and return its byte offset. Records that arrive during a write share the next
-        fsync. Raises `StoreFull` when the line can not be written; the file then ends at the last whole line."""
+        fsync. Raises `StoreFull` when the line cannot be written; the file then ends at the last whole line."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((encode(record), future))
         if self._writer is None:
@@ -90,7 +90,7 @@ class Appender:
     def _write(self, lines: list[bytes]) -> list[int]:
         if self._spoilt:
             raise StoreFull(
-                f"can not write to {self.path} any more: an earlier write broke off. Run the same command again."
+                f"cannot write to {self.path} any more: an earlier write broke off. Run the same command again."
             )
         self._refuse_if_gone()
         try:
@@ -101,7 +101,7 @@ class Appender:
         except OSError as error:
             self._cut_back()
             raise StoreFull(
-                f"can not write to {self.path}: {error.strerror or errno.errorcode.get(error.errno or 0)}. "
+                f"cannot write to {self.path}: {error.strerror or errno.errorcode.get(error.errno or 0)}. "
                 "Every line before is whole; make room and run the same command again."
             ) from error
         offsets = []
@@ -168,7 +168,7 @@ def set_aside_torn_tail(path: Path) -> Path | None:
             folder = path.parent / "torn"
             folder.mkdir(exist_ok=True)
             if folder.is_symlink():
-                raise StoreFull(f"can not write to {folder}: it is a link; remove it and run the same command again")
+                raise StoreFull(f"cannot write to {folder}: it is a link; remove it and run the same command again")
             kept = folder / f"{path.stem}-{end}-{time.time_ns()}.txt"
             file.seek(end)
             write_file(kept, file.read())
@@ -176,7 +176,7 @@ def set_aside_torn_tail(path: Path) -> Path | None:
             os.fsync(file.fileno())
             return kept
     except OSError as error:
-        raise StoreFull(f"can not write to {path}: {write_problem(path, error)}") from error
+        raise StoreFull(f"cannot write to {path}: {write_problem(path, error)}") from error
 
 
 def _not_through_a_link(path: str, flags: int) -> int:
@@ -257,7 +257,7 @@ def refuse_irregular(path: Path) -> None:
     except OSError:
         return
     if not stat.S_ISREG(mode):
-        raise Damaged(f"{path} can not be read: it is {_sort_of(mode)}, not a file; put the file back, or remove it")
+        raise Damaged(f"{path} cannot be read: it is {_sort_of(mode)}, not a file; put the file back, or remove it")
 
 
 def _sort_of(mode: int) -> str:
@@ -268,7 +268,7 @@ def _sort_of(mode: int) -> str:
 def unreadable(path: Path, offset: int, problem: str) -> Damaged:
     """The error for a record that cannot be used."""
     return Damaged(
-        f"{path}, line {_line_number(path, offset)} (byte {offset}) can not be read: {problem}. `harness repair "
+        f"{path}, line {_line_number(path, offset)} (byte {offset}) cannot be read: {problem}. `harness repair "
         f"{path.parent}` sets that line aside; an episode that was only there is then played again by the next `harness run`."
     )
 
@@ -307,18 +307,18 @@ def refuse_unwritable(folder: Path) -> None:
     """Raise `StoreFull` for a file of the folder that this process may not write, before anything is asked or played."""
     for path in (folder / name for name in (EPISODES, JUDGEMENTS, CALLS)):
         if path.is_symlink():
-            raise StoreFull(f"can not write to {path}: it is a link, which is not followed")
+            raise StoreFull(f"cannot write to {path}: it is a link, which is not followed")
         if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
-            raise StoreFull(f"can not write to {path}: {'it is a folder' if path.is_dir() else 'permission denied'}")
+            raise StoreFull(f"cannot write to {path}: {'it is a folder' if path.is_dir() else 'permission denied'}")
 
 
 def refuse_no_folder(folder: Path) -> None:
     """Raise `BadInput` for a folder that can neither be written to nor made."""
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not above.is_dir():
-        raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.ENOTDIR)}")
+        raise BadInput(f"cannot make the run folder {folder}: {os.strerror(errno.ENOTDIR)}")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise BadInput(f"can not make the run folder {folder}: {os.strerror(errno.EACCES)}")
+        raise BadInput(f"cannot make the run folder {folder}: {os.strerror(errno.EACCES)}")
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -326,7 +326,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     problem = manifest_problem(manifest)
     if problem is not None:
         raise BadInput(
-            f"the manifest of {folder} can not be written: {problem}. An environment, judge or model of a plug-in gave a "
+            f"the manifest of {folder} cannot be written: {problem}. An environment, judge or model of a plug-in gave a "
             "value of the wrong type."
         )
     write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
@@ -337,7 +337,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         write_file(path, text, durable=True)
     except OSError as error:
-        raise StoreFull(f"can not write {path}: {error.strerror}") from error
+        raise StoreFull(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -362,6 +362,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _no_manifest(path: Path, problem: str) -> Damaged:
     return Damaged(
-        f"{path} can not be read: {problem}. Put it back from a copy: what the run was made from stands there alone, so that "
-        "`harness repair` can not restore it."
+        f"{path} cannot be read: {problem}. Put it back from a copy: what the run was made from stands there alone, so that "
+        "`harness repair` cannot restore it."
     )

@@ -61,7 +61,7 @@ class Target:
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The output, to be written; a file is put in place when the block ends without an error. Raises `BadInput` where
-        it can not be written."""
+        it cannot be written."""
         try:
             if self.descriptor is not None:
                 with _descriptor(self.descriptor) as file:
@@ -76,7 +76,7 @@ class Target:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise BadInput(f"{self.what} {self.path} can not be written: {error.strerror or error}") from error
+            raise BadInput(f"{self.what} {self.path} cannot be written: {error.strerror or error}") from error
 
     def write(self, content: Content) -> None:
         """Write the whole output. Raises `BadInput`."""
@@ -108,7 +108,7 @@ def folder_target(path: Path, what: str, mine: Mine) -> Path:
     """A folder that the user named, to be made or written again: missing, empty, or (`mine`) an earlier output of the same
     command. Raises `BadInput` naming the path and what is there."""
     if descriptor_of(path) is not None:
-        raise BadInput(f"{what} {path}: a folder is to be written, which standard output can not take; name a folder.")
+        raise BadInput(f"{what} {path}: a folder is to be written, which standard output cannot take; name a folder.")
     refuse_own_places(path, what)
     status = _status(path, what)
     if status is None:
@@ -177,7 +177,7 @@ def holds_json(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> bool:
 
 
 def read_start(path: Path, size: int = 1 << 16) -> str:
-    """The beginning of a file as text; empty where it can not be read."""
+    """The beginning of a file as text; empty where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(size).decode("utf-8", "replace")
@@ -194,7 +194,7 @@ def append_to(path: Path, what: str, text: str) -> None:
         with open(fd, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise BadInput(f"{what} {path} can not be written: {error.strerror}") from error
+        raise BadInput(f"{what} {path} cannot be written: {error.strerror}") from error
 
 
 def _status(path: Path, what: str) -> os.stat_result | None:
@@ -204,7 +204,7 @@ def _status(path: Path, what: str) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise BadInput(f"{what} {path} can not be written: {error.strerror}") from error
+        raise BadInput(f"{what} {path} cannot be written: {error.strerror}") from error
     if stat.S_ISLNK(status.st_mode):
         raise BadInput(
             f"{what} {path} is a link to {os.readlink(path)}; links are not followed when something is written. Name "

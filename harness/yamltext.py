@@ -28,13 +28,13 @@ def text_of(path: Path) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise BadInput(f"{path} can not be read: it is no plain file; save the text as a file and name that")
+            raise BadInput(f"{path} cannot be read: it is no plain file; save the text as a file and name that")
         with open(fd, encoding="utf-8") as file:
             return file.read(MAX_CHARACTERS + 1)
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from error
+        raise BadInput(f"{path} cannot be read: {error}") from error
 
 
 def read_yaml(text: str, where: str) -> Any:

@@ -56,7 +56,7 @@ def episode_list(
         table = table[table["goal"].between(*goal)]
     if sort is not None:
         if sort not in LIST:
-            raise BadInput(f"episodes can not be sorted by {sort!r}; columns are {', '.join(LIST)}")
+            raise BadInput(f"episodes cannot be sorted by {sort!r}; columns are {', '.join(LIST)}")
         table = table.sort_values(sort, ascending=not descending, kind="stable", na_position="last")
     total = len(table)
     table = table.iloc[offset : None if limit is None else offset + limit]

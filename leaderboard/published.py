@@ -96,7 +96,7 @@ def read_published(path: Path = PATH) -> Published:
     try:
         return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise BadInput(f"{path} can not be used: {error}") from None
+        raise BadInput(f"{path} cannot be used: {error}") from None
 
 
 def published(environment: str | None = None, split: str | None = None) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class Place:
     of: int
     """How many arms are ranked with it."""
     tied_with: tuple[str, ...]
-    """Labels of the arms that can not be told apart from it."""
+    """Labels of the arms that cannot be told apart from it."""
 
 
 def ranked_table(runs: Sequence[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:

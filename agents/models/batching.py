@@ -94,7 +94,7 @@ class BatchEngine:
                     model = PeftModel.from_pretrained(loaded.model, path, adapter_name=name)
             except (OSError, ValueError, RuntimeError, KeyError) as error:
                 said = " ".join(str(error).split())[:300]
-                raise BadInput(f"the adapter {path} can not be loaded into the model: {said}") from error
+                raise BadInput(f"the adapter {path} cannot be loaded into the model: {said}") from error
             model.eval()
             self._loaded = Loaded(model, loaded.tokenizer, {**loaded.adapters, path: name})
 

@@ -91,7 +91,7 @@ class CallLog:
 
     def __init__(self, path: Path, wanted: Callable[[str], bool] | None = None, *, read_only: bool = False) -> None:
         """`wanted` (episode id -> bool) limits the index to episodes that may still ask. Raises `BadInput` when the file
-        can not be opened."""
+        cannot be opened."""
         self.path = path
         self.torn_bytes = 0
         self.skipped_lines = 0
@@ -112,7 +112,7 @@ class CallLog:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
-            raise BadInput(f"the record of calls {path} can not be opened: {error.strerror}") from error
+            raise BadInput(f"the record of calls {path} cannot be opened: {error.strerror}") from error
         self._load()
 
     def _load(self) -> None:
@@ -157,7 +157,7 @@ class CallLog:
         return None
 
     def append(self, parts: Parts, key: str, reply: ChatReply) -> None:
-        """Record a call. Raises `EpisodeError` (infrastructure) when it can not be written; what was written of
+        """Record a call. Raises `EpisodeError` (infrastructure) when it cannot be written; what was written of
         it is taken back."""
         record = {"key": key, "parts": parts, "reply": reply_json(reply)}
         line = _LINE.encode(record).encode() + b"\n"

@@ -182,7 +182,7 @@ class JsonGrammar:
     """Tokens that keep an answer on the way to JSON by a schema, through llguidance."""
 
     def __init__(self, tokenizer: Any, schema: Mapping[str, Any]) -> None:
-        """`tokenizer`: llguidance's. Raises `ValueError` for a schema that it can not follow."""
+        """`tokenizer`: llguidance's. Raises `ValueError` for a schema that it cannot follow."""
         from llguidance import LLMatcher
 
         grammar = LLMatcher.grammar_from_json_schema(

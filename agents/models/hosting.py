@@ -27,7 +27,7 @@ class Server(Protocol):
 
     def location(self) -> str:
         """The address ending in /v1 with the key for it (`child.located`); starts the server when it does not run. Raises
-        `BadInput` when it can not."""
+        `BadInput` when it cannot."""
 
 
 ServerKind = TypeVar("ServerKind", bound=Server)

@@ -73,7 +73,7 @@ class ScriptedModel:
 
 
 def make(name: str, config: Mapping[str, Any]) -> Model:
-    """The scripted model of that name. Raises `BadInput` when the function can not be imported."""
+    """The scripted model of that name. Raises `BadInput` when the function cannot be imported."""
     checked = read_config(ScriptedConfig, name, config)
     return ScriptedModel(name, checked, _find(name, checked.function))
 
@@ -85,7 +85,7 @@ def _find(name: str, target: str) -> Script:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise BadInput(f"model {name!r}: function {target!r} can not be imported: {error}.") from error
+        raise BadInput(f"model {name!r}: function {target!r} cannot be imported: {error}.") from error
     if not callable(found):
         raise BadInput(f"model {name!r}: {target!r} is a {type(found).__name__}, not a function of a ChatRequest.")
     script: Script = found

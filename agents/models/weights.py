@@ -106,7 +106,7 @@ def _ends(path: Path, kib: int = 256) -> bytes:
 def convert(gguf: Path, out: Path, dtype: Dtype = "bfloat16") -> Path:
     """Write the GGUF file's weights, dequantised, with config, tokeniser and chat template as a Hugging Face folder,
     and return the folder. What was converted before is left as it is. The folder appears whole or not at all; two
-    processes that ask at a time convert once. Raises `BadInput` when the file can not be read, its tokeniser comes
+    processes that ask at a time convert once. Raises `BadInput` when the file cannot be read, its tokeniser comes
     out different from llama.cpp's, or `out` holds something else."""
     if dtype not in get_args(Dtype):
         raise BadInput(f"dtype {dtype!r}: expected one of {', '.join(get_args(Dtype))}.")
@@ -118,7 +118,7 @@ def convert(gguf: Path, out: Path, dtype: Dtype = "bfloat16") -> Path:
             if not _is_made(gguf, out, dtype):
                 _convert_locked(gguf, out, dtype)
     except OSError as error:
-        problem = f"{out} can not be written: {error}"
+        problem = f"{out} cannot be written: {error}"
     else:
         return out
     raise BadInput(problem)
@@ -189,7 +189,7 @@ def _gguf_facts(gguf: Path) -> dict[str, Any]:
             key: reader.fields[key].contents() for key in reader.fields if not key.endswith((".tokens", ".merges"))
         }
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise BadInput(f"{gguf} can not be read as a GGUF file: {error}") from error
+        raise BadInput(f"{gguf} cannot be read as a GGUF file: {error}") from error
     return {
         "name": field.get("general.name") or gguf.stem,
         "licence": field.get("general.license"),
@@ -208,7 +208,7 @@ def _tokenizer(gguf: Path, pre: str | None) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except (ValueError, KeyError, NotImplementedError) as error:
-        raise BadInput(f"transformers can not read the tokeniser in {gguf}: {error}") from error
+        raise BadInput(f"transformers cannot read the tokeniser in {gguf}: {error}") from error
     if pre == "smollm":
         digits = pre_tokenizers.Digits(individual_digits=True)
         rest = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -272,7 +272,7 @@ def _save_model(gguf: Path, folder: Path, dtype: Dtype) -> int:
     try:
         model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     except (ValueError, KeyError, NotImplementedError) as error:
-        raise BadInput(f"transformers can not read the model in {gguf}: {error}") from error
+        raise BadInput(f"transformers cannot read the model in {gguf}: {error}") from error
     config = model.config
     # The weights are plain numbers now, so nothing is quantised; and a float32 in the file is not quite 1e-5.
     if hasattr(config, "quantization_config"):

@@ -99,7 +99,7 @@ def _inspect(split: str, file: Path) -> GameFile | str:
         content = file.read_bytes()
         task_type = _task_type(file.parent / "traj_data.json", task)
     except (OSError, ValueError) as error:
-        return f"can not be read ({error})"
+        return f"cannot be read ({error})"
     if task_type not in TASK_TYPES:
         return f"unknown task type {task_type!r}"
     solvable = _SOLVABLE.search(content)
@@ -165,7 +165,7 @@ def import_from(folder: Path, home: Path) -> ImportReport:
 
 
 def check_game(file: Path) -> str | None:
-    """Why a game can not be played, or None."""
+    """Why a game cannot be played, or None."""
     try:
         world = load_game(file)
     except BadInput as error:

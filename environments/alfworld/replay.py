@@ -68,7 +68,7 @@ def _lines(path: Path) -> Iterator[str]:
         with opened(path, "rt", encoding="utf-8") as lines:
             yield from (line for line in lines if line.strip())
     except (OSError, EOFError) as error:
-        raise BadInput(f"{path}: can not be read as a recordings file ({error})") from error
+        raise BadInput(f"{path}: cannot be read as a recordings file ({error})") from error
 
 
 def find_game(game_id: str, folders: Sequence[Path]) -> Path:

@@ -41,6 +41,6 @@ def check_order(world: World) -> None:
     found = Counter(by_index.get(index, "") for index in HARD_INDICES)
     if found != Counter(dict.fromkeys(LISTED, 5)):
         raise BadInput(
-            "the imported SOTOPIA combos are not in the canonical order, so the hard split can not be cut from them: "
+            "the imported SOTOPIA combos are not in the canonical order, so the hard split cannot be cut from them: "
             "import env_agent_combos.json of AMPO (`harness data fetch sotopia` brings it)"
         )

@@ -132,7 +132,7 @@ def read_rows(path: Path, model: type[RowT]) -> Iterator[RowT]:
         # Not splitlines(): a text may hold other line separators unescaped.
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from error
+        raise BadInput(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

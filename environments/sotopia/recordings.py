@@ -113,7 +113,7 @@ def _lines(path: Path) -> list[str]:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read as (gzipped) UTF-8 text: {error}") from error
+        raise BadInput(f"{path} cannot be read as (gzipped) UTF-8 text: {error}") from error
     # Not splitlines(): a recorded text may hold other line separators unescaped.
     return text.split("\n")
 

@@ -237,7 +237,7 @@ def print_report(tally: Tally, aside: list[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: no mismatch; 1: mismatches; 2: the input can not be used."""
+    """0: no mismatch; 1: mismatches; 2: the input cannot be used."""
     parser = argparse.ArgumentParser(
         prog="python -m environments.sotopia.replay",
         description="Replays recordings of the original sotopia 0.1.4 and reports every difference.",

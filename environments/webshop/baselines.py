@@ -19,7 +19,7 @@ _ASIDE = frozenset(name.lower() for name in (NEXT, PREVIOUS, *SUB_PAGES))
 
 def _shopper(play: Play) -> WebShopPlay:
     if not isinstance(play, WebShopPlay):
-        raise TypeError(f"a WebShop baseline can not play {type(play).__name__}")
+        raise TypeError(f"a WebShop baseline cannot play {type(play).__name__}")
     return play
 
 

@@ -30,7 +30,7 @@ MAX_CLAUSES = 1024
 
 DENSE_BELOW = 20_000
 """Indexes with fewer documents score every match, from postings kept with their contributions; larger ones skip
-documents that can not reach the top."""
+documents that cannot reach the top."""
 
 KNOWN_TERMS = 1 << 14
 """Terms kept at hand (with their postings, in small indexes)."""
@@ -194,7 +194,7 @@ class Index:
         return found
 
     def _search_bounded(self, terms: list[tuple[_Term, np.float32]], limit: int) -> Hits:
-        """Score the strongest terms first; once the rest together can not lift a new document into the best
+        """Score the strongest terms first; once the rest together cannot lift a new document into the best
         `limit`, look the rest up for the remaining candidates only (the MaxScore idea of Turtle and Flood 1995).
 
         Exact: a candidate is dropped only when its score so far plus all that may still come stays below the

@@ -61,7 +61,7 @@ def open_imported(name: str | None = None) -> Catalogue:
 
 
 def open_builtin(products: int, seed: int) -> Catalogue:
-    """The built-in catalogue of that size, generated if it is not there yet. Raises `BadInput` if it can not be."""
+    """The built-in catalogue of that size, generated if it is not there yet. Raises `BadInput` if it cannot be."""
     place = shelf() / f"builtin-v{VERSION}.{FORMAT}-n{products}-s{seed}"
     if not (place / "meta.json").is_file():
         try:
@@ -71,7 +71,7 @@ def open_builtin(products: int, seed: int) -> Catalogue:
                     write_builtin(place, products, seed)
         except PermissionError as error:
             raise BadInput(
-                f"webshop: can not write the built-in catalogue to {place} ({error}); "
+                f"webshop: cannot write the built-in catalogue to {place} ({error}); "
                 "set STRATEGIST_HARNESS_HOME to a folder that may be written."
             ) from error
     return open_store(place)

@@ -42,7 +42,7 @@ class WebShopOptions(BaseModel):
     seed: int = 0
     """Of the prices inside price ranges and of the price limits in instructions, which the original leaves to chance."""
     skip_broken: bool = False
-    """Leave out goals that can not score 1 even with the wanted product and options."""
+    """Leave out goals that cannot score 1 even with the wanted product and options."""
     overlap: Overlap = "refuse"
     """The 21 training goals of the paper that are test goals too: refuse the split, drop them, or allow them."""
     show_attributes: bool = False

@@ -63,7 +63,7 @@ class GoalWriter:
             self._counts[attribute] += len(flags)
 
     def finish(self, annotations: Sequence[HumanGoal], product: Callable[[int], Product]) -> None:
-        """Write the files; `product` reads a product by number (to mark human goals that can not score 1)."""
+        """Write the files; `product` reads a product by number (to mark human goals that cannot score 1)."""
         weights = [
             sum(1.0 / self._counts[attribute] for attribute in attributes) / len(attributes) if size else 0.0
             for attributes, size in zip(self._attributes, self._combinations, strict=True)

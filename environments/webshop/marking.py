@@ -25,7 +25,7 @@ from environments.webshop.reward import (
 from environments.webshop.store import HumanGoal
 
 BROKEN, BROKEN_SOUND = 1, 2
-"""Bits of a goal's flag: can not score 1 under `original`, or under `sound`."""
+"""Bits of a goal's flag: cannot score 1 under `original`, or under `sound`."""
 
 
 def combinations(product: Product) -> Iterable[tuple[str, ...]]:

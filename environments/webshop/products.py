@@ -1,6 +1,6 @@
 """The original's published product files, read once and brought into the form the pages and rewards use.
 
-`items_shuffle*.json` is one array of up to 5 GB, so it is streamed; a product that can not be used is
+`items_shuffle*.json` is one array of up to 5 GB, so it is streamed; a product that cannot be used is
 reported by name and left out. The rules of loading are those of the original (reference: WebShop at
 commit 64fa2a5, `load_products`): which products are skipped, how prices, options and bullet points read.
 """

@@ -121,7 +121,7 @@ class Session:
 
     @property
     def goal_broken(self) -> bool:
-        """Whether the goal can not score 1 under the rules of this shop."""
+        """Whether the goal cannot score 1 under the rules of this shop."""
         return self.goal.broken_sound if self.shop.sound else self.goal.broken
 
     @property

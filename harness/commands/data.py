@@ -74,7 +74,7 @@ def _generated(generate: Generate, n: int, seed: int, out: Path) -> ImportReport
                     raise BadInput(f"--out {out}: {place} is there already and differs. Name another folder.")
             move_in(made, out)
     except OSError as error:
-        raise BadInput(f"--out {out} can not be written: {error.strerror or error}") from error
+        raise BadInput(f"--out {out} cannot be written: {error.strerror or error}") from error
     return replace(report, where=None if report.where is None else out)
 
 

@@ -125,7 +125,7 @@ def read_copies(text: str | None) -> list[str]:
 
 
 def stored_experiment(run: Path) -> Experiment:
-    """The experiment in the manifest of a run that can be read whole. Raises `BadInput` when this version can not read
+    """The experiment in the manifest of a run that can be read whole. Raises `BadInput` when this version cannot read
     it, `Damaged` for a damaged one: nothing is written to that."""
     manifest = check_run(run)
     try:
@@ -142,7 +142,7 @@ def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[s
         models = read_yaml(text_of(file), str(file))["models"]
         return dict(models[name])
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} can not be read: {error}") from error
+        raise BadInput(f"{file} cannot be read: {error}") from error
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{file} has no model {name!r} under `models`") from None
 

@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="ask every model of an experiment a short question, in each way that its roles will ask",
         description="The check that `harness run` begins with, alone: one real, short completion per model and way of asking. "
         "Nothing is written.",
-        epilog="exit codes: 0 all can be used · 2 one can not",
+        epilog="exit codes: 0 all can be used · 2 one cannot",
     )
     check.add_argument("config", nargs="?", type=Path, help="experiment file; the built-in quick-start when left out")
     check.add_argument(

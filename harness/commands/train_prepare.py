@@ -78,7 +78,7 @@ def print_prepared(made: PreparedData) -> None:
         "split": "sequences begun because a chat did not go on where it was",
         "drifted": "answers whose text is not encoded to the tokens that were sampled",
         "zero_rows": "rows whose weights are all 0 (they teach nothing)",
-        "rows_without_task": "rows whose task is not known: they can not be checked against held-out tasks",
+        "rows_without_task": "rows whose task is not known: they cannot be checked against held-out tasks",
     }
     for key, words in notes.items():
         if counts[key]:

@@ -100,7 +100,7 @@ def extract_archive(path: Path, target: Path, limits: Limits | None = None) -> i
         except (zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
             raise BadInput(f"{path} is not a sound archive: {error}. Download it again.") from error
         except (NotImplementedError, RuntimeError) as error:  # zipfile: unknown compression, encrypted
-            raise BadInput(f"{path} can not be unpacked: {error}") from error
+            raise BadInput(f"{path} cannot be unpacked: {error}") from error
         except OSError as error:
             raise BadInput(f"{path} could not be unpacked into {target}: {error}") from error
         _move_in(staging, target)

@@ -143,7 +143,7 @@ def _transfer(source: Source, folder: Path, policy: DownloadPolicy, progress: Pr
         except httpx.InvalidURL as error:
             raise BadInput(f"{source.name}: {source.url} leads to no usable address: {error}") from error
         except OSError as error:
-            raise BadInput(f"{source.name} can not be written to {folder}: {error}") from error
+            raise BadInput(f"{source.name} cannot be written to {folder}: {error}") from error
         part.flush()
         os.fsync(part.fileno())
 

@@ -28,7 +28,7 @@ def fetch_data(
 ) -> FetchReport:
     """Download an environment's sources into the data home and import them. What is already here and has the right
     hash is not downloaded again; an interrupted download goes on. Raises `BadInput` (see `download`), also for an
-    environment whose data can not be fetched."""
+    environment whose data cannot be fetched."""
     return fetch(load_hooks(env), env, home or data_home(), progress, policy, limits)
 
 

@@ -57,7 +57,7 @@ def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tu
 
 
 def load_hooks(env: str) -> DataHooks:
-    """The data hooks of an environment. Raises `BadInput` when it is unknown or can not be loaded here."""
+    """The data hooks of an environment. Raises `BadInput` when it is unknown or cannot be loaded here."""
     try:
         hooks: DataHooks = DATA.load(env)
     except ImportError as error:

@@ -219,7 +219,7 @@ class OnRay:
     def __init__(
         self, address: str | None, at_once: int, player: Player, desk: Desk, say: Callable[[str], None]
     ) -> None:
-        """Raises `BadInput` when the cluster can not be joined."""
+        """Raises `BadInput` when the cluster cannot be joined."""
         self._player, self._desk, self._say, self._at_once = player, desk, say, at_once
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
@@ -247,7 +247,7 @@ class OnRay:
             else:
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError, RayError) as problem:
-            raise BadInput(f"the Ray cluster {address or 'on this machine'} can not be joined: {problem}") from None
+            raise BadInput(f"the Ray cluster {address or 'on this machine'} cannot be joined: {problem}") from None
 
     async def run(self, units: Iterable[Json], keeper: Keeper, stop: Stop) -> None:
         async def do(batch: list[Json]) -> None:
@@ -385,7 +385,7 @@ def reachable(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), 5.0).close()
     except OSError as error:
-        raise BadInput(f"the Ray cluster {address} can not be joined: {error.strerror or error}") from None
+        raise BadInput(f"the Ray cluster {address} cannot be joined: {error.strerror or error}") from None
 
 
 def batches(units: Iterable[Json], size: int) -> Iterator[list[Json]]:

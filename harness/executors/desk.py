@@ -76,7 +76,7 @@ class Desk:
 
     def said(self, model: str, reply: Json, key: str, parts: Json | None, cache_hit: bool) -> None:
         """A model replied (`reply_json`); counted, and recorded where it is fresh, before the reply is used. Raises
-        `EpisodeError` when it can not be recorded."""
+        `EpisodeError` when it cannot be recorded."""
         got = reply_from(reply, cache_hit=cache_hit)
         if parts is not None and self._calls is not None and not self._replay:
             self._calls.append(parts, key, got)

@@ -38,7 +38,7 @@ class Player:
             await self.scoring.score(record, given_from(unit["given"]), Kept(keep))
 
     def lost(self, unit: Json, error: ErrorInfo) -> Iterator[Record]:
-        """The records of a unit that can not be played: a failed episode, or, where the episode is there, the judgements
+        """The records of a unit that cannot be played: a failed episode, or, where the episode is there, the judgements
         that nobody could give it."""
         if unit["episode"] is None:
             yield unplayed(self.plan.episode(unit_of(unit)), unit["attempt"], error)

@@ -36,7 +36,7 @@ class DeskLine(Protocol):
     """The line to the run's desk (`harness.executors.desk`)."""
 
     async def said(self, call: Json) -> None:
-        """Raises `EpisodeError` when the reply can not be recorded."""
+        """Raises `EpisodeError` when the reply cannot be recorded."""
 
     async def address(self, model: str) -> str: ...
 

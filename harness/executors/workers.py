@@ -193,7 +193,7 @@ class Workers:
         *,
         recycle: int,
     ) -> None:
-        """`player` plays nothing: it knows the records of units that can not be played. `recycle`: units after which a
+        """`player` plays nothing: it knows the records of units that cannot be played. `recycle`: units after which a
         worker's place is taken by a fresh one."""
         self._count, self._at_once = min(count, at_once), at_once
         self._slots = -(-at_once // self._count)
@@ -239,7 +239,7 @@ class Workers:
         except HarnessError as problem:
             self._broken = self._broken or problem  # of places that fail together the first one says why
         except OSError as problem:
-            self._broken = self._broken or HarnessError(f"a worker process can not be started: {problem.strerror}")
+            self._broken = self._broken or HarnessError(f"a worker process cannot be started: {problem.strerror}")
         self._notify()
 
     async def _employ(self, worker: Worker) -> None:

@@ -127,7 +127,7 @@ def is_dataset(folder: Path) -> bool:
 
 def write_dataset(run: Path, out: Path) -> dict[str, int]:
     """Write the data set as the folder `out`, whole or not at all; returns rows per configuration. The last line of an id
-    counts, as for every reader. Raises `BadInput` without pyarrow, and where the folder can not be written."""
+    counts, as for every reader. Raises `BadInput` without pyarrow, and where the folder cannot be written."""
     manifest = read_manifest(run)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write_dataset(run: Path, out: Path) -> dict[str, int]:
             write_file(folder / COPY, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             write_file(folder / CARD, _card(manifest, counts))
     except OSError as error:
-        raise BadInput(f"--out {out} can not be written: {error.strerror or error}") from error
+        raise BadInput(f"--out {out} cannot be written: {error.strerror or error}") from error
     return counts
 
 

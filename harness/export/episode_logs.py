@@ -68,7 +68,7 @@ class Imported:
 
 def import_episodes(paths: Sequence[Path], folder: Path) -> Imported:
     """Read the logs at `paths` into the run `folder`, made if need be; what is there already is kept and not read twice.
-    Raises `BadInput` naming file and dialogue for a log that can not be used, before anything is written."""
+    Raises `BadInput` naming file and dialogue for a log that cannot be used, before anything is written."""
     if folder.exists() and (folder / MANIFEST).exists() and not read_manifest(folder).get("imported"):
         raise BadInput(f"{folder} is a run that was played here; give the imported dialogues another --name")
     done = Imported(folder)
@@ -129,7 +129,7 @@ def _raw(path: Path) -> Iterator[Any]:
                 return
             value = json.load(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from None
+        raise BadInput(f"{path} cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not JSON: {error}") from None
     yield from value if isinstance(value, list) else [value]

@@ -94,7 +94,7 @@ def _label(run: Path, wanted: str | None) -> str:
 
 
 def _items(run: Path, label: str, gamma: float, normalize: Normalisation) -> Iterator[dict[str, Any] | None]:
-    """Conversations in the order of the episodes' ids; None for one the format can not hold."""
+    """Conversations in the order of the episodes' ids; None for one the format cannot hold."""
     episodes = latest_episodes(run)
     for row in sorted(latest_process_rewards(run).values(), key=lambda row: str(row["episode_id"])):
         played = episodes.get(row["episode_id"])

@@ -83,7 +83,7 @@ def _within_scale(judgement: JudgementRecord, episode: EpisodeRecord) -> Judgeme
     problem = score_problem(judgement.scores, episode, scale, metric)
     if problem is None:
         return judgement
-    error = ErrorInfo(kind="judge", message=f"the judge's scores can not be used: {problem}", reason="bad-score")
+    error = ErrorInfo(kind="judge", message=f"the judge's scores cannot be used: {problem}", reason="bad-score")
     return judgement.model_copy(update={"status": "unscored", "error": error, "scores": None, "reasons": None})
 
 

@@ -48,7 +48,7 @@ async def ask(
     ledger: CallLedger,
 ) -> T:
     """The answer, read by `read`, which raises `ValueError` saying what is wrong; then the model is told and asked once
-    more. Raises `EpisodeError` of kind `judge` when the second answer can not be read either."""
+    more. Raises `EpisodeError` of kind `judge` when the second answer cannot be read either."""
     messages = [Message("user", question.text)]
     problem = ""
     for _ in range(2):

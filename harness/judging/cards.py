@@ -30,7 +30,7 @@ class Finding:
 
 
 SAID = {
-    "unscored": "{:.0%} of its answers can not be used",
+    "unscored": "{:.0%} of its answers cannot be used",
     "attention": "a character loses {:.1f} points when all it did is taken away",
     "sameness": "{:.0%} of its scores are the same number",
     "agreement": "alpha {:.2f} at best",

@@ -1,7 +1,7 @@
 """How a judge's prompt quotes what others wrote: one JSON document between two marker lines.
 
 The mark on both lines is a hash of the document, so no text inside can hold it (it would have to hold its own hash),
-and inside the document every text is one JSON string, so none can close its own. Whatever can not be printed (line
+and inside the document every text is one JSON string, so none can close its own. Whatever cannot be printed (line
 separators, control and direction characters) stands as a `\\u` escape, so that a document's lines are those written
 here. Prompts hold `<<<MATERIAL $mark`, `$material` and `MATERIAL $mark>>>`, each on its own line.
 """

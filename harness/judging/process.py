@@ -54,7 +54,7 @@ class Context:
     model: Model | None
     """The judge's model, for methods that ask one."""
     plan: Callable[[EpisodeRecord], EpisodePlan]
-    """The plan the episode was played by: environment, task, seeds, seats. Raises `BadInput` when it can not be made."""
+    """The plan the episode was played by: environment, task, seeds, seats. Raises `BadInput` when it cannot be made."""
     tell: Callable[[EpisodeRecord, list[CallRecord]], Awaitable[Outcomes]]
     """The outcome of an episode that was played anew, judged where it has to be (those calls go into the list)."""
 
@@ -64,7 +64,7 @@ class ProcessMethod(Protocol):
     """Method, model, prompt version, options: rewards of different labels are never mixed."""
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
-        """One per strategy in turn order. Raises `EpisodeError` where that can not be told."""
+        """One per strategy in turn order. Raises `EpisodeError` where that cannot be told."""
 
 
 class MakeMethod(Protocol):
@@ -80,7 +80,7 @@ class ProcessKind:
     """Asks a judge's model, under the spec's deadline."""
     needs_outcome: bool
     check: Callable[[Environment, Task], None] | None = None
-    """Raises `BadInput` for an environment the method can not be used on, before anything is played."""
+    """Raises `BadInput` for an environment the method cannot be used on, before anything is played."""
     plays: Callable[[ProcessSpec, int], int] | None = None
     """(spec, strategies in an episode) -> how many plays it takes to reward them; for the forecast."""
 
@@ -148,7 +148,7 @@ async def rewarded(
             error = code_failed(method, "method", problem)
         wrong = None if rewards is None else reward_problem(rewards, episode)
         if wrong is not None:
-            message = f"the method's rewards can not be used: {wrong}"
+            message = f"the method's rewards cannot be used: {wrong}"
             rewards, error = None, ErrorInfo(kind="judge", message=message, reason="bad-score")
     return ProcessRewardRecord(
         process_id=process_id(episode.episode_id, episode.attempt, method.label),

@@ -3,7 +3,7 @@
 The stored actions are done again in the same world, and a strategy's reward is how much its turn changed what
 `Play.progress()` says: value after the action minus value before (-1..1; below 0 = a step away from the goal). ALFWorld
 measures the shortest plan that is left, exactly; WebShop the best purchase still within reach, a bound until something
-is bought (`exact` in the details). SOTOPIA's world can not tell, so there the method is refused.
+is bought (`exact` in the details). SOTOPIA's world cannot tell, so there the method is refused.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def again(play: Play, turn: TurnRecord) -> None:
     try:
         rendered = do(play, turn.seat, Action(turn.action, turn.action_kind)).rendered
     except ValueError as problem:
-        raise EpisodeError("environment", f"turn {turn.index} can not be done again: {problem}") from problem
+        raise EpisodeError("environment", f"turn {turn.index} cannot be done again: {problem}") from problem
     if rendered != turn.rendered:
         raise EpisodeError(
             "environment",
@@ -76,7 +76,7 @@ def _progress(play: Play, episode: EpisodeRecord) -> Progress:
 
 
 def check(environment: Environment, task: Task) -> None:
-    """Raises `BadInput` for an environment whose world can not tell how near the goal is."""
+    """Raises `BadInput` for an environment whose world cannot tell how near the goal is."""
     if environment.reset(task, 0).progress() is None:
         raise BadInput(
             f"{_no_progress(environment.name)} Use `critical` or `utterance` there, and name the environments that "
@@ -85,7 +85,7 @@ def check(environment: Environment, task: Task) -> None:
 
 
 def _no_progress(name: str) -> str:
-    return f"the world of {name} does not measure progress, so the process reward `progress` can not be given."
+    return f"the world of {name} does not measure progress, so the process reward `progress` cannot be given."
 
 
 KIND = ProcessKind(

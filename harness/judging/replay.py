@@ -118,7 +118,7 @@ class Replay:
         )
 
     def _unchanged(self, plan: EpisodePlan, episode: EpisodeRecord, turn: TurnRecord) -> EpisodePlan:
-        """The strategy is kept. An actor's own thought (react) can not be given to it: there its turn is kept whole."""
+        """The strategy is kept. An actor's own thought (react) cannot be given to it: there its turn is kept whole."""
         own = plan.seats[turn.seat].strategist
         if turn.strategy_source == "actor":
             return _from(plan, episode, turn, turn.index + 1, own)

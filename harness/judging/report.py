@@ -135,7 +135,7 @@ def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Ag
 
 
 def _agreement(pairs: Sequence[Agreement]) -> Finding:
-    """With the judge it agrees with most: beside bad judges a good one must not look bad. Of two that disagree it can not
+    """With the judge it agrees with most: beside bad judges a good one must not look bad. Of two that disagree it cannot
     be said which is wrong."""
     known = [pair.alpha for pair in pairs if pair.alpha is not None]
     if not known:

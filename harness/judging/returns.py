@@ -75,7 +75,7 @@ def _z_scores(raw: Sequence[Floats], groups: Sequence[str]) -> list[Floats]:
     scaled: list[Floats] = [np.zeros(0)] * len(raw)
     for name in dict.fromkeys(groups):
         members = [number for number, group in enumerate(groups) if group == name]
-        values = np.sort(np.concatenate([raw[number] for number in members]))  # sorted: the order can not matter
+        values = np.sort(np.concatenate([raw[number] for number in members]))  # sorted: the order cannot matter
         if values.size == 0:
             continue
         mean, spread = float(values.mean()), float(values.std())

@@ -6,7 +6,7 @@ stood in for by a pseudo-task of weight `unseen` that lies at the lower bound fo
 bound for the upper end. With one 0/1 episode per task, `unseen` = 1 gives Clopper and Pearson's interval exactly and
 `unseen` = 1/2 one between theirs and that of Jeffreys; for any bounded values `unseen` = 1 is Gaffke's bound
 (Gaffke 2005; Learned-Miller and Thomas 2019, arXiv:1905.06208), for which no distribution with too little coverage
-is known. Nothing is drawn here: the distribution function is computed, so the order of the data can not matter.
+is known. Nothing is drawn here: the distribution function is computed, so the order of the data cannot matter.
 """
 
 from __future__ import annotations

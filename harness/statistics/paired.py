@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 _EXACT_SPAN = 200_000
 """Largest sum of absolute task differences, in units of their common step, that is counted out exactly."""
 _FLIPS = 10_000
-"""Random sign patterns when it can not be exact."""
+"""Random sign patterns when it cannot be exact."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Ranks with their uncertainty: which arms could be in which place, and which can not be told apart.
+"""Ranks with their uncertainty: which arms could be in which place, and which cannot be told apart.
 
 One bootstrap over tasks, joint for all arms, so that a hard task is hard for everyone. Every pair's difference is
 divided by its standard error, and the largest over all pairs gives one critical value: with the chance asked for,
@@ -41,7 +41,7 @@ class Rank:
     high: int
     """Worst rank it could have."""
     tied_with: tuple[str, ...]
-    """Arms that can not be told apart from it, in the order of the ranking."""
+    """Arms that cannot be told apart from it, in the order of the ranking."""
 
 
 def rank_arms(
@@ -75,7 +75,7 @@ def rank_arms(
     sizes, gaps = _by_cell(cell, np.ones(y.size), shape), _by_cell(cell, gap.astype(float), shape)
     if y.size == 0 or (sizes == 0).any():
         lacking = [str(names[i]) for i in np.flatnonzero((sizes == 0).any(axis=1))] if y.size else []
-        raise ValueError(f"arms without some of the tasks can not be ranked: {', '.join(lacking[:5]) or 'no data'}")
+        raise ValueError(f"arms without some of the tasks cannot be ranked: {', '.join(lacking[:5]) or 'no data'}")
     if (gaps.sum(axis=1) == sizes.sum(axis=1)).any():
         raise ValueError("an arm without a single value cannot be ranked")
     drawn = _Draws(sizes, confidence, draws, seed)

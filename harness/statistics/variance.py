@@ -33,7 +33,7 @@ def variance_split(
     is linear in the variances (Henderson 1953; in this form Gao and Owen 2017, Electronic J. of Statistics
     11:1235). It needs neither balance nor normality, and one pass over the rows for each pair of factors. An
     estimate below 0 becomes 0. For an interaction, give it as a factor of its own (labels joined).
-    Raises ValueError for factors that can not be told apart (each level of one goes with one level of another)
+    Raises ValueError for factors that cannot be told apart (each level of one goes with one level of another)
     and for values that are not finite.
     """
     y = np.asarray(values, dtype=float)
@@ -49,7 +49,7 @@ def variance_split(
     within = np.array([_within(y, code) for code in grids])
     system = np.array([[_expected(rows, effect) for effect in [*grids[:-1], np.arange(y.size)]] for rows in grids])
     if np.linalg.matrix_rank(system / np.abs(system).max()) < len(grids):
-        raise ValueError(f"the factors {', '.join(varied)} can not be told apart in these data (or leave no residual)")
+        raise ValueError(f"the factors {', '.join(varied)} cannot be told apart in these data (or leave no residual)")
     solved = np.maximum(np.linalg.solve(system, within), 0.0)
     total = float(solved.sum())
     found = dict(zip([*varied, RESIDUAL], solved.tolist(), strict=True))

@@ -49,7 +49,7 @@ def _downloaded(hub_name: str, revision: str | None, name: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         problem = " ".join(str(error).split())[:200]
         raise BadInput(
-            f"model {name!r}: {hub_name!r} can not be downloaded from the Hugging Face hub ({problem}); download it, "
+            f"model {name!r}: {hub_name!r} cannot be downloaded from the Hugging Face hub ({problem}); download it, "
             "accepting its licence where it has one, and give its folder as `model`"
         ) from None
 

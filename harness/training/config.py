@@ -125,7 +125,7 @@ class TrainConfig(Spec):
     actor: ActorSpec
     play: PlayPart = PlayPart()
     judge: JudgeSpecs | None = None
-    """Scores episodes where the world can not."""
+    """Scores episodes where the world cannot."""
     judge_aggregate: Literal["mean", "median"] = "mean"
     method: MethodPart = MethodPart()
     process: list[ProcessSpec] = []
@@ -221,7 +221,7 @@ class TrainConfig(Spec):
         }
         for key, (wrong, why) in refused.items():
             if wrong:
-                raise ValueError(f"`{key}` can not be set with grpo: {why}; leave it out")
+                raise ValueError(f"`{key}` cannot be set with grpo: {why}; leave it out")
 
     def _check_start(self) -> None:
         name = self.strategist.model

@@ -84,14 +84,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} holds no prepared data: it has no {MANIFEST}. Make it: harness train prepare"
         ) from None
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from None
+        raise BadInput(f"{path} cannot be read: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise BadInput(f"{path} is no manifest of prepared data; expected what `harness train prepare` writes")
     return manifest
 
 
 def read_dataset(folder: Path) -> list[Row]:
-    """All rows. Raises `BadInput` naming the line that can not be used."""
+    """All rows. Raises `BadInput` naming the line that cannot be used."""
     path = folder / DATASET
     rows = []
     for number, (_, line) in enumerate(scan(path), start=1):

@@ -175,7 +175,7 @@ def _finished(out: Path, identity: dict[str, Any]) -> bool:
         try:
             stored = json.loads(path.read_text("utf-8"))
         except ValueError as error:
-            raise BadInput(f"{path} can not be read: {error}. Delete {out} to train again") from None
+            raise BadInput(f"{path} cannot be read: {error}. Delete {out} to train again") from None
         other = [key for key in identity if stored.get(key) != identity[key]]
         if other:
             raise BadInput(

@@ -105,11 +105,11 @@ def read_training(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise BadInput(f"{folder} is no training: it has no {TRAINING}") from None
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} can not be read: {error}") from None
+        raise BadInput(f"{path} cannot be read: {error}") from None
     if isinstance(value, dict):
         refuse_newer(value, str(path), SCHEMA_VERSION)
     if not isinstance(value, dict) or not {"identity", "config"} <= set(value):
-        raise BadInput(f"{path} can not be read: it lacks `identity` or `config`")
+        raise BadInput(f"{path} cannot be read: it lacks `identity` or `config`")
     return value
 
 

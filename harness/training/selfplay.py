@@ -73,7 +73,7 @@ class Interrupted(HarnessError):
 
 
 class Owed(HarnessError):
-    """A stage can not be finished now: too much is owed."""
+    """A stage cannot be finished now: too much is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class SelfPlay:
     def __init__(
         self, config: TrainConfig, folder: Path, progress: Progress | None = None, look_only: bool = False
     ) -> None:
-        """Raises `BadInput` for tasks both trained on and ranked on, and for tasks and start weights that can not be found
+        """Raises `BadInput` for tasks both trained on and ranked on, and for tasks and start weights that cannot be found
         (`look_only`: those are noted in `missing`); nothing is written or played yet."""
         self.config = config
         self.folder = TrainingFolder(folder)
@@ -153,7 +153,7 @@ class SelfPlay:
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"can not make the training's folder {self.folder.path}: {error.strerror}") from error
+            raise BadInput(f"cannot make the training's folder {self.folder.path}: {error.strerror}") from error
         lock = RunLock(self.folder.path)
         lock.acquire()
         try:

@@ -73,7 +73,7 @@ class Written:
     path: Path
     conversations: int
     left_out: int
-    """Sequences that the format can not hold: their chat does not alternate, or holds an answer without a weight, which
+    """Sequences that the format cannot hold: their chat does not alternate, or holds an answer without a weight, which
     EPO's loader would count as one of weight 0."""
 
 
@@ -83,7 +83,7 @@ def is_sharegpt(path: Path) -> bool:
 
 
 def read_sharegpt(path: Path) -> list[ShareGptItem]:
-    """Raises `BadInput` naming the item and the field that can not be used."""
+    """Raises `BadInput` naming the item and the field that cannot be used."""
     items = []
     for number, raw in enumerate(_raw(path)):
         if isinstance(raw, dict) and "location" in raw:
@@ -109,7 +109,7 @@ def _raw(path: Path) -> list[Any]:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         value = json.loads(text)
     except OSError as error:
-        raise BadInput(f"{path} can not be read: {error.strerror}") from None
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise BadInput(f"{path} is not JSON: {error}") from None
     if not isinstance(value, list):
@@ -118,7 +118,7 @@ def _raw(path: Path) -> list[Any]:
 
 
 def sharegpt_rows(path: Path, layouter: Layouter) -> list[Row]:
-    """One row per conversation, its scores as weights. Raises `BadInput` for a file that can not be used."""
+    """One row per conversation, its scores as weights. Raises `BadInput` for a file that cannot be used."""
     rows = []
     for number, item in enumerate(read_sharegpt(path)):
         scores = item.scores

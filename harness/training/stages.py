@@ -82,7 +82,7 @@ class Stages:
         """Stages that were done and not passed over."""
 
     def marker(self, name: str) -> Marker | None:
-        """The marker of a finished stage. Raises `BadInput` for one that can not be read."""
+        """The marker of a finished stage. Raises `BadInput` for one that cannot be read."""
         path = self._path(name)
         try:
             value = json.loads(path.read_text("utf-8"))
@@ -93,7 +93,7 @@ class Stages:
             return None
         except (OSError, ValueError, ValidationError) as error:
             problem = " ".join(str(error).split())[:200]
-            raise BadInput(f"{path} can not be read ({problem}); delete it to do that stage again") from None
+            raise BadInput(f"{path} cannot be read ({problem}); delete it to do that stage again") from None
 
     def run(self, stage: Stage) -> Marker:
         """The stage's marker: the one that is there, or of the stage done now. Raises `BadInput` when a finished stage was

@@ -71,13 +71,13 @@ def _open(runs: tuple[str, ...], when: Stamp, judge: str | None) -> Opened:
             check_run(folder)
         return Opened(open_board(folders, judge), (), when)
     except DAMAGED:
-        pass  # one of them can not be read: find out which
+        pass  # one of them cannot be read: find out which
     good, problems = readable(folders, judge)
     return Opened(open_board(good, judge) if good else None, tuple(problems), when)
 
 
 def readable(folders: Sequence[Path], judge: str | None) -> tuple[list[Path], list[str]]:
-    """The runs that can be shown together, and why the others can not: damaged, or a copy."""
+    """The runs that can be shown together, and why the others cannot: damaged, or a copy."""
     good: list[Path] = []
     problems = []
     marks: dict[str, Path] = {}

@@ -30,7 +30,7 @@ QUESTION = (
 )
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that are "
-    "“tied with” each other can not be told apart.",
+    "“tied with” each other cannot be told apart.",
     "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
     "tasks make wide intervals.",
     "A difference to vanilla is paired: the same tasks with the same seeds. Its p value is corrected for all the "
@@ -64,7 +64,7 @@ def is_page(path: Path) -> bool:
 
 
 def write_page(board: Board, folder: Path) -> Path:
-    """Write `folder/index.html`, whole or not at all; returns its path. Raises `BadInput` where that can not be."""
+    """Write `folder/index.html`, whole or not at all; returns its path. Raises `BadInput` where that cannot be."""
     target = page_target(folder)
     target.write(render(board))
     return target.path

@@ -35,7 +35,7 @@ def add(parent: Element, part: Element | str | int | float) -> None:
 
 
 def plain(text: str) -> str:
-    """Text without characters that can not be seen (control, direction and other format characters, half surrogates):
+    """Text without characters that cannot be seen (control, direction and other format characters, half surrogates):
     they are shown as their codes, as the terminal's commands do."""
     if text.isprintable():
         return text

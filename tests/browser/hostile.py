@@ -34,7 +34,7 @@ SHARED = ("task_id", "group")
 
 
 def hostile_run(folder: Path, canary: str) -> Path:
-    """Play a run into `folder` and make it hostile. In a process of its own: an event loop can not be started beside
+    """Play a run into `folder` and make it hostile. In a process of its own: an event loop cannot be started beside
     Playwright's."""
     subprocess.run([sys.executable, "-m", __name__, str(folder), canary], cwd=ROOT, check=True)
     return folder

@@ -449,7 +449,7 @@ def test_a_damaged_forecast_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     (folder,) = (tmp_path / "results").glob("first-*")
     (folder / FORECAST).write_text("{")
     assert main(["run", write(tmp_path, stochastic("first", 1)), "--results", str(tmp_path / "results")]) == 2
-    assert f"{folder / FORECAST} can not be read" in capsys.readouterr().err
+    assert f"{folder / FORECAST} cannot be read" in capsys.readouterr().err
 
 
 def test_stop_asked_by_a_budget_is_not_an_interruption() -> None:

@@ -1,6 +1,6 @@
 """Promise 1 on real processes: kill -9 at any instant, then the same command; nothing is lost, nothing is played twice.
 
-Also: a second process on the folder, Ctrl-C, a full disk, a folder that can not be written, a changed config.
+Also: a second process on the folder, Ctrl-C, a full disk, a folder that cannot be written, a changed config.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def test_a_full_disk_is_a_clear_error_that_harms_nothing(tmp_path: Path) -> None
         assert whole.run().returncode == 0
         full = harness.run(preexec_fn=lambda: limit_file_size(60_000))
         assert full.returncode == 4
-        assert "can not write to" in full.stderr
+        assert "cannot write to" in full.stderr
         assert "File too large" in full.stderr
         assert "Every line before is whole" in full.stderr
         kept = finished_episodes(harness.folder)
@@ -186,7 +186,7 @@ def test_a_full_disk_is_a_clear_error_that_harms_nothing(tmp_path: Path) -> None
 def give_up_overriding_permissions() -> None:
     """Root may write anywhere; without CAP_DAC_OVERRIDE (1) it is held to a folder's permissions like everybody."""
     if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).prctl(24, 1, 0, 0, 0) != 0:  # PR_CAPBSET_DROP
-        raise OSError(ctypes.get_errno(), "can not drop CAP_DAC_OVERRIDE")
+        raise OSError(ctypes.get_errno(), "cannot drop CAP_DAC_OVERRIDE")
 
 
 @pytest.mark.parametrize("existing", [False, True], ids=["a new run", "an existing run"])

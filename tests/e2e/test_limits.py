@@ -1,7 +1,7 @@
-"""What a machine can run out of, and what may get out: room on the disk, a folder that can not be written, a clock that
+"""What a machine can run out of, and what may get out: room on the disk, a folder that cannot be written, a clock that
 jumps, memory, and keys.
 
-Tests often run as root, whom permissions do not stop. So a folder that can not be written is made in ways that hold for
+Tests often run as root, whom permissions do not stop. So a folder that cannot be written is made in ways that hold for
 root as well: a file stands where a folder should be, or a folder where a file should be.
 """
 
@@ -74,7 +74,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_whole_lines_and_room_comp
     folder = tmp_path / "results" / "run"
     assert full.returncode == 4, full.stderr
     assert "Traceback" not in full.stderr
-    assert "can not write" in full.stderr or "cannot be written" in (folder / "episodes.jsonl").read_text()
+    assert "cannot write" in full.stderr or "cannot be written" in (folder / "episodes.jsonl").read_text()
     assert (folder / "episodes.jsonl").read_bytes().endswith(b"\n")
     kept = lines(folder)
     finished = {record["episode_id"] for record in kept if record["status"] == "finished"}
@@ -88,7 +88,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_whole_lines_and_room_comp
     assert set(count.values()) == {1}
 
 
-# Folders that can not be written.
+# Folders that cannot be written.
 def run_cli(tmp_path: Path, results: Path, *flags: str) -> int:
     config = tmp_path / "run.yaml"
     config.write_text(yaml.safe_dump(tiny()))
@@ -98,7 +98,7 @@ def run_cli(tmp_path: Path, results: Path, *flags: str) -> int:
 def test_a_results_folder_that_can_not_be_made_is_named(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "results").write_text("a file is in the way")
     assert run_cli(tmp_path, tmp_path / "results") == 2
-    assert f"can not make the run folder {tmp_path / 'results' / 'run'}" in capsys.readouterr().err
+    assert f"cannot make the run folder {tmp_path / 'results' / 'run'}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [".lock", "episodes.jsonl", "judgements.jsonl", "calls.jsonl", "manifest.json"])
@@ -110,7 +110,7 @@ def test_a_file_that_can_not_be_written_is_named_before_anything_is_played(
     code = run_cli(tmp_path, tmp_path / "results")
     said = capsys.readouterr().err
     assert code in (2, 4)
-    assert "can not" in said
+    assert "cannot" in said
     assert str(folder) in said
     assert "0/10 episodes" not in said
     (folder / name).rmdir()

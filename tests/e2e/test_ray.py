@@ -188,4 +188,4 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         config = write_config(tmp_path / "e2e.yaml", url, tasks=1)
         ended = on_ray(config, "ray", "127.0.0.1:1").run()
     assert ended.returncode == 2
-    assert "the Ray cluster 127.0.0.1:1 can not be joined" in ended.stderr
+    assert "the Ray cluster 127.0.0.1:1 cannot be joined" in ended.stderr

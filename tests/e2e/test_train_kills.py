@@ -1,6 +1,6 @@
 """A training that is killed in every stage, each time by SIGKILL and as a real process, gives with the same command what an
 uninterrupted one gives: the same episodes, scores, sequences, weights and curve. One episode at a time, so that every call of
-the strategist stands alone in its batch and can not depend on what else was asked (docs/selfplay.md says why that matters)."""
+the strategist stands alone in its batch and cannot depend on what else was asked (docs/selfplay.md says why that matters)."""
 
 from __future__ import annotations
 

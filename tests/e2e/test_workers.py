@@ -225,7 +225,7 @@ def test_workers_that_can_not_start_end_the_run_with_what_they_lack(tmp_path: Pa
     module.speak = builders.speak  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_in_the_parent", module)
     raw = local("exits", models={"m": {"provider": "scripted", "function": "only_in_the_parent:speak"}})
-    with pytest.raises(BadInput, match=r"a worker process: model 'm': function 'only_in_the_parent:speak' can not be"):
+    with pytest.raises(BadInput, match=r"a worker process: model 'm': function 'only_in_the_parent:speak' cannot be"):
         play(tmp_path, raw)
     assert children() == []
 
@@ -520,7 +520,7 @@ def test_a_full_disk_ends_a_run_with_workers_with_one_message(tmp_path: Path, co
     limit = (90_000, resource.RLIM_INFINITY)
     full = harness.run(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
     assert full.returncode == 4, full.stderr
-    assert full.stderr.count("can not write to") == 1
+    assert full.stderr.count("cannot write to") == 1
     kept = finished_episodes(harness.folder)
     assert 0 < len(kept) < 20
     assert harness.run().returncode == 0

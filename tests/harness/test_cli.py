@@ -147,7 +147,7 @@ def openai(**more: Any) -> dict[str, Any]:
 # What is wrong -> arguments of `run`, changes of the config, what the message has to say.
 BAD_RUNS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "missing config": (["absent.yaml"], {}, ["no experiment file absent.yaml"]),
-    "a folder for a config": (["."], {}, [". can not be read"]),
+    "a folder for a config": (["."], {}, [". cannot be read"]),
     "unknown key": ([], {"nam": 1}, ["small.yaml", "`nam`", "Did you mean 'name'?"]),
     "unknown model": ([], {"actors": ["mm"]}, ["unknown model 'mm'", "Did you mean 'm'?"]),
     "unknown environment": ([], {"environments": [{"name": "sotopa", "split": "all"}]}, ["'sotopa'", "'sotopia'"]),
@@ -213,7 +213,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a corrupted episode": (corrupt(EPISODES), "episodes.jsonl, line 2"),
     "a corrupted judgement": (corrupt(JUDGEMENTS), "judgements.jsonl, line 2"),
     "a line of something else": (other_schema, "episodes.jsonl, line 2"),
-    "a manifest that is cut off": (lambda run: (run / MANIFEST).write_text("{"), "manifest.json can not be read"),
+    "a manifest that is cut off": (lambda run: (run / MANIFEST).write_text("{"), "manifest.json cannot be read"),
     "a manifest of something else": (lambda run: (run / MANIFEST).write_text("{}"), "manifest.json"),
     "no manifest": (lambda run: (run / MANIFEST).unlink(), "is not a run"),
 }
@@ -447,7 +447,7 @@ def test_judging_with_what_is_not_there_exits_2(shell: Shell) -> None:
     for arguments, said in {
         ("--judge", "zz"): "unknown model 'zz'",
         ("--judge", "m", "--kind", "sotopa"): "unknown judge 'sotopa'",
-        ("--judge", "m", "--model-config", "absent.yaml"): "absent.yaml can not be read",
+        ("--judge", "m", "--model-config", "absent.yaml"): "absent.yaml cannot be read",
         ("--judge", "m", "--model-config", "bad.yaml"): "no model 'm'",
         ("--judge", "far", "--model-config", "far.yaml"): "cannot be used",
     }.items():

@@ -73,7 +73,7 @@ def test_a_gain_that_the_shuffled_control_has_too_is_not_put_down_to_what_is_sai
     family = uplift(str(helped(tmp_path / "run", EPO, {"kind": "shuffled", "model": "m"}, "null")))
     text = "\n".join(conclusions(family))
     assert "epo scores higher than vanilla" in text
-    assert "epo is not shown to beat shuffled: the gain can not be put down to what its strategies say" in text
+    assert "epo is not shown to beat shuffled: the gain cannot be put down to what its strategies say" in text
 
 
 def test_a_gain_over_every_control_is_put_down_to_what_is_said(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_gain_over_every_control_is_put_down_to_what_is_said(tmp_path: Path) -
 
 def test_without_a_control_the_words_say_that_it_can_not_be_told(tmp_path: Path) -> None:
     text = "\n".join(conclusions(uplift(str(helped(tmp_path / "run", EPO)))))
-    assert "Without a `null` or `shuffled` arm it can not be told" in text
+    assert "Without a `null` or `shuffled` arm it cannot be told" in text
 
 
 def test_no_difference_is_never_called_equality(tmp_path: Path) -> None:

@@ -84,4 +84,4 @@ def test_a_config_that_is_no_plain_file_is_refused_at_once(command: str, kind: s
     else:
         Path("config.yaml").symlink_to("/dev/zero")
     assert shell(command, "config.yaml", "--dry-run") == 2
-    assert "config.yaml can not be read: it is no plain file" in shell.err
+    assert "config.yaml cannot be read: it is no plain file" in shell.err

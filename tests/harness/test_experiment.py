@@ -102,7 +102,7 @@ BAD_MODELS = {
     "no provider": ("models.m={}", ["model 'm' has no provider", "openai"]),
     "unknown provider": ("models.m.provider=opnai", ["unknown provider 'opnai'", "Did you mean 'openai'?"]),
     "unknown key": ("models.m.functon=x", ["'functon'", "Did you mean 'function'?"]),
-    "function that is not there": ("models.m.function=no.such:thing", ["model 'm'", "can not be imported"]),
+    "function that is not there": ("models.m.function=no.such:thing", ["model 'm'", "cannot be imported"]),
 }
 
 

@@ -151,7 +151,7 @@ def test_a_line_that_is_no_record_is_named(file: Path, line: bytes) -> None:
     size = file.stat().st_size
     with open(file, "ab") as end:
         end.write(line)
-    with pytest.raises(BadInput, match=rf"episodes\.jsonl, line 5 \(byte {size}\) can not be read"):
+    with pytest.raises(BadInput, match=rf"episodes\.jsonl, line 5 \(byte {size}\) cannot be read"):
         read_index(file)
 
 

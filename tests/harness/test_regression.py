@@ -1,4 +1,4 @@
-"""`harness check`: a planted regression turns red, noise stays green, too few episodes are called that, and what can not
+"""`harness check`: a planted regression turns red, noise stays green, too few episodes are called that, and what cannot
 be compared is refused. The gate's own error rates are tested in tests/harness/statistics."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`harness repair` takes out what can not be read and nothing else: every byte is in the file or in `damaged.jsonl`, what is
+"""`harness repair` takes out what cannot be read and nothing else: every byte is in the file or in `damaged.jsonl`, what is
 whole stays, a second repair does nothing, and the run can be read and played on."""
 
 from __future__ import annotations

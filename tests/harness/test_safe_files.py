@@ -128,7 +128,7 @@ def test_a_record_that_is_a_link_is_neither_cut_nor_written_to(tmp_path: Path) -
     (tmp_path / "episodes.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreFull, match="it is a link"):
         set_aside_torn_tail(tmp_path / "episodes.jsonl")
-    with pytest.raises(BadInput, match="can not be opened"):
+    with pytest.raises(BadInput, match="cannot be opened"):
         CallLog(tmp_path / "episodes.jsonl")
     assert (tmp_path / "elsewhere").read_text() == "whole\nno newline"
 

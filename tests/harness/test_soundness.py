@@ -1,4 +1,4 @@
-"""A run that can not be read is left out and named once, the others are ranked, and the command ends with 4; nothing is
+"""A run that cannot be read is left out and named once, the others are ranked, and the command ends with 4; nothing is
 judged by it, and nothing is written to it."""
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         "episodes.jsonl, line 2",
     ),
     "a task that is no text": (rewrite(EPISODES, lambda record: record.update(task_id=7)), "task_id is 7"),
-    "a manifest of wrong types": (manifest(cells={"a": 1}), "manifest.json can not be read: cells.a"),
+    "a manifest of wrong types": (manifest(cells={"a": 1}), "manifest.json cannot be read: cells.a"),
     "deep brackets": (
         lambda run: (run / EPISODES).open("ab").write(b"[" * 100_000 + b"\n") and None,
         "episodes.jsonl, line 5",
@@ -177,7 +177,7 @@ def test_a_wrong_type_in_a_manifest_is_refused_when_it_is_written(shell: Shell, 
     text = (runs / "run" / MANIFEST).read_text()
     for each in wrong:
         assert manifest_problem(each) is not None
-        with pytest.raises(BadInput, match="can not be written"):
+        with pytest.raises(BadInput, match="cannot be written"):
             write_manifest(runs / "run", each)
     assert (runs / "run" / MANIFEST).read_text() == text
 

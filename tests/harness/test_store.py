@@ -232,7 +232,7 @@ def test_a_corrupted_line_is_named_by_file_line_and_byte(tmp_path: Path, line: b
     path.write_bytes(b"{}\n{}\n" + line + b"{}\n")
     with pytest.raises(BadInput) as caught:
         read_line(path, 6)
-    assert str(caught.value).startswith(f"{path}, line 3 (byte 6) can not be read: ")
+    assert str(caught.value).startswith(f"{path}, line 3 (byte 6) cannot be read: ")
     assert f"`harness repair {path.parent}`" in str(caught.value)
 
 
@@ -275,7 +275,7 @@ def test_a_manifest_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "is not a run"), ("{", "can not be read"), ("[]", "not a JSON object"), ('{"run": 1}', "lacks created_at")],
+    [(None, "is not a run"), ("{", "cannot be read"), ("[]", "not a JSON object"), ('{"run": 1}', "lacks created_at")],
     ids=["absent", "torn", "no object", "something else"],
 )
 def test_a_folder_without_a_good_manifest_is_no_run(tmp_path: Path, content: str | None, said: str) -> None:

@@ -234,8 +234,8 @@ def test_what_can_not_be_compared_is_said_and_may_be_allowed(run: Path, board: B
     a = next(name for name in names if "self-play" in name and name.startswith("epo +"))
     b = next(name for name in names if "self-play" not in name and name.startswith("epo +"))
     app = open_page("compare", run, a=a, b=b)
-    assert "can not be compared" in words(app)
-    assert "can not be compared" not in words(open_page("compare", run, a=a, b=b, allow=["protocol", "seeds", "tasks"]))
+    assert "cannot be compared" in words(app)
+    assert "cannot be compared" not in words(open_page("compare", run, a=a, b=b, allow=["protocol", "seeds", "tasks"]))
     assert "same arm" in words(open_page("compare", run, a=a, b=a))
     assert "no pair" in words(open_page("compare", run, left="x", right="y"))
 
@@ -518,4 +518,4 @@ def test_a_damaged_training_is_said(tmp_path: Path) -> None:
     training(tmp_path / "mini")
     with open(tmp_path / "mini" / CURVE, "a") as file:
         file.write('{"iteration": 3}\n')
-    assert "can not be read" in words(open_page("training", tmp_path))
+    assert "cannot be read" in words(open_page("training", tmp_path))

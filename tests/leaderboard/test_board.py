@@ -293,7 +293,7 @@ def test_a_missing_outcome_is_a_task_without_a_difference_that_says_why(tmp_path
 def test_arms_that_can_not_be_compared_are_refused_unless_it_is_allowed(board: Board) -> None:
     a = int(row_of(board.table, run="meets", strategist="epo", pairing="vs react")["arm"])
     b = int(row_of(board.table, run="arms", strategist="epo")["arm"])
-    with pytest.raises(BadInput, match="can not be compared"):
+    with pytest.raises(BadInput, match="cannot be compared"):
         duel(board, a, b)
 
 
@@ -350,7 +350,7 @@ def test_episodes_are_sorted_and_paged(board: Board) -> None:
     assert [*first["episode_id"], *second["episode_id"]] == list(both["episode_id"])
     assert both["goal"].is_monotonic_decreasing
     assert total > 20
-    with pytest.raises(BadInput, match="can not be sorted"):
+    with pytest.raises(BadInput, match="cannot be sorted"):
         episode_list(board, sort="; drop table")
 
 

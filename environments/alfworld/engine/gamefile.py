@@ -48,12 +48,12 @@ def load_game(path: Path | str, text: TextFormat | None = None) -> World:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The parts of a game file. Raises `BadInput` when it can not be read or a part is missing."""
+    """The parts of a game file. Raises `BadInput` when it cannot be read or a part is missing."""
     expected = "expected a game.tw-pddl file of ALFWorld"
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"{path}: can not be read ({error.strerror}); {expected}") from error
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); {expected}") from error
     except ValueError as error:
         raise BadInput(f"{path}: is no JSON ({error}); {expected}") from error
     keys = ("pddl_domain", "grammar", "pddl_problem")

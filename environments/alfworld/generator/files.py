@@ -129,7 +129,7 @@ def _write_range(seed: int, out: Path, start_stop: tuple[int, int]) -> int:
 def generate(number: int, seed: int, out: Path) -> ImportReport:
     """Write `number` games below `out`: the same games for the same seed, however many processes write them.
 
-    Raises `BadInput` for a count below 1, a negative seed, or a folder that can not be written.
+    Raises `BadInput` for a count below 1, a negative seed, or a folder that cannot be written.
     """
     if number < 1 or seed < 0:
         raise BadInput(f"alfworld: {number} games with seed {seed}? Expected --n of 1 or more and --seed of 0 or more")
@@ -138,7 +138,7 @@ def generate(number: int, seed: int, out: Path) -> ImportReport:
         ranges = [(start, min(start + _CHUNK, number)) for start in range(0, number, _CHUNK)]
         written = sum(_run(partial(_write_range, seed, out), ranges))
     except OSError as error:
-        raise BadInput(f"{out}: can not write games there ({error}); choose another folder") from error
+        raise BadInput(f"{out}: cannot write games there ({error}); choose another folder") from error
     return ImportReport(kept=written, what="games", where=out)
 
 

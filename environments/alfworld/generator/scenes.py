@@ -1,7 +1,7 @@
 """Scenes of our own: a room with receptacles at places. Everything in a scene follows from its number and the seed.
 
 A scene number has five digits: room (1 kitchen, 2 living room, 3 bedroom, 4 bathroom), grade (1 mini … 4 large),
-side (0 train, 1 test) and two digits that count. Train and test scenes can not coincide: the *structure* of a
+side (0 train, 1 test) and two digits that count. Train and test scenes cannot coincide: the *structure* of a
 scene (which receptacles, which can be opened, which stand together) decides by its hash on which side it may be
 used, and a scene is drawn again until its structure is of its own side.
 """

@@ -53,7 +53,7 @@ def render() -> None:
     try:
         found = duel(board, labels[str(a)], labels[str(b)], str(metric), allow)
     except BadInput as error:
-        notice(f"These two can not be compared as they are. {error}", "warning")
+        notice(f"These two cannot be compared as they are. {error}", "warning")
         return
     if _pair(board, found, str(a), str(b)):
         return

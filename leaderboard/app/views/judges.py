@@ -34,7 +34,7 @@ def render() -> None:
     try:
         report = _report(board.runs, stamp(board.runs))
     except DAMAGED as error:
-        notice(f"The judgements can not be read: {error}", "warning")
+        notice(f"The judgements cannot be read: {error}", "warning")
         return
     found = cards(report)
     if not found:

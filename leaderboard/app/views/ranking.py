@@ -66,7 +66,7 @@ def render() -> None:
     show_failures(board, chosen.run)
     note(
         progress_note(board)
-        + " Rank 1–3: by these data it could be first to third. Arms that are tied can not be told apart."
+        + " Rank 1–3: by these data it could be first to third. Arms that are tied cannot be told apart."
     )
     downloads(download_table(places, str(view), board), "leaderboard", "leaderboard")
     if others:

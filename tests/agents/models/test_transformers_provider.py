@@ -192,7 +192,7 @@ def test_bad_weights_and_prompts_are_said(tmp_path: Path) -> None:
     with pytest.raises(EpisodeError, match="model 'm': .*neither a folder"):
         with_model({**SMALL, "model": str(tmp_path / "none")}, lambda model: model.try_out(ask()))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(EpisodeError, match="transformers can not load"):
+    with pytest.raises(EpisodeError, match="transformers cannot load"):
         with_model({**SMALL, "model": str(tmp_path)}, lambda model: model.try_out(ask()))
     with pytest.raises(BadInput, match=r"unknown key 'args.batchsize'.*batch_size"):
         make_model("m", {**SMALL, "args": {"batchsize": 3}})

@@ -185,7 +185,7 @@ def test_another_file_or_a_folder_of_somebody_elses_is_not_overwritten(
 def test_a_file_that_is_no_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     gguf = tmp_path / "broken.gguf"
     gguf.write_bytes(b"this is not a model, but long enough to be read as one")
-    with pytest.raises(BadInput, match="broken.gguf can not be read as a GGUF file"):
+    with pytest.raises(BadInput, match="broken.gguf cannot be read as a GGUF file"):
         convert(gguf, tmp_path / "out")
     assert not (tmp_path / "out").exists() and not _parts(tmp_path / "out")
     assert main(["models", "convert", str(tmp_path / "none.gguf")]) == 2

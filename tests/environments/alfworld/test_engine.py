@@ -179,7 +179,7 @@ def test_a_file_that_is_no_game_is_refused(content: str, tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="can not be read"):
+    with pytest.raises(BadInput, match="cannot be read"):
         load_game(tmp_path / "game.tw-pddl")
 
 

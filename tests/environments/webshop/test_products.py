@@ -1,4 +1,4 @@
-"""Reading the published files: streaming, prices, options, and products that can not be used."""
+"""Reading the published files: streaming, prices, options, and products that cannot be used."""
 
 from __future__ import annotations
 

@@ -54,5 +54,5 @@ def test_a_factor_with_one_level_explains_nothing() -> None:
 
 def test_factors_that_always_go_together_are_refused() -> None:
     same = ["a", "a", "b", "b", "c", "c"]
-    with pytest.raises(ValueError, match="actor, strategist can not be told apart"):
+    with pytest.raises(ValueError, match="actor, strategist cannot be told apart"):
         variance_split([1.0, 2, 3, 4, 5, 7], {"actor": same, "strategist": [s.upper() for s in same]})

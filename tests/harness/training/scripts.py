@@ -33,7 +33,7 @@ def judge(request: ChatRequest) -> str:
 
 
 def mumble(request: ChatRequest) -> str:
-    """A judge that can not be read."""
+    """A judge that cannot be read."""
     return "hm"
 
 

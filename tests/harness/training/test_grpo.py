@@ -53,10 +53,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "groups of equals": ({"play": {"repeats": 2, "temperature": 0}}, r"`play.temperature: 0`: a group would play one"),
     "several processes": (
         {"fit": FIT | {"launch": ["--num_processes", "2"]}},
-        r"`fit.launch` can not be set with grpo",
+        r"`fit.launch` cannot be set with grpo",
     ),
-    "a ratio of strategies": ({"fit": FIT | {"ratio": "strategy"}}, r"`fit.ratio` can not be set with grpo"),
-    "another reference": ({"fit": FIT | {"kl_reference": "x"}}, r"`fit.kl_reference` can not be set with grpo"),
+    "a ratio of strategies": ({"fit": FIT | {"ratio": "strategy"}}, r"`fit.ratio` cannot be set with grpo"),
+    "another reference": ({"fit": FIT | {"kl_reference": "x"}}, r"`fit.kl_reference` cannot be set with grpo"),
     "process rewards that nobody gives": (
         {"method": {"name": "grpo", "reward": "process"}, "process": []},
         r"environment 'alfworld' has 0 methods \(none\)",

@@ -55,7 +55,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         r"no environment 'alfwrld' here; there are alfworld, sotopia. Did you mean 'alfworld'",
     ),
     "what the training sets itself": ({"data": {"held_out": ["x"]}}, r"`data.held_out` is set by the training itself"),
-    "an adapter that can not be served": ({"fit": {"lora": {"merge": False}}}, r"`fit.lora.merge: false`"),
+    "an adapter that cannot be served": ({"fit": {"lora": {"merge": False}}}, r"`fit.lora.merge: false`"),
 }
 
 

@@ -97,5 +97,5 @@ def test_the_hash_of_what_was_made_changes_with_it_and_with_nothing_else(tmp_pat
 def test_a_marker_that_can_not_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "play-1.json").write_text('{"stage": "play-1"')
-    with pytest.raises(BadInput, match=r"play-1\.json can not be read .*delete it to do that stage again"):
+    with pytest.raises(BadInput, match=r"play-1\.json cannot be read .*delete it to do that stage again"):
         Stages(tmp_path).marker("play-1")

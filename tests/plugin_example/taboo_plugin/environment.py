@@ -42,7 +42,7 @@ class Options(BaseModel):
 
 
 def parse(answer: str) -> ParsedAnswer:
-    """The clue in an answer. What can not be read is asked for again, never replaced by something else."""
+    """The clue in an answer. What cannot be read is asked for again, never replaced by something else."""
     if not answer.strip():
         raise Unreadable("expected a clue")
     return ParsedAnswer(Action(answer.strip()))
