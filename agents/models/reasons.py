@@ -177,7 +177,7 @@ _TABLE: Mapping[FailureClass, tuple[tuple[str, str, str], ...]] = {
         (
             "unreadable-answer",
             "the answer could not be read",
-            "Read the answers (`harness show RUN EPISODE`); `parsing: lenient` reads more of them.",
+            "Read the answers (`harness show RUN EPISODE`); where `parsing` is not `lenient`, that reads more of them.",
         ),
     ),
 }

@@ -30,7 +30,11 @@ MOST_DEATHS = 3
 """A unit at which so many workers died is not played again. Before the last try it is suspected and plays alone, so that a
 neighbour's crash is never held against it."""
 MOST_BAD_STARTS = 3
-"""Workers in a row that died before they could play."""
+"""Workers that ended before they could play while nothing else went on: no other start, no unit."""
+MOST_KILLED_STARTS = 20
+"""The same of workers that were killed from outside, which says nothing about whether they can start."""
+FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+"""Exit codes of a process that somebody else ended: a person, a scheduler, a kernel short of memory."""
 HUNG_S = 60.0
 """How long beyond the deadline of a turn a worker may show no sign of life. Within the deadline a world that does not
 return is broken off by the worker itself."""
@@ -39,7 +43,7 @@ END_S = 5.0
 
 
 class WorkerDied(HarnessError):
-    """Says how."""
+    """A worker process ended while it was needed; the message says how it ended."""
 
 
 class Worker:
@@ -123,8 +127,13 @@ class Worker:
     def _hear(self) -> None:
         self.heard = time.monotonic()
 
+    @property
+    def killed_from_outside(self) -> bool:
+        """Whether the process ended by a signal that is not its own fault."""
+        return self._process is not None and self._process.returncode in FROM_OUTSIDE
+
     def how(self) -> str:
-        """How the process ended, in words."""
+        """Say in words how the process ended."""
         code = self._process.returncode if self._process else None
         if self.hung:
             return "it hung and was killed"
@@ -206,7 +215,8 @@ class Workers:
         self._started: set[Worker] = set()
         """All that may still have a process."""
         self._ever = 0
-        self._bad_starts = 0
+        self._bad_starts = {False: 0, True: 0}
+        """Since anything went on; by whether they were killed from outside."""
         self._broken: Exception | None = None
         self._alone: Worker | None = None
         """Held for a suspect."""
@@ -249,13 +259,10 @@ class Workers:
             try:
                 await asyncio.shield(worker.ready)
             except WorkerDied as death:
-                self._bad_starts += 1
-                if self._bad_starts >= MOST_BAD_STARTS:
-                    message = f"{self._bad_starts} worker processes in a row ended before they could play: {death}"
-                    raise HarnessError(message) from None
+                self._count_bad_start(worker.killed_from_outside, str(death))
                 self._say(f"worker {worker.number} died ({death}) before it could play")
                 return
-            self._bad_starts = 0
+            self._went_on()
             self._workers.append(worker)
             self._notify()
             await worker.over.wait()
@@ -263,6 +270,16 @@ class Workers:
             if worker in self._workers:
                 self._workers.remove(worker)
             self._spawn(self._dismiss(worker))
+
+    def _count_bad_start(self, killed: bool, death: str) -> None:
+        """Raises `HarnessError` once there were too many and nothing else went on."""
+        self._bad_starts[killed] += 1
+        count = self._bad_starts[killed]
+        if count >= (MOST_KILLED_STARTS if killed else MOST_BAD_STARTS):
+            raise HarnessError(f"{count} worker processes in a row ended before they could play: {death}")
+
+    def _went_on(self) -> None:
+        self._bad_starts = {False: 0, True: 0}
 
     async def _dismiss(self, worker: Worker) -> None:
         """End a worker once it has nothing to do any more."""
@@ -293,6 +310,7 @@ class Workers:
             worker = await self._take(alone)
             try:
                 await worker.play(unit, keeper)
+                self._went_on()
                 return
             except WorkerDied as death:
                 deaths += 1

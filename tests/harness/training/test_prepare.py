@@ -125,6 +125,19 @@ def test_a_strategy_is_whole_or_dropped_with_its_return(made: Maker, tokenizer: 
     assert dropped > 0
 
 
+@pytest.mark.parametrize("beyond", [1, 2], ids=["last token", "last two tokens"])
+@pytest.mark.parametrize("layout", ["chat", "per-turn"])
+def test_a_strategy_that_straddles_the_limit_is_dropped(made: Maker, layout: str, beyond: int) -> None:
+    """It begins within `max_length` and ends beyond it: half a strategy would be trained on as if it were whole."""
+    spans = [span for row in made(layout=layout) for sequence in row.sequences for span in sequence.spans]
+    straddling = max(spans, key=lambda span: span.end)
+    limit = straddling.end - beyond
+    assert straddling.start < limit < straddling.end
+    kept = [span for row in made(layout=layout, max_length=limit) for span in row.spans]
+    assert len(kept) == sum(span.end <= limit for span in spans) < len(spans)
+    assert all(span.end <= limit for span in kept)
+
+
 def test_what_was_dropped_is_counted(made: Maker, tmp_path: Path) -> None:
     limit = min(row.sequences[0].spans[1].end for row in made(layout="chat"))
     rows = made(layout="chat", max_length=limit)
