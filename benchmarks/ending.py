@@ -52,7 +52,7 @@ def noting(note: Path, command: list[str]) -> int:
             note.write_text(json.dumps(used()))
         drain(stop, reason)
 
-    Stop.drain = noted  # type: ignore[method-assign]
+    Stop.drain = noted  # type: ignore[assignment, method-assign]
     return harness(command)
 
 

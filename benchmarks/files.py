@@ -161,7 +161,7 @@ def resident_after(episodes: int) -> None:
     print(json.dumps({"mib": peak, "on_disk": on_disk, "cpu_ms": cpu}))
 
 
-def startup(_: argparse.Namespace, rounds: int = 9) -> None:
+def startup(given: argparse.Namespace, rounds: int = 9) -> None:
     def seconds(*command: str) -> float:
         return timed(lambda: subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=True))
 
@@ -190,7 +190,7 @@ READING = {
 def reading(rounds: int = 5) -> None:
     """CPU seconds, all threads together, of the commands that read the demonstration run, and of what they cannot do without:
     Python with pandas."""
-    ways = {"python -c 'import pandas'": ("-c", "import pandas")}
+    ways: dict[str, tuple[str, ...]] = {"python -c 'import pandas'": ("-c", "import pandas")}
     ways |= {f"harness {name}": ("-m", "harness.cli", *command) for name, command in READING.items()}
     got: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
@@ -227,7 +227,7 @@ OpenAI(base_url=sys.argv[1], api_key="none").chat.completions.create(
 """
 
 
-def first_call(_: argparse.Namespace, rounds: int = 5) -> None:
+def first_call(given: argparse.Namespace, rounds: int = 5) -> None:
     """Seconds from the start of the process to the arrival of its first request at a server that is up."""
 
     def until_first(*command: str) -> float:
@@ -245,7 +245,7 @@ def first_call(_: argparse.Namespace, rounds: int = 5) -> None:
             return arrived[0] - began
 
     run = ("-m", "harness.cli", "run", "{folder}/e.yaml", "--results", "{folder}/results")
-    ways = {"one call of the openai library": ("-c", BARE_CALL, "{url}", "")}
+    ways: dict[str, tuple[str, ...]] = {"one call of the openai library": ("-c", BARE_CALL, "{url}", "")}
     ways |= {f"harness run, {name}": (*run, name) for name in ("sotopia", "webshop", "alfworld")}
     got: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):

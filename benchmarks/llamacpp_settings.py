@@ -17,6 +17,7 @@ from typing import Any
 
 from agents.models import make_model
 from agents.models.base import ChatRequest, Message, Model
+from agents.models.endpoint import EndpointModel
 from agents.models.llamacpp import _SERVERS
 
 WORDS = "the old friends argue about money and trust while a train waits in the rain near their house".split()
@@ -65,6 +66,7 @@ def processor_seconds(pid: int) -> float:
 async def measure(settings: dict[str, Any], policy: str, structured: bool, episodes: int, turns: int) -> str:
     os.environ["OMP_WAIT_POLICY"] = policy
     model = make_model("m", {"provider": "llamacpp", **settings})
+    assert isinstance(model, EndpointModel)
     await model.start()
     (server,) = _SERVERS.values()
     assert server.pid is not None

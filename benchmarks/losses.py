@@ -45,6 +45,12 @@ def equal(network: Any, rows: list[dict[str, Any]], name: str) -> float:
     return max(apart, loss_apart)
 
 
+def gradient_of(parameter: torch.nn.Parameter) -> torch.Tensor:
+    """Flat. Every parameter of the model has one after a backward pass."""
+    assert parameter.grad is not None
+    return parameter.grad.view(-1)
+
+
 def accumulated(model: Path, rows: list[dict[str, Any]]) -> None:
     """Print how far the gradients of different micro-batches are apart."""
     gradients = []
@@ -53,7 +59,7 @@ def accumulated(model: Path, rows: list[dict[str, Any]]) -> None:
         for part in parts:
             batch = Collator(0)(part)
             (epo_loss(target_logprobs(network, batch), segments_of(batch)).per_row.sum() / len(rows)).backward()
-        gradients.append(torch.cat([parameter.grad.view(-1) for parameter in network.parameters()]))
+        gradients.append(torch.cat([gradient_of(parameter) for parameter in network.parameters()]))
     apart, size = (gradients[0] - gradients[1]).norm(), gradients[0].norm()
     print(f"gradients of {len(rows)} rows at once and one at a time: {apart / size:.1e} apart, relative (L2)")
 

@@ -148,7 +148,7 @@ def compare(latencies: list[float], at_once: list[int], rounds: int, episodes: i
                 write_bodies(server.url, bodies, count, 10)
                 setting = Setting(server.url, bodies, count, width, 10)
                 print(f"latency {latency:g} s, {width} at once, {count} ten-turn dialogues, median of {rounds} rounds")
-                got = {side: [] for side in sides}
+                got: dict[str, list[Reading]] = {side: [] for side in sides}
                 for _ in range(rounds):
                     for side in sides:
                         got[side].append(setting.take(side))

@@ -33,6 +33,7 @@ from rich.console import Console
 from agents.models import make_model
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
+from agents.models.endpoint import EndpointModel
 from agents.models.openai_provider import OpenAIClient, payload
 from agents.models.refusals import RequestMode
 from harness.experiment import Experiment
@@ -169,6 +170,7 @@ def compare(engine: str, at_once: int, rounds: int, turns: int) -> None:
 async def keep_up(config: dict[str, Any], stop: asyncio.Event, up: asyncio.Event) -> None:
     """Hold the engine, so that no round pays for its start."""
     model = make_model("held", config)
+    assert isinstance(model, EndpointModel)
     try:
         await model.start()
         up.set()

@@ -230,7 +230,8 @@ class Soak:
 
     def verdict(self) -> tuple[list[tuple[str, str]], list[str]]:
         """The table, and what is wrong."""
-        wrong, by_episode = list(self.tally.trouble), {}
+        wrong = list(self.tally.trouble)
+        by_episode: dict[str, list[dict[str, Any]]] = {}
         for record in self.records():
             by_episode.setdefault(record["episode_id"], []).append(record)
         kinds: Counter[str] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,7 +20,7 @@ def shared_data(*parts: str) -> Path:
     return path
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip for something CI can have; under STRICT=1 that is a failure instead."""
     if STRICT:
         pytest.fail(f"STRICT=1: {reason}")

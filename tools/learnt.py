@@ -117,7 +117,7 @@ def _table(outcomes: pd.DataFrame, table: Table) -> str:
         "|---|--:|--:|---|" + "---|" * len(table.against),
     ]
     for name, mine in here.items():
-        mean = clustered_mean(mine["value"], mine["group"], 0.0, 1.0)
+        mean = clustered_mean(mine["value"].to_numpy(), mine["group"].to_numpy(), 0.0, 1.0)
         cells = [name, str(len(mine)), f"{mean.mean:.3f}", f"{mean.low:.3f} … {mean.high:.3f}"]
         cells += [
             "–" if name == other or other not in here else _difference(mine, here[other]) for other in table.against

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -72,7 +72,7 @@ def save(picture: bytes, name: str) -> None:
         raise SystemExit(f"{path} has {size} bytes; at most {MOST_BYTES} are wanted")
 
 
-def new_page(browser: Browser, width: int, height: int, scheme: str = "light") -> Page:
+def new_page(browser: Browser, width: int, height: int, scheme: Literal["light", "dark"] = "light") -> Page:
     context = browser.new_context(
         viewport={"width": width, "height": height}, device_scale_factor=1.5, color_scheme=scheme
     )

@@ -154,7 +154,7 @@ def _address(value: Any) -> str | FromEnvironment:
 class HttpConfig(EndpointConfig):
     """What everything spoken to over HTTP understands."""
 
-    extra_body: Annotated[dict[str, Any], Field(default_factory=dict)]
+    extra_body: dict[str, Any] = Field(default_factory=dict)
     """Sent with every request as it is: options of the endpoint that this project does not know. A secret as `{env: NAME}`."""
 
 

@@ -13,7 +13,9 @@ from harness.records import EpisodeRecord
 from tests.harness.builders import Script, act
 from tests.harness.test_episode import Table, answers, failed_as
 
-SHOP = [{"name": "webshop", "split": "builtin-test", "tasks": 2, "options": {"max_steps": 3, "builtin_products": 200}}]
+SHOP: list[dict[str, Any]] = [
+    {"name": "webshop", "split": "builtin-test", "tasks": 2, "options": {"max_steps": 3, "builtin_products": 200}}
+]
 SKIPPED = "(no action could be read)"
 
 

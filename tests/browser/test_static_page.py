@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -75,7 +75,9 @@ def test_without_script_the_page_shows_the_same(address: str, browser: Browser, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_and_follows_light_and_dark(address: str, browser: Browser, scheme: str) -> None:
+def test_it_fits_a_phone_and_follows_light_and_dark(
+    address: str, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
     context = browser.new_context(viewport=PHONE, color_scheme=scheme, device_scale_factor=2)
     page = context.new_page()
     page.goto(address)

@@ -33,8 +33,10 @@ class Ran:
 
     @property
     def episodes(self) -> list[EpisodeRecord]:
-        rows = latest_episodes(self.folder).values() if self.folder else ()
-        return [read_record(self.folder / EPISODES, row["offset"], EpisodeRecord) for row in rows]  # type: ignore[operator]
+        if self.folder is None:
+            return []
+        rows = latest_episodes(self.folder).values()
+        return [read_record(self.folder / EPISODES, row["offset"], EpisodeRecord) for row in rows]
 
     @property
     def judgements(self) -> list[JudgementRecord]:
@@ -46,9 +48,8 @@ class Ran:
     @property
     def told(self) -> str:
         """What a failed test shows: what went wrong, then the screen."""
-        errors = [
-            record.error.model_dump(by_alias=True) for record in [*self.episodes, *self.judgements] if record.error
-        ]
+        records: list[EpisodeRecord | JudgementRecord] = [*self.episodes, *self.judgements]
+        errors = [record.error.model_dump(by_alias=True) for record in records if record.error]
         return f"exit {self.exit}; {errors[:1]}\n{self.printed}"
 
     @property

@@ -17,6 +17,8 @@ from tests.servers.wire import Response
 NESTED: Any = "deep"
 for _ in range(300):
     NESTED = [NESTED]
+CONTENTS: list[Any] = [None, 5, True, {}, [], [None], [5], [{"type": "text"}], NESTED]
+THOUGHTS: list[Any] = [5, [], {}, [None], NESTED]
 RAW = [
     *(b"", b" ", b"null", b"true", b"17", b'"a text"', b"[]", b"{}", b"{", b"\xff\xfe\x00", b"data: {}\n\n", b"[DONE]"),
     *(
@@ -32,11 +34,8 @@ RAW = [
 ]
 CHOICES: list[Any] = [
     *(None, 7, "text", {}, [], {"message": None}, {"message": "text"}, {"message": []}, {"text": 4}, {"delta": {}}),
-    *(
-        {"message": {"content": content}}
-        for content in (None, 5, True, {}, [], [None], [5], [{"type": "text"}], NESTED)
-    ),
-    *({"message": {"content": "", "reasoning_content": thought}} for thought in (5, [], {}, [None], NESTED)),
+    *({"message": {"content": content}} for content in CONTENTS),
+    *({"message": {"content": "", "reasoning_content": thought}} for thought in THOUGHTS),
     {"message": {"content": "", "tool_calls": [{"function": None}]}, "finish_reason": "tool_calls"},
     {"message": {"content": None}, "finish_reason": {"reason": "stop"}},
     {"message": {"content": "x", "reasoning_details": [None, 3, {"text": None}]}, "finish_reason": 3, "error": []},
@@ -55,7 +54,13 @@ def odd(body: dict[str, Any], number: int) -> Response:
     number -= 2 * len(RAW)
     if number < len(CHOICES):
         return Response(completion(body, "") | {"choices": [CHOICES[number]]})
-    usage = [None, 5, "x", [], {"prompt_tokens": {}, "completion_tokens": [], "total_tokens": "9", "cost": "dear"}]
+    usage: list[Any] = [
+        None,
+        5,
+        "x",
+        [],
+        {"prompt_tokens": {}, "completion_tokens": [], "total_tokens": "9", "cost": "dear"},
+    ]
     return Response(completion(body, GOOD, usage=usage[number - len(CHOICES)], model=None, id=5, created="now"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,7 @@ def test_one_policy_written_in_five_ways_gets_one_score(tmp_path: Path) -> None:
     """A shopper who searches, opens the first product and buys; only how it is written differs."""
     scores = {}
     for number, form in enumerate(FIVE):
-        with OpenAIServer(lambda body, form=form: form.format(_shopping(body))) as server:
+        with OpenAIServer(_written(form)) as server:
             raw = {
                 "name": "five",
                 "environments": [{"name": "webshop", "split": "builtin-test", "tasks": 5, "options": {"max_steps": 6}}],
@@ -202,6 +202,10 @@ def test_one_policy_written_in_five_ways_gets_one_score(tmp_path: Path) -> None:
     first = scores[FIVE[0]]
     assert len(first) == 10 and sum(first) > 0
     assert all(score == first for score in scores.values()), scores
+
+
+def _written(form: str) -> Callable[[dict[str, Any]], str]:
+    return lambda body: form.format(_shopping(body))
 
 
 def _shopping(body: dict[str, Any]) -> str:

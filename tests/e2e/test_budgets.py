@@ -11,6 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -116,7 +117,7 @@ def test_a_budget_cuts_the_run_with_balanced_arms_and_the_next_command_completes
     folder = tmp_path / "cut"
     if kind == "hours":
         real = BudgetWatch
-        monkeypatch.setattr(harness.run, "BudgetWatch", lambda *given: real(*given, clock=lambda: NOW[0]))
+        monkeypatch.setattr(harness.run, "BudgetWatch", partial(real, clock=lambda: NOW[0]))
         SECONDS_PER_CALL[0] = 60.0
     budget = {
         "usd": Budget(usd=usd * 0.4),

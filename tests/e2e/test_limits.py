@@ -228,8 +228,8 @@ def test_a_planted_key_is_in_no_file_and_no_output_of_a_run_with_failures(tmp_pa
     with serving(*flags, "--api-key", KEY if accepted else "another") as server:
         model = endpoint_config(server.url, api_key_env="PLANTED_KEY", retries=0, deadlines={"call": 1.0})
         config = dialogues(model, 20, judge="m")
-        environment = {"PLANTED_KEY": KEY, "OPENAI_LOG": "debug", "PYTHONASYNCIODEBUG": "1"}
-        done = harness(config, tmp_path / "results", "--name", "run", **environment)
+        noisy = {"OPENAI_LOG": "debug", "PYTHONASYNCIODEBUG": "1"}
+        done = harness(config, tmp_path / "results", "--name", "run", timeout=300, PLANTED_KEY=KEY, **noisy)
         asked = server.counts()["requests"]
     assert done.returncode == (4 if accepted else 2), done.stderr
     assert KEY not in done.stdout + done.stderr

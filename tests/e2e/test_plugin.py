@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sysconfig
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def environment_on_top(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(Python with the plug-in installed, an empty folder to work in)."""
     folder = tmp_path_factory.mktemp("plugin")
     source = folder / "source"

@@ -4,6 +4,7 @@ mechanics: the loss falls on a fixed batch, the weights move, the checkpoint is 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,5 +85,5 @@ def test_what_was_learnt_from_is_what_was_played(demo: Training) -> None:
     assert row.data["sequences"] >= 3
 
 
-def _played(folder: Path, environment: str) -> list[dict[str, object]]:
+def _played(folder: Path, environment: str) -> list[dict[str, Any]]:
     return lines(folder / f"play/iteration-1/{environment}/episodes.jsonl")

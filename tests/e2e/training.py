@@ -30,8 +30,9 @@ class Training:
 
     def start(self) -> subprocess.Popen[str]:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.command, cwd=self.home, env=environment, text=True, **pipes)
+        return subprocess.Popen(
+            self.command, cwd=self.home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     def run(self, seconds: float = 600) -> subprocess.CompletedProcess[str]:
         """To the end. A traceback in what it says fails the test."""

@@ -4,7 +4,7 @@ and records made by really playing."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.models.base import ChatReply, ChatRequest
@@ -88,7 +88,7 @@ def experiment(**changes: Any) -> Experiment:
     return Experiment.model_validate(config(**changes))
 
 
-def plan_with(made: dict[str, ScriptedModel] | None = None, **changes: Any) -> Plan:
+def plan_with(made: Mapping[str, ScriptedModel] | None = None, **changes: Any) -> Plan:
     """The plan of an experiment, its models those given, or made from the config."""
     plan = Plan(experiment(**changes))
     if made is None:

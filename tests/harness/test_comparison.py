@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,14 +196,14 @@ COOL = [{"model": "m", "temperature": 0.1}]
 def test_what_has_to_be_the_same_is_refused_showing_the_difference_unless_allowed(
     tmp_path: Path, what: str, first: dict[str, object], second: dict[str, object], shows: str
 ) -> None:
-    runs = [
+    before, after = (
         str(play(tmp_path / name, **({"environments": TWO} | changes)))
         for name, changes in (("first", first), ("second", second))
-    ]
+    )
     with pytest.raises(BadInput, match=f"--allow {what}") as refused:
-        compare(*runs)
+        compare(before, after)
     assert shows in str(refused.value)
-    family = compare(*runs, allow=[what])
+    family = compare(before, after, allow=[what])
     assert family.rows[0].result.estimate.n == 2
     assert family.rows[0].result.missing == 0
     assert any(shows in line for line in family.reported)
@@ -265,7 +266,7 @@ def test_every_finding_has_its_words(tmp_path: Path) -> None:
     (row,) = uplift(str(helped(tmp_path / "run", EPO))).rows
     estimate = row.result.estimate
 
-    def told(p_holm: float = 0.001, **changes: object) -> str:
+    def told(p_holm: float = 0.001, **changes: Any) -> str:
         result = replace(row.result, estimate=replace(estimate, **changes))
         return sentence(replace(row, result=result, p_holm=p_holm))
 

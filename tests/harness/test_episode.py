@@ -176,7 +176,7 @@ def test_a_strategy_is_read_out_of_the_strategists_prose() -> None:
         '"go slow"\nbecause',
         "THOUGHT: **go slow**",
     ):
-        record = Table("epo", adviser=lambda request, answer=answer: answer).play()
+        record = Table("epo", adviser=answers(answer)).play()
         assert {turn.strategy for turn in record.turns} == {"go slow"}, answer
 
 
@@ -297,7 +297,7 @@ async def hang(request: ChatRequest) -> str:
 
 @pytest.mark.parametrize("limit", ["turn_seconds", "episode_seconds"])
 def test_a_model_that_hangs_meets_a_deadline(limit: str) -> None:
-    record = Table(actor=hang).play(**{limit: 0.05})
+    record = Table(actor=hang).play(0, **{limit: 0.05})
     failed_as(record, "infrastructure", "deadline passed", "0.05 s", f"limits.{limit}")
     assert record.calls[0].error == "cancelled, or a deadline passed"
 

@@ -63,6 +63,14 @@ def role(part: str, number: int, **keys: Any) -> Change:
     return change
 
 
+def all_of(*changes: Change) -> Change:
+    def change(raw: dict[str, Any]) -> None:
+        for each in changes:
+            each(raw)
+
+    return change
+
+
 def top(**keys: Any) -> Change:
     return lambda raw: raw.update(keys)
 
@@ -82,7 +90,7 @@ SAME: dict[str, Change] = {
     "an environment's defaults": options(0, protocol="sotopia-0.1.4"),
     "defaults where none were written": options(1, max_steps=10, goals="human", seed=0),
     "defaults beside an option": options(2, protocol="alfworld-0.4.2", steps_left=None, order="seeded"),
-    "the reader that the protocol has": lambda raw: [options(n, parsing="lenient", reasks=1)(raw) for n in range(3)],
+    "the reader that the protocol has": all_of(*(options(n, parsing="lenient", reasks=1) for n in range(3))),
     "how long a judge may take": lambda raw: raw.update(judge={"model": "judge", "seconds": 5}),
     "steps that the protocol has": options(2, max_steps=50),
     "a label that is the name": lambda raw: raw["environments"][1].update(label="webshop"),

@@ -53,7 +53,7 @@ def judgement(calls: list[CallRecord], number: int = 0) -> JudgementRecord:
     )  # fmt: skip
 
 
-UNUSABLE = {
+UNUSABLE: dict[str, dict[str, Any]] = {
     "unreadable": {"read": "unreadable"},
     "empty or cut": {"text": None, "read": None, "error_class": "request", "error_reason": "output-limit"},
     "refused": {"finish_reason": "refusal"},

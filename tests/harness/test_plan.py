@@ -163,8 +163,12 @@ def test_a_model_can_be_named_without_an_entry() -> None:
 
 @pytest.mark.parametrize("role", ["actors", "strategists", "judge"])
 def test_an_effort_that_has_no_meaning_for_a_role_s_model_is_refused_before_the_run(role: str) -> None:
-    plain = {"actors": [{"model": "m"}], "strategists": [{"kind": "epo", "model": "m"}], "judge": {"model": "m"}}
-    given: Any = (
+    plain: dict[str, Any] = {
+        "actors": [{"model": "m"}],
+        "strategists": [{"kind": "epo", "model": "m"}],
+        "judge": {"model": "m"},
+    }
+    given = (
         plain[role] | {"reasoning_effort": "low"} if role == "judge" else [plain[role][0] | {"reasoning_effort": "low"}]
     )
     with pytest.raises(BadInput, match="'m' is scripted: reasoning_effort 'low' has no meaning"):

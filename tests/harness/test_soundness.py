@@ -47,11 +47,11 @@ def fifo(run: Path) -> None:
     os.mkfifo(run / EPISODES)
 
 
-def manifest(**changes: Any) -> Callable[[Path], None]:
-    return lambda run: (run / MANIFEST).write_text(json.dumps(json.loads((run / MANIFEST).read_text()) | changes))  # type: ignore[return-value]
+def manifest(**changes: Any) -> Callable[[Path], object]:
+    return lambda run: (run / MANIFEST).write_text(json.dumps(json.loads((run / MANIFEST).read_text()) | changes))
 
 
-DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a torn middle": (tear, "episodes.jsonl, line 2"),
     "a later version's record": (
         rewrite(EPISODES, lambda record: record.update(schema_version=2)),
@@ -78,7 +78,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a task that is no text": (rewrite(EPISODES, lambda record: record.update(task_id=7)), "task_id is 7"),
     "a manifest of wrong types": (manifest(cells={"a": 1}), "manifest.json cannot be read: cells.a"),
     "deep brackets": (
-        lambda run: (run / EPISODES).open("ab").write(b"[" * 100_000 + b"\n") and None,
+        lambda run: (run / EPISODES).open("ab").write(b"[" * 100_000 + b"\n"),
         "episodes.jsonl, line 5",
     ),
 }

@@ -32,7 +32,7 @@ def relayed(seconds: float, cancelled: list[str] | None = None) -> RelayedModel:
             raise
         return reply_json(REPLY)
 
-    described = {
+    described: dict[str, Any] = {
         "name": "m",
         "provider": "transformers",
         "model": "m",

@@ -45,10 +45,17 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What is hashed and decoded from now on: lines, and offsets."""
     done: dict[str, list[Any]] = {"hashed": [], "decoded": []}
     line_hash, decode = harness.trust.line_hash, harness.index.decode
-    monkeypatch.setattr(harness.trust, "line_hash", lambda line: done["hashed"].append(line) or line_hash(line))
-    monkeypatch.setattr(
-        harness.index, "decode", lambda path, at, line: done["decoded"].append(at) or decode(path, at, line)
-    )
+
+    def hashing(line: bytes) -> int:
+        done["hashed"].append(line)
+        return line_hash(line)
+
+    def decoding(path: Path, at: int, line: bytes) -> dict[str, Any]:
+        done["decoded"].append(at)
+        return decode(path, at, line)
+
+    monkeypatch.setattr(harness.trust, "line_hash", hashing)
+    monkeypatch.setattr(harness.index, "decode", decoding)
     return done
 
 

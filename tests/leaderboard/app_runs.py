@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,10 +21,8 @@ from harness.seeds import seed_from
 from tests.harness.builders import act, advise, evaluation
 from tests.shared_data import missing
 
-try:
+if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
-except ImportError:  # the extra `viewer` is not installed
-    AppTest = None
 
 NASTY = "<img src=x onerror=alert(1)> **bold** $x^2$ ![i](http://nowhere.invalid/i.png)"
 
@@ -87,9 +85,11 @@ def open_page(page: str, *paths: Path, **query: str | list[str]) -> Any:
     return app
 
 
-def page_of(page: str, paths: tuple[Path, ...], query: Mapping[str, str | list[str]]) -> Any:
+def page_of(page: str, paths: tuple[Path, ...], query: Mapping[str, str | list[str]]) -> AppTest:
     """The page, not run yet."""
-    if AppTest is None:
+    try:
+        from streamlit.testing.v1 import AppTest
+    except ImportError:
         missing("the viewer's tests need streamlit: pip install -e '.[viewer]'")
     script = (
         f"import sys\nsys.argv = {['main.py', *map(str, paths)]!r}\n"

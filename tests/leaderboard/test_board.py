@@ -239,8 +239,9 @@ def test_figure_4_has_its_four_configurations_against_react_on_both_sides(board:
 # two arms
 
 
-def numbers_of(board: Board, *strategists: str) -> list[int]:
-    return [int(row_of(board.table, run="arms", strategist=name)["arm"]) for name in strategists]
+def numbers_of(board: Board, first: str, second: str) -> tuple[int, int]:
+    one, other = (int(row_of(board.table, run="arms", strategist=name)["arm"]) for name in (first, second))
+    return one, other
 
 
 def test_a_duels_tasks_are_the_scores_of_both_episodes(board: Board, folder: Path) -> None:
@@ -298,12 +299,12 @@ def test_arms_that_can_not_be_compared_are_refused_unless_it_is_allowed(board: B
 
 
 def test_an_episode_that_counts_twice_in_both_arms_is_refused(board: Board) -> None:
-    twice = [
+    first, second = (
         replace(arm, rows=pd.concat([arm.rows, arm.rows[:1]], ignore_index=True))
         for arm in (board.arms[number] for number in numbers_of(board, "vanilla", "epo"))
-    ]
+    )
     with pytest.raises(BadInput, match="more than once"):
-        align(*twice)
+        align(first, second)
 
 
 def test_trajectories_part_where_the_first_action_differs(board: Board, folder: Path) -> None:

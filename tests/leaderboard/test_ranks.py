@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -28,7 +29,7 @@ def levers() -> Iterator[None]:
     gate_runs.reset()
 
 
-def by_arm(table: pd.DataFrame) -> dict[str, dict[str, object]]:
+def by_arm(table: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
     return {str(row["strategist"]): row for row in table.to_dict("records")}
 
 

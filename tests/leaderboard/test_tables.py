@@ -155,7 +155,8 @@ def test_one_unknown_price_makes_the_sum_unknown_and_not_smaller(
     assert row["usd_known"] > 0
     assert row["usd_unknown_calls"] > 0
     calls = f"{row['usd_unknown_calls']:.0f} calls without a price"
-    assert money(row) == f"≥ {row['usd_known']:.2f} + {calls}", "the page and the viewer say both"
+    by_name = {str(name): value for name, value in row.items()}
+    assert money(by_name) == f"≥ {row['usd_known']:.2f} + {calls}", "the page and the viewer say both"
     assert main(["leaderboard", str(tmp_path / "a"), "--format", "markdown"]) == 0
     assert calls in capsys.readouterr().out
 

@@ -16,9 +16,10 @@ NO_ROOM = "No room here for: "
 
 
 def printed(width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=True, color_system=None)
     print_leaderboard([DEMO], "table", None, console)
-    return console.file.getvalue()
+    return screen.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 import environments
 from environments.alfworld.actions import parse_answer as parse_alfworld
@@ -111,7 +111,7 @@ def test_any_bytes_in_a_results_file_are_records_or_refused(content: bytes, tmp_
 
 @FUZZ
 @given(st.sampled_from([EpisodeRecord, JudgementRecord, ProcessRewardRecord]), VALUES)
-def test_any_value_is_a_record_or_refused(kind: type, value: Any) -> None:
+def test_any_value_is_a_record_or_refused(kind: type[BaseModel], value: Any) -> None:
     with pytest.raises(ValidationError):
         kind.model_validate(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def test_every_dependency_is_pinned() -> None:
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def test_types_are_checked_in_all_that_is_python_here_and_ci_runs_the_checks() -> None:
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]["packages"]
+    assert set(checked) >= {*PACKAGES, "tests", "benchmarks", "tools"}
+    assert "make lint" in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
 
 from agents.models import limits, make_model, refusals, room
-from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message
+from agents.models.endpoint import EndpointModel
 from agents.models.openmp import wait_passively
+
+T = TypeVar("T")
 
 wait_passively()  # before any test imports torch
 
@@ -30,15 +33,29 @@ def ask(text: str = "hello", **more: Any) -> ChatRequest:
     return ChatRequest(messages=(Message("user", text),), **more)
 
 
+def prompt_ids(tokenizer: Any, question: str) -> list[int]:
+    """The tokens that transformers makes of a chat with one user message."""
+    chat = [{"role": "user", "content": question}]
+    ids: list[int] = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    return ids
+
+
 def whose(episode: str = "e1", ordinal: int = 0, **more: Any) -> CallIdentity:
     return CallIdentity(episode=episode, ordinal=ordinal, **more)
 
 
-def with_model(config: dict[str, Any], use: Callable[[Model], Any], name: str = "m") -> Any:
+def endpoint_model(name: str, config: dict[str, Any]) -> EndpointModel:
+    """A model that can also be started and tried out."""
+    model = make_model(name, config)
+    assert isinstance(model, EndpointModel)
+    return model
+
+
+def with_model(config: dict[str, Any], use: Callable[[EndpointModel], Awaitable[T]], name: str = "m") -> T:
     """Run `use(model)` in a fresh event loop with a model that is closed afterwards."""
 
-    async def run() -> Any:
-        model = make_model(name, config)
+    async def run() -> T:
+        model = endpoint_model(name, config)
         try:
             return await use(model)
         finally:
@@ -50,8 +67,7 @@ def with_model(config: dict[str, Any], use: Callable[[Model], Any], name: str = 
 def complete(config: dict[str, Any], *requests: ChatRequest) -> list[ChatReply]:
     """The replies to requests sent one after the other."""
 
-    async def use(model: Model) -> list[ChatReply]:
+    async def use(model: EndpointModel) -> list[ChatReply]:
         return [await model.complete(request) for request in requests]
 
-    replies: list[ChatReply] = with_model(config, use)
-    return replies
+    return with_model(config, use)

@@ -307,5 +307,6 @@ def test_an_endpoint_is_met_with_the_number_that_was_given_and_a_remote_one_care
 def test_the_lowest_limit_asked_for_holds_for_an_endpoint_and_key(second: int, most: int) -> None:
     first = shared_limit("http://x/v1", "k", 16, 16)
     assert shared_limit("http://x/v1", "k", second, second) is first
+    assert isinstance(first, AdaptiveLimit)
     assert first.most == most and first.limit <= most
     assert shared_limit("http://x/v1", "another key", 99, 99) is not first

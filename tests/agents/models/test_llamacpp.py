@@ -17,14 +17,13 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.models import make_model
 from agents.models.base import Model
 from agents.models.child import parted
 from agents.models.config import LlamaCppConfig
 from agents.models.gguf import gguf_path
 from agents.models.llamacpp import _SERVERS, spec_of
 from harness.errors import EpisodeError
-from tests.agents.models.conftest import ask, complete, with_model
+from tests.agents.models.conftest import ask, complete, endpoint_model, with_model
 
 pytestmark = [
     pytest.mark.llamacpp,
@@ -94,7 +93,7 @@ def test_it_completes_repeats_itself_honours_a_schema_and_gives_tokens() -> None
 
 def test_models_with_the_same_settings_share_a_server_which_ends_with_the_last_of_them() -> None:
     async def run() -> tuple[int, bool, bool]:
-        one, two = make_model("one", SMALL), make_model("two", SMALL)
+        one, two = endpoint_model("one", SMALL), endpoint_model("two", SMALL)
         await asyncio.gather(one.start(), two.start())
         (server,) = _SERVERS.values()
         assert server.pid is not None and server.starts == 1

@@ -127,8 +127,12 @@ def test_a_quota_is_waited_for_by_everybody_and_a_server_error_by_its_own_call()
         async def sleep(seconds: float) -> None:
             waited.append(seconds)
 
+        def told_first(*said: Any) -> None:
+            told.append(said)
+            release(*said)
+
         release = model.limit.release
-        model.limit.release = lambda *said: (told.append(said), release(*said))
+        model.limit.release = told_first
         model._context.sleep = sleep
         return await model.complete(ask())
 

@@ -19,9 +19,10 @@ from rich.traceback import Traceback
 from agents.models import make_model, quota
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel
+from agents.models.endpoint import EndpointModel
 from agents.models.secrets import Secret, scrub
 from harness.errors import HarnessError
-from tests.agents.models.conftest import ask, whose
+from tests.agents.models.conftest import ask, endpoint_model, whose
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.anthropic_server import error as anthropic_error
 from tests.servers.openai_server import OpenAIServer, error
@@ -68,7 +69,7 @@ def test_no_error_shows_the_key(provider: str, case: str, monkeypatch: pytest.Mo
             "retries": 1,
             "deadlines": {"call": 0.3, "connect": 1},
         }
-        errors = asyncio.run(_errors_of(make_model("m", config)))
+        errors = asyncio.run(_errors_of(endpoint_model("m", config)))
         if case not in ("unreachable", "drop"):
             assert KEY in json.dumps(list(server.headers)), "the key did go to the endpoint"
     assert errors
@@ -77,7 +78,7 @@ def test_no_error_shows_the_key(provider: str, case: str, monkeypatch: pytest.Mo
         assert KEY not in everything_said(raised)
 
 
-async def _errors_of(model: Model) -> list[BaseException]:
+async def _errors_of(model: EndpointModel) -> list[BaseException]:
     got = await asyncio.gather(model.complete(ask()), model.try_out(ask()), return_exceptions=True)
     await model.close()
     return [raised for raised in got if isinstance(raised, BaseException)]

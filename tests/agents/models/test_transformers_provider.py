@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 from agents.models import make_model
-from agents.models.base import ChatReply, ChatRequest, Message, Model
+from agents.models.base import ChatReply, ChatRequest, Message
 from agents.models.config import TransformersConfig
+from agents.models.endpoint import EndpointModel
 from agents.models.transformers_provider import _ENGINES, TransformersClient, serving
 from agents.models.weights import smollm2_folder
 from harness.errors import BadInput, EpisodeError
-from tests.agents.models.conftest import ask, complete, whose, with_model
+from tests.agents.models.conftest import ask, complete, endpoint_model, prompt_ids, whose, with_model
 
 pytestmark = pytest.mark.skipif(
     any(
@@ -52,14 +53,13 @@ QUESTIONS = [
 def together(config: dict[str, Any], requests: list[ChatRequest]) -> tuple[list[ChatReply], list[int]]:
     """The replies to requests that come at the same time, and the sizes of the batches they made."""
 
-    async def use(model: Model) -> tuple[list[ChatReply], list[int]]:
+    async def use(model: EndpointModel) -> tuple[list[ChatReply], list[int]]:
         await model.start()
         (engine,) = _ENGINES.values()
         replies = await asyncio.gather(*(model.complete(request) for request in requests))
         return replies, list(engine.batches)
 
-    found: tuple[list[ChatReply], list[int]] = with_model(config, use)
-    return found
+    return with_model(config, use)
 
 
 def test_a_batch_gives_what_its_requests_give_alone() -> None:
@@ -84,13 +84,12 @@ def test_replies_carry_counts_tokens_log_probabilities_and_how_they_ended() -> N
         ask("Say hi.", max_tokens=2),
     )
     assert cut.finish_reason == "length" and cut.completion_tokens == 6
-    assert cut.token_ids and tokenizer.decode(cut.token_ids) == cut.text
+    assert cut.token_ids and tokenizer.decode(list(cut.token_ids)) == cut.text
     assert whole.finish_reason == "stop" and whole.token_ids and whole.token_ids[-1] == tokenizer.eos_token_id
     assert "<|im_end|>" not in whole.text and whole.completion_tokens == len(whole.token_ids) == len(
         whole.logprobs or ()
     )
-    chat = [{"role": "user", "content": "Say hi."}]
-    assert plain.prompt_tokens == len(tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"])
+    assert plain.prompt_tokens == len(prompt_ids(tokenizer, "Say hi."))
     assert plain.token_ids is None and plain.logprobs is None
     (kept,) = complete({**SMALL, "tokens": True}, ask("Say hi.", max_tokens=2))
     assert kept.token_ids is not None and kept.logprobs is not None
@@ -104,8 +103,7 @@ def test_log_probabilities_are_the_models_own_whatever_the_temperature() -> None
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     (reply,) = complete(SMALL, ask("Name a river.", max_tokens=10, temperature=1.5, seed=3, want_tokens=True))
     assert reply.token_ids and reply.logprobs
-    chat = [{"role": "user", "content": "Name a river."}]
-    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+    prompt = prompt_ids(tokenizer, "Name a river.")
     with torch.no_grad():
         logits = model(torch.tensor([[*prompt, *reply.token_ids]])).logits[0, len(prompt) - 1 : -1]
     expected = torch.log_softmax(logits, -1).gather(1, torch.tensor(reply.token_ids)[:, None])[:, 0]
@@ -143,8 +141,8 @@ def test_stop_sequences_and_seeds() -> None:
 
 def test_models_with_the_same_weights_share_them_and_the_last_one_lets_go() -> None:
     async def run() -> tuple[int, Any]:
-        one, two = make_model("one", SMALL), make_model("two", {**SMALL, "model": str(smollm2_folder())})
-        three = make_model("three", SMALL)
+        one, two = endpoint_model("one", SMALL), endpoint_model("two", {**SMALL, "model": str(smollm2_folder())})
+        three = endpoint_model("three", SMALL)
         await asyncio.gather(one.start(), three.start())
         (engine,) = _ENGINES.values()
         loaded = weakref.ref(engine.loaded().model)
@@ -160,7 +158,7 @@ def test_models_with_the_same_weights_share_them_and_the_last_one_lets_go() -> N
 
 
 def test_the_event_loop_stays_free_while_the_model_works() -> None:
-    async def use(model: Model) -> int:
+    async def use(model: EndpointModel) -> int:
         await model.start()
         answer = asyncio.ensure_future(model.complete(ask("Tell a long story.", max_tokens=60)))
         beats = 0
@@ -173,7 +171,7 @@ def test_the_event_loop_stays_free_while_the_model_works() -> None:
 
 
 def test_a_call_that_is_given_up_leaves_its_batch() -> None:
-    async def use(model: Model) -> tuple[int, ChatReply]:
+    async def use(model: EndpointModel) -> tuple[int, ChatReply]:
         await model.start()
         (engine,) = _ENGINES.values()
         endless = asyncio.ensure_future(model.complete(ask("Tell a very long story.", max_tokens=4000)))
@@ -202,6 +200,7 @@ def test_bad_weights_and_prompts_are_said(tmp_path: Path) -> None:
         complete({**SMALL, "args": {"context": 64}}, ask("word " * 100))
     assert caught.value.kind == "model"
     (short,) = complete({**SMALL, "args": {"context": 64}}, ask("hello", max_tokens=1000))
+    assert short.prompt_tokens is not None and short.completion_tokens is not None
     assert short.prompt_tokens + short.completion_tokens <= 64
 
 
@@ -224,7 +223,7 @@ def adapter(tmp_path: Path) -> Path:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
-    model.save_pretrained(tmp_path / "adapter")
+    model.save_pretrained(str(tmp_path / "adapter"))
     return tmp_path / "adapter"
 
 
@@ -352,7 +351,7 @@ make_model("m", {"provider": "transformers", "model": "smollm2-135m-instruct"}).
 
 
 def test_a_template_that_refuses_the_chat_whatever_its_roles_is_not_the_models_result() -> None:
-    async def use(model: Model) -> None:
+    async def use(model: EndpointModel) -> None:
         await model.start()
         (engine,) = _ENGINES.values()
         engine.loaded().tokenizer.chat_template = "{{ raise_exception('no system role') }}"

@@ -24,7 +24,7 @@ from agents.models.vllm_server import process_start
 from agents.models.weights import smollm2_folder
 from harness.cli import main
 from harness.errors import BadInput, EpisodeError
-from tests.agents.models.conftest import ask, with_model
+from tests.agents.models.conftest import ask, prompt_ids, with_model
 from tests.agents.models.test_llamacpp import wait_until
 
 
@@ -78,7 +78,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     # Compiling takes minutes, and nothing here is about speed.
     args = {"max-model-len": 2048, "enforce-eager": True, "lora-modules": {"trained": str(folder)}}
     return {"provider": "vllm", "model": "smollm2-135m-instruct", "args": args}
@@ -142,8 +142,7 @@ def test_it_gives_the_tokens_that_the_weights_give(
     (reply,), *_ = together({**config, "tokens": True}, ask("Name a river in Europe.", max_tokens=24))
     assert reply.token_ids and reply.logprobs
     tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    chat = [{"role": "user", "content": "Name a river in Europe."}]
-    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt = prompt_ids(tokenizer, "Name a river in Europe.")
     assert len(prompt) == reply.prompt_tokens
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     with torch.no_grad():

@@ -28,7 +28,7 @@ from agents.models.weights import (
 )
 from harness.cli import main
 from harness.errors import BadInput
-from tests.agents.models.conftest import ask, complete
+from tests.agents.models.conftest import ask, complete, prompt_ids
 
 needs_packages = pytest.mark.skipif(
     any(importlib.util.find_spec(package) is None for package in ("torch", "transformers", "gguf", "xllamacpp"))
@@ -79,8 +79,7 @@ def test_prompts_and_log_probabilities_are_those_of_llama_cpp_but_for_its_roundi
     )
     assert reply.token_ids and reply.logprobs
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    chat = [{"role": "user", "content": question}]
-    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt = prompt_ids(tokenizer, question)
     assert len(prompt) == reply.prompt_tokens
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     ids = torch.tensor([[*prompt, *reply.token_ids]])

@@ -15,7 +15,7 @@ from environments import make
 from environments.alfworld import data
 from environments.alfworld.actions import parse_answer
 from environments.alfworld.play import AlfworldPlay
-from environments.base import Action, Environment, Play, Task, Unreadable
+from environments.base import Action, Environment, Play, Progress, Task, Unreadable
 from harness.errors import BadInput
 from tests.shared_data import shared_data
 
@@ -375,17 +375,23 @@ def test_a_task_that_names_no_builtin_game_is_refused(changed: dict[str, Any]) -
         environment.reset(broken, 0)
 
 
+def progress_of(play: Play) -> Progress:
+    found = play.progress()
+    assert found is not None
+    return found
+
+
 def test_progress_rises_along_the_experts_way_and_only_there() -> None:
     environment = make("alfworld")
     for task in environment.tasks("builtin-test-medium")[:20]:
         play = environment.reset(task, 0)
-        assert play.progress().value == 0.0
+        assert progress_of(play).value == 0.0
         lengths = []
         while not play.done:
-            lengths.append(play.progress().remaining)
+            lengths.append(progress_of(play).remaining)
             play.step(0, environment.baselines["expert"].act(play, 0, Random(0)))
         assert lengths == list(range(len(lengths), 0, -1))
-        final = play.progress()
+        final = progress_of(play)
         assert (final.value, final.remaining, final.exact) == (1.0, 0, True)
 
 
@@ -395,9 +401,10 @@ def test_progress_is_never_outside_its_range() -> None:
         play, random = environment.reset(task, 0), Random(number)
         while not play.done:
             play.step(0, environment.baselines["random"].act(play, 0, random))
-            progress = play.progress()
+            progress, outcome = progress_of(play), play.outcome()
+            assert outcome is not None
             assert 0.0 <= progress.value <= 1.0
-            assert (progress.value == 1.0) == (progress.remaining == 0) == play.outcome().success
+            assert (progress.value == 1.0) == (progress.remaining == 0) == outcome.success
 
 
 def test_a_copied_and_a_pickled_play_go_on_alike_and_alone() -> None:

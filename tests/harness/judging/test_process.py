@@ -224,7 +224,7 @@ def test_other_options_make_another_label() -> None:
 
 
 def test_a_budget_takes_the_same_tasks_in_every_cell_whatever_the_order() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"episode_id": f"{cell}{task}", "cell": f"e | {cell}", "task_id": str(task), "order": 0, "repeat": 0}
         for cell in ("a", "b")
         for task in range(9)

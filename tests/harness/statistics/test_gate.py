@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from harness.statistics import Outcomes, gate, pair
+from harness.statistics import Outcomes, Pairs, gate, pair
 from tests.harness.statistics.simulated import GATE_SEED, Shape, as_pairs, two_runs
 
 
-def runs(baseline: list[float | None], candidate: list[float | None]):
+def runs(baseline: Sequence[float | None], candidate: Sequence[float | None]) -> Pairs:
     tasks, seeds = [f"t{i}" for i in range(len(baseline))], [1] * len(baseline)
     return pair(Outcomes.of(tasks, seeds, baseline), Outcomes.of(tasks, seeds, candidate))
 

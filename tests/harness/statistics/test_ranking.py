@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -128,12 +132,19 @@ def test_ranks_hold_what_any_values_of_the_missing_outcomes_would_give() -> None
 @pytest.mark.parametrize("gaps", [{}, {"a0": 1}, {f"a{number}": 3 for number in range(12)}])
 def test_the_draws_are_as_many_whatever_is_missing(monkeypatch: pytest.MonkeyPatch, gaps: dict[str, int]) -> None:
     """One bootstrap for all arms; and of the arms' means in it at most three readings, not two more per arm."""
-    drawn, read = [], []
-    weights, means_of = ranking.drawn_weights, ranking._Draws.means_of
-    monkeypatch.setattr(ranking, "drawn_weights", lambda *given: drawn.append(given) or weights(*given))
-    monkeypatch.setattr(ranking._Draws, "means_of", lambda draws, sums: read.append(1) or means_of(draws, sums))
+    done: Counter[str] = Counter()
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            done[name] += 1
+            return function(*given)
+
+        return call
+
+    monkeypatch.setattr(ranking, "drawn_weights", counted("drawn", ranking.drawn_weights))
+    monkeypatch.setattr(ranking._Draws, "means_of", counted("read", ranking._Draws.means_of))
     rank_arms(*table(with_gaps(scaled({f"a{number}": 5.0 for number in range(12)}, 20), gaps)))
-    assert (len(drawn), len(read)) == (1, 3 if gaps else 1)
+    assert (done["drawn"], done["read"]) == (1, 3 if gaps else 1)
 
 
 def false_claims(arms: int, tasks: int, experiments: int, scores: bool = False) -> float:
