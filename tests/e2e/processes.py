@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ def endpoint(*arguments: str) -> Iterator[str]:
 
 def write_config(path: Path, url: str, tasks: int, **changes: Any) -> Path:
     """An experiment against the endpoint: two arms, a judge, short dialogues."""
-    model = {"provider": "openai", "model": "local", "base_url": url, "deadlines": {"connect": 5, "call": 5}}
+    model = {"provider": "openai", "model": "local", "base_url": url, "deadlines": {"connect": 60, "call": 60}}
     raw: dict[str, Any] = {
         "name": "e2e",
         "environments": [{"name": "sotopia", "split": "builtin-test", "tasks": tasks, "options": {"max_turns": 4}}],
@@ -95,6 +96,29 @@ def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> b
             raise TimeoutError(f"nothing happened for {LONGEST_S:g} s: {process.args!r}")
         time.sleep(0.005)
     return True
+
+
+def interrupt_twice(
+    harness: Harness, under_way: Callable[[subprocess.Popen[str]], bool], folder: Path
+) -> tuple[int, str, str]:
+    """SIGINT once the run is where the test wants it, and again once it has said that it heard the first.
+
+    Returns:
+        The exit code and what was printed on both streams.
+    """
+    said = folder / "said.txt"
+    with open(said, "w") as stderr:
+        process = harness.start(stderr=stderr)
+    try:
+        assert wait_until(lambda: under_way(process), process), said.read_text()
+        process.send_signal(signal.SIGINT)
+        assert wait_until(lambda: "letting the running episodes end" in said.read_text(), process), said.read_text()
+        assert process.poll() is None, "the first one lets running episodes end"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=LONGEST_S)
+    finally:
+        process.kill()
+    return process.returncode, out, said.read_text()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

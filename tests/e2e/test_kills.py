@@ -9,16 +9,30 @@ import ctypes
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from harness.store import EPISODES, JUDGEMENTS
-from tests.e2e.processes import Harness, endpoint, finished_episodes, lines, scores, wait_until, write_config
+from tests.e2e.processes import (
+    LONGEST_S,
+    Harness,
+    endpoint,
+    finished_episodes,
+    interrupt_twice,
+    lines,
+    scores,
+    wait_until,
+    write_config,
+)
+from tests.servers.openai_server import OpenAIServer, default_handler
+from tests.servers.wire import FaultPlan
 
 
 @dataclass
@@ -111,15 +125,26 @@ def test_after_kills_at_random_instants_the_same_command_gives_what_an_uninterru
 
 
 def test_a_second_process_on_the_run_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
-    with endpoint("--latency", "0.3") as url:
-        harness = Harness(write_config(tmp_path / "e2e.yaml", url, tasks=6), "run")
+    asked, answers = threading.Event(), threading.Event()
+
+    def once_the_second_has_ended(body: dict[str, Any]) -> Any:
+        asked.set()
+        answers.wait(LONGEST_S)
+        return default_handler(body)
+
+    with OpenAIServer(once_the_second_has_ended) as server:
+        config = write_config(tmp_path / "e2e.yaml", server.url, tasks=6)
+        harness = Harness(config, "run", options=("--no-check", "--set", "models.m.deadlines.call=600"))
         first = harness.start()
-        assert wait_until(lambda: (harness.folder / EPISODES).exists(), first)
-        second = harness.run()
+        try:
+            assert wait_until(asked.is_set, first)
+            second = harness.run()
+        finally:
+            answers.set()
         assert second.returncode == 2
         assert f"is being written by another process (pid {first.pid} " in second.stderr
         assert "--name" in second.stderr
-        _out, err = first.communicate(timeout=120)
+        _out, err = first.communicate(timeout=LONGEST_S)
         assert first.returncode == 0, err
     assert len(finished_episodes(harness.folder)) == 12
 
@@ -130,7 +155,7 @@ def test_ctrl_c_lets_running_episodes_end_says_what_is_left_and_the_same_command
         process = harness.start()
         assert wait_until(lambda: harness.size() > 0, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=LONGEST_S)
         assert process.returncode == 130, err
         done = len(finished_episodes(harness.folder))
         assert 0 < done < 20
@@ -142,18 +167,11 @@ def test_ctrl_c_lets_running_episodes_end_says_what_is_left_and_the_same_command
 
 
 def test_a_second_ctrl_c_ends_running_episodes_at_once(tmp_path: Path) -> None:
-    with endpoint("--fault-rate", "1", "--kinds", "hang", "--hang", "600") as url:
-        config = write_config(tmp_path / "e2e.yaml", url, tasks=2)
+    with OpenAIServer(faults=FaultPlan(rate=1, kinds=("hang",), hang_s=600)) as server:
+        config = write_config(tmp_path / "e2e.yaml", server.url, tasks=2)
         harness = Harness(config, "run", options=("--no-check", "--set", "models.m.deadlines.call=600"))
-        process = harness.start()
-        assert wait_until(lambda: (harness.folder / EPISODES).exists(), process)
-        time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        assert process.poll() is None, "the first one lets running episodes end"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
+        code, out, err = interrupt_twice(harness, lambda _: len(server.requests) == 4, tmp_path)
+    assert code == 130
     assert "Traceback" not in err
     assert "0 of 4 planned episodes finished, failed: 0, not played: 4" in out
     assert lines(harness.folder / EPISODES) == []

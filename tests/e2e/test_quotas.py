@@ -68,8 +68,11 @@ def test_a_quota_that_is_used_up_at_the_check_is_no_fault_of_the_set_up(
     assert became(lines(tmp_path / "results" / "run")) == {"finished": 10}
 
 
-def test_a_short_wait_is_told_and_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    limited = [error(429, "slow down", "rate_limit_exceeded", **{"retry-after": "1"})]
+def test_a_short_wait_is_told_and_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.quotas.TICK_S", 0.02)
+    limited = [error(429, "slow down", "rate_limit_exceeded", **{"retry-after": "2"})]
 
     def handler(body: dict[str, Any]) -> Any:
         return (
@@ -80,4 +83,4 @@ def test_a_short_wait_is_told_and_waited_for(tmp_path: Path, capsys: pytest.Capt
 
     with OpenAIServer(handler) as server:
         assert run(tmp_path, dialogues(model(server.url), 4)) == 0
-    assert re.search(r"waiting for m's quota, [01] s", "".join(capsys.readouterr()))
+    assert re.search(r"waiting for m's quota, [012] s", "".join(capsys.readouterr()))

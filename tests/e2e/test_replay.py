@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ import yaml
 
 from harness.cli import main
 from harness.records import VOLATILE
+from tests.e2e.processes import LONGEST_S
 from tests.e2e.runs import became, dialogues, endpoint_config, harness, lines
-from tests.e2e.speaking_server import Served, serving
+from tests.e2e.speaking_server import Served, serving, speak
+from tests.servers.openai_server import OpenAIServer
 
 
 @pytest.fixture
@@ -146,21 +147,28 @@ def test_a_killed_runs_answered_calls_are_not_asked_again(tmp_path: Path) -> Non
     under way at the kill (at most one per running episode)."""
     at_once = 4
     config = dialogues({}, 24, limits={"episodes_at_once": at_once})
-    with serving("--latency", "0.05") as server:
-        config["models"]["m"] = endpoint_config(server.url, deadlines={"call": 30.0})
+    needed, asked = 24 * 4, 0
+    running: list[subprocess.Popen[bytes]] = []
+
+    def answer(body: dict[str, Any]) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == needed + 40:
+            running[0].kill()
+        return speak(body)
+
+    with OpenAIServer(answer, latency=0.02) as server:
+        config["models"]["m"] = endpoint_config(server.url, deadlines={"call": 60.0})
         whole = harness(config, tmp_path / "whole", "--name", "run", "--no-check")
         assert whole.returncode == 0, whole.stderr
-        needed = server.counts()["requests"]
-        assert needed == 24 * 4
+        assert asked == needed
 
-        killed = _start(config, tmp_path / "killed")
-        _wait_for(lambda: server.counts()["requests"] >= needed + 40, killed)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait(30)
+        running.append(_start(config, tmp_path / "killed"))
+        assert running[0].wait(LONGEST_S) == -signal.SIGKILL
         there = len(lines(tmp_path / "killed" / "run"))
         assert 0 < there < 24, "the kill came too early or too late for a test"
         assert harness(config, tmp_path / "killed", "--name", "run", "--no-check").returncode == 0
-        asked = server.counts()["requests"] - needed
+    asked -= needed
     assert needed <= asked <= needed + at_once
     assert became(lines(tmp_path / "killed" / "run")) == {"finished": 24}
     unbroken, broken = (kept(tmp_path / name / "run", "episodes.jsonl", "episode_id") for name in ("whole", "killed"))
@@ -184,11 +192,3 @@ def _start(config: dict[str, Any], results: Path) -> subprocess.Popen[bytes]:
         "--no-check",
     ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
-
-
-def _wait_for(happened: Any, process: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + 120
-    while not happened():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < ends, "waited 120 s"
-        time.sleep(0.01)

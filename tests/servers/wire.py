@@ -111,14 +111,14 @@ class WireServer:
         started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(started.set)), daemon=True)
         self._thread.start()
-        if not started.wait(10):
-            raise RuntimeError("the test server did not start within 10 s")
+        if not started.wait(60):
+            raise RuntimeError("the test server did not start within 60 s")
         return self
 
     def __exit__(self, *exc: object) -> None:
         assert self._loop is not None and self._stop is not None and self._thread is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     async def serve(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until stopped (or cancelled)."""

@@ -62,7 +62,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -186,7 +186,7 @@ asyncio.run(main())
 
 def test_ctrl_c_at_a_terminal_which_goes_to_the_whole_group_does_not_stop_the_server() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, process_group=0, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, process_group=0, check=False)
     assert done.stdout.split() in (["length"], ["stop"]), done.stderr
 
 

@@ -516,9 +516,9 @@ def test_a_cancelled_call_gives_its_slot_back() -> None:
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return (await asyncio.wait_for(model.complete(ask("quick")), 5)).text
+        return (await asyncio.wait_for(model.complete(ask("quick")), 60)).text
 
-    with OpenAIServer(faults=FaultPlan(script=["hang"], hang_s=30)) as server:
+    with OpenAIServer(faults=FaultPlan(script=["hang"], hang_s=300)) as server:
         assert with_model(config(server, concurrency=1), use)
 
 

@@ -52,11 +52,11 @@ def between(here: dict[str, Any], there: dict[str, Any], use: Callable[[Peer, Pe
         other = Peer(*await streams(os.fdopen(b_in, "rb", 0), os.fdopen(b_out, "wb", 0)), there)
         listening = [asyncio.create_task(one.listen()), asyncio.create_task(other.listen(finishes=("slow",)))]
         try:
-            return await asyncio.wait_for(use(one, other), 20)
+            return await asyncio.wait_for(use(one, other), 120)
         finally:
             one.close()
             other.close()
-            await asyncio.wait(listening, timeout=5)
+            await asyncio.wait(listening, timeout=60)
 
     return asyncio.run(go())
 
@@ -104,6 +104,7 @@ def test_a_cancelled_call_is_cancelled_there() -> None:
     seen: list[str] = []
 
     async def forever() -> None:
+        seen.append("begun")
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
@@ -111,22 +112,30 @@ def test_a_cancelled_call_is_cancelled_there() -> None:
             raise
 
     async def use(one: Peer, other: Peer) -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.call("forever"), 0.1)
+        call = asyncio.create_task(one.call("forever"))
         while not seen:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        while seen != ["begun", "cancelled"]:
             await asyncio.sleep(0.01)
 
     between({}, {"forever": forever}, use)
 
 
 def test_when_the_other_end_is_gone_calls_fail_and_what_it_asked_to_keep_is_carried_to_its_end() -> None:
+    begun: list[str] = []
     ends: list[str] = []
+    here_is_gone: list[bool] = []
 
     async def slow() -> None:
-        await asyncio.sleep(0.2)
+        begun.append("slow")
+        while not here_is_gone:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         ends.append("slow")
 
     async def forever() -> None:
+        begun.append("forever")
         try:
             await asyncio.sleep(3600)
         finally:
@@ -135,7 +144,9 @@ def test_when_the_other_end_is_gone_calls_fail_and_what_it_asked_to_keep_is_carr
     async def use(one: Peer, other: Peer) -> None:
         calls = [asyncio.create_task(one.call(name)) for name in ("slow", "forever")]
         back = asyncio.create_task(other.call("forever"))
-        await asyncio.sleep(0.1)
+        while len(begun) < 3:
+            await asyncio.sleep(0.01)
+        here_is_gone.append(True)
         one.close()
         with pytest.raises(PeerLost):
             await back
@@ -143,4 +154,8 @@ def test_when_the_other_end_is_gone_calls_fail_and_what_it_asked_to_keep_is_carr
         for call in calls:
             call.cancel()
 
-    between({"forever": lambda: asyncio.sleep(3600)}, {"slow": slow, "forever": forever}, use)
+    async def asked_back() -> None:
+        begun.append("back")
+        await asyncio.sleep(3600)
+
+    between({"forever": asked_back}, {"slow": slow, "forever": forever}, use)
