@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import make_model
+from agents.models import make_model, transport
 from harness.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
 from tests.servers.anthropic_server import AnthropicServer
@@ -197,3 +197,11 @@ def test_the_names_at_an_endpoint_and_whether_v1_answers_can_be_asked() -> None:
         assert with_model(config(server, base_url=server.root), use)[1] is True
         gone = config(server)
     assert with_model(gone, use) == (None, False)
+
+
+def test_the_usual_certificates_are_read_once_and_again_where_others_are_named() -> None:
+    """Reading them costs 20 ms, for every model and every event loop."""
+    usual = transport._usual_certificates
+    one = usual(True, None, None)
+    assert usual(True, None, None) is one and usual(True, "/etc/other.pem", None) is not one
+    assert one.verify_mode == ssl.CERT_REQUIRED and one.check_hostname

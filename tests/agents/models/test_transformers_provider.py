@@ -41,11 +41,11 @@ SCHEMA = {
     "additionalProperties": False,
 }
 QUESTIONS = [
-    ask("Name a colour.", max_tokens=12, want_tokens=True),
-    ask("Tell a story about a cat who finds a very old map in a library. " * 4, max_tokens=20, want_tokens=True),
-    ask("What is 2 + 2?", max_tokens=5, want_tokens=True),
-    ask("Say hello.", max_tokens=16, temperature=0.9, top_p=0.8, seed=11, want_tokens=True),
-    ask("Say hello.", max_tokens=16, temperature=0.9, seed=11, want_tokens=True),
+    ask("Name a colour.", max_tokens=6, want_tokens=True),
+    ask("Tell a story about a cat who finds a very old map in a library. " * 4, max_tokens=10, want_tokens=True),
+    ask("What is 2 + 2?", max_tokens=3, want_tokens=True),
+    ask("Say hello.", max_tokens=8, temperature=0.9, top_p=0.8, seed=11, want_tokens=True),
+    ask("Say hello.", max_tokens=8, temperature=0.9, seed=11, want_tokens=True),
     ask("Pick a colour and a number.", max_tokens=40, schema=SCHEMA, temperature=1.0, seed=7, want_tokens=True),
 ]
 
@@ -126,7 +126,7 @@ def test_stop_sequences_and_seeds() -> None:
     story = {"max_tokens": 30, "temperature": 0.0}
     whole, cut = complete(SMALL, ask("Count from 1 to 9.", **story), ask("Count from 1 to 9.", stop=("3",), **story))
     assert "3" in whole.text and cut.text == whole.text.partition("3")[0] and cut.finish_reason == "stop"
-    warm = {"max_tokens": 12, "temperature": 1.0}
+    warm = {"max_tokens": 6, "temperature": 1.0}
     one, same, other, unseeded, again = complete(
         SMALL,
         ask("Say something.", seed=1, **warm),
