@@ -29,10 +29,13 @@ LARGEST = 1 << 28
 """Bytes. A larger file is read as far as that to see what it is."""
 RUN = ("manifest.json", "episodes.jsonl")
 """A folder with one of them is a run's (or nearly one: prepared data has a manifest, too)."""
-RECORDS = re.compile(r"\..*|.*\.(?:jsonl|index)|manifest\.json|forecast\.json|torn|calls\..*", re.IGNORECASE)
+RECORDS = re.compile(r"\..*|.*\.(?:jsonl|index)|manifest\.json|forecast\.json|torn|live-log|calls\..*", re.IGNORECASE)
 """Names in a run's folder that are its own, whether they are there yet or not."""
 TRAININGS = ("training.json", "fit.json")
-TRAINING_PARTS = re.compile(r"\..*|.*\.jsonl?|stages|play|data|fit|held-out|model|trainer|checkpoint-.*", re.IGNORECASE)
+TRAINING_PARTS = re.compile(
+    r"\..*|.*\.(?:jsonl?|safetensors)|stages|play|data|fit|held-out|model|trainer|tensorboard|rounds|torn|checkpoint(?:s|-.*)",
+    re.IGNORECASE,
+)
 """Names in a training's folder (or that of a fit) that are its own."""
 
 

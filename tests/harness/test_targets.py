@@ -16,8 +16,15 @@ from typing import Any
 import pytest
 
 from harness.cli import main
+from harness.errors import BadInput
 from harness.index import index_path, read_index
-from harness.store import EPISODES
+from harness.livelog import FOLDER as LIVE
+from harness.repair import SET_ASIDE
+from harness.store import CALLS, EPISODES, FORECAST, JUDGEMENTS, PROCESS_REWARDS
+from harness.targets import refuse_own_places
+from harness.training.fit import CHECKPOINT, FIT
+from harness.training.grpo import ROUNDS
+from harness.training.journal import LOG
 from tests.harness.gate_runs import play
 
 Command = Callable[[Path, Path], list[str]]
@@ -72,12 +79,48 @@ def refused(command: list[str], capsys: Any, *said: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["episodes.jsonl", "judgements.jsonl", "calls.jsonl", "manifest.json", "episodes.index", ".lock", "torn/x.txt",
-     "forecast.json", "damaged.jsonl"],
+     "forecast.json", "damaged.jsonl", "process_rewards.jsonl", "live-log/events", ".calls.jsonl.part"],
 )  # fmt: skip
 def test_nothing_that_a_run_keeps_is_a_target(command: Command, name: str, run: Path, capsys: Any) -> None:
     before = content(run)
     refused(command(run, run / name), capsys, str(run / name), "belongs to that run")
     assert content(run) == before
+
+
+def test_whatever_stands_in_a_played_run_is_no_target(run: Path) -> None:
+    read_index(run / EPISODES)
+    found = [path for path in run.iterdir() if path.name != "index.html"]
+    assert {"episodes.jsonl", "episodes.index", "manifest.json", "calls.jsonl"} <= {path.name for path in found}
+    for path in found:
+        with pytest.raises(BadInput, match="belongs to that run"):
+            refuse_own_places(path, "--out")
+
+
+@pytest.mark.parametrize("name", [SET_ASIDE, CALLS, FORECAST, JUDGEMENTS, PROCESS_REWARDS, LIVE, "torn", ".lock"])
+def test_what_a_run_may_keep_later_is_no_target(name: str, run: Path) -> None:
+    with pytest.raises(BadInput, match="belongs to that run"):
+        refuse_own_places(run / name, "--out")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        LOG,
+        CHECKPOINT,
+        "checkpoints",
+        "old.safetensors",
+        "reference.safetensors",
+        "tensorboard",
+        "data",
+        "torn",
+        ROUNDS,
+        ".lock",
+    ],
+)
+def test_what_a_fit_keeps_is_no_target(name: str, tmp_path: Path) -> None:
+    (tmp_path / FIT).write_text("{}")
+    with pytest.raises(BadInput, match="belongs to that training"):
+        refuse_own_places(tmp_path / name, "--out")
 
 
 @pytest.mark.parametrize(
