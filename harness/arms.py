@@ -13,26 +13,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
 from harness.errors import BadInput, nearest
 from harness.experiment import AXES, SEPARATOR
+from harness.frame import Frame, ranks_of
 from harness.leaks import task_hash
 from harness.ledger import COLUMNS, TURNS, Ledger, ledger_of
 from harness.soundness import DAMAGED, check_run, damaged
 from harness.statistics import Outcomes, Pairs, pair
 from harness.store import EPISODES, MANIFEST, read_manifest
-from leaderboard.tables import episodes, ledger_counts
+from leaderboard.tables import EMPTY, cell_places, episode_table, ledger_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
 EPISODE = "episode_id"
 METRICS = ("goal", "success", "overall")
 KEY = ["task_id", "order", "repeat"]
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,26 @@ class Arm:
     """Category -> what has to be the same (harness.comparability)."""
     tested: Mapping[str, Any]
     """What may differ: strategist, prompts, code."""
-    rows: pd.DataFrame
-    """One row per episode with the columns of `ROW`, of a run also `EPISODE`; a score that is owed is NaN."""
+    outcomes: Columns
+    """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a score that is owed is NaN."""
     ledger: Ledger | None = None
     """How the models' replies were read; None in baselines that do not say."""
+
+    def __len__(self) -> int:
+        """How many episodes it has."""
+        return len(self.outcomes["goal"])
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The outcomes in pandas, one row per episode, for the viewer and notebooks."""
+        import pandas as pd
+
+        return pd.DataFrame({name: pd.Series(each) for name, each in self.outcomes.items()})
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Per episode whether it has an outcome that nothing is missing of."""
+        return np.array([why is None or why != why for why in self.outcomes["missing"]], dtype=bool)
 
     @property
     def axes(self) -> dict[str, str]:
@@ -92,24 +112,23 @@ def load_run(folder: Path, judge: str | None = None) -> Arms:
     """The arms of a run's folder. `judge`: label of the judge whose scores are taken; the run's own when left out."""
     check_run(folder)
     try:
-        return arms_of(folder, episodes(folder, judge), judge)
+        return arms_of(folder, episode_table(folder, judge), judge)
     except DAMAGED as error:
         raise damaged(folder, error) from error
 
 
-def arms_of(folder: Path, table: pd.DataFrame, judge: str | None = None, name: str | None = None) -> Arms:
-    """The arms of a run whose `leaderboard.tables.episodes` are `table`; `name`: what the run is called, where not as it
+def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | None = None) -> Arms:
+    """The arms of a run whose `leaderboard.tables.episode_table` is `table`; `name`: what the run is called, where not as it
     calls itself."""
     manifest = read_manifest(folder)
     name = name or str(manifest["run"])
     arms = {}
-    table = table if table.empty else table.iloc[_in_order(table)]
-    places = {} if table.empty else table.groupby("cell", observed=True, sort=False).indices
-    needed, outcomes = (table, {}) if table.empty else (table[list(NEEDED)], _columns(table))
+    table = table.take(_in_order(table)) if len(table) else table
+    places, outcomes = cell_places(table), _columns(table) if len(table) else {}
     for cell, entry in manifest["cells"].items():
         place = places.get(cell, np.zeros(0, np.intp))
-        here = needed.iloc[place]
-        needs_judge = bool(here["needs_judge"].any()) if len(here) else False
+        here = table.only(NEEDED).take(place) if len(table) else EMPTY
+        needs_judge = bool(len(place) and here.array("needs_judge").any())
         metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
         facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
         arms[cell] = Arm(
@@ -150,41 +169,30 @@ NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS)
 """Columns of an arm's episodes beside its outcomes."""
 
 
-def _columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def _columns(table: Frame) -> dict[str, NDArray[Any]]:
     """The columns of `ROW` and `EPISODE` over a whole run's episodes. Texts are plain objects: they are looked at one by
     one. `success` is what was verified, NaN where that is not known."""
-    numbers = ("goal", "success", "overall", "usd", "prompt_tokens", "completion_tokens")
-    found: dict[str, NDArray[Any]] = {name: table[name].astype(object).to_numpy() for name in TEXTS}
-    found |= {name: table[name].to_numpy() for name in ("order", "repeat", "seed")}
-    found |= {name: _number(table, name).to_numpy() for name in numbers}
-    found["tokens"] = found.pop("prompt_tokens") + found.pop("completion_tokens")
+    numbers = ("goal", "success", "overall", "usd")
+    found: dict[str, NDArray[Any]] = {name: table.objects(name) for name in TEXTS}
+    found |= {name: table.array(name) for name in ("order", "repeat", "seed")}
+    found |= {name: table.floats(name) for name in numbers}
+    found["tokens"] = table.floats("prompt_tokens") + table.floats("completion_tokens")
     return {name: found[name] for name in (*ROW, EPISODE)}
 
 
-def _rows(outcomes: Mapping[str, NDArray[Any]], success_at: float) -> pd.DataFrame:
+def _rows(outcomes: Columns, success_at: float) -> Columns:
     """One arm's outcomes; an episode that nobody verified is a success at `success_at`."""
     if not outcomes or not len(outcomes["goal"]):
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, EPISODE)})
+        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE)}
     goal, verified = outcomes["goal"], outcomes["success"]
     success = np.where(np.isnan(verified), (goal >= success_at).astype(float), verified)
-    found = {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}
-    return pd.DataFrame(
-        {name: pd.Series(each, dtype=object if name in TEXTS else None) for name, each in found.items()}
-    )
+    return {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}
 
 
-def _in_order(table: pd.DataFrame) -> Any:
+def _in_order(table: Frame) -> NDArray[np.intp]:
     """The rows by task, order and repeat: arms on the same tasks then lie side by side."""
-    tasks = table["task_id"].astype("category")
-    names = np.argsort(np.argsort(np.array(tasks.cat.categories, dtype=object)))
-    return np.lexsort((table["repeat"], table["order"], names[tasks.cat.codes]))
-
-
-def _number(table: pd.DataFrame, column: str) -> pd.Series:
-    values = table[column]
-    if values.dtype == np.float64:
-        return values
-    return pd.to_numeric(values.astype(object).where(values.notna()), errors="coerce").astype(float)
+    tasks = table.texts("task_id")
+    return np.lexsort((table.array("repeat"), table.array("order"), ranks_of(tasks.values)[tasks.codes]))
 
 
 def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
@@ -259,7 +267,7 @@ def _task_lines(a: Arm, b: Arm) -> list[str]:
 
 def _ids(arm: Arm) -> dict[str, str]:
     name = arm.facts["protocol"]["name"]
-    return {task_hash(name, task): task for task in arm.rows["task_id"]}
+    return {task_hash(name, task): task for task in arm.outcomes["task_id"]}
 
 
 def _task_hashes(arm: Arm) -> set[str]:
@@ -269,13 +277,24 @@ def _task_hashes(arm: Arm) -> set[str]:
 
 
 def _seed_lines(a: Arm, b: Arm) -> list[str]:
-    if same_keys(a, b) and np.array_equal(a.rows["seed"].to_numpy(), b.rows["seed"].to_numpy()):
+    if same_keys(a, b) and np.array_equal(a.outcomes["seed"], b.outcomes["seed"]):
         return []
-    both = a.rows.merge(b.rows, on=KEY, suffixes=("_a", "_b"))
-    unlike = both[both["seed_a"] != both["seed_b"]]
+    seeds = dict(zip(keys_of(b), b.outcomes["seed"].tolist(), strict=True))
+    both = (
+        (key, seed, seeds[key])
+        for key, seed in zip(keys_of(a), a.outcomes["seed"].tolist(), strict=True)
+        if key in seeds
+    )
     return [
-        f"seeds: task {row.task_id}, repeat {row.repeat}: {row.seed_a} -> {row.seed_b}" for row in unlike.itertuples()
+        f"seeds: task {task}, repeat {repeat}: {one} -> {other}"
+        for (task, _, repeat), one, other in both
+        if one != other
     ]
+
+
+def keys_of(arm: Arm) -> list[tuple[str, int, int]]:
+    """Task, order and repeat of every episode."""
+    return list(zip(*(arm.outcomes[name].tolist() for name in KEY), strict=True))
 
 
 def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
@@ -285,48 +304,39 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
     out what only one arm has: for arms whose tasks or seeds are allowed to differ.
     """
     if same_keys(a, b):
-        groups_of = a.rows["group"].to_numpy(dtype=object)
+        groups_of = a.outcomes["group"]
         places = np.arange(len(groups_of))
-        values = (arm.rows[metric].to_numpy(dtype=float) for arm in (a, b))
-        return pair(*(Outcomes(groups_of, places, each) for each in values))
+        return pair(*(Outcomes(groups_of, places, arm.outcomes[metric]) for arm in (a, b)))
     left, right = _keyed(a), _keyed(b)
-    if common:
-        shared = left.index.intersection(right.index)
-        left, right = left.loc[shared], right.loc[shared]
-    groups = {
-        **dict(zip(left.index, left["group"], strict=True)),
-        **dict(zip(right.index, right["group"], strict=True)),
-    }
-    unknown = 0 if common else max(0, min(a.planned, b.planned) - len(groups))
-    return pair(_outcomes(left, metric, unknown), _outcomes(right, metric, unknown))
+    unknown = 0 if common else max(0, min(a.planned, b.planned) - len({*left, *right}))
+    kept = set(left) & set(right) if common else None
+    return pair(_outcomes(a, left, metric, unknown, kept), _outcomes(b, right, metric, unknown, kept))
 
 
 def same_keys(one: Arm, other: Arm) -> bool:
     """Whether two arms have the very same tasks, orders and repeats, each once, and all that was planned of them."""
-    if len(one.rows) != len(other.rows) or not len(one.rows) or max(one.planned, other.planned) > len(one.rows):
+    if len(one) != len(other) or not len(one) or max(one.planned, other.planned) > len(one):
         return False
-    alike = all(np.array_equal(one.rows[key].to_numpy(), other.rows[key].to_numpy()) for key in [*KEY, "group"])
-    return alike and not one.rows.duplicated(KEY).any()
+    alike = all(np.array_equal(one.outcomes[key], other.outcomes[key]) for key in [*KEY, "group"])
+    return alike and len(set(keys_of(one))) == len(one)
 
 
-def _keyed(arm: Arm) -> pd.DataFrame:
-    """The rows under a key of task, order and repeat. Raises `BadInput` when one comes twice."""
-    rows = arm.rows
-    tasks, names = pd.factorize(rows["task_id"])
-    ends, turns = pd.factorize(pd.MultiIndex.from_arrays([rows["order"], rows["repeat"]]))
-    heads = np.array([json.dumps([name])[:-1] for name in names], dtype=object)
-    tails = np.array([f", {order}, {repeat}]" for order, repeat in turns], dtype=object)
-    keys = heads[tasks] + tails[ends] if len(rows) else np.zeros(0, object)
-    keyed = rows.set_index(pd.Index(keys, dtype=object))
-    if keyed.index.has_duplicates:
-        twice = keyed.index[keyed.index.duplicated()][0]
-        raise BadInput(f"{arm.source}, {arm.cell}: {twice} (task, order, repeat) comes more than once")
-    return keyed
+def _keyed(arm: Arm) -> list[str]:
+    """A key of task, order and repeat per episode. Raises `BadInput` when one comes twice."""
+    heads = {name: json.dumps([name])[:-1] for name in set(arm.outcomes["task_id"].tolist())}
+    keys = [f"{heads[task]}, {order}, {repeat}]" for task, order, repeat in keys_of(arm)]
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise BadInput(f"{arm.source}, {arm.cell}: {key} (task, order, repeat) comes more than once")
+        seen.add(key)
+    return keys
 
 
-def _outcomes(keyed: pd.DataFrame, metric: str, unknown: int) -> Outcomes:
-    extra = [f"not played {number}" for number in range(unknown)]
-    more = np.array(extra, dtype=object)
-    groups = np.concatenate([keyed["group"].to_numpy(dtype=object), more])
-    values = np.concatenate([keyed[metric].to_numpy(dtype=float), np.full(unknown, np.nan)])
-    return Outcomes(groups, np.concatenate([keyed.index.to_numpy(dtype=object), more]), values)
+def _outcomes(arm: Arm, keys: list[str], metric: str, unknown: int, kept: set[str] | None) -> Outcomes:
+    """The arm's values by group and key, those that are `kept` or all; with so many `unknown` ones behind them."""
+    mine = np.array([kept is None or key in kept for key in keys], dtype=bool)
+    more = np.array([f"not played {number}" for number in range(unknown)], dtype=object)
+    groups = np.concatenate([arm.outcomes["group"][mine], more])
+    values = np.concatenate([arm.outcomes[metric][mine], np.full(unknown, np.nan)])
+    return Outcomes(groups, np.concatenate([np.array(keys, dtype=object)[mine], more]), values)

@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.arms import ROW, Arm, Arms
+from harness.arms import ROW, TEXTS, Arm, Arms, Columns
 from harness.comparability import normal_facts
 from harness.errors import BadInput
 from harness.ledger import ledger_of
@@ -55,7 +55,7 @@ class Baseline(_Part):
 def make_baseline(arms: Arms) -> Baseline:
     """The baseline of a run. Raises `BadInput` when an outcome is owed: a baseline has to be whole."""
     for arm in arms.arms.values():
-        owed = int(arm.rows["goal"].isna().sum()) + arm.planned - len(arm.rows)
+        owed = int(np.isnan(arm.outcomes["goal"]).sum()) + arm.planned - len(arm)
         if owed:
             raise BadInput(
                 f"{arms.path}: {arm.cell} lacks {owed} of {arm.planned} outcomes; a baseline needs all of them. "
@@ -78,14 +78,17 @@ def make_baseline(arms: Arms) -> Baseline:
                 facts=dict(arm.facts),
                 strategist=arm.tested["strategist"],
                 interface=None if arm.ledger is None else dict(arm.ledger.counts),
-                rows=[
-                    [_plain(value) for value in row]
-                    for row in arm.rows[list(ROW)].sort_values(list(ROW[:5])).to_numpy()
-                ],
+                rows=[[_plain(value) for value in row] for row in _sorted_rows(arm)],
             )
             for arm in arms.arms.values()
         ],
     )
+
+
+def _sorted_rows(arm: Arm) -> list[tuple[Any, ...]]:
+    """The values of `ROW`, by its first five."""
+    rows = zip(*(arm.outcomes[name].tolist() for name in ROW), strict=True)
+    return sorted(rows, key=lambda row: row[:5])
 
 
 def _plain(value: Any) -> str | int | float | None:
@@ -145,8 +148,15 @@ REMAKE = "`harness check --make-baseline RUN --out FILE` makes one."
 
 
 def _arm(baseline: Baseline, cell: BaselineCell) -> Arm:
-    rows = pd.DataFrame(cell.rows, columns=list(ROW))
-    rows[list(FLOATS)] = rows[list(FLOATS)].astype(float)
     tested = {"strategist": cell.strategist, "prompts": baseline.prompts, "code": baseline.code}
     ledger = None if cell.interface is None else ledger_of(cell.interface)
-    return Arm(baseline.run, cell.cell, cell.planned, cell.metric, normal_facts(cell.facts), tested, rows, ledger)
+    return Arm(
+        baseline.run, cell.cell, cell.planned, cell.metric, normal_facts(cell.facts), tested, _outcomes(cell), ledger
+    )
+
+
+def _outcomes(cell: BaselineCell) -> Columns:
+    """The rows by column; a number that is not known is NaN."""
+    columns = zip(*cell.rows, strict=True) if cell.rows else ((),) * len(ROW)
+    kinds = {name: float if name in FLOATS else object if name in TEXTS else np.int64 for name in ROW}
+    return {name: np.array(values, dtype=kinds[name]) for name, values in zip(ROW, columns, strict=True)}

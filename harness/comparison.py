@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from harness.arms import METRICS, Arm, Arms, align, arm_differences, load, select
 from harness.comparability import check_categories, differences, reader_note, refuse_differences
@@ -239,9 +238,8 @@ def _more(a: Arm, b: Arm, column: str) -> float:
     """Mean of b less mean of a over finished episodes; NaN when one is not known."""
     means = []
     for arm in (a, b):
-        finished = arm.rows[arm.rows["missing"].isna()]
-        values: pd.Series = finished[column].astype(float)
-        means.append(math.nan if values.isna().any() or values.empty else float(values.mean()))
+        values = arm.outcomes[column][arm.finished]
+        means.append(float(values.mean()) if len(values) else math.nan)  # NaN where one value is
     return means[1] - means[0]
 
 
@@ -253,7 +251,7 @@ def _corrected(
 ) -> Family:
     """Holm's correction over all p values that are shown, those against the controls included. Raises `BadInput` for a
     metric that none of the arms has."""
-    if not any(arm.rows[row.metric].notna().any() for row in rows for arm in (row.a, row.b)):
+    if not any((~np.isnan(arm.outcomes[row.metric])).any() for row in rows for arm in (row.a, row.b)):
         raise BadInput(
             f"none of these arms has a value of {rows[0].metric!r}. `overall` comes from judges of several dimensions; "
             "goal and success need a finished and scored episode"

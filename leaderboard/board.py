@@ -23,7 +23,7 @@ from harness.judging.panel import read_panel
 from harness.statistics import holm
 from harness.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from leaderboard.frames import SCORE
-from leaderboard.ranks import MIN_COVERAGE, Loaded, load_runs, ranked
+from leaderboard.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from leaderboard.tables import find_runs, known_judges
 
 FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
@@ -103,7 +103,7 @@ def forget() -> None:
 def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board:
     loaded = load_runs(runs, judge)
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
-    table = ranked(loaded, min_coverage)
+    table = as_table(ranked_rows(loaded, min_coverage))
     table = table.assign(partner=[_partner(arms[int(number)]) for number in table["arm"]])
     table = pd.concat([table, _uplifts(arms, table["arm"])], axis=1)
     known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
@@ -113,7 +113,7 @@ def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board
 
 def _episodes(loaded: Sequence[Loaded], table: pd.DataFrame) -> pd.DataFrame:
     whole = pd.concat(
-        [each.episodes for each in loaded if not each.episodes.empty] or [pd.DataFrame()], ignore_index=True
+        [each.episodes.to_pandas() for each in loaded if len(each.episodes)] or [pd.DataFrame()], ignore_index=True
     )
     if whole.empty:
         return whole

@@ -1,5 +1,5 @@
-"""The index of a run as data frames: one row per episode, judgement or process reward, as they count (the last line of an
-id), without reading a transcript."""
+"""The index of a run as tables (`harness.frame`): one row per episode, judgement or process reward, as they count (the last
+line of an id), without reading a transcript."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from harness.columns import Columns
+from harness.columns import NONE, Columns, Texts
+from harness.frame import Frame, places_of
 from harness.index import index_columns
 from harness.judging.panel import Aggregate, read_panel
 from harness.ledger import COUNTS
@@ -30,18 +30,19 @@ SCORE = "score "
 SEATS = 2
 
 
-def episode_frame(run: Path) -> pd.DataFrame:
+def episode_frame(run: Path) -> Frame:
     """The last line of every episode: the index's scalars (`harness.scalars.EPISODE_SCHEMA`). Texts that repeat are
-    categories; `tested` is the list of tested seats as JSON text; `success` is 1, 0 or NaN."""
+    coded; `tested` is the list of tested seats as JSON text; `success` is 1, 0 or NaN."""
     columns = index_columns(run / EPISODES)
     kept = latest(columns.ids("episode_id"))
     found = {name: _column(columns, name, kept) for name in columns.schema if name != HASH}
-    found["success"] = np.where(found["success"] < 0, np.nan, found["success"].astype(float))
-    found["needs_judge"] = found["needs_judge"] == 1
-    return pd.DataFrame(found)
+    success = columns.numbers("success")[kept]
+    found["success"] = np.where(success < 0, np.nan, success.astype(float))
+    found["needs_judge"] = columns.numbers("needs_judge")[kept] == 1
+    return Frame(found)
 
 
-def judgement_frame(run: Path) -> pd.DataFrame:
+def judgement_frame(run: Path) -> Frame:
     """The last line of every judgement that counts (no repeats, no planted copies): episode_id, judge, status, offset,
     `SUMS`, and `SEAT NAME` for every score."""
     columns = index_columns(run / JUDGEMENTS)
@@ -51,7 +52,7 @@ def judgement_frame(run: Path) -> pd.DataFrame:
     kept = counts[latest(columns.ids("judgement_id")[counts])]
     names = ("episode_id", "judge", "status", "offset", *SUMS)
     scores = {name: columns.numbers(name)[kept] for name in columns.score_names()}
-    return pd.DataFrame({**{name: _column(columns, name, kept) for name in names}, **scores})
+    return Frame({**{name: _column(columns, name, kept) for name in names}, **scores})
 
 
 def judges_of(run: Path) -> tuple[str, ...]:
@@ -59,14 +60,14 @@ def judges_of(run: Path) -> tuple[str, ...]:
     return index_columns(run / JUDGEMENTS).texts("judge").values
 
 
-def process_frame(run: Path) -> pd.DataFrame:
+def process_frame(run: Path) -> Frame:
     """The last line of every process reward: episode_id, episode_attempt, label, offset, `SUMS`, and per seat `sum_SEAT`
     and `n_SEAT` of the strategies' rewards."""
     columns = index_columns(run / PROCESS_REWARDS)
     kept = latest(columns.ids("process_id"))
     sums = tuple(f"{what}_{seat}" for what in ("sum", "n") for seat in range(SEATS))
     names = ("episode_id", "episode_attempt", "label", "offset", *SUMS, *sums)
-    return pd.DataFrame({name: _column(columns, name, kept) for name in names})
+    return Frame({name: _column(columns, name, kept) for name in names})
 
 
 def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
@@ -93,63 +94,67 @@ def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
     return np.asarray(last[np.argsort(first, kind="stable")])
 
 
-def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> Any:
+def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> NDArray[Any] | Texts:
     """A column's values in the lines that are kept."""
     kind = columns.schema[name]
     if kind == "id":
-        return columns.ids(name)[kept].astype(str).astype(object)
+        return columns.ids(name)[kept]
     if kind in ("text", "list"):
         texts = columns.texts(name)
-        return pd.Categorical.from_codes(texts.codes[kept], categories=pd.Index(texts.values, dtype=object))
+        return Texts(texts.codes[kept], texts.values)
     return columns.numbers(name)[kept]
 
 
-def judged_frame(run: Path, judge: str | None) -> pd.DataFrame:
-    """Indexed by episode id: status, `SUMS` and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`): scored when
-    all its judges scored it, their scores as one, the rest summed."""
+def judged_frame(run: Path, judge: str | None) -> Frame:
+    """Per judged episode: episode_id, status, `SUMS` and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`): scored
+    when all its judges scored it, their scores as one, the rest summed."""
     table = judgement_frame(run)
     members, how = read_panel(judge or "")
-    each = [table[table["judge"] == member].set_index("episode_id").drop(columns="judge") for member in members]
+    each = [table.take(np.flatnonzero(table.equal("judge", member))) for member in members]
     return each[0] if len(each) == 1 else _together(each, how)
 
 
-def _together(each: Sequence[pd.DataFrame], how: Aggregate) -> pd.DataFrame:
-    ids = pd.Index(dict.fromkeys(id for table in each for id in table.index), name="episode_id")
-    whole = [table.reindex(ids) for table in each]
-    scored = np.logical_and.reduce([(table["status"] == "scored").to_numpy(dtype=bool) for table in whole])
-    found = pd.DataFrame({"status": np.where(scored, "scored", "unscored")}, index=ids)
+def _together(each: Sequence[Frame], how: Aggregate) -> Frame:
+    known = np.concatenate([table.array("episode_id") for table in each])
+    ids = known[np.sort(np.unique(known, return_index=True)[1])]
+    whole = [table.take(places_of(ids, table.array("episode_id"))) for table in each]
+    scored = np.logical_and.reduce([table.equal("status", "scored") for table in whole])
+    found: dict[str, NDArray[Any] | Texts] = {
+        "episode_id": ids,
+        "status": Texts(np.where(scored, 0, 1).astype(np.int32), ("scored", "unscored")),
+    }
     for name in SUMS:
-        parts = [np.where(table["status"].isna(), 0.0, table[name].astype(float)) for table in whole]
+        parts = [np.where(table.texts("status").codes == NONE, 0.0, table.floats(name)) for table in whole]
         found[name] = np.sum(parts, axis=0)
-    shared = [str(name) for name in whole[0] if is_score(name) and all(name in table for table in whole)]
+    shared = [name for name in whole[0].columns if is_score(name) and all(name in table for table in whole)]
     middle = np.mean if how == "mean" else np.median
     for name in shared:
-        values = middle([table[name].astype(float) for table in whole], axis=0)
+        values = middle([table.floats(name) for table in whole], axis=0)
         found[name] = np.where(scored, values, np.nan)
-    return found
+    return Frame(found)
 
 
-def is_score(column: object) -> bool:
-    """Whether a column of a judgement frame holds a seat's score."""
-    return str(column)[:1].isdigit() and str(column)[1:2] == " "
+def is_score(column: str) -> bool:
+    """Tell whether a column of a judgement frame holds a seat's score."""
+    return column[:1].isdigit() and column[1:2] == " "
 
 
-def over_tested(tested: pd.Series, judged: pd.DataFrame) -> dict[str, np.ndarray]:
+def over_tested(tested: Texts, judged: Frame) -> dict[str, NDArray[np.float64]]:
     """Dimension -> mean over the tested seats, per row of `tested` (JSON lists of seats); `judged` has the same rows."""
     masks = [is_tested(tested, seat) for seat in range(SEATS)]
-    names = dict.fromkeys(str(column)[2:] for column in judged if is_score(column))
+    names = dict.fromkeys(column[2:] for column in judged.columns if is_score(column))
     found = {}
     for name in names:
-        total, seats = np.zeros(len(tested)), np.zeros(len(tested))
+        total, seats = np.zeros(len(tested.codes)), np.zeros(len(tested.codes))
         for seat, mask in enumerate(masks):
-            values = judged[f"{seat} {name}"].astype(float).to_numpy() if f"{seat} {name}" in judged else np.nan
+            values = judged.floats(f"{seat} {name}") if f"{seat} {name}" in judged else np.nan
             total = total + np.where(mask, values, 0.0)
             seats = seats + mask
         found[name] = np.where(seats > 0, total / np.maximum(seats, 1), np.nan)
     return found
 
 
-def is_tested(tested: pd.Series, seat: int) -> NDArray[np.bool_]:
-    """Per row whether that seat is tested; `tested` holds JSON lists of seats as categories."""
-    hits = [seat in json.loads(each) for each in tested.cat.categories]
-    return np.array([*hits, False], dtype=bool)[tested.cat.codes]
+def is_tested(tested: Texts, seat: int) -> NDArray[np.bool_]:
+    """Per row whether that seat is tested; `tested` holds JSON lists of seats."""
+    hits = [seat in json.loads(each) for each in tested.values]
+    return np.array([*hits, False], dtype=bool)[tested.codes]

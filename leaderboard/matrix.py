@@ -195,4 +195,4 @@ def over_orders(arm: Arm) -> Arm:
     orders = max(1, int(arm.rows["order"].nunique()))
     first["order"] = 0
     first["missing"] = first["missing"].where(first["goal"].isna(), None)
-    return replace(arm, rows=first[list(arm.rows.columns)], planned=arm.planned // orders)
+    return replace(arm, outcomes={name: first[name].to_numpy() for name in arm.outcomes}, planned=arm.planned // orders)

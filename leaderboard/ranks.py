@@ -13,22 +13,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-from harness.arms import KEY, Arm, Arms, arms_of, refuse_copies, same_keys
+from harness.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
 from harness.errors import BadInput
+from harness.frame import Frame, ranks_of
 from harness.soundness import DAMAGED, damaged
 from harness.statistics import rank_arms
 from harness.store import read_manifest
-from leaderboard.tables import cells_of, episodes, sorted_cells
+from leaderboard.tables import Row, cells_of, episode_table, sorted_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIN_COVERAGE = 0.8
-COLUMNS = ("coverage", "rank", "rank_low", "rank_high", "ranked", "tied_with")
-Values = pd.DataFrame
-"""arm, task (cluster), value; a missing value is NaN."""
+RANKS = ("rank", "rank_low", "rank_high", "ranked")
+Values = tuple[NDArray[Any], NDArray[np.float64]]
+"""Per episode its task (cluster) and its value; a missing one is NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,22 @@ class Place:
 
 
 def ranked_table(runs: Sequence[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:
-    """`leaderboard.tables.cell_table` with `coverage` (the share of the plan that has an outcome), `rank`, the best and
-    worst rank that an arm could have, how many arms are `ranked` together, and `tied_with`. No rank: missing values.
+    """`ranked_rows` in pandas.
 
     `scripted`: no model plays; `arm`: the arm's number. Raises `BadInput` for a run that is given twice, as a copy,
     too, and for a coverage outside 0..1.
     """
-    return ranked(load_runs(runs, judge), min_coverage)
+    return as_table(ranked_rows(load_runs(runs, judge), min_coverage))
+
+
+def as_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Ranked rows in pandas, for the viewer, exports and notebooks."""
+    import pandas as pd
+
+    whole = pd.DataFrame(list(rows))
+    ranks = {name: pd.array([row[name] for row in rows], dtype="Int64") for name in RANKS}
+    tied = pd.Series([row["tied_with"] for row in rows], dtype=object)
+    return whole.assign(**ranks, tied_with=tied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +76,8 @@ class Loaded:
     arms: Arms
     cells: Sequence[Mapping[str, Any]]
     """One row per arm, in their order (`leaderboard.tables.cells_of`)."""
-    episodes: pd.DataFrame
-    """`leaderboard.tables.episodes`."""
+    episodes: Frame
+    """`leaderboard.tables.episode_table`."""
 
 
 def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
@@ -74,7 +87,7 @@ def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
     found = []
     for run in runs:
         try:
-            table = episodes(run, judge, names[run])
+            table = episode_table(run, judge, names[run])
             found.append(Loaded(arms_of(run, table, judge, names[run]), cells_of(run, table, names[run]), table))
         except DAMAGED as error:
             raise damaged(run, error) from error
@@ -92,8 +105,10 @@ def _run_names(runs: Sequence[Path]) -> dict[Path, str]:
     return {run: name if taken.count(name) == 1 else str(run) for run, name in found.items()}
 
 
-def ranked(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> pd.DataFrame:
-    """`ranked_table` of runs that were read; the column `arm` numbers their arms, run after run."""
+def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> list[Row]:
+    """The rows of `leaderboard.tables.cell_rows` with `arm` (the arm's number, counted run after run), `coverage` (the share
+    of the plan that has an outcome), `rank`, the best and worst rank that an arm could have, how many arms are `ranked`
+    together, and `tied_with`. No rank: None."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
@@ -101,30 +116,27 @@ def ranked(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> pd.D
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
         places |= _places(family, arms, names)
-    found = [places.get(number) for number in range(len(arms))]
-    table = pd.DataFrame([row for run in loaded for row in run.cells])
-    return sorted_cells(table).pipe(_with, arms, found)
+    cells = [row for run in loaded for row in run.cells]
+    rows = [{**row, "arm": number} for number, row in enumerate(cells)]
+    numbered = [(row.pop("arm"), row) for row in sorted_cells(rows)]
+    return [{**row, "arm": number, **_placed(arms[number], places.get(number))} for number, row in numbered]
 
 
-def _with(table: pd.DataFrame, arms: Sequence[Arm], places: Sequence[Place | None]) -> pd.DataFrame:
-    """The table with the places of its rows; the index numbers the arms."""
-    found = [places[number] for number in table.index]
-    whole = table.assign(
-        arm=list(table.index),
-        scripted=[arms[number].scripted for number in table.index],
-        coverage=[coverage(arms[number]) for number in table.index],
-        rank=pd.array([place.rank if place else None for place in found], dtype="Int64"),
-        rank_low=pd.array([place.low if place else None for place in found], dtype="Int64"),
-        rank_high=pd.array([place.high if place else None for place in found], dtype="Int64"),
-        ranked=pd.array([place.of if place else None for place in found], dtype="Int64"),
-        tied_with=pd.Series([", ".join(p.tied_with) if p else None for p in found], index=table.index, dtype=object),
-    )
-    return whole.reset_index(drop=True)
+def _placed(arm: Arm, place: Place | None) -> Row:
+    return {
+        "scripted": arm.scripted,
+        "coverage": coverage(arm),
+        "rank": place.rank if place else None,
+        "rank_low": place.low if place else None,
+        "rank_high": place.high if place else None,
+        "ranked": place.of if place else None,
+        "tied_with": ", ".join(place.tied_with) if place else None,
+    }
 
 
 def coverage(arm: Arm) -> float:
     """The share of the planned episodes that have an outcome."""
-    return float(arm.rows["goal"].notna().sum()) / arm.planned if arm.planned else 0.0
+    return float((~np.isnan(arm.outcomes["goal"])).sum()) / arm.planned if arm.planned else 0.0
 
 
 def _names(arms: Sequence[Arm], several: bool) -> list[str]:
@@ -144,7 +156,7 @@ def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
         if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
             continue
         facts = {key: arm.facts[key] for key in ("data", "judge", "protocol")}
-        tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.rows["task_id"]))
+        tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.outcomes["task_id"]))
         axes = [arm.axes[axis] for axis in ("environment", "split", "pairing")]
         found.setdefault(json.dumps([axes, facts, tasks], sort_keys=True), []).append(number)
     parts = [part for family in found.values() for part in _by_reader(family, arms)]
@@ -165,42 +177,39 @@ def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -
     """The place of every arm of a family. Missing outcomes could be anything: an arm's best rank counts those that are
     better than it with their own at their worst and its own at their best, its worst rank the other way round."""
     family, labels = [arms[number] for number in numbers], [str(number) for number in numbers]
-    values = pd.concat(_filled(family, labels), ignore_index=True)
     low, high = family[0].bounds("goal")
     assert low is not None
     assert high is not None
-    scaled = (values["value"].astype(float).to_numpy() - low) / (high - low)
+    filled = _filled(family)
+    labels_of = np.repeat(labels, [len(values) for _, values in filled])
+    tasks = np.concatenate([tasks for tasks, _ in filled])
+    scaled = (np.concatenate([values for _, values in filled]) - low) / (high - low)
     return {
         int(each.arm): Place(
             each.rank, each.low, each.high, len(family), tuple(names[int(other)] for other in each.tied_with)
         )
-        for each in rank_arms(list(values["arm"]), list(values["task"]), scaled)
+        for each in rank_arms(labels_of, tasks, scaled)
     }
 
 
-def _filled(family: Sequence[Arm], labels: Sequence[str]) -> list[Values]:
+def _filled(family: Sequence[Arm]) -> list[Values]:
     """Per arm its outcomes, with a missing one for every (task, order, repeat) that another arm of the family has and
     it does not, and for what no arm has."""
     if all(same_keys(family[0], arm) for arm in family):
-        codes = pd.factorize(family[0].rows["group"].astype(str), sort=True)[0]
-        return [
-            pd.DataFrame({"arm": label, "task": codes, "value": arm.rows["goal"].to_numpy(dtype=float)})
-            for arm, label in zip(family, labels, strict=True)
-        ]
-    keyed = [arm.rows.set_index(pd.MultiIndex.from_frame(arm.rows[KEY])) for arm in family]
+        codes = ranks_of([str(group) for group in family[0].outcomes["group"]])
+        return [(codes, arm.outcomes["goal"]) for arm in family]
+    keyed = [dict(zip(keys_of(arm), arm.outcomes["goal"].tolist(), strict=True)) for arm in family]
     groups: dict[Any, str] = {}
-    for rows in keyed:
-        groups |= dict(zip(rows.index, rows["group"].astype(str), strict=True))
-    every: list[tuple[Any, ...]] = list(groups)
+    for arm in family:
+        groups |= dict(zip(keys_of(arm), map(str, arm.outcomes["group"]), strict=True))
     found = []
-    for arm, rows, label in zip(family, keyed, labels, strict=True):
+    for arm, goals in zip(family, keyed, strict=True):
         # an arm that was planned with fewer repeats lacks nothing
         repeats = int(arm.facts["seeds"]["repeats"])
-        wanted = pd.MultiIndex.from_tuples([key for key in every if key[2] < repeats], names=KEY)
-        whole = rows.reindex(wanted)
+        wanted = [key for key in groups if key[2] < repeats]
         tasks = [groups[key] for key in wanted]
         unknown = max(0, arm.planned - len(wanted))
         spread = [tasks[number % len(tasks)] for number in range(unknown)]
-        values = np.concatenate([whole["goal"].astype(float).to_numpy(), np.full(unknown, np.nan)])
-        found.append(pd.DataFrame({"arm": label, "task": [*tasks, *spread], "value": values}))
+        values = np.array([*(goals.get(key, np.nan) for key in wanted), *[np.nan] * unknown])
+        found.append((np.array([*tasks, *spread]), values))
     return found

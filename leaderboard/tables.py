@@ -1,4 +1,4 @@
-"""Tables over runs (pandas): what the terminal, the exports and the viewer draw comes from here.
+"""Tables over runs: what the terminal, the exports and the viewer draw comes from here.
 
 The denominator is the plan: every cell shows how many episodes were planned, finished, failed by kind and left
 unscored, beside a mean that is taken over scored episodes only and never hides what is missing.
@@ -6,15 +6,18 @@ unscored, beside a mean that is taken over scored episodes only and never hides 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
+from harness.columns import NONE, Texts
 from harness.errors import BadInput
 from harness.experiment import SEPARATOR
+from harness.frame import Frame, in_first_order, places_of
 from harness.judging import judge_kind
 from harness.judging.panel import read_panel
 from harness.ledger import COLUMNS, NO_EFFECT, TURNS
@@ -33,6 +36,9 @@ from leaderboard.frames import (
     over_tested,
     process_frame,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 NOT_PLAYED = "not played"
@@ -57,6 +63,11 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
 
 
 def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd.DataFrame:
+    """`episode_table` in pandas, for the viewer, exports and notebooks."""
+    return episode_table(run, judge, name).to_pandas()
+
+
+def episode_table(run: Path, judge: str | None = None, name: str | None = None) -> Frame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
     own range; missing where failed or unscored), `overall` and `score NAME` where a judge gives them, `missing` = why
     there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost, and how those
@@ -64,45 +75,49 @@ def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd
     `name`: what the run is called, where not as it calls itself."""
     manifest = read_manifest(run)
     table = episode_frame(run)
-    if table.empty:
+    if not len(table):
         return table
-    judged = judged_frame(run, judge or manifest["judge"]).reindex(table["episode_id"]).reset_index(drop=True)
-    scores = over_tested(table["tested"], judged)
-    asked = (table["status"] == "finished").to_numpy() & table["needs_judge"].to_numpy(dtype=bool)
-    scored = asked & (judged["status"] == "scored").to_numpy(dtype=bool)
-    new: dict[str, Any] = {
-        "goal": np.where(scored, scores.pop("goal", np.nan), table["score"].to_numpy(dtype=float)),
-        "overall": np.where(scored, scores.pop("overall", np.nan), np.nan),
-        "missing": _missing(table, asked & ~scored),
-        **{f"{SCORE}{name}": np.where(scored, values, np.nan) for name, values in scores.items()},
-        **_costs("judge_", judged),
-        **_costs("process_", _process_costs(run, table)),
-    }
-    table.insert(0, "run", pd.Series(name or manifest["run"], index=table.index, dtype="category"))
-    return table.assign(**new)
+    judged = judged_frame(run, judge or manifest["judge"])
+    judged = judged.take(places_of(table.array("episode_id"), judged.array("episode_id")))
+    scores = over_tested(table.texts("tested"), judged)
+    asked = table.equal("status", "finished") & table.array("needs_judge")
+    scored = asked & judged.equal("status", "scored")
+    missing = np.full(len(table), np.nan)
+    return Frame(
+        {
+            "run": Texts(np.zeros(len(table), np.int32), (name or str(manifest["run"]),)),
+            **table.columns,
+            "goal": np.where(scored, scores.pop("goal", missing), table.floats("score")),
+            "overall": np.where(scored, scores.pop("overall", missing), np.nan),
+            "missing": _missing(table, asked & ~scored),
+            **{f"{SCORE}{name}": np.where(scored, values, np.nan) for name, values in scores.items()},
+            **_costs("judge_", judged, judged.texts("status").codes == NONE),
+            **_process_costs(run, table),
+        }
+    )
 
 
-def _missing(table: pd.DataFrame, unscored: np.ndarray) -> pd.Series:
-    why: pd.Series = table["error"].astype(object).where(table["status"] == "failed", None)
-    unplayed = (why == "budget") & (table["n_turns"] == 0) & (table["n_calls"] == 0)  # harness.index.is_unplayed
-    why[unplayed] = NOT_PLAYED
+def _missing(table: Frame, unscored: NDArray[np.bool_]) -> NDArray[Any]:
+    why = table.objects("error")
+    why[~table.equal("status", "failed")] = None
+    # harness.index.is_unplayed
+    unplayed = (why == "budget") & (table.array("n_turns") == 0) & (table.array("n_calls") == 0)
+    why[unplayed.astype(bool)] = NOT_PLAYED
     why[unscored] = "unscored"
     return why
 
 
-def _costs(prefix: str, costs: pd.DataFrame) -> dict[str, Any]:
+def _costs(prefix: str, costs: Frame, absent: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     """The columns of `SUMS`; 0 in a row that has none at all, NaN where a part is not known."""
-    absent = costs["status"].isna().to_numpy(dtype=bool)
-    return {f"{prefix}{name}": np.where(absent, 0.0, costs[name].to_numpy(dtype=float)) for name in SUMS}
+    return {f"{prefix}{name}": np.where(absent, 0.0, costs.floats(name)) for name in SUMS}
 
 
-def _process_costs(run: Path, table: pd.DataFrame) -> pd.DataFrame:
+def _process_costs(run: Path, table: Frame) -> dict[str, NDArray[Any]]:
     """Per episode the `SUMS` of its process rewards, all methods together."""
     rewards = process_frame(run)
-    by_episode = rewards.groupby("episode_id", sort=False, observed=True)
-    sums = by_episode[list(SUMS)].sum()
-    known = by_episode[list(SUMS)].count().eq(by_episode.size(), axis=0)
-    return sums.where(known).assign(status="there").reindex(table["episode_id"]).reset_index(drop=True)
+    rows = places_of(rewards.array("episode_id"), table.array("episode_id"))
+    mine, rows = np.flatnonzero(rows != NONE), rows[rows != NONE]
+    return {f"process_{name}": np.bincount(rows, rewards.floats(name)[mine], len(table)) for name in SUMS}
 
 
 def known_judges(runs: Sequence[Path]) -> tuple[str, ...]:
@@ -118,23 +133,28 @@ def check_judge(runs: Sequence[Path], judge: str) -> None:
             raise BadInput(f"no judgement of {member!r} in these runs; they have: {', '.join(known) or 'none'}")
 
 
-def process_means(run: Path, played: pd.DataFrame) -> dict[str, dict[str, float]]:
+def process_means(run: Path, played: Frame) -> dict[str, dict[str, float]]:
     """Cell -> label of a process-reward method -> mean reward per strategy of the tested seats of `played` episodes."""
     rewards = process_frame(run)
-    if rewards.empty or played.empty:
+    if not len(rewards) or not len(played):
         return {}
-    here = rewards.merge(played[["episode_id", "attempt", "cell", "tested"]], on="episode_id")
-    here = here[here["episode_attempt"] == here["attempt"]]
+    place = places_of(rewards.array("episode_id"), played.array("episode_id"))
+    rewards, place = rewards.take(np.flatnonzero(place != NONE)), place[place != NONE]
+    last = np.flatnonzero(rewards.array("episode_attempt") == played.array("attempt")[place])
+    rewards, here = rewards.take(last), played.only(("cell", "tested")).take(place[last])
     total, count = np.zeros(len(here)), np.zeros(len(here))
     for seat in range(SEATS):
-        mask = is_tested(here["tested"], seat)
-        total += np.where(mask, here[f"sum_{seat}"], 0.0)
-        count += np.where(mask, here[f"n_{seat}"], 0)
-    sums = here.assign(total=total, count=count).groupby(["cell", "label"], observed=True)[["total", "count"]].sum()
+        mask = is_tested(here.texts("tested"), seat)
+        total += np.where(mask, rewards.floats(f"sum_{seat}"), 0.0)
+        count += np.where(mask, rewards.floats(f"n_{seat}"), 0)
+    cells, labels = here.texts("cell"), rewards.texts("label")
+    both = cells.codes.astype(np.int64) * len(labels.values) + labels.codes
     found: dict[str, dict[str, float]] = {}
-    known = sums[sums["count"] > 0].reset_index()
-    for cell, label, total_, count_ in known.itertuples(index=False):
-        found.setdefault(str(cell), {})[str(label)] = float(total_ / count_)
+    for number in np.unique(both[count > 0]).tolist():
+        cell, label = divmod(number, len(labels.values))
+        mine = both == number
+        mean = math.fsum(total[mine]) / float(count[mine].sum())
+        found.setdefault(cells.values[cell], {})[labels.values[label]] = mean
     return found
 
 
@@ -143,100 +163,125 @@ PROCESS = "process "
 
 
 def cell_table(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
+    """`cell_rows` in pandas, for notebooks."""
+    import pandas as pd
+
+    return pd.DataFrame(cell_rows(runs, judge))
+
+
+def cell_rows(runs: Sequence[Path], judge: str | None = None) -> list[Row]:
     """One row per cell and run: coverage, goal mean with its 95 % interval clustered by task, overall, calls, tokens,
     money, the ledger of the interface, and a column `process LABEL` per process-reward method (mean per
     strategy). Sorted by environment, then goal mean."""
-    return sorted_cells(cell_rows(runs, judge)).reset_index(drop=True)
+    return sorted_cells([row for run in runs for row in cells_of(run, episode_table(run, judge))])
 
 
-def cell_rows(runs: Sequence[Path], judge: str | None = None) -> pd.DataFrame:
-    """The rows of `cell_table` in the runs' and their manifests' order."""
-    return pd.DataFrame([row for run in runs for row in cells_of(run, episodes(run, judge))])
+def sorted_cells(rows: Sequence[Row]) -> list[Row]:
+    """By environment, then goal mean; every row with the columns of all."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    whole = [dict.fromkeys(names) | row for row in rows]
+    return sorted(whole, key=lambda row: (row["environment"], row["split"], *_down(row["goal"])))
 
 
-def sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """By environment, then goal mean; the index goes with the rows."""
-    return table.sort_values(["environment", "split", "goal"], ascending=[True, True, False], kind="stable")
+def _down(value: float) -> tuple[bool, float]:
+    """A key that puts large values first, and those that are missing last."""
+    missing = value != value
+    return missing, 0.0 if missing else -value
 
 
-def cells_of(run: Path, played: pd.DataFrame, name: str | None = None) -> list[Row]:
+def cells_of(run: Path, played: Frame, name: str | None = None) -> list[Row]:
     """One row per cell of a run whose episodes are `played`, in the manifest's order."""
     manifest = read_manifest(run)
     process = process_means(run, played)
-    by_cell = dict(list(played.groupby("cell", observed=True, sort=False))) if len(played) else {}
+    places = cell_places(played)
     rows = []
     for cell, entry in manifest["cells"].items():
         shown, split, pairing, actor, strategist = cell.split(SEPARATOR)
         head = {"run": name or manifest["run"], "environment": shown, "split": split, "pairing": pairing}
         metric = manifest["environments"][shown]["metric"]
         head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
-        numbers = cell_numbers(by_cell.get(cell, played[:0]), entry["planned"], (metric["low"], metric["high"]))
+        here = played.take(places[cell]) if cell in places else EMPTY
+        numbers = cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))
         means = {f"{PROCESS}{label}": value for label, value in process.get(cell, {}).items()}
         rows.append({**head, **numbers, **means, "cell": cell})
     return rows
 
 
-def cell_numbers(table: pd.DataFrame, planned: int, metric: tuple[float, float]) -> Row:
+def cell_places(played: Frame) -> dict[str, NDArray[np.intp]]:
+    """Cell -> where its episodes stand."""
+    if not len(played):
+        return {}
+    cells = played.texts("cell")
+    order = np.argsort(cells.codes, kind="stable")
+    ends = np.searchsorted(cells.codes[order], np.arange(len(cells.values) + 1))
+    return {cell: order[ends[code] : ends[code + 1]] for code, cell in enumerate(cells.values)}
+
+
+def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row:
     """Coverage, goal and cost of one cell's episodes."""
-    if table.empty:
-        table = pd.DataFrame(columns=EMPTY_COLUMNS)
-    scored = table[table["goal"].notna()]
-    failed = int(((table["status"] == "failed") & (table["missing"] != NOT_PLAYED)).sum())
-    goal = clustered_mean(scored["goal"].astype(float).to_numpy(), _codes(scored["group"]), *metric)
-    dimensions = [str(name) for name in table if str(name).startswith(SCORE)]
+    if not len(table):
+        table = EMPTY
+    known = np.flatnonzero(~np.isnan(table.floats("goal")))
+    finished, missing = table.equal("status", "finished"), table.array("missing")
+    failed = int((table.equal("status", "failed") & (missing != NOT_PLAYED)).sum())
+    groups = in_first_order(table.texts("group").codes[known])
+    goal = clustered_mean(table.floats("goal")[known], groups, *metric)
+    dimensions = [name for name in table.columns if name.startswith(SCORE)]
     return {
         "planned": planned,
-        "finished": int((table["status"] == "finished").sum()),
+        "finished": int(finished.sum()),
         "failed": failed,
-        "unscored": int((table["missing"] == "unscored").sum()),
+        "unscored": int((missing == "unscored").sum()),
         "goal": goal.mean,
         "low": goal.low,
         "high": goal.high,
-        "tasks": int(scored["task_id"].nunique()),
+        "tasks": len(np.unique(table.texts("task_id").codes[known])),
         "groups": goal.clusters,
-        "overall": _mean(scored["overall"]),
-        "success": _mean(scored["success"]),
+        "overall": _mean(table.floats("overall")[known]),
+        "success": _mean(table.floats("success")[known]),
         **_sums(table),
-        "latency_s": _mean(table.loc[table["status"] == "finished", "latency_s"]),
-        **{name: _mean(scored[name]) for name in dimensions},
+        "latency_s": _mean(table.floats("latency_s")[finished]),
+        **{name: _mean(table.floats(name)[known]) for name in dimensions},
         **ledger_counts(table),
     }
 
 
-def ledger_counts(table: pd.DataFrame) -> Row:
+def ledger_counts(table: Frame) -> Row:
     """The ledger of the interface over these episodes, by the names in `harness.ledger.COLUMNS`; None where one of them does
     not know."""
-    if table.empty:
-        table = pd.DataFrame(columns=EMPTY_COLUMNS)
-    names = [name for name in COLUMNS if name not in (TURNS, NO_EFFECT)]
-    sums = table[names].to_numpy(dtype=float).sum(axis=0).tolist()  # NaN where one value is not known
-    counts = {name: None if total != total else total for name, total in zip(names, sums, strict=True)}
-    told = table[NO_EFFECT].dropna().astype(float)
-    effects = float(told.sum()) if len(told) or table.empty else None
-    found = {**counts, TURNS: float(table["n_turns"].sum()), NO_EFFECT: effects}
+    if not len(table):
+        table = EMPTY
+    counts = {name: _total(table, name) for name in COLUMNS if name not in (TURNS, NO_EFFECT)}
+    told = table.floats(NO_EFFECT)
+    told = told[~np.isnan(told)]
+    effects = float(told.sum()) if len(told) or not len(table) else None
+    found = {**counts, TURNS: float(table.floats("n_turns").sum()), NO_EFFECT: effects}
     return {name: None if value is None else int(value) for name, value in found.items()}
 
 
 WHO = ("", "judge_", "process_")
 COST_SUMS = ("calls", "tokens", "reasoning_tokens", "usd", "usd_known", "usd_unknown_calls")
-EMPTY_COLUMNS = [
-    *("goal", "overall", "success", "status", "missing", "group", "task_id", "latency_s", "n_turns"),
+_EMPTY_NUMBERS = (
+    *("goal", "overall", "success", "latency_s", "n_turns"),
     *(f"{who}{key}" for who in WHO for key in COSTS),
     *(name for name in COLUMNS if name != TURNS),
-]
+)
+EMPTY = Frame(
+    {
+        **{name: Texts(np.zeros(0, np.int32), ()) for name in ("status", "group", "task_id")},
+        "missing": np.zeros(0, dtype=object),
+        **{name: np.zeros(0) for name in _EMPTY_NUMBERS},
+    }
+)
+"""The episodes of a cell that has none."""
 
 
-def _codes(labels: pd.Series) -> np.ndarray:
-    """The labels as numbers, which sort faster than texts."""
-    return np.asarray(pd.factorize(labels)[0])
+def _mean(column: NDArray[np.float64]) -> float | None:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if len(known) else None
 
 
-def _mean(column: pd.Series) -> float | None:
-    known = column.dropna()
-    return float(known.astype(float).mean()) if len(known) else None
-
-
-def _sums(table: pd.DataFrame) -> dict[str, float | None]:
+def _sums(table: Frame) -> dict[str, float | None]:
     """Calls, tokens and money of playing, of judging, of process rewards, and of all three; None when not known. Of the
     money also what is known of it, and how many calls that leaves out; `reasoning_tokens`: those that endpoints counted."""
     parts: dict[str, list[float | None]] = {name: [] for name in COST_SUMS}
@@ -257,10 +302,10 @@ def _sums(table: pd.DataFrame) -> dict[str, float | None]:
     return {key: _sum(values) for key, values in parts.items()} | found
 
 
-def _total(table: pd.DataFrame, column: str) -> float | None:
+def _total(table: Frame, column: str) -> float | None:
     """The column's sum; None when one value is not known."""
-    values = table[column].to_numpy(dtype=float)
-    return None if np.isnan(values).any() else float(values.sum())
+    total = float(table.floats(column).sum())
+    return None if total != total else total
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
@@ -275,7 +320,7 @@ def dimension_names(kind: str) -> list[str]:
 
 def render_plain(value: Any) -> str:
     """A number or text for a cell of a text table; missing = "–"."""
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if value is None or value != value:
         return "–"
     if isinstance(value, float):
         return f"{value:.2f}"

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
 from harness.commands.containing import without_damaged
@@ -21,8 +19,8 @@ from harness.money import price_text
 from harness.spreadsheets import harmless_table
 from harness.store import read_manifest
 from harness.targets import Target
-from leaderboard.ranks import MIN_COVERAGE, Loaded, load_runs, ranked
-from leaderboard.tables import PROCESS, check_judge, find_runs, render_plain
+from leaderboard.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
+from leaderboard.tables import PROCESS, Row, check_judge, find_runs, render_plain
 
 Texts = dict[str, str]
 
@@ -106,14 +104,14 @@ def print_leaderboard(
 ) -> list[Loaded]:
     """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`. Returns what was read."""
     loaded = load_runs(runs, judge)
-    table = ranked(loaded, min_coverage)
+    table = ranked_rows(loaded, min_coverage)
     if form == "csv":
-        (table if raw else harmless_table(table)).to_csv(sys.stdout, index=False)
+        (as_table(table) if raw else harmless_table(as_table(table))).to_csv(sys.stdout, index=False)
     elif form == "json":
-        print(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
+        print(json.dumps(json.loads(as_table(table).to_json(orient="records")), indent=2, ensure_ascii=False))
     else:
-        rows = [_texts(row) for row in table.to_dict("records")]
-        process = [str(name) for name in table.columns if str(name).startswith(PROCESS)]
+        rows = [_texts(row) for row in table]
+        process = [name for name in dict.fromkeys(name for row in table for name in row) if name.startswith(PROCESS)]
         shares = _add_shares(rows, table)
         names = (["run"] if len(runs) > 1 else []) + [*COLUMNS, *process, *shares]
         if all(row["reasoning_tokens"] == "–" for row in rows):
@@ -129,10 +127,10 @@ def print_leaderboard(
     return loaded
 
 
-def _add_shares(rows: Sequence[Texts], table: pd.DataFrame) -> Texts:
+def _add_shares(rows: Sequence[Texts], table: Sequence[Row]) -> Texts:
     """Put into the rows the shares of replies and turns of which one is large enough to be shown; their names and headings.
     `NOTABLE` of a row lists those that are large enough in its place."""
-    ledgers = [ledger_of(row) for row in table.to_dict("records")]
+    ledgers = [ledger_of(row) for row in table]
     shown = notable(ledgers)
     here: dict[tuple[str, ...], list[Ledger]] = {}
     for row, ledger in zip(rows, ledgers, strict=True):
@@ -147,21 +145,21 @@ def _share_name(role: str, kind: str) -> str:
     return f"{INTERFACE}{role} {kind}"
 
 
-def _texts(row: dict[Any, Any]) -> Texts:
-    texts = {str(key): render_plain(value) for key, value in row.items()}
+def _texts(row: Row) -> Texts:
+    texts = {key: render_plain(value) for key, value in row.items()}
     texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
     texts["usd"] = price_text(row["usd_known"], "spent", int(row["usd_unknown_calls"]))
     reasoning = row["reasoning_tokens"]
-    texts["reasoning_tokens"] = f"{reasoning:.0f}" if reasoning and not pd.isna(reasoning) else "–"
+    texts["reasoning_tokens"] = f"{reasoning:.0f}" if reasoning else "–"
     texts["rank"] = _rank_text(row)
     for key in ("calls", "tokens"):
         texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))
     return texts
 
 
-def _rank_text(row: dict[Any, Any]) -> str:
+def _rank_text(row: Row) -> str:
     """`2 (1 to 3)`: by the mean, and the places it could have."""
-    if pd.isna(row["rank"]):
+    if row["rank"] is None:
         return "–"
     return f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import BadInput
+from harness.frame import ranks_of
 
 Floats = NDArray[np.float64]
 
@@ -35,14 +36,18 @@ class Outcomes:
             raise BadInput("tasks, seeds and values must be three lists of one length")
         if np.isinf(kept.values).any():
             raise BadInput("a value is infinite; give None for an episode without a score")
-        import pandas as pd  # not at the top: a forecast needs none, and its import takes long
-
-        double = pd.MultiIndex.from_arrays([kept.tasks, kept.seeds]).duplicated()
-        if double.any():
-            first = int(np.flatnonzero(double)[0])
+        seen: set[tuple[Any, Any]] = set()
+        keys = list(zip(kept.tasks.tolist(), kept.seeds.tolist(), strict=True))
+        double = []
+        for place, key in enumerate(keys):
+            if key in seen:
+                double.append(place)
+            seen.add(key)
+        if double:
+            task, run = kept.tasks[double[0]], kept.seeds[double[0]]
             raise BadInput(
-                f"task {kept.tasks[first]!s} with seed {kept.seeds[first]!s} comes more than once in one arm "
-                f"({int(double.sum())} such rows); count every episode once: was a run given twice?"
+                f"task {task!s} with seed {run!s} comes more than once in one arm "
+                f"({len(double)} such rows); count every episode once: was a run given twice?"
             )
         return kept
 
@@ -69,13 +74,24 @@ class Pairs:
 
 def pair(a: Outcomes, b: Outcomes) -> Pairs:
     """Lay two arms side by side. A key that only one of them has is kept, with NaN for the other."""
-    import pandas as pd
-
     if np.array_equal(a.seeds, b.seeds) and np.array_equal(a.tasks, b.tasks):
-        order = pd.MultiIndex.from_arrays([a.tasks, a.seeds]).argsort()
+        order = _order(a.tasks, a.seeds)
         return Pairs(a.tasks[order], a.seeds[order], a.values[order], b.values[order])
-    frames = [
-        pd.DataFrame({"task": arm.tasks, "seed": arm.seeds, name: arm.values}) for arm, name in ((a, "a"), (b, "b"))
+    rows: dict[tuple[Any, Any], int] = {}
+    places = [
+        np.array(
+            [rows.setdefault(key, len(rows)) for key in zip(arm.tasks.tolist(), arm.seeds.tolist(), strict=True)], int
+        )
+        for arm in (a, b)
     ]
-    both = frames[0].merge(frames[1], on=["task", "seed"], how="outer").sort_values(["task", "seed"])
-    return Pairs(both["task"].to_numpy(), both["seed"].to_numpy(), both["a"].to_numpy(float), both["b"].to_numpy(float))
+    tasks, seeds = (np.array(values, dtype=object) for values in (zip(*rows, strict=True) if rows else ([], [])))
+    sides = [np.full(len(rows), np.nan) for _ in places]
+    for side, place, arm in zip(sides, places, (a, b), strict=True):
+        side[place] = arm.values
+    order = _order(tasks, seeds)
+    return Pairs(tasks[order], seeds[order], sides[0][order], sides[1][order])
+
+
+def _order(tasks: NDArray[Any], seeds: NDArray[Any]) -> NDArray[np.intp]:
+    """The rows by task, then by seed."""
+    return np.lexsort((ranks_of(seeds), ranks_of(tasks)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import comb
 
 from harness.statistics.means import Estimate, clustered_mean
 
@@ -18,14 +18,19 @@ def pass_hat_k(successes: Labels, tasks: Labels, k: int, confidence: float = 0.9
     """pass^k: that k fresh tries all succeed; per task C(c, k) / C(n, k) for c successes in n repeats, unbiased
     (Yao et al. 2024, tau-bench, arXiv:2406.12045), then the mean over tasks."""
     won, tried, names = _counts(successes, tasks, k)
-    return clustered_mean(comb(won, k) / comb(tried, k), names, 0.0, 1.0, confidence)
+    return clustered_mean(_ways(won, k) / _ways(tried, k), names, 0.0, 1.0, confidence)
 
 
 def pass_at_k(successes: Labels, tasks: Labels, k: int, confidence: float = 0.95) -> Estimate:
     """pass@k: that at least one of k fresh tries succeeds; per task 1 - C(n - c, k) / C(n, k), unbiased (Chen et al.
     2021, arXiv:2107.03374), then the mean over tasks."""
     won, tried, names = _counts(successes, tasks, k)
-    return clustered_mean(1 - comb(tried - won, k) / comb(tried, k), names, 0.0, 1.0, confidence)
+    return clustered_mean(1 - _ways(tried - won, k) / _ways(tried, k), names, 0.0, 1.0, confidence)
+
+
+def _ways(of: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """C(n, k) for every n."""
+    return np.array([math.comb(int(n), k) for n in of], dtype=float)
 
 
 def _counts(successes: Labels, tasks: Labels, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:

@@ -174,15 +174,17 @@ class Rollouts:
         """A seat's outcome, in the environment's own metric: what the world says, or the run's judge."""
         from leaderboard.frames import judged_frame
 
-        judged = judged_frame(run, read_manifest(run)["judge"]).to_dict(orient="index")
+        judged = judged_frame(run, read_manifest(run)["judge"])
+        scored = judged.equal("status", "scored")
+        places = {episode: place for place, episode in enumerate(judged.objects("episode_id")) if scored[place]}
 
         def outcome(row: Row, seat: int) -> float | None:
             if row["status"] != "finished":
                 return None
             if not row["needs_judge"]:
                 return row["score"]
-            scores = judged.get(row["episode_id"], {})
-            value = float(scores.get(f"{seat} goal", math.nan)) if scores.get("status") == "scored" else math.nan
+            place, name = places.get(row["episode_id"]), f"{seat} goal"
+            value = math.nan if place is None or name not in judged else float(judged.array(name)[place])
             return None if math.isnan(value) else value
 
         return outcome

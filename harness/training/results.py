@@ -18,9 +18,9 @@ NUMBERS = ("goal", "low", "high", "success")
 
 def arm_results(training: TrainingFolder, run: Path) -> list[dict[str, Any]]:
     """One row per arm of a run: coverage, the goal's mean with its interval, success; `run` relative to the training."""
-    from leaderboard.tables import cell_table
+    from leaderboard.tables import cell_rows
 
-    rows = cell_table([run]).to_dict(orient="records")
+    rows = cell_rows([run])
     return [
         {key: _plain(row[key]) for key in (*KEYS, *NUMBERS)} | {"run": training.relative(run)}
         for row in sorted(rows, key=lambda row: (row["environment"], row["strategist"], row["pairing"]))

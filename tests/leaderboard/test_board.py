@@ -300,7 +300,7 @@ def test_arms_that_can_not_be_compared_are_refused_unless_it_is_allowed(board: B
 
 def test_an_episode_that_counts_twice_in_both_arms_is_refused(board: Board) -> None:
     first, second = (
-        replace(arm, rows=pd.concat([arm.rows, arm.rows[:1]], ignore_index=True))
+        replace(arm, outcomes={name: np.r_[each, each[:1]] for name, each in arm.outcomes.items()})
         for arm in (board.arms[number] for number in numbers_of(board, "vanilla", "epo"))
     )
     with pytest.raises(BadInput, match="more than once"):

@@ -14,16 +14,17 @@ from harness.statistics import distributions as light
 from harness.statistics.roots import crossing
 
 
-def test_quantiles_and_tails_are_those_of_scipy_stats_to_the_last_bit() -> None:
+def test_quantiles_and_tails_are_those_of_scipy_stats() -> None:
     random = np.random.default_rng(0)
+    near = {"rel": 1e-12, "abs": 1e-12}
     for _ in range(300):
-        df, shift, chance = random.uniform(0.5, 300), random.uniform(0, 5), random.uniform(0.5, 0.9999)
-        small, value = random.uniform(1e-9, 0.4), random.uniform(0, 8)
-        assert light.student_below(chance, df) == stats.t.ppf(chance, df)
-        assert light.student_above(small, df) == stats.t.isf(small, df)
-        assert light.normal_below(chance) == stats.norm.ppf(chance)
-        assert light.normal_tail(value) == stats.norm.sf(value)
-        assert light.shifted_student_tail(value, df, shift) == pytest.approx(stats.nct.sf(value, df, shift), abs=1e-12)
+        df, shift, chance = np.exp(random.uniform(-0.7, 14)), random.uniform(0, 5), random.uniform(0.01, 0.9999)
+        small, value = random.uniform(1e-9, 0.4), random.uniform(-2, 8)
+        assert light.student_below(chance, df) == pytest.approx(stats.t.ppf(chance, df), **near)
+        assert light.student_above(small, df) == pytest.approx(stats.t.isf(small, df), rel=1e-12)
+        assert light.normal_below(chance) == pytest.approx(stats.norm.ppf(chance), **near)
+        assert light.normal_tail(value) == pytest.approx(stats.norm.sf(value), rel=1e-12)
+        assert light.shifted_student_tail(value, 20, shift) == pytest.approx(stats.nct.sf(value, 20, shift), abs=1e-12)
 
 
 def test_the_binomial_test_is_scipys() -> None:
@@ -55,10 +56,6 @@ def test_a_function_that_does_not_cross_is_refused() -> None:
         crossing(lambda x: x * x + 1, -1.0, 1.0, xtol=1e-6)
 
 
-def test_the_statistics_load_neither_scipy_stats_nor_scipy_optimize() -> None:
-    code = (
-        "import sys, harness.statistics, harness.forecast; print(*(m for m in sys.modules if m.startswith('scipy.')))"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "scipy.special" in loaded
-    assert not {"scipy.stats", "scipy.optimize"} & set(loaded)
+def test_the_statistics_load_no_scipy() -> None:
+    code = "import sys, harness.statistics, harness.forecast; print(*(m for m in sys.modules if m.startswith('scipy')))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

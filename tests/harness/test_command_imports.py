@@ -1,0 +1,65 @@
+"""The commands that read, in a fresh process each, leave alone what takes long to import and what they do not need: pandas is
+for the viewer, exports and notebooks, client libraries are for calls."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.store import read_manifest, write_manifest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "pandas",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "streamlit",
+    "altair",
+    "openai",
+    "anthropic",
+    "aiohttp",
+    "sklearn",
+}
+COMMANDS = {
+    "list": ["list"],
+    "show": ["show", "{demo}"],
+    "leaderboard": ["leaderboard", "{demo}"],
+    "compare": ["compare", "{demo}"],
+    "check": ["check", "--baseline", "{other}", "--candidate", "{demo}"],
+    "dry run": ["run", str(ROOT / "experiments" / "demo.yaml"), "--dry-run", "--results", "{results}"],
+}
+POWER = ("compare", "check")
+"""They say what could have been seen, for which scipy's noncentral t distribution is needed."""
+SCRIPT = """
+import sys
+from harness.cli import main
+code = main(sys.argv[1:])
+print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The demonstration run, and a copy that counts as another run: a run is not compared with itself."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name in ("demo", "other"):
+        shutil.copytree(ROOT / "results" / "demo", folder / name)
+    write_manifest(folder / "other", read_manifest(folder / "other") | {"run": "other"})
+    return {"demo": str(folder / "demo"), "other": str(folder / "other"), "results": str(folder / "results")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_reads_imports_nothing_heavy(name: str, places: dict[str, str]) -> None:
+    words = [word.format(**places) for word in COMMANDS[name]]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode in (0, 3), done.stderr  # 3: too few episodes to tell
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"numpy", "harness"} <= loaded or name == "list"
+    heavy = HEAVY if name in POWER else HEAVY | {"scipy"}
+    assert not heavy & loaded
