@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from environments.alfworld import TextGame, World, builtin, load_game
 from environments.alfworld.engine.gamefile import read_json
 from environments.alfworld.engine.rules import is_won
 from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, GeneratedGame, generate, make_game
-from environments.alfworld.generator.files import game_parts, numbered_game, task_folder, write_game
+from environments.alfworld.generator.files import game_parts, numbered_game, task_folder, trajectory_parts, write_game
 from environments.alfworld.generator.games import choose_spec
 from environments.alfworld.generator.house import Grade, house
 from environments.alfworld.generator.scenes import describe_number, make_scene
@@ -207,3 +208,17 @@ def test_every_builtin_task_can_be_made() -> None:
     assert len(tasks) == 720
     for task in tasks:
         assert make_game(GameSpec(**task.data)).plan
+
+
+def test_the_built_in_games_are_those_of_their_version() -> None:
+    """Runs are continued and compared while `GAMES_VERSION` is the same. When this fails because games are meant to change, give
+    the version a new text, and this test the new digest."""
+    digest = hashlib.sha256()
+    for split in builtin.NAMES:
+        tasks = builtin.tasks(split)
+        for task in tasks[:: max(1, len(tasks) // 12)]:
+            game = make_game(GameSpec(**task.data))
+            parts = [task.id, task.group, dict(task.data), game_parts(game), trajectory_parts(game), list(game.plan)]
+            digest.update(json.dumps(parts, sort_keys=True).encode())
+    versions = {"2c799a5dbbb5a8f2b0cc8a92edfc0452bc4a7cd4bfb43db6c3a498f9038cfce9": "9726eb3eb4dd0b2dff80ebdd21a97f23"}
+    assert digest.hexdigest()[:32] == versions[builtin.GAMES_VERSION]
