@@ -13,6 +13,7 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 _MAX_CHARACTERS = 20_000
 """Per text: what is longer is searched at both ends."""
@@ -101,10 +102,16 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"<!--.{0,400}-->",
     ),
 }
-_COMPILED = {
-    name: re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE | re.DOTALL)
-    for name, patterns in PATTERNS.items()
-}
+
+
+@cache
+def _compiled() -> dict[str, re.Pattern[str]]:
+    """The patterns by kind; compiled where a text is looked at, which most commands never do."""
+    return {
+        name: re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE | re.DOTALL)
+        for name, patterns in PATTERNS.items()
+    }
+
 
 _LOOKALIKES = str.maketrans(
     "авеікмнорстухјѕԁԛԝһӏ" + "αβεικνορτυχ" + "АВЕКМНОРСТУХЈЅІ" + "ΑΒΕΙΚΜΝΟΡΤΥΧ",
@@ -124,7 +131,7 @@ def kinds_in(text: str) -> list[str]:
     if len(text) > _MAX_CHARACTERS:
         text = text[: _MAX_CHARACTERS // 2] + "\n" + text[-_MAX_CHARACTERS // 2 :]
     readings = list(_readings(text))
-    return [name for name, pattern in _COMPILED.items() if any(pattern.search(reading) for reading in readings)]
+    return [name for name, pattern in _compiled().items() if any(pattern.search(reading) for reading in readings)]
 
 
 def _readings(text: str) -> Iterator[str]:

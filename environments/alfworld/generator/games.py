@@ -140,18 +140,18 @@ def make_game(spec: GameSpec) -> GeneratedGame:
 def possible_targets(number: int, seed: int, task_type: TaskType) -> tuple[tuple[str, str], ...]:
     """The (object class, target class) pairs that can be asked in a scene, sorted; empty when there are none."""
     scene = make_scene(number, seed)
-    tool = TOOLS.get(task_type)
-    if tool and tool not in scene.kinds:
+    tool, kinds = TOOLS.get(task_type), scene.kinds
+    if tool and tool not in kinds:
         return ()
     pairs = []
     for name, kind in house().objects.items():
-        places = scene.kinds.intersection(kind.receptacles)
+        places = kinds.intersection(kind.receptacles)
         if not places or not kind.lives_in(scene.room):
             continue
         if task_type in _QUALITY and _QUALITY[task_type][0] not in kind.properties:
             continue
         if task_type == "look_at_obj_in_light":
-            targets = [n for n, lamp in house().lamps.items() if scene.kinds.intersection(lamp.receptacles)]
+            targets = [n for n, lamp in house().lamps.items() if kinds.intersection(lamp.receptacles)]
         else:
             targets = [place for place in places if len(places) > 1]
         pairs += [(name, target) for target in targets]
@@ -161,9 +161,15 @@ def possible_targets(number: int, seed: int, task_type: TaskType) -> tuple[tuple
         sorted(
             pair
             for pair in pairs
-            if side_of(stable_hash(task_type, *pair)) == side and (not tool or _least(scene, tool, *pair) <= longest)
+            if _pair_side(task_type, pair) == side and (not tool or _least(scene, tool, *pair) <= longest)
         )
     )
+
+
+@lru_cache(maxsize=8192)
+def _pair_side(task_type: TaskType, pair: tuple[str, str]) -> Side:
+    """The side that a pair of classes belongs to in a type of task."""
+    return side_of(stable_hash(task_type, *pair))
 
 
 def _least(scene: Scene, tool: str, object_class: str, target_class: str) -> int:
