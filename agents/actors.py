@@ -20,8 +20,8 @@ from environments.base import (
     Unreadable,
 )
 from environments.prompts import Prompt
-from harness.errors import EpisodeError
-from harness.reading import LENIENT, spoken
+from harness.base.errors import EpisodeError
+from harness.reading.answers import LENIENT, spoken
 
 
 class ModelActor:

@@ -28,10 +28,10 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.runner import Stop
+from harness.experiment.experiment import Experiment
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
+from harness.runs.runner import Stop
 from tests.e2e.speaking_server import serving
 
 TURNS = 10
@@ -92,7 +92,7 @@ def recorded_bodies(url: str, episodes: int, at_once: int) -> list[list[Body]]:
             client, real = inner._client, inner._client.send
 
             async def watched(request: ChatRequest, how: Any, client: Any = client, real: Any = real) -> Any:
-                from agents.models.openai_provider import payload
+                from agents.models.providers.openai_provider import payload
 
                 sent = payload(client.config, request, how, client.base_url)
                 bodies.setdefault(request.identity.episode, []).append(sent)

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.runner import Stop
+from harness.runs.runner import Stop
 
 TASKS = 10
 PLAYED_TOKENS = 100_000

@@ -25,12 +25,12 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.experiment import Experiment
-from harness.index import index_path, read_index
-from harness.progress import Progress
-from harness.records import EpisodeRecord
-from harness.run import Run, execute
-from harness.store import EPISODES, Appender, encode, read_manifest, read_record, write_manifest
+from harness.experiment.experiment import Experiment
+from harness.results.index import index_path, read_index
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, Appender, encode, read_manifest, read_record, write_manifest
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.servers.openai_server import OpenAIServer, default_handler
 
 SCRIPTED = {"provider": "scripted", "function": "tests.harness.builders:speak"}

@@ -18,12 +18,12 @@ from typing import Any
 
 from agents.models import make_model
 from agents.models.base import ChatRequest, Message
-from agents.models.gguf import SHIPPED, gguf_path
-from agents.models.llamacpp import _SERVERS
-from agents.models.requantise import requantise
+from agents.models.local.gguf import SHIPPED, gguf_path
+from agents.models.local.requantise import requantise
+from agents.models.providers.llamacpp import _SERVERS
 from benchmarks.llamacpp_settings import processor_seconds
-from harness.experiment import load_experiment
-from harness.plan import Plan
+from harness.experiment.experiment import load_experiment
+from harness.runs.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("docs/judging.md", "environments/alfworld/README.md")

@@ -29,14 +29,14 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.experiment import Experiment
-from harness.index import index_paths
+from harness.experiment.experiment import Experiment
 from harness.judging import judgement_id
-from harness.judging.process import process_id
-from harness.leaks import task_hash
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, write_manifest
+from harness.judging.rewards.process import process_id
+from harness.results.index import index_paths
+from harness.results.leaks import task_hash
+from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_manifest, write_manifest
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import act, evaluation
 
 STRATEGISTS = ("vanilla", "react", "epo", "epo-rl", "shuffled")
@@ -211,7 +211,7 @@ def in_a_process(folder: Path) -> dict[str, dict[str, float]]:
 ROWS = """
 import json, resource, sys, time
 from pathlib import Path
-from harness.index import latest_episodes
+from harness.results.index import latest_episodes
 began = time.process_time()
 latest_episodes(Path(sys.argv[1]))
 print(json.dumps([time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))

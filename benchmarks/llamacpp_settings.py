@@ -18,7 +18,7 @@ from typing import Any
 from agents.models import make_model
 from agents.models.base import ChatRequest, Message, Model
 from agents.models.endpoint import EndpointModel
-from agents.models.llamacpp import _SERVERS
+from agents.models.providers.llamacpp import _SERVERS
 
 WORDS = "the old friends argue about money and trust while a train waits in the rain near their house".split()
 SCHEMA = {

@@ -59,8 +59,8 @@ def play_ours(url: str, episodes: int, at_once: int, turns: int) -> Reading:
     from rich.console import Console
 
     from benchmarks.calls import experiment
-    from harness.progress import Progress
-    from harness.run import Run, execute
+    from harness.runs.progress import Progress
+    from harness.runs.run import Run, execute
 
     whole = experiment(url, episodes, at_once)
     whole.environments[0].options["max_turns"] = turns

@@ -28,8 +28,8 @@ from environments.base import (
     View,
 )
 from environments.prompts import Prompt
-from harness.errors import BadInput
-from harness.seeds import stable_hash
+from harness.base.errors import BadInput
+from harness.base.seeds import stable_hash
 
 QUESTIONS: tuple[tuple[str, str], ...] = (
     ("What is the capital of France?", "paris"),

@@ -34,12 +34,12 @@ from agents.models import make_model
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
 from agents.models.endpoint import EndpointModel
-from agents.models.openai_provider import OpenAIClient, payload
-from agents.models.refusals import RequestMode
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES
+from agents.models.errors.refusals import RequestMode
+from agents.models.providers.openai_provider import OpenAIClient, payload
+from harness.experiment.experiment import Experiment
+from harness.results.store import EPISODES
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "vllm": {"provider": "vllm", "model": "smollm2-135m-instruct", "args": {"max-model-len": 4096}},

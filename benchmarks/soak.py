@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from harness.records import VOLATILE
+from harness.results.records import VOLATILE
 from tests.e2e.runs import dialogues, endpoint_config
 from tests.e2e.speaking_server import Served, serving
 

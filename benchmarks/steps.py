@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.webshop import ORIGINAL_MS
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES, decode, scan
+from harness.experiment.experiment import Experiment
+from harness.results.store import EPISODES, decode, scan
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 
 ORIGINALS = {
     "webshop": ("the cheapest step of the original", min(ms for name, ms in ORIGINAL_MS.items() if name != "reset")),

@@ -23,15 +23,15 @@ from rich.console import Console
 from transformers import AutoModelForCausalLM
 
 from agents.models.base import ChatRequest
-from agents.models.weights import weights_of
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.seeds import stable_hash
-from harness.training.dataset import Row, read_dataset
-from harness.training.fit import TrainOptions, fit
-from harness.training.prepare import PrepareOptions, prepare
-from harness.training.steps import Steps
+from agents.models.local.weights import weights_of
+from harness.base.seeds import stable_hash
+from harness.experiment.experiment import Experiment
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
+from harness.training.data.dataset import Row, read_dataset
+from harness.training.data.prepare import PrepareOptions, prepare
+from harness.training.fit.fit import TrainOptions, fit
+from harness.training.fit.steps import Steps
 
 MODEL = "smollm2-135m-instruct"
 WORDS = (

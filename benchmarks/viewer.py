@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from benchmarks.leaderboard import write_many
-from harness.index import index_paths
+from harness.results.index import index_paths
 from tests.browser.browsing import LAPTOP, open_browser
 from tests.browser.viewing import show, viewer
 

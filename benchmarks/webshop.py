@@ -22,15 +22,15 @@ from pathlib import Path
 from random import Random
 
 from environments.base import Action
-from environments.webshop.analysis import analyse
-from environments.webshop.baselines import BASELINES
-from environments.webshop.generate import write_builtin
-from environments.webshop.goals import Kind, goal_table
-from environments.webshop.importer import Import, find_files
-from environments.webshop.nouns import from_table, read_tagged_titles
-from environments.webshop.play import PlaySettings, WebShopPlay
-from environments.webshop.simulator import Shop, open_session
-from environments.webshop.store import Catalogue, iterate, open_store
+from environments.webshop.catalogue.generate import write_builtin
+from environments.webshop.catalogue.importer import Import, find_files
+from environments.webshop.catalogue.nouns import from_table, read_tagged_titles
+from environments.webshop.catalogue.store import Catalogue, iterate, open_store
+from environments.webshop.goals.goals import Kind, goal_table
+from environments.webshop.search.analysis import analyse
+from environments.webshop.shop.baselines import BASELINES
+from environments.webshop.shop.play import PlaySettings, WebShopPlay
+from environments.webshop.shop.simulator import Shop, open_session
 
 ORIGINAL_MS = {"reset": 3.4, "search": 23.6, "next": 29.3, "item": 20.1, "option": 17.3, "sub page": 8.4, "buy": 26.6}
 """CPU milliseconds of the original (median), per kind of step."""
@@ -178,8 +178,8 @@ def bench_start(place: Path, kind: Kind) -> None:
     """A new process: interpreter and imports, then the store, its goals and a first search."""
     code = (
         "import time; t=time.perf_counter()\n"
-        "from environments.webshop.store import open_store\n"
-        "from environments.webshop.goals import goal_table\n"
+        "from environments.webshop.catalogue.store import open_store\n"
+        "from environments.webshop.goals.goals import goal_table\n"
         "from pathlib import Path; import sys; a=time.perf_counter()\n"
         "c=open_store(Path(sys.argv[1])); g=goal_table(c, sys.argv[2], 0); g.goal(0)\n"
         "c.index.search(g.goal(0).instruction)\n"

@@ -20,10 +20,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.calls import experiment
-from harness.executors import Workforce
-from harness.metering import Meter
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.runs.executors import Workforce
+from harness.runs.metering import Meter
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.e2e.speaking_server import serving
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from environments.base import Environment
-from harness.registry import Registry
+from harness.base.registry import Registry
 
 REGISTRY = Registry(
     "environment",

@@ -119,7 +119,7 @@ class ActionFormat:
     """The kind of the action that "pass" makes of the raw text."""
     parsing: str = "lenient"
     """By which reader answers and strategies are read: "lenient", "exact" (as the original does), or the name of an
-    earlier reader, in a run that was begun with it (`harness.reading`)."""
+    earlier reader, in a run that was begun with it (`harness.reading.answers`)."""
 
 
 @dataclass(frozen=True, slots=True)

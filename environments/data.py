@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.registry import Registry
+from harness.base.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import gc
 import sys
 from pathlib import Path
 
+from harness.base.errors import BadInput, Damaged, HarnessError
+from harness.base.invocation import as_called
+from harness.base.spreadsheets import RAW_HELP
 from harness.commands import export, models, repair, spread, train, viewer
-from harness.errors import BadInput, Damaged, HarnessError
-from harness.invocation import as_called
-from harness.spreadsheets import RAW_HELP
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_OWED, EXIT_INTERRUPTED = 0, 2, 4, 130
 GARBAGE = 20_000
@@ -301,7 +301,7 @@ def _do_list(arguments: argparse.Namespace) -> int:
 def _do_schema(arguments: argparse.Namespace) -> int:
     import json
 
-    from harness.experiment import Experiment
+    from harness.experiment.experiment import Experiment
 
     print(json.dumps(Experiment.model_json_schema(), indent=2))
     return EXIT_OK

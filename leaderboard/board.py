@@ -15,16 +15,16 @@ from typing import Any
 
 import pandas as pd
 
-from harness.arms import Arm, arm_differences
-from harness.comparison import difference_of
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.compare.arms import Arm, arm_differences
+from harness.compare.comparison import difference_of
+from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from harness.judging import judge_kind, kind_in
-from harness.judging.panel import read_panel
+from harness.results.frames import SCORE
+from harness.results.judge_panel import read_panel
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
+from harness.results.tables import find_runs, known_judges
 from harness.statistics import holm
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
-from leaderboard.frames import SCORE
-from leaderboard.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
-from leaderboard.tables import find_runs, known_judges
 
 FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
 UPLIFT = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm")
@@ -68,11 +68,11 @@ class Board:
     arms: tuple[Arm, ...]
     """One per cell and run, in the order of the runs and their manifests."""
     table: pd.DataFrame
-    """`leaderboard.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`."""
+    """`harness.compare.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`."""
     dimensions: tuple[str, ...]
     """The table's columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
     episodes: pd.DataFrame
-    """`leaderboard.tables.episodes` of all runs, with `partner` and `tokens`."""
+    """`harness.results.tables.episodes` of all runs, with `partner` and `tokens`."""
 
 
 def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> Board:
@@ -151,7 +151,7 @@ def leaderboard(board: Board, filters: Filters | None = None, scripted: bool = T
     none), overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks,
     groups, calls, tokens, reasoning_tokens, usd (missing where not all is known), usd_known and usd_unknown_calls (playing,
     judging and process rewards together), play_*, judge_*, process_* of each, latency_s (mean model seconds per finished
-    episode), the ledger of the interface (`harness.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
+    episode), the ledger of the interface (`harness.results.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
     cell, arm.
     """
     table = (filters or Filters()).keep(board.table)

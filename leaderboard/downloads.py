@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 
-from harness.spreadsheets import harmless_table
+from harness.base.spreadsheets import harmless_table
 
 MIME = {"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"}
 """File ending -> type."""

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.arms import KEY, Arm, arm_differences
-from harness.comparability import check_categories, refuse_differences
-from harness.comparison import Comparison, check_metric, compare_arms
-from harness.conclusions import interface_sentences, sentence
-from harness.records import EpisodeRecord, TurnRecord
+from harness.compare.arms import KEY, Arm, arm_differences
+from harness.compare.comparability import check_categories, refuse_differences
+from harness.compare.comparison import Comparison, check_metric, compare_arms
+from harness.compare.conclusions import interface_sentences, sentence
+from harness.results.records import EpisodeRecord, TurnRecord
+from harness.results.tables import NOT_PLAYED
 from leaderboard.board import Board
 from leaderboard.matrix import numbers
-from leaderboard.tables import NOT_PLAYED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from harness.errors import BadInput
-from harness.ledger import turn_row, without_effect
-from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.scalars import COST_FIELDS, call_costs
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
+from harness.base.errors import BadInput
+from harness.results.frames import offsets_of
+from harness.results.ledger import turn_row, without_effect
+from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.results.scalars import COST_FIELDS, call_costs
+from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from leaderboard.board import Board, Filters
-from leaderboard.frames import offsets_of
 
 LIST = (
     "run", "episode_id", "environment", "split", "pairing", "actor", "strategist", "task_id", "group", "order", "repeat",
@@ -187,7 +187,7 @@ class Conversation:
 
     head: dict[str, Any] = field(default_factory=dict)
     """Scalars: cell, task_id, task_label, group, seed, order, repeat, attempt, status, error, end_reason, score, success,
-    started_at, duration_s, calls, latency_s, and what `harness.scalars.call_costs` says."""
+    started_at, duration_s, calls, latency_s, and what `harness.results.scalars.call_costs` says."""
 
     @property
     def raw(self) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from harness.commands.report import agreement_lines, summary
-from harness.judging.report import Report, judge_report
+from harness.judging.cards.report import Report, judge_report
 
 CARD = ("figure", "value", "low", "high", "p", "n", "groups", "verdict", "note")
 
 
 def read_report(runs: Sequence[Path]) -> Report:
-    """All judges of the runs (harness.judging.report). Raises `BadInput` for a folder that is no run."""
+    """All judges of the runs (harness.judging.cards.report). Raises `BadInput` for a folder that is no run."""
     return judge_report(runs)
 
 

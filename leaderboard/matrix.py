@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.arms import KEY, Arm, arm_differences
-from harness.comparison import Comparison, compare_arms
-from harness.conclusions import finding
+from harness.compare.arms import KEY, Arm, arm_differences
+from harness.compare.comparison import Comparison, compare_arms
+from harness.compare.conclusions import finding
 from harness.statistics import holm
 from leaderboard.board import Board, Filters
 

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 PATH = Path(__file__).with_name("published.yaml")
 METRICS = ("goal", "overall", "success", "score", "relationship", "believability", "knowledge", "secret", "social_rules",

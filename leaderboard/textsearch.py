@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.store import EPISODES
+from harness.results.store import EPISODES
 
 MOST = 2000
 """Episodes of a run after which the search stops."""

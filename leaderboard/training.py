@@ -1,5 +1,5 @@
 """Curves of iterative self-play (the paper's Figure 3): goal by iteration on training and held-out tasks, loss, returns,
-weights, and which row of the leaderboard a checkpoint is. Reads what `harness train` writes (`harness.training.curve`)."""
+weights, and which row of the leaderboard a checkpoint is. Reads what `harness train` writes (`harness.results.training_curve`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.errors import BadInput
-from harness.training.curve import CurveRow, find_trainings, read_curve
+from harness.base.errors import BadInput
+from harness.results.training_curve import CurveRow, find_trainings, read_curve
 
 CURVE = ("iteration", "tasks", "environment", "split", "pairing", "strategist", "planned", "finished", "failed", "unscored",
          "goal", "low", "high", "success", "run", "checkpoint", "is_trained")  # fmt: skip

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.arms import load_run
-from harness.errors import BadInput
-from harness.experiment import SEPARATOR
+from harness.base.errors import BadInput
+from harness.compare.arms import load_run
+from harness.experiment.experiment import SEPARATOR
+from harness.results.tables import find_runs
 from harness.statistics.means import Estimate, clustered_mean
 from harness.statistics.outcomes import Outcomes, pair
 from harness.statistics.paired import paired_difference
-from leaderboard.tables import find_runs
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes" / "cpu"
 OUTCOMES, README = FOLDER / "outcomes.csv", FOLDER / "README.md"

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.commands.run import read_experiment
-from harness.panel import RunPanel
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.runs.panel import RunPanel
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 WIDTHS = (100, 160)

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.models.base import Model
-from harness.errors import BadInput
-from harness.registry import Registry
+from harness.base.errors import BadInput
+from harness.base.registry import Registry
 
 REGISTRY = Registry(
     "provider",
     "strategist_harness.providers",
     {
-        "anthropic": "agents.models.anthropic_provider:make",
-        "llamacpp": "agents.models.llamacpp:make",
-        "openai": "agents.models.openai_provider:make",
-        "scripted": "agents.models.scripted:make",
-        "transformers": "agents.models.transformers_provider:make",
-        "vllm": "agents.models.vllm_provider:make",
+        "anthropic": "agents.models.providers.anthropic_provider:make",
+        "llamacpp": "agents.models.providers.llamacpp:make",
+        "openai": "agents.models.providers.openai_provider:make",
+        "scripted": "agents.models.providers.scripted:make",
+        "transformers": "agents.models.providers.transformers_provider:make",
+        "vllm": "agents.models.providers.vllm_provider:make",
     },
 )
 """Each target is a function `make(name: str, config: Mapping) -> Model` that checks its own config

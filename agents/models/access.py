@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agents.models.config import EndpointConfig, FromEnvironment, HttpConfig, RemoteConfig
-from agents.models.failures import CallFailed
+from agents.models.errors.failures import CallFailed
 from agents.models.secrets import SHORTEST_HIDDEN, Secret, key_from
 
 _AUTHENTICATES = re.compile(

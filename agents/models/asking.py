@@ -11,10 +11,10 @@ from typing import Any
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import EndpointConfig
-from agents.models.failures import Backoff, CallFailed
-from agents.models.refusals import Refusals, RequestMode, Trial, candidates, extra_body_of
+from agents.models.errors.failures import Backoff, CallFailed
+from agents.models.errors.refusals import Refusals, RequestMode, Trial, candidates, extra_body_of
 from agents.models.room import GROWTH, MOST_GROWTHS, Room, fitting
-from harness.errors import Usage
+from harness.base.errors import Usage
 
 Send = Callable[[ChatRequest, RequestMode], Awaitable[ChatReply]]
 """One attempt. Raises `CallFailed`."""

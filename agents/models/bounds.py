@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.models.failures import CallFailed
+from agents.models.errors.failures import CallFailed
 
 LONGEST_ANSWER = 32 << 20
 """Bytes of an answer's body, decompressed."""

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from agents.models.base import ChatReply, ChatRequest, Model
-from agents.models.recorded import read_today
-from agents.models.usage import checked
-from harness.errors import BadInput, EpisodeError
+from agents.models.replies.recorded import read_today
+from agents.models.replies.usage import checked
+from harness.base.errors import BadInput, EpisodeError
 
 Parts = dict[str, Any]
 """What the key is made of, by name: plain values, or hashes of the long ones."""

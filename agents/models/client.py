@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from agents.models.base import ChatRequest
-from agents.models.refusals import RequestMode
+from agents.models.errors.refusals import RequestMode
 
 
 @dataclass(frozen=True, slots=True)

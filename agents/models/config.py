@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from agents.models.pasted import pasted_problems, warn_of_pasted
-from harness.errors import BadInput, nearest
+from harness.base.errors import BadInput, nearest
 
 Config = TypeVar("Config", bound="ModelConfig")
 VENDORS = {

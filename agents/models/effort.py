@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agents.models.config import EndpointConfig
-from agents.models.gguf import PACKAGED
-from harness.errors import BadInput, nearest
+from agents.models.local.gguf import PACKAGED
+from harness.base.errors import BadInput, nearest
 
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """OpenAI's scale (https://platform.openai.com/docs/guides/reasoning); others have a part of it."""

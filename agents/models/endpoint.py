@@ -17,19 +17,19 @@ from agents.models.base import ChatReply, ChatRequest
 from agents.models.client import Answer, Client, Hosting
 from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags
 from agents.models.effort import check_effort
-from agents.models.failures import CallFailed
+from agents.models.errors.failures import CallFailed
+from agents.models.errors.refusals import Refusals, RequestMode, sent, tell_all
+from agents.models.errors.waits import moments
 from agents.models.limits import Limit, Outcome, name_endpoint
 from agents.models.messages import taking_turns, without_empty, without_system
 from agents.models.prices import price_of
 from agents.models.quota import Closed
-from agents.models.refusals import Refusals, RequestMode, sent, tell_all
-from agents.models.reply import MISPLACED, Parted, parted
+from agents.models.replies.reply import MISPLACED, Parted, parted
+from agents.models.replies.structured import json_in, with_schema_in_prompt
 from agents.models.room import GROWTH, LEAST_REASONING, Room, shared_room
 from agents.models.secrets import hide, scrub
-from agents.models.structured import json_in, with_schema_in_prompt
-from agents.models.waits import moments
-from harness.deadlines import allow, waiting
-from harness.errors import EpisodeError
+from harness.base.deadlines import allow, waiting
+from harness.base.errors import EpisodeError
 
 log = logging.getLogger(__name__)
 

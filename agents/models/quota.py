@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 
 LONGEST_PAUSE_S = 60.0
 """Of a pause whose length the endpoint does not say."""

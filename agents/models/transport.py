@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar
 from agents.models.access import trust
 from agents.models.bounds import OutOfBounds, check_answer, out_of_bounds
 from agents.models.config import EndpointConfig, is_local
-from agents.models.failures import CallFailed, broken_answer, no_connection, refused_answer
-from agents.models.meanings import is_page
+from agents.models.errors.failures import CallFailed, broken_answer, no_connection, refused_answer
+from agents.models.errors.meanings import is_page
 from agents.models.secrets import Secret, scrub
 
 Sdk = TypeVar("Sdk")

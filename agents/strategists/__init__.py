@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.base import Strategist
-from harness.registry import Registry
+from harness.base.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from agents.chat import asked_again, keep_recent, strategist_chat
 from agents.prompts import general
 from agents.strategists import StrategistKind
 from environments.base import View
-from harness import reading_0_1
-from harness.errors import EpisodeError
-from harness.strategy_text import read_strategy
-from harness.wrappers import without_tokens
+from harness.base.errors import EpisodeError
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.strategy_text import read_strategy
+from harness.reading.wrappers import without_tokens
 
 
 def _read(situation: Situation, text: str) -> str | None:

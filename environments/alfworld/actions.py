@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from environments.alfworld.engine.world import TextFormat
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
-from harness import reading_0_1
-from harness.reading import EXACT, LENIENT, read_command
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.answers import EXACT, LENIENT, read_command
 
 ANSWER = "answer"
 """The kind of a whole answer in which the original's wrapper found no action: never done, whatever it says."""

@@ -13,7 +13,7 @@ from environments.alfworld.generator.games import choose_spec
 from environments.alfworld.generator.house import Grade
 from environments.alfworld.generator.scenes import Side, describe_number
 from environments.base import Task
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 SIZES: dict[Side, int] = {"train": 600, "test": 120}
 """Games per grade."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from environments.alfworld.engine import rules
 from environments.alfworld.engine.world import World
 from environments.alfworld.planner import shortest_plan
-from harness.seeds import seed_from
+from harness.base.seeds import seed_from
 
 
 def commands_left(task: str, choices: int | tuple[int, ...]) -> int:

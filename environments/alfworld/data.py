@@ -23,8 +23,8 @@ from environments.alfworld.generator import TASK_TYPES, generate
 from environments.alfworld.planner import remaining_actions
 from environments.base import data_home
 from environments.data import DataHooks, ImportReport, Source
-from harness.errors import BadInput
-from harness.safe_files import move_in, scratch_folder
+from harness.base.errors import BadInput
+from harness.base.safe_files import move_in, scratch_folder
 
 PUBLISHED = ("train", "valid_train", "valid_seen", "valid_unseen")
 GENERATED = ("generated-train", "generated-test")

@@ -19,11 +19,11 @@ from environments.alfworld.generator import TaskType
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
 from environments.base import ActionFormat, BaselineEntry, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
-from harness import reading_0_1
-from harness.errors import BadInput, nearest
-from harness.options import read_options
-from harness.reading import label_with_reader, reader_of, reasks_of
-from harness.seeds import seed_from
+from harness.base.errors import BadInput, nearest
+from harness.base.options import read_options
+from harness.base.seeds import seed_from
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 _PUBLISHED = {
     "train": "published training games (3,553 before the original's filters; the paper counts 3,321)",

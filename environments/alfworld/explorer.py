@@ -6,8 +6,8 @@ from __future__ import annotations
 from random import Random
 
 from agents.models.base import ChatRequest
-from harness.errors import EpisodeError
-from harness.seeds import seed_from
+from harness.base.errors import EpisodeError
+from harness.base.seeds import seed_from
 
 MARK = "Possible commands: "
 """Begins their line in the brief prompts."""

@@ -11,7 +11,7 @@ from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
 from environments.alfworld.planner import remaining_actions
 from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Progress, StepResult, View
-from harness import reading_0_1
+from harness.reading import version_0_1 as reading_0_1
 
 NAME = "agent"
 ERROR_INPUT = "Error Input. Your input must contains 'Action: '"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from environments.alfworld.engine import TextGame
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 GYM_LIMIT = 50
 """Steps after which the original's gym environment is done."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
 from environments.sotopia.rules import LEAVE, NONE, SPEAK
-from harness import reading_0_1
-from harness.jsontext import Found, objects_in
-from harness.reading import EXACT, LENIENT, next_turn, plain_key, thought_before, tool_arguments, value_under
+from harness.base.jsontext import Found, objects_in
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.answers import EXACT, LENIENT, next_turn, plain_key, thought_before, tool_arguments, value_under
 
 _MEANING = {
     NONE: "stay silent this turn",

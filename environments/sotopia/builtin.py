@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments.sotopia.profiles import Character, Combo, Gender, Scenario, World, first_problem, make_world
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 FILES = ("characters.jsonl", "scenarios.jsonl")
 

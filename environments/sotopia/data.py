@@ -19,8 +19,8 @@ from pydantic import BaseModel, ValidationError
 from environments.data import DataHooks, ImportReport, Source
 from environments.sotopia.hard import check_order
 from environments.sotopia.profiles import CharacterRow, ScenarioRow, first_problem, load_world
-from harness.errors import BadInput
-from harness.safe_files import move_in, scratch_folder
+from harness.base.errors import BadInput
+from harness.base.safe_files import move_in, scratch_folder
 
 _SPACE = (
     "https://raw.githubusercontent.com/sotopia-lab/sotopia-space/12c13d807a62ce523ff87afefacb307b277b1604/profiles/"

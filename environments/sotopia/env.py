@@ -15,9 +15,9 @@ from environments.sotopia import splits
 from environments.sotopia.action_format import make_action_format
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
-from harness.errors import BadInput
-from harness.options import read_options
-from harness.reading import label_with_reader, reader_of, reasks_of
+from harness.base.errors import BadInput
+from harness.base.options import read_options
+from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from environments.sotopia.profiles import World
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 # fmt: off
 HARD_INDICES = (

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments.sotopia.tags import check_tags
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 Gender = Literal["Man", "Woman", "Nonbinary"]
 

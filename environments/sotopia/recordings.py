@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments.sotopia.profiles import first_problem
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 LEFT_ASIDE = ("judge_parsing", "agent_prompts")
 """Recordings of parts that are ours by intention: the judge's parser and the prompts."""

@@ -32,7 +32,7 @@ from environments.sotopia.recordings import (
     read_recording,
 )
 from environments.sotopia.rules import NONE, PROTOCOLS
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 PROTOCOL = PROTOCOLS["sotopia-0.1.4"]
 MAX_TURNS = 20

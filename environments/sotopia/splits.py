@@ -10,7 +10,7 @@ from typing import Any
 from environments.base import Task, data_home
 from environments.sotopia import builtin, hard
 from environments.sotopia.profiles import WORLD_FILES, Combo, World, load_world
-from harness.errors import BadInput, nearest
+from harness.base.errors import BadInput, nearest
 
 PUBLISHED, BUILTIN = "published", "builtin"
 """The two worlds a task can belong to."""

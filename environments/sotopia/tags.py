@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 ENVIRONMENT = "environment"
 """The viewer that sees all: the judge."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
-from harness import reading_0_1
-from harness.reading import EXACT, LENIENT, read_command
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.answers import EXACT, LENIENT, read_command
 
 COMMAND = "command"
 """The kind of an action that was read from an answer: it goes to the shop whatever it says."""

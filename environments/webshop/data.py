@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 
 from environments.data import DataHooks, ImportReport, Source
-from environments.webshop.catalogues import shelf
-from environments.webshop.generate import generate
-from environments.webshop.importer import ATTRIBUTES, ITEMS, Import, PublishedFiles, find_catalogues
-from environments.webshop.nouns import KeptTagging, NounSource, from_table, read_tagged_titles
+from environments.webshop.catalogue.catalogues import shelf
+from environments.webshop.catalogue.generate import generate
+from environments.webshop.catalogue.importer import ATTRIBUTES, ITEMS, Import, PublishedFiles, find_catalogues
+from environments.webshop.catalogue.nouns import KeptTagging, NounSource, from_table, read_tagged_titles
 
 log = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from environments.base import ActionFormat, BaselineEntry, Metric, Task
 from environments.prompts import Prompt, load_prompt
 from environments.webshop.action_format import make_action_format
-from environments.webshop.baselines import BASELINES
-from environments.webshop.catalogues import open_builtin, open_imported
-from environments.webshop.goals import GoalTable, Kind, goal_table
-from environments.webshop.marking import BROKEN, BROKEN_SOUND
-from environments.webshop.play import ObservationMode, PlaySettings, WebShopPlay
-from environments.webshop.simulator import Shop, open_session
-from environments.webshop.splits import BUILTIN, SPLITS, GoalTasks, Overlap, indices
-from environments.webshop.store import Catalogue
-from harness.errors import BadInput, nearest
-from harness.options import read_options
-from harness.reading import label_with_reader, reader_of, reasks_of
+from environments.webshop.catalogue.catalogues import open_builtin, open_imported
+from environments.webshop.catalogue.store import Catalogue
+from environments.webshop.goals.goals import GoalTable, Kind, goal_table
+from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND
+from environments.webshop.goals.splits import BUILTIN, SPLITS, GoalTasks, Overlap, indices
+from environments.webshop.shop.baselines import BASELINES
+from environments.webshop.shop.play import ObservationMode, PlaySettings, WebShopPlay
+from environments.webshop.shop.simulator import Shop, open_session
+from harness.base.errors import BadInput, nearest
+from harness.base.options import read_options
+from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from environments.webshop.goals import GoalTable, Kind, WeightedDraw
-from environments.webshop.importer import Import, find_files
-from environments.webshop.nouns import from_table, read_tagged_titles
-from environments.webshop.reward import Goal
-from environments.webshop.simulator import Session, Shop, open_session
-from environments.webshop.store import Catalogue, open_store
-from harness.errors import BadInput
+from environments.webshop.catalogue.importer import Import, find_files
+from environments.webshop.catalogue.nouns import from_table, read_tagged_titles
+from environments.webshop.catalogue.store import Catalogue, open_store
+from environments.webshop.goals.goals import GoalTable, Kind, WeightedDraw
+from environments.webshop.goals.reward import Goal
+from environments.webshop.shop.simulator import Session, Shop, open_session
+from harness.base.errors import BadInput
 
 Row = Mapping[str, Any]
 """One recorded row."""

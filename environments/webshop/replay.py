@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from environments.webshop import analysis, porter
+from environments.webshop.catalogue.store import Catalogue
+from environments.webshop.goals.reward import Goal, Option, normalise_colour, score, token_set_ratio
 from environments.webshop.recordings import Player, Reference, Row, goal_row
-from environments.webshop.reward import Goal, Option, normalise_colour, score, token_set_ratio
-from environments.webshop.simulator import ShopFault, available_actions
-from environments.webshop.store import Catalogue
-from harness.errors import BadInput
+from environments.webshop.search import analysis, porter
+from environments.webshop.shop.simulator import ShopFault, available_actions
+from harness.base.errors import BadInput
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "episode": ("episode_id", "config", "steps"),

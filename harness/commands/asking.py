@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from harness.metering import Meter
-from harness.progress import Progress
-from harness.records import JudgementRecord, ProcessRewardRecord
-from harness.runner import Stop, run_jobs
-from harness.standing import Standing
+from harness.results.records import JudgementRecord, ProcessRewardRecord
+from harness.runs.metering import Meter
+from harness.runs.progress import Progress
+from harness.runs.runner import Stop, run_jobs
+from harness.runs.standing import Standing
 
 Job = TypeVar("Job")
 Answered = JudgementRecord | ProcessRewardRecord

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.arms import load, load_run
-from harness.baseline import baseline_text, is_baseline, make_baseline
-from harness.check_reports import (
+from harness.base.errors import BadInput
+from harness.commands.printing import Grid, Look, print_grids, say
+from harness.compare.arms import load, load_run
+from harness.compare.baseline import baseline_text, is_baseline, make_baseline
+from harness.compare.check_reports import (
     HEADLINES,
     INTERFACE,
     as_json,
@@ -23,14 +25,12 @@ from harness.check_reports import (
     junit,
     markdown,
 )
-from harness.commands.printing import Grid, Look, print_grids, say
-from harness.comparability import check_categories
-from harness.errors import BadInput
-from harness.failures import failure_lines
-from harness.index import verify_indexes
-from harness.ledger import LINE_HEADINGS
-from harness.regression import CellCheck, Check, check
-from harness.targets import Mine, Target, append_to, file_target, refuse_twice
+from harness.compare.comparability import check_categories
+from harness.compare.regression import CellCheck, Check, check
+from harness.results.index import verify_indexes
+from harness.results.ledger import LINE_HEADINGS
+from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice
+from harness.runs.failures import failure_lines
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 

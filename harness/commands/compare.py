@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.base.errors import BadInput
+from harness.base.money import UNKNOWN, usd_text
+from harness.base.spreadsheets import harmless
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.comparison import Comparison, Family, compare, uplift
-from harness.conclusions import conclusions, finding, interface_sentences, names
-from harness.errors import BadInput
-from harness.experiment import AXES
-from harness.money import UNKNOWN, usd_text
-from harness.spreadsheets import harmless
+from harness.compare.comparison import Comparison, Family, compare, uplift
+from harness.compare.conclusions import conclusions, finding, interface_sentences, names
+from harness.experiment.experiment import AXES
 
 
 def compare_command(arguments: argparse.Namespace) -> int:

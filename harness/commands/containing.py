@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import Damaged
-from harness.invocation import as_called
-from harness.soundness import readable
+from harness.base.errors import Damaged
+from harness.base.invocation import as_called
+from harness.results.soundness import readable
 
 EXIT_OK, EXIT_LEFT_OUT = 0, 4
 

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, Transfe
 from rich.progress import Progress as Bars
 
 from environments.data import DATA, ImportReport
-from harness.data.fetch import fetch_data
-from harness.data.importing import import_path
-from harness.errors import BadInput
-from harness.safe_files import move_in, scratch_folder, tidy_when_ended
-from harness.targets import folder_kind, folder_target
+from harness.base.errors import BadInput
+from harness.base.safe_files import move_in, scratch_folder, tidy_when_ended
+from harness.exchange.fetch import fetch_data
+from harness.exchange.importing import import_path
+from harness.results.targets import folder_kind, folder_target
 
 SHOWN_SKIPS = 20
 Generate = Callable[[int, int, Path], ImportReport]

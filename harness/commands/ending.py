@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.comparison import Comparison, Family, uplift
-from harness.conclusions import answer
-from harness.errors import BadInput
-from harness.index import latest_episodes
-from harness.plaintext import plain
-from harness.records import EpisodeRecord, TurnRecord
-from harness.store import EPISODES, read_record
+from harness.base.errors import BadInput
+from harness.base.plaintext import plain
+from harness.compare.comparison import Comparison, Family, uplift
+from harness.compare.conclusions import answer
+from harness.results.index import latest_episodes
+from harness.results.records import EpisodeRecord, TurnRecord
+from harness.results.store import EPISODES, read_record
 
 HELPED = "epo"
 LONGEST = 200

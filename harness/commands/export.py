@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.spreadsheets import RAW_HELP
+from harness.base.spreadsheets import RAW_HELP
 
 Command = Callable[[argparse.Namespace], int]
 FORMATS = ("hf-dataset", "sharegpt", "csv")
@@ -53,7 +53,7 @@ def _tidily(command: Command) -> Command:
     """The command, which removes what it was writing when it is told to end."""
 
     def run(arguments: argparse.Namespace) -> int:
-        from harness.safe_files import tidy_when_ended
+        from harness.base.safe_files import tidy_when_ended
 
         with tidy_when_ended():
             return command(arguments)
@@ -62,11 +62,11 @@ def _tidily(command: Command) -> Command:
 
 
 def _do_export(arguments: argparse.Namespace) -> int:
-    from harness.errors import BadInput
-    from harness.index import verify_indexes
-    from harness.soundness import check_run
-    from harness.store import read_manifest
-    from harness.targets import file_target, folder_target
+    from harness.base.errors import BadInput
+    from harness.results.index import verify_indexes
+    from harness.results.soundness import check_run
+    from harness.results.store import read_manifest
+    from harness.results.targets import file_target, folder_target
 
     if arguments.to != "sharegpt":
         read_manifest(arguments.run)
@@ -76,20 +76,20 @@ def _do_export(arguments: argparse.Namespace) -> int:
     if arguments.to != "sharegpt":
         check_run(arguments.run)
     if arguments.to == "csv":
-        from harness.export.tables import is_episodes_csv, write_csv
-        from leaderboard.tables import check_judge
+        from harness.exchange.tables import is_episodes_csv, write_csv
+        from harness.results.tables import check_judge
 
         out = file_target(arguments.out, "--out", is_episodes_csv)
         if arguments.judge is not None:
             check_judge([arguments.run], arguments.judge)
         print(f"{out.path}: {write_csv(arguments.run, out, arguments.judge, arguments.raw)} episodes", file=out.notes)
     elif arguments.to == "hf-dataset":
-        from harness.export.dataset import is_dataset, write_dataset
+        from harness.exchange.dataset import is_dataset, write_dataset
 
         counts = write_dataset(arguments.run, folder_target(arguments.out, "--out", is_dataset))
         print(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     else:
-        from harness.export.sharegpt import export_sharegpt, is_exported
+        from harness.exchange.sharegpt import export_sharegpt, is_exported
 
         out = file_target(arguments.out, "--out", is_exported)
         done = export_sharegpt(arguments.run, out, arguments.rewards, arguments.gamma, arguments.normalize)
@@ -99,7 +99,7 @@ def _do_export(arguments: argparse.Namespace) -> int:
 
 
 def _do_import(arguments: argparse.Namespace) -> int:
-    from harness.export.episode_logs import import_episodes
+    from harness.exchange.episode_logs import import_episodes
 
     done = import_episodes(arguments.paths, arguments.results / arguments.name)
     print(

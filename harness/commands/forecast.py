@@ -8,14 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.bounds import Rooms, room_of
-from harness.budget import unpriced
+from harness.base.money import UNKNOWN, price_text, usd_text
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
-from harness.experiment import Experiment
-from harness.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
-from harness.money import UNKNOWN, price_text, usd_text
-from harness.plan import Plan, model_config
-from harness.store import MANIFEST, read_manifest
+from harness.experiment.experiment import Experiment
+from harness.results.store import MANIFEST, read_manifest
+from harness.runs.bounds import Rooms, room_of
+from harness.runs.budget import unpriced
+from harness.runs.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
+from harness.runs.plan import Plan, model_config
 
 
 def forecast_command(plan: Plan, name: str, results: Path) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from harness.arms import Arm
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
-from harness.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, Ledger, lines_of
+from harness.compare.arms import Arm
+from harness.results.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, Ledger, lines_of
 
 HEADINGS = ("arm", "role", *(LINE_HEADINGS[name] for name in (*COUNTS, TURNS, NO_EFFECT)))
 SPARED = ("answer in reasoning", "asked again", "refused", "mended", "turns")

@@ -14,26 +14,26 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from agents.models.base import Model
-from harness.checking import check_or_refuse
+from harness.base.errors import BadInput, nearest
+from harness.base.invocation import as_called
+from harness.base.yamltext import read_yaml, text_of
 from harness.commands.asking import Tally, ask_all
-from harness.errors import BadInput, nearest
-from harness.experiment import Experiment, explain
-from harness.holding import RunLock
-from harness.index import Row, latest_episodes, latest_judgements
-from harness.interface import give_rooms
-from harness.invocation import as_called
+from harness.experiment.experiment import Experiment, explain
+from harness.experiment.specs import JudgeSpec, JudgingSpec
 from harness.judging import Judge, judge_kind, judged, judged_again, named
-from harness.judging.copies import COPIES, as_asked
-from harness.leaks import find_leaks, refuse_new_leaks
-from harness.manifest import folder_readers
-from harness.metering import Meter, MeteredModel
-from harness.plan import asking_way, model_config, open_model
-from harness.records import EpisodeRecord, JudgementRecord
-from harness.soundness import check_run
-from harness.specs import JudgeSpec, JudgingSpec
-from harness.standing import Standing
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, read_record
-from harness.yamltext import read_yaml, text_of
+from harness.judging.judges.copies import COPIES, as_asked
+from harness.results.holding import RunLock
+from harness.results.index import Row, latest_episodes, latest_judgements
+from harness.results.leaks import find_leaks, refuse_new_leaks
+from harness.results.records import EpisodeRecord, JudgementRecord
+from harness.results.soundness import check_run
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, read_record
+from harness.runs.checking import check_or_refuse
+from harness.runs.interface import give_rooms
+from harness.runs.manifest import folder_readers
+from harness.runs.metering import Meter, MeteredModel
+from harness.runs.plan import asking_way, model_config, open_model
+from harness.runs.standing import Standing
 
 SpecT = TypeVar("SpecT", bound=JudgingSpec)
 

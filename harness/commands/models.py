@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.checking import Checked
-    from harness.plan import Plan
+    from harness.runs.checking import Checked
+    from harness.runs.plan import Plan
 
 EXIT_OK, EXIT_BAD_INPUT = 0, 2
 
@@ -65,10 +65,10 @@ def check_command(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from harness.checking import table
     from harness.commands.printing import say
     from harness.commands.run import read_experiment
-    from harness.plan import Plan
+    from harness.runs.checking import table
+    from harness.runs.plan import Plan
 
     plan = Plan(read_experiment(arguments.config, arguments.overrides))
     plan.open_models()
@@ -78,7 +78,7 @@ def check_command(arguments: argparse.Namespace) -> int:
 
 
 async def _check(plan: Plan) -> list[Checked]:
-    from harness.checking import check_models, ways_of
+    from harness.runs.checking import check_models, ways_of
 
     try:
         return await check_models(plan.models, ways_of(plan))
@@ -89,10 +89,10 @@ async def _check(plan: Plan) -> list[Checked]:
 
 def convert_command(arguments: argparse.Namespace) -> int:
     """Convert, and say where the folder is and what its weights are."""
-    from agents.models.gguf import gguf_path
-    from agents.models.weights import convert, default_folder, quantised
-    from harness.safe_files import tidy_when_ended
-    from harness.targets import folder_kind, folder_target
+    from agents.models.local.gguf import gguf_path
+    from agents.models.local.weights import convert, default_folder, quantised
+    from harness.base.safe_files import tidy_when_ended
+    from harness.results.targets import folder_kind, folder_target
 
     gguf = gguf_path(arguments.gguf, arguments.gguf)
     out = (arguments.out or default_folder(gguf, arguments.dtype)).expanduser()
@@ -107,8 +107,8 @@ def convert_command(arguments: argparse.Namespace) -> int:
 
 def fetch_command(arguments: argparse.Namespace) -> int:
     """Bring the file, and say where it is."""
-    from agents.models.gguf import gguf_path
-    from harness.safe_files import tidy_when_ended
+    from agents.models.local.gguf import gguf_path
+    from harness.base.safe_files import tidy_when_ended
 
     with tidy_when_ended():
         path = gguf_path(arguments.name, arguments.name)

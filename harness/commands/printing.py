@@ -11,8 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from harness.invocation import as_called
-from harness.plaintext import plain
+from harness.base.invocation import as_called
+from harness.base.plaintext import plain
 
 FOLDED = 50
 """A list in a cell is folded at this width."""

@@ -12,27 +12,27 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import Model
-from harness.checking import check_or_refuse, ways_of
+from harness.base.errors import BadInput
+from harness.base.invocation import as_called
+from harness.base.yamltext import read_yaml
 from harness.commands.asking import Tally, ask_all
 from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
-from harness.errors import BadInput
-from harness.experiment import Experiment
-from harness.holding import RunLock
-from harness.index import latest_episodes, latest_judgements
-from harness.interface import give_rooms
-from harness.invocation import as_called
-from harness.judging.process import check_spec
-from harness.leaks import Leak, find_leaks, refuse_new_leaks
-from harness.manifest import folder_readers
-from harness.metering import Meter, MeteredModel
-from harness.plan import Plan, model_config
-from harness.records import EpisodeRecord, ProcessRewardRecord
-from harness.scoring import Given, Records, Scoring
-from harness.specs import ProcessSpec
-from harness.standing import Standing
-from harness.store import EPISODES, read_manifest, read_record
-from harness.yamltext import read_yaml
-from leaderboard.tables import check_judge
+from harness.experiment.experiment import Experiment
+from harness.experiment.specs import ProcessSpec
+from harness.judging.rewards.process import check_spec
+from harness.results.holding import RunLock
+from harness.results.index import latest_episodes, latest_judgements
+from harness.results.leaks import Leak, find_leaks, refuse_new_leaks
+from harness.results.records import EpisodeRecord, ProcessRewardRecord
+from harness.results.store import EPISODES, read_manifest, read_record
+from harness.results.tables import check_judge
+from harness.runs.checking import check_or_refuse, ways_of
+from harness.runs.interface import give_rooms
+from harness.runs.manifest import folder_readers
+from harness.runs.metering import Meter, MeteredModel
+from harness.runs.plan import Plan, model_config
+from harness.runs.scoring import Given, Records, Scoring
+from harness.runs.standing import Standing
 
 
 def process_command(arguments: argparse.Namespace) -> int:

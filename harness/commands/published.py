@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from harness.base.errors import BadInput
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.errors import BadInput
+from harness.compare.ranks import ranked_table
 from leaderboard.board import plain_rows
 from leaderboard.published import NOTICE, published, read_published
-from leaderboard.ranks import ranked_table
 
 SHOWN = ("model", "environment", "split", "setting", "partner", "judge", "goal", "overall", "other", "source")
 OTHERS = ("success", "score", "relationship", "believability", "knowledge", "secret", "social_rules",

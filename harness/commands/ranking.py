@@ -11,16 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.base.money import price_text
+from harness.base.spreadsheets import harmless_table
 from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.comparability import mixed_readers
-from harness.ledger import Ledger, heading_of, ledger_of, notable, share_text
-from harness.money import price_text
-from harness.spreadsheets import harmless_table
-from harness.store import read_manifest
-from harness.targets import Target
-from leaderboard.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
-from leaderboard.tables import PROCESS, Row, check_judge, find_runs, render_plain
+from harness.compare.comparability import mixed_readers
+from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
+from harness.results.ledger import Ledger, heading_of, ledger_of, notable, share_text
+from harness.results.store import read_manifest
+from harness.results.tables import PROCESS, Row, check_judge, find_runs, render_plain
+from harness.results.targets import Target
 
 Texts = dict[str, str]
 

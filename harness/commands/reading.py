@@ -13,17 +13,17 @@ import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
+from harness.base.errors import BadInput
+from harness.base.invocation import as_called
 from harness.commands.printing import say
-from harness.errors import BadInput
-from harness.failures import failure_lines, grouped_failures
-from harness.index import latest_episodes
-from harness.invocation import as_called
 from harness.judging import REGISTRY as JUDGES
 from harness.judging import judge_kind
-from harness.judging.process import REGISTRY as PROCESS_METHODS
-from harness.judging.process import process_kind
-from harness.soundness import check_run
-from harness.summary import cost_lines, costs_in
+from harness.judging.rewards.process import REGISTRY as PROCESS_METHODS
+from harness.judging.rewards.process import process_kind
+from harness.results.index import latest_episodes
+from harness.results.soundness import check_run
+from harness.runs.failures import failure_lines, grouped_failures
+from harness.runs.summary import cost_lines, costs_in
 
 
 def list_command() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.repair import Repaired
+    from harness.results.repair import Repaired
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,8 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def repair_command(arguments: argparse.Namespace) -> int:
-    from harness.invocation import as_called
-    from harness.repair import repair_run
+    from harness.base.invocation import as_called
+    from harness.results.repair import repair_run
 
     for run in runs_of(arguments.run):
         done = repair_run(run)
@@ -36,8 +36,8 @@ def repair_command(arguments: argparse.Namespace) -> int:
 
 def runs_of(folder: Path) -> list[Path]:
     """The run itself, or the runs of a training."""
-    from harness.store import MANIFEST
-    from harness.training.curve import TRAINING
+    from harness.results.store import MANIFEST
+    from harness.results.training_curve import TRAINING
 
     if (folder / MANIFEST).exists() or not (folder / TRAINING).exists():
         return [folder]
@@ -46,8 +46,8 @@ def runs_of(folder: Path) -> list[Path]:
 
 
 def _done_lines(done: Repaired) -> Iterator[str]:
-    from harness.money import counted
-    from harness.repair import SET_ASIDE
+    from harness.base.money import counted
+    from harness.results.repair import SET_ASIDE
 
     if done.set_aside:
         files = ", ".join(f"{name}: {count}" for name, count in done.set_aside.items())
@@ -64,9 +64,9 @@ def _done_lines(done: Repaired) -> Iterator[str]:
 
 def left_lines(run: Path) -> Iterator[str]:
     """Say what the next command has to do for the run: episodes without a record, failed ones, scores."""
-    from harness.index import latest_episodes
-    from harness.store import read_manifest
-    from harness.summary import summarise
+    from harness.results.index import latest_episodes
+    from harness.results.store import read_manifest
+    from harness.runs.summary import summarise
 
     manifest = read_manifest(run)
     planned = sum(cell["planned"] for cell in manifest["cells"].values())

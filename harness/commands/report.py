@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.base.errors import BadInput
+from harness.base.invocation import as_called
 from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.errors import BadInput
-from harness.invocation import as_called
-from harness.judging.cards import Card, Finding, said
-from harness.judging.report import Report, judge_report
-from leaderboard.tables import find_runs
+from harness.judging.cards.cards import Card, Finding, said
+from harness.judging.cards.report import Report, judge_report
+from harness.results.tables import find_runs
 
 COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")
 

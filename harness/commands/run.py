@@ -11,24 +11,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.budget import Budget
-from harness.checking import CheckFailed, said
+from harness.base.errors import BadInput
+from harness.base.invocation import as_called
+from harness.base.yamltext import text_of
 from harness.commands.printing import say
-from harness.errors import BadInput
-from harness.executors import Workforce
-from harness.experiment import Experiment, load_experiment
-from harness.failures import again_helps, failure_lines, grouped_failures
-from harness.index import latest_episodes
-from harness.interface import interface_lines
-from harness.invocation import as_called
-from harness.livelog import logged
-from harness.manifest import folder_name
-from harness.plan import Plan
-from harness.progress import Progress
-from harness.readers import TODAY, kept_line
-from harness.run import Run, RunSummary, execute
-from harness.store import FORECAST, MANIFEST, read_manifest
-from harness.yamltext import text_of
+from harness.exchange.livelog import logged
+from harness.experiment.experiment import Experiment, load_experiment
+from harness.reading.readers import TODAY, kept_line
+from harness.results.index import latest_episodes
+from harness.results.store import FORECAST, MANIFEST, read_manifest
+from harness.runs.budget import Budget
+from harness.runs.checking import CheckFailed, said
+from harness.runs.executors import Workforce
+from harness.runs.failures import again_helps, failure_lines, grouped_failures
+from harness.runs.interface import interface_lines
+from harness.runs.manifest import folder_name
+from harness.runs.plan import Plan
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -96,8 +96,8 @@ def show_forecast(plan: Plan, name: str, results: Path) -> int:
 
 def keep_forecast(run: Run, results: Path, probed_blocks: int = 0) -> None:
     """Keep what the episodes under `results` say the run will take, to be checked when it ends."""
-    from harness.forecast import past_episodes
-    from harness.forecast_check import store_forecast
+    from harness.runs.forecast import past_episodes
+    from harness.runs.forecast_check import store_forecast
 
     store_forecast(run.plan, run.folder, past_episodes(results), probed_blocks)
 
@@ -106,7 +106,7 @@ def forecast_lines(run: Run) -> list[str]:
     """The kept forecast beside what the run took; nothing where none was kept."""
     if not (run.folder / FORECAST).exists():
         return []
-    from harness.forecast_check import check_lines
+    from harness.runs.forecast_check import check_lines
 
     return check_lines(run.plan, run.folder)
 

@@ -9,15 +9,22 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.base.errors import BadInput
+from harness.base.money import price_text
 from harness.commands.printing import say
-from harness.errors import BadInput
-from harness.index import latest_episodes, latest_judgements, latest_process_rewards
-from harness.ledger import call_row, is_unreadable, turn_row, without_effect
-from harness.money import price_text
-from harness.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward, TurnRecord
-from harness.scalars import COST_FIELDS, call_costs
-from harness.soundness import check_run
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
+from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
+from harness.results.ledger import call_row, is_unreadable, turn_row, without_effect
+from harness.results.records import (
+    CallRecord,
+    EpisodeRecord,
+    JudgementRecord,
+    ProcessRewardRecord,
+    StrategyReward,
+    TurnRecord,
+)
+from harness.results.scalars import COST_FIELDS, call_costs
+from harness.results.soundness import check_run
+from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 
 SHOWN = 1000
 """Characters of a world's answer, or of an unreadable one, that are shown without --full."""

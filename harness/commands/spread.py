@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.spread import Reliability, Split
+    from harness.compare.spread import Reliability, Split
     from harness.statistics import Estimate
 
 
@@ -29,8 +29,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def spread_command(arguments: argparse.Namespace) -> int:
     from harness.commands.containing import without_damaged
-    from harness.spread import reliabilities, splits
-    from leaderboard.tables import check_judge, find_runs
+    from harness.compare.spread import reliabilities, splits
+    from harness.results.tables import check_judge, find_runs
 
     runs, code = without_damaged(find_runs(arguments.runs))
     if arguments.judge is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agents.models.openmp import wait_passively
+from agents.models.local.openmp import wait_passively
+from harness.base.errors import BadInput
 from harness.commands.train_prepare import read_options
-from harness.errors import BadInput
-from harness.targets import folder_target
-from harness.training.fit import FitResult, TrainOptions, fit, is_fit
-from harness.training.prepare import PrepareOptions, prepare
-from harness.training.sharegpt import is_sharegpt
-from harness.training.steps import Steps
+from harness.results.targets import folder_target
+from harness.training.data.prepare import PrepareOptions, prepare
+from harness.training.data.sharegpt import is_sharegpt
+from harness.training.fit.fit import FitResult, TrainOptions, fit, is_fit
+from harness.training.fit.steps import Steps
 
 
 def fit_command(arguments: argparse.Namespace) -> int:

@@ -9,23 +9,23 @@ from typing import Any
 
 from rich.console import Console
 
-from agents.models.openmp import wait_passively
+from agents.models.local.openmp import wait_passively
+from harness.base.errors import BadInput
+from harness.base.invocation import as_called
 from harness.commands.forecast import amount_texts, money_text, range_text
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.commands.run import run_folder
-from harness.errors import BadInput
-from harness.experiment import SEPARATOR, Experiment
-from harness.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
-from harness.index import Row
-from harness.invocation import as_called
-from harness.plan import Plan
-from harness.readers import TODAY, kept_line
-from harness.store import MANIFEST
-from harness.training.config import TrainConfig, load_train_config
-from harness.training.curve import CurveRow, find_trainings
-from harness.training.experiments import UNTRAINED
-from harness.training.folder import TrainingFolder, folder_name
-from harness.training.selfplay import Interrupted, PlannedRun, SelfPlay
+from harness.experiment.experiment import SEPARATOR, Experiment
+from harness.reading.readers import TODAY, kept_line
+from harness.results.index import Row
+from harness.results.store import MANIFEST
+from harness.results.training_curve import CurveRow, find_trainings
+from harness.runs.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
+from harness.runs.plan import Plan
+from harness.training.loop.config import TrainConfig, load_train_config
+from harness.training.loop.experiments import UNTRAINED
+from harness.training.loop.folder import TrainingFolder, folder_name
+from harness.training.loop.selfplay import Interrupted, PlannedRun, SelfPlay
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
 
@@ -53,7 +53,7 @@ def train_command(arguments: argparse.Namespace) -> int:
 def print_curve(rows: list[CurveRow], folder: Path) -> None:
     """The ranking of all iterations, their curve, and where everything lies."""
     from harness.commands.ranking import print_leaderboard
-    from leaderboard.tables import find_runs
+    from harness.results.tables import find_runs
 
     console = Console()
     print_leaderboard(find_runs([folder]), "table", None, console)

@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import BadInput, nearest
-from harness.experiment import Experiment, apply_override, load_experiment
-from harness.leaks import task_hash
-from harness.plan import Plan
-from harness.safe_files import tidy_when_ended
-from harness.store import read_manifest
-from harness.targets import folder_target
-from harness.training.prepare import PreparedData, PrepareOptions, is_prepared, prepare
-from harness.yamltext import text_of
+from harness.base.errors import BadInput, nearest
+from harness.base.safe_files import tidy_when_ended
+from harness.base.yamltext import text_of
+from harness.experiment.experiment import Experiment, apply_override, load_experiment
+from harness.results.leaks import task_hash
+from harness.results.store import read_manifest
+from harness.results.targets import folder_target
+from harness.runs.plan import Plan
+from harness.training.data.prepare import PreparedData, PrepareOptions, is_prepared, prepare
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 

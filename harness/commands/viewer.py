@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.errors import BadInput
-from harness.invocation import called_as, installs
+from harness.base.errors import BadInput
+from harness.base.invocation import called_as, installs
 
 FIRST_PORT, TRIES = 8501, 100
 HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from agents.models.base import Model
-from harness.bugs import bug
-from harness.errors import BadInput
-from harness.ranges import Scale, score_problem
-from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
-from harness.registry import Registry
-from harness.seeds import seed_from, stable_hash
-from harness.specs import JudgeSpec
+from harness.base.errors import BadInput
+from harness.base.registry import Registry
+from harness.base.seeds import seed_from, stable_hash
+from harness.experiment.specs import JudgeSpec
+from harness.play.bugs import bug
+from harness.results.ranges import Scale, score_problem
+from harness.results.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 
 
 class Judge(Protocol):
@@ -43,7 +43,7 @@ class JudgeKind:
 REGISTRY = Registry(
     "judge",
     "strategist_harness.judges",
-    {"sotopia": "harness.judging.sotopia:KIND"},
+    {"sotopia": "harness.judging.judges.sotopia:KIND"},
 )
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import environments
 from agents.models.base import ChatRequest
 from environments.base import Task
-from harness.judging.sotopia import DIMENSIONS, SEATS
-from harness.seeds import seed_from
+from harness.base.seeds import seed_from
+from harness.judging.judges.sotopia import DIMENSIONS, SEATS
 
 REACHED = re.compile(r"I have reached (\d+) of the 10 parts of my goal")
 USELESS = "look"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import BadInput
-from harness.frame import ranks_of
+from harness.base.errors import BadInput
+from harness.base.frame import ranks_of
 
 Floats = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness.money import price_text
-from harness.records import ProcessRewardRecord, TurnRecord
+from harness.base.money import price_text
+from harness.results.records import ProcessRewardRecord, TurnRecord
 from leaderboard.app.pieces import Column, table
 from leaderboard.duel import Divergence, Step
 from leaderboard.episodes import Call, Conversation, Judgement, Reward, Seat, Turn

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from harness.failures import grouped_failures
+from harness.runs.failures import grouped_failures
 from leaderboard.app.pieces import Column, Row, downloads, heading, show, table, texts
 from leaderboard.board import Board, stamp
 

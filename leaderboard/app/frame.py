@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from harness.holding import being_played
+from harness.results.holding import being_played
 from leaderboard.app.loading import Opened, now, opened, shown_paths
 from leaderboard.app.pieces import empty, note, notice, show, style
 from leaderboard.board import Board, Filters, choices

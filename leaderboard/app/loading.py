@@ -9,11 +9,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from harness.arms import fingerprint
-from harness.errors import BadInput
-from harness.soundness import DAMAGED, check_run, left_out
+from harness.base.errors import BadInput
+from harness.compare.arms import fingerprint
+from harness.results.soundness import DAMAGED, check_run, left_out
+from harness.results.tables import find_runs
 from leaderboard.board import Board, Stamp, open_board, stamp
-from leaderboard.tables import find_runs
 
 
 @dataclass(frozen=True, slots=True)

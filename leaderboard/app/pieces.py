@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.invocation import as_called
+from harness.base.invocation import as_called
 from leaderboard.charts import Chart
 from leaderboard.downloads import MIME, to_csv, to_latex, to_markdown
 from leaderboard.page.markup import Content, node

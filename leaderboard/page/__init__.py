@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from harness.errors import BadInput
-from harness.targets import LARGEST, Target, descriptor_of, file_target, read_start
+from harness.base.errors import BadInput
+from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix

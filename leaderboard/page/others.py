@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness.store import read_manifest
+from harness.results.store import read_manifest
 from leaderboard.board import Board, plain_rows
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import NOTHING, Column, Row, table_of

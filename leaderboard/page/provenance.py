@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness.store import read_manifest
+from harness.results.store import read_manifest
 from leaderboard.page.markup import Content, node
 
 

@@ -9,12 +9,12 @@ from xml.etree.ElementTree import Element
 
 import pandas as pd
 
-from harness.conclusions import interface_sentences
-from harness.failures import grouped_failures
-from harness.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, ledger_of, lines_of
-from harness.money import UNKNOWN, price_text
+from harness.base.money import UNKNOWN, price_text
+from harness.compare.conclusions import interface_sentences
+from harness.results.frames import SCORE
+from harness.results.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, ledger_of, lines_of
+from harness.runs.failures import grouped_failures
 from leaderboard.board import Board, plain_rows
-from leaderboard.frames import SCORE
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
 

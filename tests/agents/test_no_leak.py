@@ -21,10 +21,10 @@ from environments.sotopia import texts
 from environments.sotopia.profiles import Character, Scenario, World
 from environments.sotopia.splits import published_world
 from environments.sotopia.tags import render_for, seat_viewer
-from harness.data import import_path
-from harness.episode import play_episode
-from harness.plan import Plan, Unit
-from harness.records import EpisodeRecord
+from harness.exchange.importing import import_path
+from harness.play.episode import play_episode
+from harness.results.records import EpisodeRecord
+from harness.runs.plan import Plan, Unit
 from tests.harness.builders import Watched, act, plan_with
 from tests.shared_data import shared_data
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agents.models.base import ChatRequest
-from harness.records import EpisodeRecord
+from harness.results.records import EpisodeRecord
 from tests.harness.builders import Script, act
 from tests.harness.test_episode import Table, answers, failed_as
 

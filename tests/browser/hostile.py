@@ -15,10 +15,10 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.index import index_paths
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
+from harness.results.index import index_paths
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.browser.payloads import payloads
 from tests.harness.builders import experiment
 from tests.shared_data import ROOT

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from harness.index import latest_episodes
+from harness.results.index import latest_episodes
 from leaderboard.page.markup import plain
 from tests.browser.browsing import Canary, Watched
 from tests.browser.hostile import hostile_run

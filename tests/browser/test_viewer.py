@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.index import latest_episodes, latest_judgements
-from harness.store import MANIFEST
+from harness.results.index import latest_episodes, latest_judgements
+from harness.results.store import MANIFEST
 from leaderboard.board import leaderboard, open_board, plain_rows
 from tests.browser.browsing import PHONE, Watched, overflow, watch
 from tests.browser.viewing import DRAWN_MS, PAGES, exceptions, said, settle, show, viewer

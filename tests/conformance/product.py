@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.models import limits, refusals, room
+from agents.models import limits, room
+from agents.models.errors import refusals
 from harness.cli import main
-from harness.index import latest_episodes, latest_judgements
-from harness.records import CallRecord, EpisodeRecord, JudgementRecord
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, read_record
+from harness.results.index import latest_episodes, latest_judgements
+from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from harness.records import VOLATILE
-from harness.store import EPISODES, JUDGEMENTS
+from harness.results.records import VOLATILE
+from harness.results.store import EPISODES, JUDGEMENTS
 from tests.shared_data import ROOT
 
 LONGEST_S = 300.0

@@ -23,22 +23,22 @@ import pytest
 import yaml
 from rich.console import Console
 
-import harness.run
+import harness.runs.run
 from agents.models.base import ChatRequest
 from agents.models.cache import CallLog
-from harness.budget import Budget, BudgetWatch
 from harness.cli import main
-from harness.episode import unplayed
-from harness.experiment import Experiment
-from harness.forecast import past_episodes, predicted_total
-from harness.forecast_check import check_forecast
-from harness.index import latest_episodes
-from harness.plan import Plan
-from harness.progress import Progress
-from harness.records import ErrorInfo
-from harness.run import Run, RunSummary, execute
-from harness.runner import Stop
-from harness.store import FORECAST, encode
+from harness.experiment.experiment import Experiment
+from harness.play.episode import unplayed
+from harness.results.index import latest_episodes
+from harness.results.records import ErrorInfo
+from harness.results.store import FORECAST, encode
+from harness.runs.budget import Budget, BudgetWatch
+from harness.runs.forecast import past_episodes, predicted_total
+from harness.runs.forecast_check import check_forecast
+from harness.runs.plan import Plan
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
+from harness.runs.runner import Stop
 from tests.e2e.runs import became, lines
 from tests.harness import builders
 from tests.servers.openai_server import OpenAIServer, completion
@@ -119,7 +119,7 @@ def test_a_budget_cuts_the_run_with_balanced_arms_and_the_next_command_completes
     folder = tmp_path / "cut"
     if kind == "hours":
         real = BudgetWatch
-        monkeypatch.setattr(harness.run, "BudgetWatch", partial(real, clock=lambda: NOW[0]))
+        monkeypatch.setattr(harness.runs.run, "BudgetWatch", partial(real, clock=lambda: NOW[0]))
         SECONDS_PER_CALL[0] = 60.0
     budget = {
         "usd": Budget(usd=usd * 0.4),

@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import harness.executors.playing
-import harness.loops
+import harness.base.loops
+import harness.runs.executors.playing
 from agents.models.base import ChatRequest
 from environments.sotopia.play import SotopiaPlay
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, RunSummary, execute
-from harness.watchdog import Activity, Watchdog
+from harness.experiment.experiment import Experiment
+from harness.play.watchdog import Activity, Watchdog
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
 from tests.e2e.runs import became, dialogues, endpoint_config, lines, only_run
 from tests.e2e.runs import harness as harness_run
 from tests.e2e.speaking_server import serving
@@ -172,8 +172,8 @@ def test_a_model_that_never_answers_is_named_and_ends_its_own_episode_only(tmp_p
 def test_an_episode_that_swallows_its_cancellation_is_abandoned_and_the_run_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness.executors.playing, "GRACE_S", 0.3)
-    monkeypatch.setattr(harness.loops, "LAST_GRACE_S", 0.3)
+    monkeypatch.setattr(harness.runs.executors.playing, "GRACE_S", 0.3)
+    monkeypatch.setattr(harness.base.loops, "LAST_GRACE_S", 0.3)
 
     gave_up: list[bool] = []
 

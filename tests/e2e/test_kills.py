@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.store import EPISODES, JUDGEMENTS
+from harness.results.store import EPISODES, JUDGEMENTS
 from tests.e2e.processes import (
     LONGEST_S,
     Harness,

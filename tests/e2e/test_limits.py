@@ -25,12 +25,12 @@ from rich.console import Console
 
 from agents.models.base import ChatRequest
 from agents.models.limits import AdaptiveLimit
-from harness.budget import Budget
 from harness.cli import main
-from harness.experiment import Experiment
-from harness.index import latest_episodes
-from harness.progress import Progress
-from harness.run import Run, RunSummary, execute
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_episodes
+from harness.runs.budget import Budget
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
 from tests.e2e.runs import became, dialogues, endpoint_config, harness, lines
 from tests.e2e.speaking_server import serving
 from tests.harness import builders
@@ -251,7 +251,7 @@ def test_a_planted_key_is_in_no_traceback_of_a_run_that_breaks(tmp_path: Path) -
         "from rich.traceback import install\n"
         "install(show_locals=True, locals_max_string=None, locals_max_length=None, width=4000)\n"
         "logging.basicConfig(level=1)\n"
-        "import agents.models.openai_provider as p\n"
+        "import agents.models.providers.openai_provider as p\n"
         "from tests.e2e import test_limits as t, runs\n"
         "def broken(*_): raise ZeroDivisionError('in the client')\n"
         "p.read_completion = broken\n"

@@ -71,7 +71,7 @@ def test_a_quota_that_is_used_up_at_the_check_is_no_fault_of_the_set_up(
 def test_a_short_wait_is_told_and_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.quotas.TICK_S", 0.02)
+    monkeypatch.setattr("harness.runs.quotas.TICK_S", 0.02)
     limited = [error(429, "slow down", "rate_limit_exceeded", **{"retry-after": "2"})]
 
     def handler(body: dict[str, Any]) -> Any:

@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from harness.cli import main
-from harness.records import EpisodeRecord
-from harness.store import EPISODES
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES
 from tests.documents import section, spans, words
 from tests.harness.export.test_episode_logs import as_log
 from tests.harness.test_documented_commands import refusal

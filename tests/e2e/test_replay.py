@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from harness.cli import main
-from harness.records import VOLATILE
+from harness.results.records import VOLATILE
 from tests.e2e.processes import LONGEST_S
 from tests.e2e.runs import became, dialogues, endpoint_config, harness, lines
 from tests.e2e.speaking_server import Served, serving, speak

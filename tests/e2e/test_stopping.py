@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-import harness.run
+import harness.runs.run
 from harness.cli import main
 from tests.e2e.runs import became, dialogues, lines
 from tests.servers.openai_server import OpenAIServer, default_handler, error
@@ -91,13 +91,13 @@ def test_what_another_command_played_during_the_check_is_not_played_again(
 ) -> None:
     with OpenAIServer() as server:
         config = dialogues(model(server.url), 4)
-        check = harness.run.check_models
+        check = harness.runs.run.check_models
 
         def after_another(*checked: Any) -> Any:
             assert run(tmp_path, config, "--no-check") == 0
             return check(*checked)
 
-        monkeypatch.setattr(harness.run, "check_models", after_another)
+        monkeypatch.setattr(harness.runs.run, "check_models", after_another)
         assert run(tmp_path, config) == 0
     assert len(lines(tmp_path / "results" / "run")) == 4
 

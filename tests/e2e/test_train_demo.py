@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.training.curve import read_curve
+from harness.results.training_curve import read_curve
 from tests.e2e.processes import lines
 from tests.e2e.training import NAME, Training, leaderboard
 from tests.extras import required

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.leaks import CARD, read_training_tasks, task_hash
-from harness.training.folder import read_training
+from harness.results.leaks import CARD, read_training_tasks, task_hash
+from harness.training.loop.folder import read_training
 from tests.e2e.processes import wait_until
 from tests.e2e.training import NAME, Training, leaderboard
 from tests.extras import required

@@ -23,20 +23,20 @@ import pytest
 import yaml
 from rich.console import Console
 
-import harness.executors.workers as workers_module
+import harness.runs.executors.workers as workers_module
 from agents.models import make_model
 from agents.models.base import ChatRequest
 from agents.models.cache import CallLog
-from agents.models.vllm_server import process_start
-from harness.budget import Budget
-from harness.errors import BadInput
-from harness.executors import Workforce
-from harness.executors.desk import Desk
-from harness.experiment import Experiment
-from harness.index import latest_episodes
-from harness.metering import Meter
-from harness.progress import Progress
-from harness.run import Run, RunSummary, execute
+from agents.models.local.vllm_server import process_start
+from harness.base.errors import BadInput
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_episodes
+from harness.runs.budget import Budget
+from harness.runs.executors import Workforce
+from harness.runs.executors.desk import Desk
+from harness.runs.metering import Meter
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
 from tests.e2e.processes import (
     Harness,
     endpoint,
@@ -81,7 +81,7 @@ def children(parent: int | None = None) -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if stat[1] == wanted and stat[0] != "Z" and b"harness.executors.worker" in command:
+            if stat[1] == wanted and stat[0] != "Z" and b"harness.runs.executors.worker" in command:
                 found.append(int(folder.name))
     return sorted(found)
 
@@ -251,7 +251,7 @@ def test_a_model_in_the_runs_own_memory_is_asked_there(tmp_path: Path, monkeypat
     module = type(sys)("only_in_the_parent")
     module.speak = builders.play_or_judge  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_in_the_parent", module)
-    monkeypatch.setattr("agents.models.scripted.ScriptedModel.relayed", True, raising=False)
+    monkeypatch.setattr("agents.models.providers.scripted.ScriptedModel.relayed", True, raising=False)
     raw = local("exits", models={"m": {"provider": "scripted", "function": "only_in_the_parent:speak"}}, judge="m")
     for workers in (0, 2):
         assert play(tmp_path / str(workers), raw, workers).summary.complete

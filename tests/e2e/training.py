@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.training.curve import read_curve
+from harness.results.training_curve import read_curve
 from tests.e2e.processes import finished_episodes, scores, wait_until
 from tests.shared_data import ROOT
 

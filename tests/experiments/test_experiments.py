@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from harness.cli import main
-from harness.experiment import Experiment
-from harness.index import latest_episodes
-from harness.store import read_manifest
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_episodes
+from harness.results.store import read_manifest
 from leaderboard.board import leaderboard, open_board
 from leaderboard.matrix import FIGURE_4, figure_4
 from tests.servers.openai_server import OpenAIServer, schema_of

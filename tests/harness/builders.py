@@ -9,10 +9,10 @@ from typing import Any
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import ScriptedConfig
-from agents.models.scripted import ScriptedModel
-from harness.experiment import Experiment
-from harness.judging.sotopia import DIMENSIONS
-from harness.plan import Plan
+from agents.models.providers.scripted import ScriptedModel
+from harness.experiment.experiment import Experiment
+from harness.judging.judges.sotopia import DIMENSIONS
+from harness.runs.plan import Plan
 
 Script = Callable[[ChatRequest], Any]
 

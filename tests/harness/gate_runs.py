@@ -13,11 +13,11 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.errors import EpisodeError
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.seeds import seed_from
+from harness.base.errors import EpisodeError
+from harness.base.seeds import seed_from
+from harness.experiment.experiment import Experiment
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import act, config, evaluation
 
 TASKS = 30

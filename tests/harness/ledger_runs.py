@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES
+from harness.experiment.experiment import Experiment
+from harness.results.store import EPISODES
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import act, advise, config, judge_script
 
 THOUGHT = "first I weigh this, then that. " * 50

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.checking import EPISODE, QUESTION, QUESTION_JSON
 from harness.cli import main
-from harness.store import CALLS, read_manifest
+from harness.results.store import CALLS, read_manifest
+from harness.runs.checking import EPISODE, QUESTION, QUESTION_JSON
 from tests.harness.builders import config
 from tests.servers.openai_server import OpenAIServer, completion, default_handler, error
 from tests.servers.wire import Response
@@ -296,7 +296,7 @@ def test_a_long_reason_is_cut_and_a_key_is_taken_out(shell: Shell, monkeypatch: 
 
 
 def test_a_person_is_told_who_is_slow_to_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.checking.SLOW_S", 0.05)
+    monkeypatch.setattr("harness.runs.checking.SLOW_S", 0.05)
     shell.server.latency = 0.3
     assert shell("models", "check", shell.config()) == 0
     assert "The check before playing waits for an answer of: m" in shell.said

@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from agents.models.base import ChatRequest
+from harness.base.errors import EpisodeError
 from harness.cli import main
-from harness.errors import EpisodeError
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
 from tests.harness.builders import act, config, evaluation, play_or_judge
 
 BEHAVIOUR: dict[str, Any] = {}

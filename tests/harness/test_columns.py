@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-import harness.index
-from harness.columns import (
+import harness.results.index
+from harness.base.columns import (
     BLOCK_ROWS,
     SMALL,
     Columns,
@@ -24,9 +24,9 @@ from harness.columns import (
     read_columns,
     to_merge,
 )
-from harness.index import index_columns, read_index
-from harness.store import EPISODES, decode
-from harness.trust import NOTE_BYTES
+from harness.results.index import index_columns, read_index
+from harness.results.store import EPISODES, decode
+from harness.results.trust import NOTE_BYTES
 
 SCHEMA: Schema = {
     "count": "int",
@@ -147,7 +147,7 @@ def test_many_small_additions_are_put_together(tmp_path: Path) -> None:
 
 
 def test_a_big_file_is_indexed_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness.index, "BLOCK_ROWS", 10)
+    monkeypatch.setattr(harness.results.index, "BLOCK_ROWS", 10)
     path = tmp_path / EPISODES
     add(path, *range(35))
     columns = index_columns(path)
@@ -160,7 +160,7 @@ def test_an_index_in_use_stays_readable_while_another_reader_replaces_it(tmp_pat
     path = tmp_path / EPISODES
     add(path, *range(50))
     mine = index_columns(path)
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     path.write_text("".join(path.read_text().splitlines(keepends=True)[10:]))  # another file: the index is made anew
     assert len(index_columns(path)) == 40
     assert mine.numbers("seed").tolist() == list(range(50))
@@ -173,10 +173,10 @@ def test_two_readers_who_both_found_new_lines_keep_one_copy_of_them(tmp_path: Pa
     stale = index_columns(path)
     add(path, 2)
     index_columns(path)  # the other one was quicker
-    fresh = list(harness.index._fresh_blocks(path, harness.index._end(stale)))
-    late = harness.index._grown(path, stale, fresh, b" " * NOTE_BYTES)
+    fresh = list(harness.results.index._fresh_blocks(path, harness.results.index._end(stale)))
+    late = harness.results.index._grown(path, stale, fresh, b" " * NOTE_BYTES)
     assert [row["seed"] for row in late.rows()] == [0, 1, 2]
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     assert [row["seed"] for row in read_index(path)] == [0, 1, 2]
 
 
@@ -186,7 +186,7 @@ def test_a_row_of_the_wrong_kind_is_named(tmp_path: Path) -> None:
     size = os.path.getsize(path)
     with open(path, "a") as file:
         file.write(json.dumps(record(1) | {"seed": "many"}) + "\n")
-    with pytest.raises(harness.index.BadInput, match=rf"line 2 \(byte {size}\)"):
+    with pytest.raises(harness.results.index.BadInput, match=rf"line 2 \(byte {size}\)"):
         read_index(path)
 
 
@@ -199,7 +199,7 @@ def test_a_long_rebuild_says_how_fast_it_was(
 ) -> None:
     path = tmp_path / EPISODES
     add(path, 0, 1)
-    monkeypatch.setattr(harness.index, "WORTH_TELLING", 100)
+    monkeypatch.setattr(harness.results.index, "WORTH_TELLING", 100)
     read_index(path)
     assert "MB/s" in capsys.readouterr().err
     read_index(path)

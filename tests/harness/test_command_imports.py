@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import read_manifest, write_manifest
+from harness.results.store import read_manifest, write_manifest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {

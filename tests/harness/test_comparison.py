@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from harness.arms import load_run
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.comparison import compare, uplift
-from harness.conclusions import conclusions, finding, sentence
-from harness.errors import BadInput
+from harness.compare.arms import load_run
+from harness.compare.comparison import compare, uplift
+from harness.compare.conclusions import conclusions, finding, sentence
 from harness.statistics import Bounds, Estimate, holm
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play

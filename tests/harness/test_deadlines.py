@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.deadlines import BEAT, Deadline, allow, waiting
+from harness.base.deadlines import BEAT, Deadline, allow, waiting
 from tests.harness.virtual_time import run_virtually
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.holding import RunLock
+from harness.results.holding import RunLock
 from tests.harness.test_cli import Shell, shell
 
 __all__ = ["shell"]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.experiment import load_experiment
-from harness.store import CALLS, EPISODES
+from harness.experiment.experiment import load_experiment
+from harness.results.store import CALLS, EPISODES
 from tests.harness.earlier_run import CONFIG, DATA, endpoint
 from tests.servers.openai_server import OpenAIServer
 

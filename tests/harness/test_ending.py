@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from harness.commands.ending import SameGame, print_answer, print_excerpt, same_game, uplift_of
-from harness.comparison import Comparison, Family, uplift
-from harness.conclusions import answer
-from harness.index import latest_episodes
-from harness.records import EpisodeRecord
-from harness.store import EPISODES, read_record
+from harness.compare.comparison import Comparison, Family, uplift
+from harness.compare.conclusions import answer
+from harness.results.index import latest_episodes
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, read_record
 
 DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
 FOLLOWING = f"{DEMO}#environment=alfworld,actor=script:follow"

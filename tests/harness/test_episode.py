@@ -13,12 +13,12 @@ import pytest
 
 from agents.models.base import ChatReply, ChatRequest
 from environments.base import Action, BaselineEntry
-from harness.calls import full_messages
-from harness.episode import EpisodePlan, play_episode
-from harness.errors import EpisodeError
-from harness.plan import Plan
-from harness.records import VOLATILE, EpisodeRecord
-from harness.seeds import call_seed
+from harness.base.errors import EpisodeError
+from harness.base.seeds import call_seed
+from harness.play.calls import full_messages
+from harness.play.episode import EpisodePlan, play_episode
+from harness.results.records import VOLATILE, EpisodeRecord
+from harness.runs.plan import Plan
 from tests.harness.builders import Script, Watched, act, advise, plan_with, speak
 
 ADVICE = "An expert suggests a strategy"

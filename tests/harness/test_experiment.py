@@ -9,10 +9,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from harness.errors import BadInput
-from harness.experiment import AXES, Cell, Experiment, cells, load_experiment
-from harness.identity import identity_options
-from harness.plan import Plan
+from harness.base.errors import BadInput
+from harness.experiment.experiment import AXES, Cell, Experiment, cells, load_experiment
+from harness.experiment.identity import identity_options
+from harness.runs.plan import Plan
 from tests.harness.builders import config, experiment
 
 TEXT = yaml.safe_dump(config())

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from agents.models.base import ChatRequest
+from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
-from harness.errors import BadInput, EpisodeError
-from harness.failures import again_helps, failure_lines, grouped_failures, refuse_unknown_reason
-from harness.reasons import OTHERS, reason_of, why
+from harness.results.reasons import OTHERS, reason_of, why
+from harness.runs.failures import again_helps, failure_lines, grouped_failures, refuse_unknown_reason
 from tests.harness.builders import play_or_judge
 from tests.harness.test_runner import BEHAVIOUR, run, small
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bounds import asked_of, beyond_text, bound, room_of
-from harness.budget import Budget
 from harness.cli import main
-from harness.experiment import Experiment
-from harness.forecast import cost
-from harness.index import latest_episodes
-from harness.plan import Plan
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_episodes
+from harness.runs.bounds import asked_of, beyond_text, bound, room_of
+from harness.runs.budget import Budget
+from harness.runs.forecast import cost
+from harness.runs.plan import Plan
 from tests.harness import builders
 from tests.servers.openai_server import OpenAIServer, completion
 from tests.servers.wire import Response

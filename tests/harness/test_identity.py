@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.comparability import normal_facts
-from harness.experiment import Experiment
-from harness.identity import environment_options, model_identity
-from harness.identity_0_1 import earlier_identity, earlier_name, earlier_options
-from harness.manifest import folder_name
-from harness.store import read_manifest
-from harness.training.config import load_train_config
+from harness.compare.comparability import normal_facts
+from harness.experiment.experiment import Experiment
+from harness.experiment.identity import environment_options, model_identity
+from harness.experiment.identity_0_1 import earlier_identity, earlier_name, earlier_options
+from harness.results.store import read_manifest
+from harness.runs.manifest import folder_name
+from harness.training.loop.config import load_train_config
 from tests.shared_data import ROOT
 
 WRITTEN: dict[str, Any] = {

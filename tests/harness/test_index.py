@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.episode import play_episode
-from harness.errors import BadInput
-from harness.index import Row, index_path, latest_episodes, latest_judgements, read_index
-from harness.records import EpisodeRecord, ErrorInfo
-from harness.store import EPISODES, JUDGEMENTS, encode, read_line
+from harness.base.errors import BadInput
+from harness.play.episode import play_episode
+from harness.results.index import Row, index_path, latest_episodes, latest_judgements, read_index
+from harness.results.records import EpisodeRecord, ErrorInfo
+from harness.results.store import EPISODES, JUDGEMENTS, encode, read_line
 from tests.harness.builders import plan_with
 
 
@@ -62,13 +62,13 @@ def test_a_second_reading_decodes_only_what_is_new(
     first = read_index(file)
     write(file, records[:1], "ab")
     decoded: list[int] = []
-    import harness.index
+    import harness.results.index
 
     def decode(path: Path, offset: int, line: bytes) -> Any:
         decoded.append(offset)
         return json.loads(line)
 
-    monkeypatch.setattr(harness.index, "decode", decode)
+    monkeypatch.setattr(harness.results.index, "decode", decode)
     rows = read_index(file)
     assert rows[:-1] == first
     assert rows[-1]["episode_id"] == records[0].episode_id

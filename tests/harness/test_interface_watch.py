@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.interface_watch import InterfaceWatch
-from harness.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord, SeatRecord, TurnRecord
+from harness.results.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord, SeatRecord, TurnRecord
+from harness.runs.interface_watch import InterfaceWatch
 
 
 def call(number: int, role: str = "actor", text: str | None = "go", **more: Any) -> CallRecord:

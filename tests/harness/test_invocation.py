@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import invocation
+from harness.base import invocation
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def program(tmp_path: Path) -> Path:
     program.parent.mkdir(parents=True)
     root = Path(__file__).resolve().parents[2]
     program.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(root)!r})\nfrom harness.invocation import as_called\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(root)!r})\nfrom harness.base.invocation import as_called\n"
         "print(as_called('see `harness list`'), file=sys.stderr)\nsys.exit(2)\n"
     )
     program.chmod(0o755)
@@ -67,7 +67,7 @@ def test_a_program_on_the_path_is_called_by_its_name(program: Path, tmp_path: Pa
 def test_an_extra_is_installed_into_this_environment_and_from_this_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = Path(invocation.__file__).resolve().parents[1]
+    root = Path(invocation.__file__).resolve().parents[2]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert invocation.installs("viewer") == f"{sys.executable} -m pip install -e '{root}[viewer]'"

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.models.base import ChatRequest
-from harness.episode import play_episode
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
+from harness.base.seeds import call_seed
+from harness.experiment.specs import JudgeSpec
 from harness.judging import judgement_id
-from harness.judging.sotopia import DIMENSIONS, KIND, SotopiaJudge
-from harness.records import EpisodeRecord, JudgementRecord
-from harness.seeds import call_seed
-from harness.specs import JudgeSpec
+from harness.judging.judges.sotopia import DIMENSIONS, KIND, SotopiaJudge
+from harness.play.episode import play_episode
+from harness.results.records import EpisodeRecord, JudgementRecord
 from tests.harness.builders import Script, Watched, act, evaluation, judge_script, plan_with
 
 

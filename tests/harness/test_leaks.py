@@ -13,14 +13,14 @@ import yaml
 import environments
 from environments.base import Task
 from environments.webshop.env import WebShopEnvironment, WebShopOptions
-from environments.webshop.play import WebShopPlay
-from environments.webshop.splits import EPO_LISTS, epo_indices
+from environments.webshop.goals.splits import EPO_LISTS, epo_indices
+from environments.webshop.shop.play import WebShopPlay
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.leaks import CARD, card_of, overlap, read_training_tasks, task_hash, write_training_tasks
-from harness.plan import Plan
-from harness.run import Run
-from harness.store import read_manifest
+from harness.results.leaks import CARD, card_of, overlap, read_training_tasks, task_hash, write_training_tasks
+from harness.results.store import read_manifest
+from harness.runs.plan import Plan
+from harness.runs.run import Run
 from tests.harness.builders import config, experiment
 from tests.shared_data import shared_data
 

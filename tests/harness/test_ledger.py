@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import (
+from harness.results.ledger import (
     COUNTS,
     Ledger,
     call_counts,

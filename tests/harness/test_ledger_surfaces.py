@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from harness.arms import load_run
-from harness.baseline import baseline_text, make_baseline, read_baseline
 from harness.cli import main
-from harness.comparison import compare
-from harness.conclusions import conclusions, interface_sentences
-from harness.export.tables import csv_table
-from harness.store import EPISODES
+from harness.compare.arms import load_run
+from harness.compare.baseline import baseline_text, make_baseline, read_baseline
+from harness.compare.comparison import compare
+from harness.compare.conclusions import conclusions, interface_sentences
+from harness.exchange.tables import csv_table
+from harness.results.store import EPISODES
 from leaderboard.board import open_board
 from leaderboard.page import render
 from tests.harness.ledger_runs import THOUGHT, edited, play

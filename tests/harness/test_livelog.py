@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.experiment import Experiment
-from harness.livelog import EVERY_S, FOLDER, LoggedProgress, so_far
-from harness.progress import Progress
-from harness.run import Run, execute
-from harness.store import EPISODES
-from leaderboard.tables import cell_table
+from harness.exchange.livelog import EVERY_S, FOLDER, LoggedProgress, so_far
+from harness.experiment.experiment import Experiment
+from harness.results.store import EPISODES
+from harness.results.tables import cell_table
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.extras import required
 from tests.harness.builders import config
 from tests.harness.gate_runs import play, small
@@ -131,7 +131,7 @@ def test_wandb_is_logged_to_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_log_whose_package_is_missing_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tensorboard.summary", None)
-    from harness.livelog import logged
+    from harness.exchange.livelog import logged
 
     with pytest.raises(BadInput, match="pip install"):
         logged(Progress(Console(file=io.StringIO())), "tensorboard", tmp_path)

@@ -9,10 +9,10 @@ import pytest
 
 from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
-from harness.budget import Budget, BudgetWatch, Spent, unseen_text
-from harness.errors import EpisodeError, Usage
-from harness.metering import Meter, MeteredModel
-from harness.money import Kind, price_text
+from harness.base.errors import EpisodeError, Usage
+from harness.base.money import Kind, price_text
+from harness.runs.budget import Budget, BudgetWatch, Spent, unseen_text
+from harness.runs.metering import Meter, MeteredModel
 
 
 @pytest.mark.parametrize(

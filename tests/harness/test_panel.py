@@ -13,14 +13,14 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.cli import main
-from harness.index import latest_episodes, latest_judgements
-from harness.panel import WIDEST, RunPanel
-from harness.progress import Progress, goals_text
-from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
-from harness.run import Run, execute
-from harness.standing import Newest, Standing, newest_strategy
-from harness.store import EPISODES
-from leaderboard.tables import cell_table
+from harness.results.index import latest_episodes, latest_judgements
+from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
+from harness.results.store import EPISODES
+from harness.results.tables import cell_table
+from harness.runs.panel import WIDEST, RunPanel
+from harness.runs.progress import Progress, goals_text
+from harness.runs.run import Run, execute
+from harness.runs.standing import Newest, Standing, newest_strategy
 from tests.harness.gate_runs import LEVERS, play, reset, small
 from tests.shared_data import ROOT
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.experiment import Experiment
-from harness.plan import Plan, Unit
-from harness.seeds import episode_seed
+from harness.base.errors import BadInput
+from harness.base.seeds import episode_seed
+from harness.experiment.experiment import Experiment
+from harness.runs.plan import Plan, Unit
 from tests.harness.builders import experiment, plan_with
 
 MODELS: dict[str, Any] = {

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.progress import Progress
+from harness.runs.progress import Progress
 
 
 def told(*ticks: list[tuple[str, float]]) -> list[str]:

@@ -14,14 +14,14 @@ import pytest
 
 from agents.models.base import ChatReply, ChatRequest
 from environments.base import Metric, Outcome, StepResult
-from harness.episode import play_episode
-from harness.errors import ErrorKind
+from harness.base.errors import ErrorKind
+from harness.experiment.specs import ProcessSpec
 from harness.judging import judged, judgement_id
-from harness.judging.process import rewarded
-from harness.metering import Meter, MeteredModel
-from harness.ranges import checked_outcome
-from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
-from harness.specs import ProcessSpec
+from harness.judging.rewards.process import rewarded
+from harness.play.episode import play_episode
+from harness.results.ranges import checked_outcome
+from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord, StrategyReward
+from harness.runs.metering import Meter, MeteredModel
 from tests.harness.builders import Watched, plan_with, speak
 
 METRIC = Metric("score", 0.0, 1.0, 1.0)
@@ -223,7 +223,7 @@ def test_an_internal_error_keeps_its_traceback() -> None:
     assert set(stored) == {"kind", "message", "traceback"}
 
 
-@pytest.mark.parametrize(("module", "kind"), [("harness.judging.sotopia", "bug"), ("plugin", "judge")])
+@pytest.mark.parametrize(("module", "kind"), [("harness.judging.judges.sotopia", "bug"), ("plugin", "judge")])
 def test_a_judge_of_ours_that_crashes_is_a_bug_and_a_plug_ins_is_its_own(module: str, kind: ErrorKind) -> None:
     class Broken(Gives):
         async def judge(self, episode: EpisodeRecord) -> JudgementRecord:

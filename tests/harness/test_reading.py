@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import environments
-from agents.models.reply import separated
+from agents.models.replies.reply import separated
 from environments.base import ParsedAnswer, Unreadable
-from harness.jsontext import objects_in
-from harness.judging.critical import read_critical
-from harness.reading import read_command, spoken
-from harness.strategy_text import read_strategy
+from harness.base.jsontext import objects_in
+from harness.judging.rewards.critical import read_critical
+from harness.reading.answers import read_command, spoken
+from harness.reading.strategy_text import read_strategy
 from tests.shared_data import ROOT
 
 OWN = ROOT / "tests" / "conformance" / "readings.jsonl"

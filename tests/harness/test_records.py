@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message
 from environments.prompts import Prompt
-from harness.calls import CallLedger, full_messages, recorded_call
-from harness.errors import EpisodeError
-from harness.records import CallRecord, EpisodeRecord
+from harness.base.errors import EpisodeError
+from harness.play.calls import CallLedger, full_messages, recorded_call
+from harness.results.records import CallRecord, EpisodeRecord
 from tests.harness.builders import Watched
 
 PROMPT = Prompt("tests/prompt", "$x")

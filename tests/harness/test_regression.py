@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 import environments.sotopia.env
-import environments.webshop.baselines
+import environments.webshop.shop.baselines
 from environments.base import Action, BaselineEntry
 from environments.prompts import Prompt
-from harness.arms import Arms, load, load_run
-from harness.baseline import baseline_text, make_baseline, read_baseline
-from harness.check_reports import as_json, junit, markdown
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.regression import check, check_pairs
+from harness.compare.arms import Arms, load, load_run
+from harness.compare.baseline import baseline_text, make_baseline, read_baseline
+from harness.compare.check_reports import as_json, junit, markdown
+from harness.compare.regression import check, check_pairs
 from harness.statistics import Outcomes, pair
 from tests.harness import gate_runs
 from tests.harness.gate_runs import KNOWS, LEVERS, play
@@ -75,7 +75,7 @@ def test_a_broken_rule_agent_turns_red_and_an_unchanged_one_passes(
     same = check(load(path), load_run(play(tmp_path / "same", **spec)), tolerance=0.4)
     assert (same.verdict, same.exit_code) == ("pass", 0)
     lost = BaselineEntry(lambda seat_play, seat, random: Action("search[nothing]"), "lost", reads_hidden_state=False)
-    entries = {**environments.webshop.baselines.BASELINES, "rule": lost}
+    entries = {**environments.webshop.shop.baselines.BASELINES, "rule": lost}
     monkeypatch.setattr("environments.webshop.env.BASELINES", entries)
     result = check(load(path), load_run(play(tmp_path / "broken", **spec)), tolerance=0.4)
     assert (result.verdict, result.exit_code) == ("regressed", 1)

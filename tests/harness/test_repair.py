@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import repair
-from harness.repair import SET_ASIDE, repair_run
-from harness.soundness import check_run
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST
+from harness.results import repair
+from harness.results.repair import SET_ASIDE, repair_run
+from harness.results.soundness import check_run
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
 from tests.harness.test_cli import Shell, shell
 
 __all__ = ["shell"]

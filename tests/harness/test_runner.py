@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import harness.executors.playing
-import harness.run
+import harness.runs.executors.playing
+import harness.runs.run
 from agents.models.base import ChatRequest
-from harness.errors import BadInput, EpisodeError
-from harness.experiment import Experiment
-from harness.index import latest_episodes, latest_judgements, read_index
-from harness.progress import Progress
-from harness.records import EpisodeRecord
-from harness.run import Run, RunSummary, execute
-from harness.runner import Stop, run_jobs
-from harness.store import EPISODES, StoreFull
+from harness.base.errors import BadInput, EpisodeError
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_episodes, latest_judgements, read_index
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, StoreFull
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
+from harness.runs.runner import Stop, run_jobs
 from tests.harness import builders
 from tests.harness.builders import experiment
 
@@ -273,13 +273,13 @@ def test_a_changed_experiment_is_refused_with_the_difference_shown(
 
 def test_a_changed_prompt_is_refused_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path)
-    real = harness.run.build_manifest
+    real = harness.runs.run.build_manifest
 
     def other(*arguments: Any) -> dict[str, Any]:
         manifest = real(*arguments)
         return manifest | {"prompts": manifest["prompts"] | {"environments.sotopia/actor": "0" * 12}}
 
-    monkeypatch.setattr(harness.run, "build_manifest", other)
+    monkeypatch.setattr(harness.runs.run, "build_manifest", other)
     with pytest.raises(BadInput, match=r"prompt environments\.sotopia/actor"):
         run(tmp_path)
 
@@ -299,7 +299,7 @@ def test_a_refused_run_gives_the_folder_free_again(tmp_path: Path) -> None:
 def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: weakref.WeakSet[EpisodeRecord] = weakref.WeakSet()
     most = 0
-    real = harness.executors.playing.play_episode
+    real = harness.runs.executors.playing.play_episode
 
     async def watched(*arguments: Any) -> EpisodeRecord:
         nonlocal most
@@ -310,7 +310,7 @@ def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch
         return record
 
     monkeypatch.setattr(EpisodeRecord, "__hash__", object.__hash__, raising=False)
-    monkeypatch.setattr(harness.executors.playing, "play_episode", watched)
+    monkeypatch.setattr(harness.runs.executors.playing, "play_episode", watched)
     tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 1}}]
     gc.collect()
     gc.freeze()  # what the other tests have left need not be looked through after every episode

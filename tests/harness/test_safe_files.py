@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from agents.models.cache import CallLog
-from harness.errors import BadInput
-from harness.holding import RunLock
-from harness.safe_files import new_folder, open_lock, replacing, scratch_folder, sweep, write_file
-from harness.store import StoreFull, set_aside_torn_tail
+from harness.base.errors import BadInput
+from harness.base.safe_files import new_folder, open_lock, replacing, scratch_folder, sweep, write_file
+from harness.results.holding import RunLock
+from harness.results.store import StoreFull, set_aside_torn_tail
 
 
 def names(folder: Path) -> list[str]:
@@ -67,7 +67,7 @@ def test_a_folder_does_not_take_the_place_of_a_file_or_a_link(tmp_path: Path) ->
 WRITER = """
 import sys, time
 from pathlib import Path
-from harness.safe_files import {what}
+from harness.base.safe_files import {what}
 with {what}({arguments}) as made:
     print("writing", flush=True)
     time.sleep(60)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput, Newer
+from harness.base.errors import BadInput, Newer
+from harness.experiment.manifest_form import manifest_problem
 from harness.judging import judgement_id
-from harness.manifest_form import manifest_problem
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest, write_manifest
-from harness.training.curve import read_curve
-from harness.training.folder import read_training
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest, write_manifest
+from harness.results.training_curve import read_curve
+from harness.training.loop.folder import read_training
 from tests.harness.test_cli import Shell, shell
 
 __all__ = ["shell"]

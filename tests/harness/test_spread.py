@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from agents.models.base import ChatRequest
+from harness.base.seeds import seed_from
 from harness.cli import main
-from harness.seeds import seed_from
-from harness.spread import reliabilities, splits
+from harness.compare.spread import reliabilities, splits
 from tests.harness.builders import act, config, evaluation
 
 

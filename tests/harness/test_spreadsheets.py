@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.base.spreadsheets import harmless, harmless_table
 from harness.cli import main
-from harness.spreadsheets import harmless, harmless_table
 from leaderboard.downloads import to_csv
 from tests.shared_data import ROOT
 

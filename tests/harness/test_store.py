@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from harness.errors import BadInput
-from harness.holding import RunLock
-from harness.store import (
+from harness.base.errors import BadInput
+from harness.results.holding import RunLock
+from harness.results.store import (
     MANIFEST,
     MANIFEST_KEYS,
     Appender,
@@ -249,7 +249,7 @@ def test_a_second_holder_of_the_lock_is_refused_and_told_who_has_it(tmp_path: Pa
 
 def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from harness.holding import RunLock;"
+        "import os, signal, sys; from pathlib import Path; from harness.results.holding import RunLock;"
         "RunLock(Path(sys.argv[1])).acquire(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.index import index_path, read_index
-from harness.livelog import FOLDER as LIVE
-from harness.repair import SET_ASIDE
-from harness.store import CALLS, EPISODES, FORECAST, JUDGEMENTS, PROCESS_REWARDS
-from harness.targets import refuse_own_places
-from harness.training.fit import CHECKPOINT, FIT
-from harness.training.grpo import ROUNDS
-from harness.training.journal import LOG
+from harness.exchange.livelog import FOLDER as LIVE
+from harness.results.index import index_path, read_index
+from harness.results.repair import SET_ASIDE
+from harness.results.store import CALLS, EPISODES, FORECAST, JUDGEMENTS, PROCESS_REWARDS
+from harness.results.targets import refuse_own_places
+from harness.training.fit.fit import CHECKPOINT, FIT
+from harness.training.fit.journal import LOG
+from harness.training.loop.grpo import ROUNDS
 from tests.harness.gate_runs import play
 
 Command = Callable[[Path, Path], list[str]]
@@ -289,7 +289,7 @@ def test_a_data_set_is_whole_or_not_there_and_a_killed_one_is_made_again(run: Pa
     out = tmp_path / "exports" / "set"
     killed = """
 import os, signal, sys
-import harness.export.dataset as dataset
+import harness.exchange.dataset as dataset
 write_file = dataset.write_file
 dataset.write_file = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 from harness.cli import main
@@ -374,7 +374,7 @@ def test_a_read_only_run_is_left_as_it_is(run: Path, tmp_path: Path, monkeypatch
 
 
 def test_an_export_keeps_what_else_the_dataset_info_names(tmp_path: Path) -> None:
-    from harness.export.sharegpt import _merged_info, is_exported
+    from harness.exchange.sharegpt import _merged_info, is_exported
 
     (tmp_path / "dataset_info.json").write_text(json.dumps({"theirs": {"file_name": "theirs.json"}}))
     (tmp_path / "theirs.json").write_text("[]")

@@ -11,10 +11,10 @@ import pytest
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.cache import reply_json
-from harness.deadlines import Deadline, allow, waiting
-from harness.executors.relay import RelayedModel, request_json
-from harness.judging.asking import within
-from harness.specs import JudgingSpec, Limits
+from harness.base.deadlines import Deadline, allow, waiting
+from harness.experiment.specs import JudgingSpec, Limits
+from harness.judging.judges.asking import within
+from harness.runs.executors.relay import RelayedModel, request_json
 from tests.harness.virtual_time import run_virtually
 
 REPLY = ChatReply("x", "m", "stop", 1, 1)

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-import harness.index
-import harness.trust
+import harness.results.index
+import harness.results.trust
+from harness.base.columns import read_columns
 from harness.cli import main
-from harness.columns import read_columns
-from harness.holding import RunLock
-from harness.index import BODY, HEADER, index_path, read_index, verify_indexes
-from harness.scalars import KINDS
-from harness.store import EPISODES
-from harness.trust import NOTE_BYTES, note, state_of
+from harness.results.holding import RunLock
+from harness.results.index import BODY, HEADER, index_path, read_index, verify_indexes
+from harness.results.scalars import KINDS
+from harness.results.store import EPISODES
+from harness.results.trust import NOTE_BYTES, note, state_of
 from tests.harness import gate_runs
 from tests.harness.test_columns import add
 
@@ -36,15 +36,17 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness.index, "BLOCK_ROWS", 2)
-    monkeypatch.setattr(harness.trust, "SETTLED_NS", -(10**18))  # files of a test are younger than a stamp's grain
+    monkeypatch.setattr(harness.results.index, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(
+        harness.results.trust, "SETTLED_NS", -(10**18)
+    )  # files of a test are younger than a stamp's grain
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What is hashed and decoded from now on: lines, and offsets."""
     done: dict[str, list[Any]] = {"hashed": [], "decoded": []}
-    line_hash, decode = harness.trust.line_hash, harness.index.decode
+    line_hash, decode = harness.results.trust.line_hash, harness.results.index.decode
 
     def hashing(line: bytes) -> int:
         done["hashed"].append(line)
@@ -54,13 +56,13 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         done["decoded"].append(at)
         return decode(path, at, line)
 
-    monkeypatch.setattr(harness.trust, "line_hash", hashing)
-    monkeypatch.setattr(harness.index, "decode", decoding)
+    monkeypatch.setattr(harness.results.trust, "line_hash", hashing)
+    monkeypatch.setattr(harness.results.index, "decode", decoding)
     return done
 
 
 def seeds(path: Path) -> list[int]:
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     return [row["seed"] for row in read_index(path)]
 
 
@@ -166,12 +168,12 @@ def test_what_the_holder_of_a_run_appends_makes_nobody_compare_the_rest(file: Pa
 
 
 def test_a_state_that_may_hide_a_change_is_no_proof(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness.trust, "SETTLED_NS", 10**18)
+    monkeypatch.setattr(harness.results.trust, "SETTLED_NS", 10**18)
     state = state_of(file)
     assert state is not None
     seeds(file)
     edit(file, '"seed": 13', '"seed": 73')
-    monkeypatch.setattr(harness.index, "state_of", lambda path: state if path == file else state_of(path))
+    monkeypatch.setattr(harness.results.index, "state_of", lambda path: state if path == file else state_of(path))
     assert seeds(file)[3] == 73, "two changes under one time stamp"
 
 
@@ -198,7 +200,7 @@ def test_the_note_of_an_index_has_room_for_any_state(file: Path) -> None:
     seeds(file)
     columns = read_columns(index_path(file), HEADER, KINDS[EPISODES].schema, NOTE_BYTES)
     assert columns.blocks[0].start == BODY
-    assert harness.trust.noted(columns, len(HEADER)) == state_of(file)
+    assert harness.results.trust.noted(columns, len(HEADER)) == state_of(file)
 
 
 def edited_run(tmp_path: Path) -> Path:
@@ -215,7 +217,7 @@ def edited_run(tmp_path: Path) -> Path:
         assert text != path.read_text()
         file.write(text)
     assert len(rows) > 0
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     believed_though_edited(path)
     return run
 
@@ -225,7 +227,7 @@ def test_check_and_export_are_not_fooled_by_an_index(tmp_path: Path, capsys: pyt
     run = edited_run(tmp_path)
     assert main(["check", "--make-baseline", str(run), "--out", str(tmp_path / "base.json")]) == 0
     made = json.loads((tmp_path / "base.json").read_text())
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     for path in run.glob("*.index"):
         path.unlink()
     assert main(["check", "--make-baseline", str(run), "--out", str(tmp_path / "fresh.json")]) == 0
@@ -237,7 +239,7 @@ def test_an_export_reads_what_the_records_say(tmp_path: Path) -> None:
     gate_runs.reset()
     run = edited_run(tmp_path)
     assert main(["export", str(run), "--to", "csv", "--out", str(tmp_path / "one.csv")]) == 0
-    harness.index._kept.clear()
+    harness.results.index._kept.clear()
     for path in run.glob("*.index"):
         path.unlink()
     assert main(["export", str(run), "--to", "csv", "--out", str(tmp_path / "two.csv")]) == 0

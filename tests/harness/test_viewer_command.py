@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import BadInput
 from harness.cli import main
 from harness.commands.viewer import OPTIONS, default_paths, free_port, streamlit_arguments
-from harness.errors import BadInput
 
 
 def test_it_listens_on_this_machine_only_and_sends_nothing_anywhere() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import EpisodeError
-from harness.watching import IN_A_ROW, MOST_UNKNOWN, EndpointWatch
+from harness.base.errors import EpisodeError
+from harness.runs.watching import IN_A_ROW, MOST_UNKNOWN, EndpointWatch
 
 
 @dataclass

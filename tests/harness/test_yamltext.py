@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import BadInput
-from harness.experiment import load_experiment
-from harness.yamltext import read_yaml
+from harness.base.errors import BadInput
+from harness.base.yamltext import read_yaml
+from harness.experiment.experiment import load_experiment
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from harness.holding import RunLock
-from harness.store import EPISODES, JUDGEMENTS, MANIFEST
-from harness.training.curve import CURVE, TRAINING
+from harness.results.holding import RunLock
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
+from harness.results.training_curve import CURVE, TRAINING
 from leaderboard.board import Board, Filters, leaderboard, open_board
 from leaderboard.duel import divergence, duel, extremes
 from leaderboard.episodes import conversation

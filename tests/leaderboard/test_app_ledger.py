@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import EPISODES
+from harness.results.store import EPISODES
 from leaderboard.app.arms import arm_labels
 from leaderboard.board import open_board
 from tests.harness.ledger_runs import THOUGHT, play

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.arms import align
-from harness.comparison import uplift
-from harness.errors import BadInput
-from harness.records import EpisodeRecord
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
-from harness.training.curve import CURVE, TRAINING, CurveRow, write_curve
+from harness.base.errors import BadInput
+from harness.compare.arms import align
+from harness.compare.comparison import uplift
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
+from harness.results.training_curve import CURVE, TRAINING, CurveRow, write_curve
 from leaderboard import training
 from leaderboard.board import Board, Filters, choices, leaderboard, open_board, plain_rows, stamp
 from leaderboard.costs import cost_table

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from harness.index import latest_episodes
-from harness.store import read_manifest
+from harness.results.index import latest_episodes
+from harness.results.store import read_manifest
 from leaderboard.board import Board, open_board, plain_rows
 from tests.shared_data import ROOT
 

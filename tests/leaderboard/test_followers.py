@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.experiment import Experiment
-from harness.forecast import forecast, past_episodes
-from harness.plan import Plan
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.experiment.experiment import Experiment
+from harness.runs.forecast import forecast, past_episodes
+from harness.runs.plan import Plan
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from leaderboard.board import leaderboard, open_board
 
 

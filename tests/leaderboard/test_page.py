@@ -16,10 +16,10 @@ import pytest
 from rich.console import Console
 
 from agents.models.base import ChatRequest
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from leaderboard.board import Board, leaderboard, open_board, plain_rows
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
 from leaderboard.published import METRICS, PATH, Published, published, read_published
 from tests.harness.gate_runs import play
 

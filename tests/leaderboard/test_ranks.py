@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from leaderboard.ranks import ranked_table
+from harness.compare.ranks import ranked_table
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
 

@@ -13,15 +13,15 @@ import pytest
 from rich.console import Console
 
 from agents.models.base import ChatReply, ChatRequest
+from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
-from harness.errors import BadInput, EpisodeError
-from harness.experiment import Experiment
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.experiment.experiment import Experiment
+from harness.results.store import EPISODES, JUDGEMENTS
+from harness.results.tables import cell_table, check_judge, dimension_names, episodes, find_runs, render_plain
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from harness.statistics import clustered_mean
-from harness.store import EPISODES, JUDGEMENTS
 from leaderboard.page.sections import money
-from leaderboard.tables import cell_table, check_judge, dimension_names, episodes, find_runs, render_plain
 from tests.harness.builders import evaluation, experiment, play_or_judge
 
 BEHAVIOUR: dict[str, Any] = {}

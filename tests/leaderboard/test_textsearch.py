@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.store import EPISODES
+from harness.results.store import EPISODES
 from leaderboard.textsearch import records_with
 
 TEXTS = ['she said "no"', "a tab\tand a\nnew line", "naïve – 日本", "back\\slash", "plain", "Plain again"]

@@ -22,15 +22,15 @@ from environments.alfworld.actions import parse_answer as parse_alfworld
 from environments.base import Action, Environment, Unreadable
 from environments.sotopia.action_format import parse_answer as parse_sotopia
 from environments.webshop.action_format import parse_answer as parse_webshop
-from harness import reading_0_1
-from harness.errors import BadInput
-from harness.experiment import Experiment, load_experiment
-from harness.index import read_index
-from harness.judging.sotopia import read_evaluation
-from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.store import EPISODES, read_record, scan, set_aside_torn_tail
-from harness.strategy_text import read_strategy
-from harness.yamltext import read_yaml
+from harness.base.errors import BadInput
+from harness.base.yamltext import read_yaml
+from harness.experiment.experiment import Experiment, load_experiment
+from harness.judging.judges.sotopia import read_evaluation
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.strategy_text import read_strategy
+from harness.results.index import read_index
+from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.results.store import EPISODES, read_record, scan, set_aside_torn_tail
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

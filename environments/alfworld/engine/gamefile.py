@@ -18,7 +18,7 @@ from typing import Any
 from environments.alfworld.engine.goals import read_goal
 from environments.alfworld.engine.problem import read_problem
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World, build_world
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 DOMAINS = {
     "9549a55d7ecd967f": "published games of json_2.1.3 (valid_seen, valid_unseen, train)",

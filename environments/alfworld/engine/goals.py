@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 QUALITIES = {
     "isclean": "cleanable",

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 _COMMENT = re.compile(r";[^\n]*")
 _TOKEN = re.compile(r"[()]|[^\s()]+")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from environments.alfworld.engine.goals import QUALITIES, Goal, LookGoal, PlaceGoal
 from environments.alfworld.engine.problem import Facts
 from environments.alfworld.engine.state import State
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from environments.alfworld.generator.games import (
 from environments.alfworld.generator.house import GRADES, TASK_TYPES, house
 from environments.alfworld.generator.scenes import Side
 from environments.data import ImportReport
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 TEST_EVERY = 10
 _WORKERS = 2

@@ -34,7 +34,7 @@ from environments.alfworld.generator.scenes import (
     thing_id,
 )
 from environments.alfworld.planner import remaining_actions, shortest_plan
-from harness.seeds import seed_from, stable_hash
+from harness.base.seeds import seed_from, stable_hash
 
 Facts = dict[str, list[tuple[str, ...]]]
 """Predicate -> argument tuples, written as in the published files (CamelCase)."""

@@ -15,7 +15,7 @@ from random import Random
 from typing import Literal, get_args
 
 from environments.alfworld.generator.house import GRADES, Grade, GradeTable, Room, house
-from harness.seeds import seed_from, stable_hash
+from harness.base.seeds import seed_from, stable_hash
 
 Side = Literal["train", "test"]
 ROOMS: tuple[Room, ...] = get_args(Room)

@@ -6,9 +6,9 @@ from xml.etree.ElementTree import Element
 
 import streamlit as st
 
-from harness.arms import METRICS
-from harness.comparability import CATEGORIES
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.compare.arms import METRICS
+from harness.compare.comparability import CATEGORIES
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.dialogue import side_by_side
 from leaderboard.app.frame import begin

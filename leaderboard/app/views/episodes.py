@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from leaderboard.app.dialogue import conversation_elements
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, downloads, empty, link, note, notice, show, table, texts

@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.invocation import as_called
-from harness.judging.report import Report
-from harness.soundness import DAMAGED
+from harness.base.invocation import as_called
+from harness.judging.cards.report import Report
+from harness.results.soundness import DAMAGED
 from leaderboard.app.frame import begin
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, notice, show, table, texts
 from leaderboard.board import plain_rows, stamp

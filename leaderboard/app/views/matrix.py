@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.arms import METRICS
+from harness.compare.arms import METRICS
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts

@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.ledger import COUNTS, LINE_HEADINGS, heading_of, ledger_of, lines_of, notable, share_text
+from harness.results.frames import SCORE
+from harness.results.ledger import COUNTS, LINE_HEADINGS, heading_of, ledger_of, lines_of, notable, share_text
 from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, progress_note
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, link, note, show, table, texts, whisker
 from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
-from leaderboard.frames import SCORE
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import NOTHING, Place, amount, count, interval, money, p_text, places_of
 

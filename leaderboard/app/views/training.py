@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from harness.errors import BadInput
-from harness.training.curve import CurveRow
+from harness.base.errors import BadInput
+from harness.results.training_curve import CurveRow
 from leaderboard.app.frame import running_note
 from leaderboard.app.loading import opened, shown_paths
 from leaderboard.app.pieces import (

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agents.models import limits, make_model, refusals, room
+from agents.models import limits, make_model, room
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message
 from agents.models.endpoint import EndpointModel
-from agents.models.openmp import wait_passively
+from agents.models.errors import refusals
+from agents.models.local.openmp import wait_passively
 
 T = TypeVar("T")
 

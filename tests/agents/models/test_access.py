@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agents.models import make_model, transport
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.openai_server import OpenAIServer, completion

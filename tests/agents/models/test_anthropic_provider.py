@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.models.anthropic_provider import read_message
 from agents.models.base import ChatRequest, Message
-from harness.errors import EpisodeError
+from agents.models.providers.anthropic_provider import read_message
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete
 from tests.servers.anthropic_server import AnthropicServer, error, message
 from tests.servers.wire import FaultPlan, Response

@@ -13,11 +13,11 @@ from agents.models.base import ChatReply, ChatRequest, Message
 from agents.models.client import Answer
 from agents.models.config import OpenAIConfig
 from agents.models.endpoint import EndpointModel
-from agents.models.failures import CallFailed
+from agents.models.errors.failures import CallFailed
+from agents.models.errors.refusals import Refusals, RequestMode, known_refusals
 from agents.models.limits import AdaptiveLimit, closed_until
-from agents.models.refusals import Refusals, RequestMode, known_refusals
 from agents.models.room import fitting
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, with_model
 from tests.servers.openai_server import OpenAIServer, completion, error
 from tests.servers.wire import Response

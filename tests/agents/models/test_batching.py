@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.models.batching import PATIENCE, Job, alike
-from agents.models.decoding import Row
+from agents.models.local.batching import PATIENCE, Job, alike
+from agents.models.local.decoding import Row
 
 
 def job(prompt: int, answer: int, adapter: str | None = None, passed: int = 0) -> Job:

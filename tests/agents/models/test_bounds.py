@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.openai_server import OpenAIServer, completion

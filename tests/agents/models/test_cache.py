@@ -16,8 +16,8 @@ import pytest
 from agents.models.base import ChatReply, ChatRequest, Message, Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
 from agents.models.config import ScriptedConfig
-from agents.models.scripted import ScriptedModel
-from harness.errors import EpisodeError
+from agents.models.providers.scripted import ScriptedModel
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, whose
 
 

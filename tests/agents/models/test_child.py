@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.models.child import inherited, located, new_key, parted
+from agents.models.local.child import inherited, located, new_key, parted
+from agents.models.local.vllm_guard import KeyGuard
 from agents.models.secrets import key_from
-from agents.models.vllm_guard import KeyGuard
 
 
 def test_a_child_inherits_no_variable_that_looks_like_a_key_and_all_others(monkeypatch: pytest.MonkeyPatch) -> None:

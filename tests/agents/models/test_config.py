@@ -11,7 +11,7 @@ import pytest
 from agents.models import REGISTRY, make_model
 from agents.models.config import VENDORS, AnthropicConfig, OpenAIConfig, PriceConfig, is_local, read_config
 from agents.models.prices import FREE, _table, configured_price, price_of
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 GOOD = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:1/v1"}
 

@@ -11,7 +11,7 @@ import pytest
 from agents.models import check_effort, make_model
 from agents.models.config import AnthropicConfig, LlamaCppConfig, OpenAIConfig, VllmConfig
 from agents.models.effort import anthropic_effort, chat_effort, template_of
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.agents.models.conftest import ask, complete
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.openai_server import OpenAIServer

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from agents.models.bodies import read_body
-from agents.models.failures import Backoff, broken_answer, error_inside, no_connection, refused_answer
-from agents.models.meanings import meaning_of
-from agents.models.reasons import REASONS
-from agents.models.waits import wait_in_headers
+from agents.models.errors.bodies import read_body
+from agents.models.errors.failures import Backoff, broken_answer, error_inside, no_connection, refused_answer
+from agents.models.errors.meanings import meaning_of
+from agents.models.errors.reasons import REASONS
+from agents.models.errors.waits import wait_in_headers
 from tests.agents.models.conftest import whose
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "refusals.jsonl").read_text().splitlines()]

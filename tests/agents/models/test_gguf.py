@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from agents.models.gguf import PACKAGED, PackagedModel, fetch, gguf_path, revision_of
-from harness.errors import BadInput
+from agents.models.local.gguf import PACKAGED, PackagedModel, fetch, gguf_path, revision_of
+from harness.base.errors import BadInput
 
 DATA = b"GGUF" + bytes(range(256)) * 400
 

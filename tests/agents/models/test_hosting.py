@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from agents.models import llamacpp, vllm_managed
 from agents.models.base import Model
-from agents.models.child import located
 from agents.models.endpoint import EndpointModel
-from harness.errors import BadInput, EpisodeError
+from agents.models.local import vllm_managed
+from agents.models.local.child import located
+from agents.models.providers import llamacpp
+from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, with_model
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.wire import FaultPlan

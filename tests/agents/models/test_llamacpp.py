@@ -18,11 +18,11 @@ import httpx
 import pytest
 
 from agents.models.base import Model
-from agents.models.child import parted
 from agents.models.config import LlamaCppConfig
-from agents.models.gguf import gguf_path
-from agents.models.llamacpp import _SERVERS, spec_of
-from harness.errors import EpisodeError
+from agents.models.local.child import parted
+from agents.models.local.gguf import gguf_path
+from agents.models.providers.llamacpp import _SERVERS, spec_of
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, endpoint_model, with_model
 
 pytestmark = [
@@ -154,7 +154,7 @@ PARENT = """
 import asyncio, sys, time
 from agents.models import make_model
 from agents.models.config import LlamaCppConfig
-from agents.models.llamacpp import _SERVERS, spec_of
+from agents.models.providers.llamacpp import _SERVERS, spec_of
 async def main():
     model = make_model("m", {"provider": "llamacpp", "context": 512, "slots": 1})
     await model.start()

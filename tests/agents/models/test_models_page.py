@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from agents.models import make_model
-from agents.models.reasons import REASONS
+from agents.models.errors.reasons import REASONS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
 CONFIGS = [

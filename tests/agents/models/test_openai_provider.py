@@ -10,9 +10,9 @@ import pytest
 
 from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest, Message, Model
-from agents.models.openai_provider import read_completion
+from agents.models.providers.openai_provider import read_completion
 from agents.models.transport import read_json
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete, whose, with_model
 from tests.servers.openai_server import OpenAIServer, completion, error
 from tests.servers.wire import FaultPlan, Response

@@ -10,7 +10,7 @@ import pytest
 
 from agents.models import make_model
 from agents.models.pasted import _WARNED
-from harness.errors import BadInput, EpisodeError
+from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.openai_server import OpenAIServer

@@ -8,9 +8,9 @@ import pytest
 
 from agents.models.base import ChatReply
 from agents.models.config import ReasoningTags, ScriptedConfig
-from agents.models.recorded import read_today
-from agents.models.scripted import ScriptedModel
-from harness.errors import EpisodeError
+from agents.models.providers.scripted import ScriptedModel
+from agents.models.replies.recorded import read_today
+from harness.base.errors import EpisodeError
 
 
 def model(**config: Any) -> ScriptedModel:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.models.config import ReasoningTags
-from agents.models.reply import parted, separated
+from agents.models.replies.reply import parted, separated
 
 HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Be fair."
 

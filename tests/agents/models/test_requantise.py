@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 
-from agents.models.gguf import NAMES, PACKAGED, REWRITTEN, gguf_path, revision_of, rewritten, sha256_of
-from agents.models.requantise import requantise
-from harness.errors import BadInput
+from agents.models.local.gguf import NAMES, PACKAGED, REWRITTEN, gguf_path, revision_of, rewritten, sha256_of
+from agents.models.local.requantise import requantise
+from harness.base.errors import BadInput
 
 FAST = "smollm2-135m-instruct-q8_0"
 
@@ -72,7 +72,7 @@ def test_the_packaged_weights_in_the_faster_format_are_known_by_their_hash(tmp_p
 def test_a_file_that_comes_out_otherwise_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
-    monkeypatch.setattr("agents.models.gguf.fetch", lambda packaged, folder: small)
+    monkeypatch.setattr("agents.models.local.gguf.fetch", lambda packaged, folder: small)
     with pytest.raises(BadInput, match="came out with sha256"):
         rewritten(REWRITTEN[FAST], tmp_path)
     assert not (tmp_path / REWRITTEN[FAST].file).exists()

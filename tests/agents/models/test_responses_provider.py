@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agents.models.base import ChatRequest, Message
-from agents.models.responses_provider import read_response
-from harness.errors import EpisodeError
+from agents.models.providers.responses_provider import read_response
+from harness.base.errors import EpisodeError
 from tests.agents.models.conftest import ask, complete
 from tests.servers.openai_server import error
 from tests.servers.wire import Response, WireServer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.models.base import ChatReply, ChatRequest
-from harness.errors import BadInput, EpisodeError
+from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete
 
 

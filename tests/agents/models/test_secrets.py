@@ -21,7 +21,7 @@ from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel
 from agents.models.endpoint import EndpointModel
 from agents.models.secrets import Secret, scrub
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from tests.agents.models.conftest import ask, endpoint_model, whose
 from tests.servers.anthropic_server import AnthropicServer
 from tests.servers.anthropic_server import error as anthropic_error

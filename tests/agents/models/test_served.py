@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.models.served import served_by
+from agents.models.local.served import served_by
 
 
 def test_auto_is_the_stored_precision_and_a_stated_one_stands(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.models.structured import is_strict, json_in, with_schema_in_prompt
+from agents.models.replies.structured import is_strict, json_in, with_schema_in_prompt
 from tests.agents.models.conftest import ask
 
 values = st.recursive(

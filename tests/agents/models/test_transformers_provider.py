@@ -20,9 +20,9 @@ from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest, Message
 from agents.models.config import TransformersConfig
 from agents.models.endpoint import EndpointModel
-from agents.models.transformers_provider import _ENGINES, TransformersClient, serving
-from agents.models.weights import smollm2_folder
-from harness.errors import BadInput, EpisodeError
+from agents.models.local.weights import smollm2_folder
+from agents.models.providers.transformers_provider import _ENGINES, TransformersClient, serving
+from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, endpoint_model, prompt_ids, whose, with_model
 
 pytestmark = pytest.mark.skipif(

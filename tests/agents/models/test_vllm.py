@@ -18,12 +18,12 @@ import pytest
 from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.config import VllmConfig
-from agents.models.vllm_managed import _SERVERS
-from agents.models.vllm_provider import vllm_python
-from agents.models.vllm_server import process_start
-from agents.models.weights import smollm2_folder
+from agents.models.local.vllm_managed import _SERVERS
+from agents.models.local.vllm_server import process_start
+from agents.models.local.weights import smollm2_folder
+from agents.models.providers.vllm_provider import vllm_python
+from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
-from harness.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, prompt_ids, with_model
 from tests.agents.models.test_llamacpp import wait_until
 
@@ -53,7 +53,7 @@ LONG = "The rules of this house: " + " ".join(f"rule {number} is to be kind to g
 USER = """
 import asyncio, json, sys, time
 from agents.models import make_model
-from agents.models.vllm_managed import _SERVERS
+from agents.models.local.vllm_managed import _SERVERS
 async def main():
     model = make_model("m", json.loads(sys.argv[1]))
     await model.start()

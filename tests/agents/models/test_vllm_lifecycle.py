@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from agents.models import make_model
-from agents.models.child import parted
 from agents.models.config import VllmConfig
-from agents.models.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
-from agents.models.vllm_provider import flags_of, never_sent, spec_of, vllm_python
-from agents.models.vllm_server import GUARD, process_start
-from harness.errors import BadInput
+from agents.models.local.child import parted
+from agents.models.local.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
+from agents.models.local.vllm_server import GUARD, process_start
+from agents.models.providers.vllm_provider import flags_of, never_sent, spec_of, vllm_python
+from harness.base.errors import BadInput
 from tests.agents.models.test_llamacpp import wait_until
 
 STAND_IN = """#!{python}
@@ -79,7 +79,7 @@ def spec_json(spec: ServerSpec) -> str:
 
 USER = """
 import json, sys, time
-from agents.models.vllm_managed import ServerSpec, borrow
+from agents.models.local.vllm_managed import ServerSpec, borrow
 python, model, revision, name, flags = json.loads(sys.argv[1])
 server = borrow(ServerSpec(python, model, revision, name, tuple(flags)), 60)
 print(server.location(), server.starts, flush=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from agents.models import weights
-from agents.models.gguf import gguf_path
-from agents.models.weights import (
+from agents.models.local import weights
+from agents.models.local.gguf import gguf_path
+from agents.models.local.weights import (
     SMOLLM2,
     convert,
     folder_revision,
@@ -26,8 +26,8 @@ from agents.models.weights import (
     smollm2_folder,
     weights_of,
 )
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
 from tests.agents.models.conftest import ask, complete, prompt_ids
 
 needs_packages = pytest.mark.skipif(
@@ -121,7 +121,7 @@ def _fake_writer(gguf: Path, folder: Path, dtype: str) -> dict[str, Any]:
 CONVERT = """
 import sys
 from pathlib import Path
-from agents.models import weights
+from agents.models.local import weights
 from tests.agents.models.test_weights import _fake_writer
 weights._write_folder, weights._need_packages = _fake_writer, lambda: None
 weights.convert(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -12,7 +12,7 @@ from environments import make
 from environments.alfworld import data
 from environments.alfworld.generator.files import generate, numbered_game, write_game
 from environments.data import DATA
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 

@@ -16,7 +16,7 @@ from environments.alfworld.engine.goals import LookGoal, PlaceGoal, read_goal
 from environments.alfworld.engine.problem import read_expression
 from environments.alfworld.generator.files import game_parts, numbered_game
 from environments.alfworld.planner import shortest_plan
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 

@@ -16,7 +16,7 @@ from environments.alfworld import data
 from environments.alfworld.actions import parse_answer
 from environments.alfworld.play import AlfworldPlay
 from environments.base import Action, Environment, Play, Progress, Task, Unreadable
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 MINI = "builtin-test-mini"

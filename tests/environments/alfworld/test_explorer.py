@@ -7,7 +7,7 @@ import pytest
 import environments
 from agents.models.base import CallIdentity, ChatRequest, Message
 from environments.alfworld.explorer import explore
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 
 
 def request(text: str, ordinal: int = 0, seed: int | None = None) -> ChatRequest:

@@ -21,7 +21,7 @@ from environments.alfworld.generator.games import choose_spec
 from environments.alfworld.generator.house import Grade, house
 from environments.alfworld.generator.scenes import describe_number, make_scene
 from environments.data import ImportReport
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import ROOT
 
 PER_KIND = 125

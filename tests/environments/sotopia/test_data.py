@@ -11,8 +11,8 @@ import pytest
 
 from environments.sotopia import splits
 from environments.sotopia.data import DATA, import_from, recognises
-from harness.data import import_path
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.exchange.importing import import_path
 from tests.shared_data import shared_data
 
 Row = dict[str, Any]

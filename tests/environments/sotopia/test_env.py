@@ -9,7 +9,7 @@ import pytest
 import environments
 from environments.base import Environment
 from environments.sotopia.env import small_talk
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.environments.sotopia.conftest import new_play
 
 

@@ -10,7 +10,7 @@ import pytest
 import environments
 from environments.sotopia import hard, splits
 from environments.sotopia.builtin import builtin_world, scenarios
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from environments.sotopia.tags import ENVIRONMENT, check_tags, render_for, seat_viewer
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 
 TEXT = (
     'Both. <p viewer="environment">Judge. <extra_info>Deep.</extra_info></p>'

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from environments.webshop.catalogues import open_builtin
+from environments.webshop.catalogue.catalogues import open_builtin
+from environments.webshop.catalogue.store import Catalogue, open_store
 from environments.webshop.data import DATA
-from environments.webshop.store import Catalogue, open_store
 from tests.shared_data import shared_data
 
 

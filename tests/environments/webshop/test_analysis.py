@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop import analysis
-from environments.webshop.analysis import analyse, tokens
-from environments.webshop.porter import stem
+from environments.webshop.search import analysis
+from environments.webshop.search.analysis import analyse, tokens
+from environments.webshop.search.porter import stem
 
 ASCII_TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
 

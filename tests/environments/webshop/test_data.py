@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from environments.webshop import data, nouns
-from environments.webshop.catalogues import imported, open_builtin, open_imported
-from environments.webshop.generate import generate
-from environments.webshop.nouns import KeptTagging, from_table, read_tagged_titles, spacy_tagger
-from environments.webshop.store import Catalogue, open_store, write_store
-from harness.errors import BadInput
+from environments.webshop import data
+from environments.webshop.catalogue import nouns
+from environments.webshop.catalogue.catalogues import imported, open_builtin, open_imported
+from environments.webshop.catalogue.generate import generate
+from environments.webshop.catalogue.nouns import KeptTagging, from_table, read_tagged_titles, spacy_tagger
+from environments.webshop.catalogue.store import Catalogue, open_store, write_store
+from harness.base.errors import BadInput
 from tests.shared_data import missing, shared_data
 
 
@@ -49,7 +50,7 @@ def untagged(tmp_path: Path) -> Path:
 
 def use_tagger(monkeypatch: pytest.MonkeyPatch, tagger: Counting) -> None:
     monkeypatch.setattr(data, "KeptTagging", lambda folder: KeptTagging(folder, lambda: tagger))
-    monkeypatch.setattr("environments.webshop.importer.BATCH", 8)
+    monkeypatch.setattr("environments.webshop.catalogue.importer.BATCH", 8)
 
 
 def test_a_stopped_import_goes_on_where_it_was(untagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +188,7 @@ def test_the_data_home_must_be_writable_for_the_built_in_catalogue(
     def refuse(*_: object) -> None:
         raise PermissionError("read-only")
 
-    monkeypatch.setattr("environments.webshop.catalogues.write_builtin", refuse)
+    monkeypatch.setattr("environments.webshop.catalogue.catalogues.write_builtin", refuse)
     with pytest.raises(BadInput, match="STRATEGIST_HARNESS_HOME"):
         open_builtin(50, 0)
 

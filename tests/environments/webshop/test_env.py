@@ -14,11 +14,11 @@ import pytest
 
 import environments
 from environments.base import Action, Environment, Play, Unreadable
-from environments.webshop import splits
 from environments.webshop.action_format import make_action_format
-from environments.webshop.play import INVALID_FORMAT
-from environments.webshop.splits import epo_indices, epo_overlap, indices
-from harness.errors import BadInput
+from environments.webshop.goals import splits
+from environments.webshop.goals.splits import epo_indices, epo_overlap, indices
+from environments.webshop.shop.play import INVALID_FORMAT
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 FORMAT = make_action_format("lenient", 1)

@@ -6,8 +6,8 @@ from random import Random
 
 import environments
 from environments.base import Action, Play
-from environments.webshop.baselines import BASELINES
-from environments.webshop.play import WebShopPlay
+from environments.webshop.shop.baselines import BASELINES
+from environments.webshop.shop.play import WebShopPlay
 
 
 def start(number: int = 0) -> Play:

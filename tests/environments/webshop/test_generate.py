@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from environments.webshop.catalogue.generate import FAMILY, generate, generate_products, product_id, write_builtin
+from environments.webshop.catalogue.store import Catalogue, iterate, open_store
+from environments.webshop.catalogue.vocabulary import KINDS, MENUS, OPTION_PHRASES
 from environments.webshop.data import DATA
-from environments.webshop.generate import FAMILY, generate, generate_products, product_id, write_builtin
-from environments.webshop.goals import GoalTable
-from environments.webshop.marking import best_options
-from environments.webshop.reward import MATCH_ABOVE, normalise_colour, score, token_set_ratio
-from environments.webshop.store import Catalogue, iterate, open_store
-from environments.webshop.vocabulary import KINDS, MENUS, OPTION_PHRASES
+from environments.webshop.goals.goals import GoalTable
+from environments.webshop.goals.marking import best_options
+from environments.webshop.goals.reward import MATCH_ABOVE, normalise_colour, score, token_set_ratio
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from environments.webshop.goals import GoalTable, WeightedDraw, draw_limit
-from environments.webshop.marking import BROKEN, BROKEN_SOUND, best_options, missing_options
+from environments.webshop.catalogue.store import Catalogue
+from environments.webshop.goals.goals import GoalTable, WeightedDraw, draw_limit
+from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND, best_options, missing_options
+from environments.webshop.goals.reward import NO_LIMIT
 from environments.webshop.recordings import goal_row
-from environments.webshop.reward import NO_LIMIT
-from environments.webshop.store import Catalogue
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from tests.shared_data import shared_data
 
 
@@ -108,7 +108,7 @@ def test_458_synthetic_goals_are_marked_broken_and_none_in_the_sound_reading(syn
 
 
 def test_broken_marks_say_what_the_reward_says(synthetic: GoalTable, real: Catalogue) -> None:
-    from environments.webshop.reward import score
+    from environments.webshop.goals.reward import score
 
     for index in range(0, len(synthetic), 23):
         goal = synthetic.goal(index)

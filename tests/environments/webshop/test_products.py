@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from environments.webshop import products
-from environments.webshop.importer import Import, find_catalogues
-from environments.webshop.nouns import Titled
-from environments.webshop.products import UnusableProduct, parse_options, parse_pricing, price_tag, read_array
-from environments.webshop.store import iterate, open_store
-from harness.errors import BadInput
+from environments.webshop.catalogue import products
+from environments.webshop.catalogue.importer import Import, find_catalogues
+from environments.webshop.catalogue.nouns import Titled
+from environments.webshop.catalogue.products import UnusableProduct, parse_options, parse_pricing, price_tag, read_array
+from environments.webshop.catalogue.store import iterate, open_store
+from harness.base.errors import BadInput
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 1 << 20])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from environments.webshop.products import Product
-from environments.webshop.reward import Goal, normalise_colour, score, token_set_ratio
+from environments.webshop.catalogue.products import Product
+from environments.webshop.goals.reward import Goal, normalise_colour, score, token_set_ratio
 
 
 def product(**changes: Any) -> Product:

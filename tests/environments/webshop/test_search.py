@@ -10,10 +10,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from environments.webshop.analysis import analyse
-from environments.webshop.bm25 import Index, TooManyClauses, byte_length
-from environments.webshop.indexing import IndexWriter, length_byte
-from environments.webshop.store import Catalogue
+from environments.webshop.catalogue.store import Catalogue
+from environments.webshop.search.analysis import analyse
+from environments.webshop.search.bm25 import Index, TooManyClauses, byte_length
+from environments.webshop.search.indexing import IndexWriter, length_byte
 
 WORDS = [f"w{number}x" for number in range(60)]
 

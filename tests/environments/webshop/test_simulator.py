@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from environments.webshop.goals import goal_table
-from environments.webshop.simulator import Session, Shop, ShopFault, open_session, parse_action
-from environments.webshop.store import Catalogue
+from environments.webshop.catalogue.store import Catalogue
+from environments.webshop.goals.goals import goal_table
+from environments.webshop.shop.simulator import Session, Shop, ShopFault, open_session, parse_action
 
 
 def session(catalogue: Catalogue, sound: bool = False, **settings: Any) -> Session:

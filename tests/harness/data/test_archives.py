@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.archives import Limits, extract_archive, is_archive, safe_name
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.exchange.archives import Limits, extract_archive, is_archive, safe_name
 
 Entry = tuple[str, bytes]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from environments.data import Source
-from harness.data.download import DownloadPolicy, check_address, download
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.exchange.download import DownloadPolicy, check_address, download
 from tests.harness.data.server import FileServer, file_server
 
 BODY = bytes(range(256)) * 2000  # 512,000 bytes: more than one chunk

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from environments.data import DATA, DataHooks, ImportReport, Source
-from harness.data import DownloadPolicy, Limits, import_path
-from harness.data.fetch import fetch
-from harness.errors import BadInput
+from harness.base.errors import BadInput
+from harness.exchange.archives import Limits
+from harness.exchange.download import DownloadPolicy
+from harness.exchange.fetch import fetch
+from harness.exchange.importing import import_path
 from tests.harness.data.server import FileServer, file_server
 
 
@@ -48,7 +50,7 @@ class Table:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     table = Table(red=toy_hooks("red.txt"), blue=toy_hooks("blue.txt"), broken=ImportError("no engine"))
-    monkeypatch.setattr("harness.data.importing.DATA", table)
+    monkeypatch.setattr("harness.exchange.importing.DATA", table)
     return table
 
 

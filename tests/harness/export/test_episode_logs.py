@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.export.episode_logs import read_action
-from harness.records import EpisodeRecord
-from harness.store import EPISODES, JUDGEMENTS, read_manifest
+from harness.exchange.episode_logs import read_action
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, JUDGEMENTS, read_manifest
 from leaderboard.board import leaderboard, open_board
 from leaderboard.episodes import conversation
 from tests.harness.gate_runs import play

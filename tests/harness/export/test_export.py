@@ -12,11 +12,11 @@ import pytest
 
 from agents.models.base import ChatRequest
 from harness.cli import main
-from harness.export.dataset import read_back
-from harness.export.tables import csv_table
-from harness.judging.returns import returns
-from harness.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
-from harness.training.sharegpt import read_sharegpt
+from harness.exchange.dataset import read_back
+from harness.exchange.tables import csv_table
+from harness.judging.rewards.returns import returns
+from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
+from harness.training.data.sharegpt import read_sharegpt
 from tests.harness import builders
 from tests.harness.gate_runs import play
 from tests.shared_data import missing

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judging.agreement import Level, auroc, krippendorff_alpha
-from harness.judging.panel import aggregated, panel_label, read_panel
+from harness.judging.cards.agreement import Level, auroc, krippendorff_alpha
+from harness.results.judge_panel import aggregated, panel_label, read_panel
 
 N = None
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section D: four observers, twelve units.

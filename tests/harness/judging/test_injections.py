@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.models.base import ChatRequest
-from harness.judging.frame import document, quote
-from harness.judging.injections import flags, kinds_in
-from harness.judging.outcomes import Outcomes, SeatOutcome
-from harness.judging.process import Context, process_kind, rewarded
-from harness.judging.sotopia import DIMENSIONS, SotopiaJudge
-from harness.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.specs import JudgeSpec, ProcessSpec
+from harness.experiment.specs import JudgeSpec, ProcessSpec
+from harness.judging.judges.frame import document, quote
+from harness.judging.judges.injections import flags, kinds_in
+from harness.judging.judges.sotopia import DIMENSIONS, SotopiaJudge
+from harness.judging.rewards.outcomes import Outcomes, SeatOutcome
+from harness.judging.rewards.process import Context, process_kind, rewarded
+from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from tests.harness.builders import Watched, evaluation
 from tests.harness.judging.attempts import ATTEMPTS
 from tests.harness.judging.test_process import DIALOGUE, no_plan, no_tell

@@ -13,18 +13,18 @@ import pytest
 
 from agents.models.base import ChatRequest
 from environments.base import Task
-from harness.calls import full_messages
-from harness.episode import EpisodePlan, play_episode
-from harness.errors import BadInput, EpisodeError
-from harness.judging.critical import critical_rewards, read_critical
-from harness.judging.outcomes import Outcomes, SeatOutcome
-from harness.judging.process import Context, process_id, process_kind, rewarded, within_budget
-from harness.judging.progress import advances, check
-from harness.judging.replay import answers
-from harness.judging.utterance import read_attributions
-from harness.plan import Plan
-from harness.records import CallRecord, EpisodeRecord, ProcessRewardRecord
-from harness.specs import ProcessSpec
+from harness.base.errors import BadInput, EpisodeError
+from harness.experiment.specs import ProcessSpec
+from harness.judging.rewards.critical import critical_rewards, read_critical
+from harness.judging.rewards.outcomes import Outcomes, SeatOutcome
+from harness.judging.rewards.process import Context, process_id, process_kind, rewarded, within_budget
+from harness.judging.rewards.progress import advances, check
+from harness.judging.rewards.replay import answers
+from harness.judging.rewards.utterance import read_attributions
+from harness.play.calls import full_messages
+from harness.play.episode import EpisodePlan, play_episode
+from harness.results.records import CallRecord, EpisodeRecord, ProcessRewardRecord
+from harness.runs.plan import Plan
 from tests.harness.builders import Watched, advise, plan_with, speak
 
 SOTOPIA = [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 6}}]

@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console
 
 import environments
+from harness.base.errors import BadInput
 from harness.cli import main
-from harness.errors import BadInput
-from harness.judging.cards import Card
-from harness.judging.copies import FILLER, padded, renamed, silenced, swapped
+from harness.judging.cards.cards import Card
+from harness.judging.cards.report import judge_report
+from harness.judging.judges.copies import FILLER, padded, renamed, silenced, swapped
 from harness.judging.planted import SPLIT
-from harness.judging.report import judge_report
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import experiment
 from tests.harness.judging.test_process import DIALOGUE
 from tests.shared_data import ROOT

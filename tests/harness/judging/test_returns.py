@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judging.returns import Normalisation, discounted, returns, sequences
-from harness.records import ProcessRewardRecord, StrategyReward
+from harness.judging.rewards.returns import Normalisation, discounted, returns, sequences
+from harness.results.records import ProcessRewardRecord, StrategyReward
 
 
 def test_returns_are_discounted_from_the_end() -> None:

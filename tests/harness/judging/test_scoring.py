@@ -15,15 +15,15 @@ import yaml
 from rich.console import Console
 
 from agents.models.base import ChatRequest
+from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
 from harness.commands.judge import judge_spec
-from harness.errors import BadInput, EpisodeError
-from harness.experiment import Experiment
-from harness.index import latest_judgements, latest_process_rewards
-from harness.progress import Progress
-from harness.run import Run, RunSummary, execute
-from harness.store import PROCESS_REWARDS
-from leaderboard.tables import cell_table
+from harness.experiment.experiment import Experiment
+from harness.results.index import latest_judgements, latest_process_rewards
+from harness.results.store import PROCESS_REWARDS
+from harness.results.tables import cell_table
+from harness.runs.progress import Progress
+from harness.runs.run import Run, RunSummary, execute
 from tests.harness.builders import config, evaluation, experiment, play_or_judge
 
 GOALS = {"m": 4, "k": 6, "l": 8}

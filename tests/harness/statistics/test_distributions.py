@@ -56,5 +56,5 @@ def test_a_function_that_does_not_cross_is_refused() -> None:
 
 
 def test_the_statistics_load_no_scipy() -> None:
-    code = "import sys, harness.statistics, harness.forecast; print(*(m for m in sys.modules if m.startswith('scipy')))"
+    code = "import sys, harness.statistics, harness.runs.forecast; print(*(m for m in sys.modules if m.startswith('scipy')))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

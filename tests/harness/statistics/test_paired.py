@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 
-from harness.errors import BadInput
+from harness.base.errors import BadInput
 from harness.statistics import Outcomes, holm, mcnemar, pair, paired_difference, sign_flip
 from tests.harness.statistics.simulated import PAIRED_SEED, Shape, as_pairs, play, task_rates
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.training.config import TrainConfig
+from harness.training.loop.config import TrainConfig
 from tests.extras import required
 from tests.harness.training.configs import training
 

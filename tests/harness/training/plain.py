@@ -1,5 +1,5 @@
 """The reference formula as plain loops over Python floats, written from the description of EPO's released code (one row, one
-segment, one token after the other) and from the papers of the options; shares nothing with `harness.training.loss`."""
+segment, one token after the other) and from the papers of the options; shares nothing with `harness.training.fit.loss`."""
 
 from __future__ import annotations
 

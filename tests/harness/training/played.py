@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import ChatRequest
-from harness.checking import QUESTION
-from harness.progress import Progress
-from harness.run import Run, execute
+from harness.runs.checking import QUESTION
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import experiment, judge_script, speak
 from tests.servers.openai_server import OpenAIServer
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from agents.models.base import ChatRequest
-from harness.seeds import stable_hash
+from harness.base.seeds import stable_hash
 from tests.harness.builders import play_or_judge
 
 PLACES = re.compile(r"\b([a-z]+ \d+)\b")

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.training.fit import FitResult, TrainOptions, fit
+from harness.training.fit.fit import FitResult, TrainOptions, fit
 from tests.extras import required
 from tests.shared_data import ROOT
 
 torch = required("torch")
 required("trl")
 
-from harness.training.batches import Collator  # noqa: E402
+from harness.training.fit.batches import Collator  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.test_fit import QUICK, furthest, prepared  # noqa: E402
 
@@ -169,7 +169,7 @@ def with_deepspeed() -> None:
 
 def test_deepspeed_does_not_round_what_the_loss_is_made_of() -> None:
     """transformers gives a batch's floats the type that DeepSpeed keeps the model in."""
-    from harness.training.trainer import StrategistTrainer
+    from harness.training.fit.trainer import StrategistTrainer
 
     plugin = SimpleNamespace(hf_ds_config=SimpleNamespace(dtype=lambda: torch.bfloat16))
     trainer: Any = object.__new__(StrategistTrainer)
@@ -190,8 +190,8 @@ def test_the_checkpoint_is_written_by_one_process_while_zero_3_is_in_force(
     """transformers shards what is loaded then, and waits for processes that do not come (without DeepSpeed: imports it)."""
     from transformers.integrations import deepspeed
 
-    from harness.leaks import TrainingTasks
-    from harness.training.fitting import STATES, finish
+    from harness.results.leaks import TrainingTasks
+    from harness.training.fit.fitting import STATES, finish
 
     start = tiny.save(tmp_path / "start")
     shutil.copytree(start, tmp_path / "out" / STATES / "checkpoint-1")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadInput
-from harness.leaks import read_training_tasks
-from harness.training.checkpoints import relative_change, start_weights, trained_weights, write_learnt
-from harness.training.folder import TrainingFolder, weights_hash
+from harness.base.errors import BadInput
+from harness.results.leaks import read_training_tasks
+from harness.training.loop.checkpoints import relative_change, start_weights, trained_weights, write_learnt
+from harness.training.loop.folder import TrainingFolder, weights_hash
 from tests.extras import required
 
 torch = required("torch")

@@ -10,10 +10,10 @@ import yaml
 
 import environments
 from environments.alfworld import builtin
-from harness.experiment import load_experiment
-from harness.plan import choose_tasks
-from harness.training.config import load_train_config
-from harness.training.experiments import find_tasks, held_out_experiment, play_experiment
+from harness.experiment.experiment import load_experiment
+from harness.runs.plan import choose_tasks
+from harness.training.loop.config import load_train_config
+from harness.training.loop.experiments import find_tasks, held_out_experiment, play_experiment
 from tests.shared_data import ROOT
 from tools.learnt import TABLES_OF_THE_RECIPE, with_tables
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadInput
-from harness.training.curve import CURVE, CurveRow, find_trainings, held_out_runs, read_curve, write_curve
-from leaderboard.tables import find_runs
+from harness.base.errors import BadInput
+from harness.results.tables import find_runs
+from harness.results.training_curve import CURVE, CurveRow, find_trainings, held_out_runs, read_curve, write_curve
 
 
 def row(iteration: int) -> CurveRow:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadInput
-from harness.readers import EARLIER, TODAY
-from harness.seeds import stable_hash
-from harness.training.config import TrainConfig, load_train_config
-from harness.training.curve import TRAINING
-from harness.training.experiments import find_tasks, held_out_experiment, play_experiment, steady_options
-from harness.training.folder import TrainingFolder, folder_name, folder_readers, open_folder
+from harness.base.errors import BadInput
+from harness.base.seeds import stable_hash
+from harness.reading.readers import EARLIER, TODAY
+from harness.results.training_curve import TRAINING
+from harness.training.loop.config import TrainConfig, load_train_config
+from harness.training.loop.experiments import find_tasks, held_out_experiment, play_experiment, steady_options
+from harness.training.loop.folder import TrainingFolder, folder_name, folder_readers, open_folder
 from tests.shared_data import ROOT
 
 RECIPE = ROOT / "recipes" / "cpu-mini.yaml"

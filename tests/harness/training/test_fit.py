@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.leaks import CARD, read_training_tasks, task_hash, write_training_tasks
-from harness.training.dataset import ChatMessage, Row, Span, TokenSequence, write_dataset
-from harness.training.fit import FitResult, LoraOptions, TrainOptions, fit
+from harness.base.errors import BadInput
+from harness.results.leaks import CARD, read_training_tasks, task_hash, write_training_tasks
+from harness.training.data.dataset import ChatMessage, Row, Span, TokenSequence, write_dataset
+from harness.training.fit.fit import FitResult, LoraOptions, TrainOptions, fit
 from tests.extras import required
 from tests.shared_data import ROOT
 
@@ -28,8 +28,8 @@ required("peft")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from harness.training.batches import Collator, columns, segments_of, target_logprobs  # noqa: E402
-from harness.training.loss import LossOptions, epo_loss  # noqa: E402
+from harness.training.fit.batches import Collator, columns, segments_of, target_logprobs  # noqa: E402
+from harness.training.fit.loss import LossOptions, epo_loss  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 
 QUICK = {"learning_rate": 3e-3, "bf16": False, "tensorboard": False, "warmup": 0.0, "schedule": "constant"}
@@ -320,7 +320,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path: P
 
 
 def test_two_trainings_on_one_folder_the_second_is_refused(tmp_path: Path, start: Path) -> None:
-    from harness.holding import RunLock
+    from harness.results.holding import RunLock
 
     prepared(tmp_path / "data", count=2)
     (tmp_path / "out").mkdir()

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.identity_0_1 import earlier_options
-from harness.leaks import CARD, TrainingTasks, read_training_tasks, task_hash
-from harness.seeds import stable_hash
-from harness.training.config import MethodPart, load_train_config
-from harness.training.dataset import Span, TokenSequence
-from harness.training.experiments import find_tasks, round_experiment
-from harness.training.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_of, rows_of, serving_config
-from harness.training.selfplay import Interrupted, SelfPlay
+from harness.base.errors import BadInput
+from harness.base.seeds import stable_hash
+from harness.experiment.identity_0_1 import earlier_options
+from harness.results.leaks import CARD, TrainingTasks, read_training_tasks, task_hash
+from harness.training.data.dataset import Span, TokenSequence
+from harness.training.loop.config import MethodPart, load_train_config
+from harness.training.loop.experiments import find_tasks, round_experiment
+from harness.training.loop.grpo import Prompt, Rollouts, Sample, prompts_of, rounds_of, rows_of, serving_config
+from harness.training.loop.selfplay import Interrupted, SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import empty_weights, write_training
 from tests.shared_data import ROOT
@@ -28,7 +28,7 @@ required("trl")
 required("peft")
 
 
-from harness.training import grpo_trainer  # noqa: E402
+from harness.training.fit import grpo_trainer  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.grpo import FIT, GRPO, config, moved, tensors  # noqa: E402
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from harness.index import latest_episodes, latest_process_rewards
-from harness.leaks import CARD, read_training_tasks, task_hash
-from harness.records import EpisodeRecord
-from harness.store import EPISODES, read_manifest, read_record
-from harness.training.curve import read_curve
-from harness.training.experiments import find_tasks
-from harness.training.grpo import Rollouts, prompts_of, rounds_of, rows_of
-from harness.training.selfplay import Interrupted, SelfPlay
+from harness.results.index import latest_episodes, latest_process_rewards
+from harness.results.leaks import CARD, read_training_tasks, task_hash
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, read_manifest, read_record
+from harness.results.training_curve import read_curve
+from harness.training.loop.experiments import find_tasks
+from harness.training.loop.grpo import Rollouts, prompts_of, rounds_of, rows_of
+from harness.training.loop.selfplay import Interrupted, SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import training
 
@@ -26,8 +26,8 @@ required("trl")
 required("peft")
 
 
-from harness.training import grpo_trainer  # noqa: E402
-from harness.training.folder import TrainingFolder  # noqa: E402
+from harness.training.fit import grpo_trainer  # noqa: E402
+from harness.training.loop.folder import TrainingFolder  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.grpo import FIT, config, moved, tensors  # noqa: E402
 
@@ -146,7 +146,7 @@ def test_the_weights_move_and_the_row_stands_beside_the_untrained(whole: Trainin
     on_training = {row["environment"]: row for row in curve[0].training_tasks or []}
     assert on_training.keys() == {"alfworld", "sotopia"} and on_training["sotopia"]["goal"] == 5.0
     assert sum(row["planned"] for row in on_training.values()) == data["episodes"]["played"]
-    from leaderboard.tables import cell_table, find_runs
+    from harness.results.tables import cell_table, find_runs
 
     table = cell_table(find_runs([whole.path]))
     assert set(table["strategist"]) == {"epo", "grpo@1"}

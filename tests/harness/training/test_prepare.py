@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.judging.returns import returns
-from harness.leaks import task_hash
-from harness.records import EpisodeRecord, ProcessRewardRecord
-from harness.store import EPISODES, PROCESS_REWARDS, scan
-from harness.training.dataset import DATASET, Row, read_dataset, read_manifest
-from harness.training.prepare import PrepareOptions, prepare
-from harness.training.tokens import ChatTokens
+from harness.base.errors import BadInput
+from harness.judging.rewards.returns import returns
+from harness.results.leaks import task_hash
+from harness.results.records import EpisodeRecord, ProcessRewardRecord
+from harness.results.store import EPISODES, PROCESS_REWARDS, scan
+from harness.training.data.dataset import DATASET, Row, read_dataset, read_manifest
+from harness.training.data.prepare import PrepareOptions, prepare
+from harness.training.data.tokens import ChatTokens
 from tests.extras import required
 
 required("torch")

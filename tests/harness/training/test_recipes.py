@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.training.config import load_train_config
+from harness.training.loop.config import load_train_config
 from tests.shared_data import ROOT, shared_data
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.leaks import write_training_tasks
-from harness.training.config import TrainConfig, load_train_config
-from harness.training.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
-from harness.training.selfplay import Owed, SelfPlay
+from harness.base.errors import BadInput
+from harness.results.leaks import write_training_tasks
+from harness.training.loop.config import TrainConfig, load_train_config
+from harness.training.loop.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
+from harness.training.loop.selfplay import Owed, SelfPlay
 from tests.harness.training.configs import SCRIPTS, empty_weights, training, write_training
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.training.dataset import read_dataset, read_manifest
-from harness.training.prepare import PrepareOptions, prepare
-from harness.training.sharegpt import Written, read_sharegpt, write_sharegpt
+from harness.base.errors import BadInput
+from harness.training.data.dataset import read_dataset, read_manifest
+from harness.training.data.prepare import PrepareOptions, prepare
+from harness.training.data.sharegpt import Written, read_sharegpt, write_sharegpt
 from tests.extras import required
 
 required("torch")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadInput
-from harness.training.stages import Made, Stage, Stages
+from harness.base.errors import BadInput
+from harness.training.loop.stages import Made, Stage, Stages
 
 
 class Counted:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.progress import PLAIN_EVERY_S, Progress
-from harness.training.config import TrainConfig
-from harness.training.curve import CurveRow
-from harness.training.results import goal_lines
-from harness.training.selfplay import SelfPlay
-from harness.training.steps import Steps
+from harness.results.training_curve import CurveRow
+from harness.runs.progress import PLAIN_EVERY_S, Progress
+from harness.training.fit.steps import Steps
+from harness.training.loop.config import TrainConfig
+from harness.training.loop.results import goal_lines
+from harness.training.loop.selfplay import SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import training
 

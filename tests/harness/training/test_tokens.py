@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
-from harness.training.batches import Collator, columns
-from harness.training.dataset import Row, TokenSequence
-from harness.training.played import PlayedStrategy
-from harness.training.sequences import Layouter
-from harness.training.tokens import ChatTokens
+from harness.base.errors import BadInput
+from harness.training.data.dataset import Row, TokenSequence
+from harness.training.data.played import PlayedStrategy
+from harness.training.data.sequences import Layouter
+from harness.training.data.tokens import ChatTokens
+from harness.training.fit.batches import Collator, columns
 from tests.extras import required
 
 required("torch")

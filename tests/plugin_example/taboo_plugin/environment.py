@@ -25,9 +25,9 @@ from environments.base import (
     View,
 )
 from environments.prompts import Prompt
-from harness.errors import BadInput
-from harness.options import read_options
-from harness.seeds import stable_hash
+from harness.base.errors import BadInput
+from harness.base.options import read_options
+from harness.base.seeds import stable_hash
 
 WORDS = ("lighthouse", "sandwich", "umbrella", "volcano")
 

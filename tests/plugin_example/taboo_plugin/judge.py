@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from agents.models.base import CallIdentity, ChatRequest, Message, Model
 from environments.prompts import Prompt
-from harness.calls import CallLedger, recorded_call
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
+from harness.base.seeds import call_seed
+from harness.experiment.specs import JudgeSpec
 from harness.judging import JudgeKind, judgement_id, unscored
-from harness.records import EpisodeRecord, ErrorInfo, JudgementRecord
-from harness.seeds import call_seed
-from harness.specs import JudgeSpec
+from harness.play.calls import CallLedger, recorded_call
+from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord
 
 PROMPT = Prompt(
     "taboo_plugin/guess", "Somebody described a word.\n$clues\nWhich word was it? Answer with that word only."

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import ModelConfig, read_config
-from harness.errors import EpisodeError
+from harness.base.errors import EpisodeError
 
 
 class CannedConfig(ModelConfig):

@@ -6,9 +6,9 @@ import re
 
 from pydantic import Field
 
-from harness.judging.process import Context, Options, ProcessKind, Work, read_options, with_options
-from harness.records import StrategyReward
-from harness.specs import ProcessSpec
+from harness.experiment.specs import ProcessSpec
+from harness.judging.rewards.process import Context, Options, ProcessKind, Work, read_options, with_options
+from harness.results.records import StrategyReward
 
 
 class NewWordsOptions(Options):

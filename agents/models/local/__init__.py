@@ -1,0 +1,1 @@
+"""Weights on this machine: model files, servers that the run starts, batches."""

@@ -1,0 +1,231 @@
+"""Any OpenAI-compatible chat endpoint, through the official library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
+from agents.models.base import ChatRequest, Model
+from agents.models.client import Answer
+from agents.models.config import VENDORS, HttpConfig, OpenAIConfig, base_url_for, is_local, read_config, shown_address
+from agents.models.effort import chat_effort, merged
+from agents.models.endpoint import EndpointModel
+from agents.models.errors.failures import CallFailed, broken_answer
+from agents.models.errors.refusals import RequestMode, extra_of, shared_refusals
+from agents.models.limits import concurrency_of, shared_limit
+from agents.models.replies.reply import Content, content_of, finish_of, joined, reasoning_beside
+from agents.models.replies.structured import is_strict
+from agents.models.replies.told import broken_off, told_error
+from agents.models.replies.usage import usage_of
+from agents.models.secrets import Secret, hide, key_from
+from agents.models.transport import Hidden, PerLoop, exchange, http_client
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+class OpenAIClient:
+    """Speaks `POST /chat/completions` (https://platform.openai.com/docs/api-reference/chat)."""
+
+    never: frozenset[str] = frozenset()
+    token_limits = 2
+    """How many names the protocol has for the token limit."""
+
+    def __init__(
+        self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool, secret: Secret | None = None
+    ) -> None:
+        """`secret`: the key itself, where no variable holds it."""
+        self.config = config
+        self.base_url = base_url
+        self.key_variable = key_variable
+        self.needs_key = needs_key
+        self.secret = secret or key_from(key_variable)
+        self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
+        self._without_key = self.secret is None and omits_key(config)
+        self.completion_tokens = base_url == VENDORS["openai"][1] if self.token_limits == 2 else None
+        """Which of them is used until the endpoint wants the other (`RequestMode.completion_tokens`)."""
+        self._sdk = PerLoop(self._make)
+
+    def _make(self) -> Any:
+        import openai
+
+        if self.secret is None and self.needs_key:
+            raise missing_key(self.key_variable, hide(self.base_url, self.hidden))
+        access = access_of(self.config)
+        client = openai.AsyncOpenAI(
+            base_url=self.base_url,
+            api_key=self.secret.reveal() if self.secret else "none",
+            max_retries=0,
+            **access.options,
+            http_client=http_client(openai, self.config, self.base_url),
+        )
+        return without_variables(client, "openai", self.base_url, access)
+
+    async def ready(self) -> None:
+        self._sdk.get()
+
+    async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
+        body = payload(self.config, request, mode, self.base_url) | self.body_additions(request)
+        got = await self._exchange("post", "/chat/completions", body=body)
+        return read_completion(got, self.hidden)
+
+    async def _exchange(self, method: str, path: str, **options: Any) -> Any:
+        import openai
+
+        if self._without_key:
+            options["options"] = {"headers": {"Authorization": openai.Omit()}}
+        return await exchange(openai, self._sdk.get(), self.hidden, method, path, **options)
+
+    async def models(self) -> list[str] | None:
+        """The names that the endpoint lists; None where it lists none. Raises `CallFailed`."""
+        return _listed(await self._exchange("get", "/models"))
+
+    async def answers_at_v1(self) -> bool:
+        """Whether an API answers at `/v1` below the address. Raises `CallFailed`."""
+        if self.base_url.endswith("/v1"):
+            return False
+        try:
+            return _listed(await self._exchange("get", f"{self.base_url}/v1/models")) is not None
+        except CallFailed as failure:
+            return failure.name in ("bad-key", "no-access")
+
+    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
+        """What an endpoint's own dialect adds to a request's body."""
+        return {}
+
+    async def close(self) -> None:
+        client = self._sdk.take()
+        if client is not None:
+            await client.close()
+
+
+def payload(config: HttpConfig, request: ChatRequest, mode: RequestMode, base_url: str) -> dict[str, Any]:
+    """The JSON body of a request."""
+    optional: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop": list(request.stop) or None,
+        "seed": request.seed,
+        "logprobs": True if request.want_tokens else None,
+    }
+    body: dict[str, Any] = {
+        "model": config.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "max_completion_tokens" if mode.completion_tokens else "max_tokens": request.max_tokens,
+    }
+    body |= {name: value for name, value in optional.items() if value is not None and name not in mode.without}
+    if mode.schema == "native" and request.schema is not None:
+        described = {"name": "answer", "schema": dict(request.schema), "strict": is_strict(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": described}
+    if request.reasoning_effort is not None and "reasoning_effort" not in mode.without:
+        body |= chat_effort(config, base_url, request.reasoning_effort)
+    return merged(merged(body, extra_of(config, mode)), mode.added)
+
+
+def _listed(got: Any) -> list[str] | None:
+    """The ids in a list of models, as OpenAI, or others, write it."""
+    found = got.get("data", got.get("models")) if isinstance(got, dict) else got
+    if not isinstance(found, list):
+        return None
+    names = [each.get("id") or each.get("name") if isinstance(each, dict) else each for each in found]
+    return [str(name) for name in names if name]
+
+
+def read_completion(got: Any, secret: Hidden) -> Answer:
+    """The answer in a chat completion's JSON. Raises `CallFailed` when it is not one."""
+    choice = _choice_of(got, secret)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise broken_answer("a choice without a message")
+    content = content_of(message.get("content"))
+    if content is None:
+        raise broken_answer(f"content is a {type(message['content']).__name__}")
+    refused = _refusal_of(message, content)
+    beside = joined([content.reasoning, reasoning_beside(message)])
+    usage = usage_of(got.get("usage"))
+    ids, logprobs = _tokens_of(choice)
+    return Answer(
+        text=content.text,
+        model=str(got.get("model") or ""),
+        finish_reason="refusal" if refused else finish_of(choice.get("finish_reason")),
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
+        cached_tokens=usage.cached,
+        reasoning_tokens=usage.reasoning,
+        usd=usage.usd,
+        reasoning=beside,
+        # A call of a tool is what the model wanted; its thoughts before it are no answer.
+        field=beside is not None and not content.reasoning and not message.get("tool_calls"),
+        refusal=refused,
+        token_ids=ids,
+        logprobs=logprobs,
+    )
+
+
+def _choice_of(got: Any, secret: Hidden) -> dict[str, Any]:
+    """The first choice. Raises `CallFailed` for an error that came with status 200, in the body or in the choice."""
+    if not isinstance(got, dict):
+        raise broken_answer(f"a JSON {type(got).__name__} instead of an object")
+    choices = got.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise told_error(got, secret) or broken_answer("no choices")
+    choice: dict[str, Any] = choices[0]
+    if choice.get("error") or finish_of(choice.get("finish_reason")) == "error":
+        raise broken_off(choice.get("error") or choice.get("finish_reason"), secret)
+    return choice
+
+
+def _refusal_of(message: Mapping[str, Any], content: Content) -> str:
+    """What the model says instead of an answer; empty where it answered."""
+    said = message.get("refusal")
+    refused = content.refusal or (said if isinstance(said, str) else "")
+    return "" if content.text.strip() else refused.strip()
+
+
+def _tokens_of(choice: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
+    """Token ids (llama.cpp puts them beside the log-probabilities, vLLM into `token_ids`) and log-probabilities."""
+    holder = choice.get("logprobs")
+    entries = holder.get("content") if isinstance(holder, dict) else None
+    logprobs: tuple[float, ...] | None = None
+    ids = choice.get("token_ids")
+    if isinstance(entries, list) and all(isinstance(e, dict) and "logprob" in e for e in entries):
+        logprobs = tuple(float(entry["logprob"]) for entry in entries)
+        if ids is None and all(isinstance(entry.get("id"), int) for entry in entries):
+            ids = [entry["id"] for entry in entries]
+    if isinstance(ids, list) and all(isinstance(token, int) for token in ids):
+        return tuple(ids), logprobs
+    return None, logprobs
+
+
+def missing_key(variable: str, base_url: str) -> CallFailed:
+    """The failure of a call for which there is no key."""
+    return CallFailed(
+        f"the environment variable {variable} is not set; it has to hold the key for {base_url}", "bad-key", status=401
+    )
+
+
+def make(name: str, config: Mapping[str, Any]) -> Model:
+    """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
+    checked = read_config(OpenAIConfig, name, config)
+    base_url = base_url_for(checked, name)
+    shown = shown_address(checked, base_url)
+    local = is_local(base_url)
+    # A local server gets no key that was meant for someone else, unless the config says so.
+    variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
+    client = _client_of(checked)(checked, base_url, variable, needs_key=bool(variable))
+    key = "+".join(secret.fingerprint() for secret in client.hidden)
+    limit = shared_limit(shown, key, *concurrency_of(checked, local))
+    model = EndpointModel(
+        name, checked, client, limit, base_url=base_url, shown=shown, refusals=shared_refusals(shown, checked.model)
+    )
+    if checked.api != "chat":
+        model.options = {**model.options, "api": checked.api}
+    return model
+
+
+def _client_of(config: OpenAIConfig) -> type[OpenAIClient]:
+    if config.api == "chat":
+        return OpenAIClient
+    from agents.models.providers.responses_provider import ResponsesClient
+
+    return ResponsesClient

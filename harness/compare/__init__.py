@@ -1,0 +1,1 @@
+"""Arms held against each other: rankings, paired differences, conclusions in words, and the gate."""

@@ -1,0 +1,342 @@
+"""Arms: what each cell of a run, or of a stored baseline, reached by task, seat order and repeat.
+
+An arm keeps every planned outcome: one that is owed is a row with `missing` = why and no score. It carries the facts
+that another arm has to share to be compared with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.errors import BadInput, nearest
+from harness.base.frame import Frame, ranks_of
+from harness.compare.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
+from harness.experiment.experiment import AXES, SEPARATOR
+from harness.results.leaks import task_hash
+from harness.results.ledger import COLUMNS, TURNS, Ledger, ledger_of
+from harness.results.soundness import DAMAGED, check_run, damaged
+from harness.results.store import EPISODES, MANIFEST, read_manifest
+from harness.results.tables import EMPTY, cell_places, episode_table, ledger_counts
+from harness.statistics import Outcomes, Pairs, pair
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
+EPISODE = "episode_id"
+METRICS = ("goal", "success", "overall")
+KEY = ["task_id", "order", "repeat"]
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One cell's outcomes."""
+
+    source: str
+    """Name of the run."""
+    cell: str
+    planned: int
+    metric: Mapping[str, Any]
+    """name, low, high, success_at of the goal."""
+    facts: Mapping[str, Any]
+    """Category -> what has to be the same (harness.compare.comparability)."""
+    tested: Mapping[str, Any]
+    """What may differ: strategist, prompts, code."""
+    outcomes: Columns
+    """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a score that is owed is NaN."""
+    ledger: Ledger | None = None
+    """How the models' replies were read; None in baselines that do not say."""
+
+    def __len__(self) -> int:
+        """How many episodes it has."""
+        return len(self.outcomes["goal"])
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The outcomes in pandas, one row per episode, for the viewer and notebooks."""
+        import pandas as pd
+
+        return pd.DataFrame({name: pd.Series(each) for name, each in self.outcomes.items()})
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Per episode whether it has an outcome that nothing is missing of."""
+        return np.array([why is None or why != why for why in self.outcomes["missing"]], dtype=bool)
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """environment, split, pairing, actor, strategist."""
+        return dict(zip(AXES, self.cell.split(SEPARATOR), strict=True))
+
+    @property
+    def kind(self) -> str:
+        """The strategist's kind."""
+        return str(self.tested["strategist"]["kind"])
+
+    @property
+    def scripted(self) -> bool:
+        """A scripted agent that hears of no strategy: shown beside the others, not ranked among them."""
+        script = (self.facts["actor"] or {}).get("script")
+        return bool(script) and not str(script).startswith("follow")
+
+    def bounds(self, metric: str) -> tuple[float | None, float | None]:
+        """The range of a metric; unknown for `overall`."""
+        known = {"goal": (float(self.metric["low"]), float(self.metric["high"])), "success": (0.0, 1.0)}
+        return known.get(metric, (None, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """All arms of a run, or of a baseline file."""
+
+    name: str
+    path: Path
+    fingerprint: str
+    """The same for a run and its copy."""
+    arms: Mapping[str, Arm]
+    """By cell."""
+
+
+def load_run(folder: Path, judge: str | None = None) -> Arms:
+    """The arms of a run's folder. `judge`: label of the judge whose scores are taken; the run's own when left out."""
+    check_run(folder)
+    try:
+        return arms_of(folder, episode_table(folder, judge), judge)
+    except DAMAGED as error:
+        raise damaged(folder, error) from error
+
+
+def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | None = None) -> Arms:
+    """The arms of a run whose `harness.results.tables.episode_table` is `table`; `name`: what the run is called, where not as it
+    calls itself."""
+    manifest = read_manifest(folder)
+    name = name or str(manifest["run"])
+    arms = {}
+    table = table.take(_in_order(table)) if len(table) else table
+    places, outcomes = cell_places(table), _columns(table) if len(table) else {}
+    for cell, entry in manifest["cells"].items():
+        place = places.get(cell, np.zeros(0, np.intp))
+        here = table.only(NEEDED).take(place) if len(table) else EMPTY
+        needs_judge = bool(len(place) and here.array("needs_judge").any())
+        metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
+        facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
+        arms[cell] = Arm(
+            name,
+            cell,
+            entry["planned"],
+            metric,
+            facts,
+            under_test(manifest, cell),
+            _rows({name: values[place] for name, values in outcomes.items()}, metric["success_at"]),
+            ledger_of(ledger_counts(here)),
+        )
+    return Arms(name, folder, fingerprint(folder), arms)
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash that a run shares with its copies and with nothing else: its manifest and the start of its records, which
+    hold times."""
+    digest = hashlib.sha256((folder / MANIFEST).read_bytes())
+    if (folder / EPISODES).exists():
+        with open(folder / EPISODES, "rb") as file:
+            digest.update(file.read(1 << 16))
+    return digest.hexdigest()
+
+
+def refuse_copies(runs: list[Path]) -> None:
+    """Raise `BadInput` when a run is given twice, even as a copy: counted double it would look certain."""
+    seen: dict[str, Path] = {}
+    for run in runs:
+        mark = fingerprint(run)
+        if mark in seen:
+            raise BadInput(f"{run} is the same run as {seen[mark]}; count every run once")
+        seen[mark] = run
+
+
+TEXTS = ("task_id", "group", "missing", EPISODE)
+NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS))
+"""Columns of an arm's episodes beside its outcomes."""
+
+
+def _columns(table: Frame) -> dict[str, NDArray[Any]]:
+    """The columns of `ROW` and `EPISODE` over a whole run's episodes. Texts are plain objects: they are looked at one by
+    one. `success` is what was verified, NaN where that is not known."""
+    numbers = ("goal", "success", "overall", "usd")
+    found: dict[str, NDArray[Any]] = {name: table.objects(name) for name in TEXTS}
+    found |= {name: table.array(name) for name in ("order", "repeat", "seed")}
+    found |= {name: table.floats(name) for name in numbers}
+    found["tokens"] = table.floats("prompt_tokens") + table.floats("completion_tokens")
+    return {name: found[name] for name in (*ROW, EPISODE)}
+
+
+def _rows(outcomes: Columns, success_at: float) -> Columns:
+    """One arm's outcomes; an episode that nobody verified is a success at `success_at`."""
+    if not outcomes or not len(outcomes["goal"]):
+        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE)}
+    goal, verified = outcomes["goal"], outcomes["success"]
+    success = np.where(np.isnan(verified), (goal >= success_at).astype(float), verified)
+    return {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}
+
+
+def _in_order(table: Frame) -> NDArray[np.intp]:
+    """The rows by task, order and repeat: arms on the same tasks then lie side by side."""
+    tasks = table.texts("task_id")
+    return np.lexsort((table.array("repeat"), table.array("order"), ranks_of(tasks.values)[tasks.codes]))
+
+
+def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
+    """The arms that `PATH` or `PATH#axis=glob,axis=glob` names, and the axes it names. Raises `BadInput` for an unknown
+    axis and when nothing fits."""
+    path, pattern = _parse(text)
+    whole = load(path, judge)
+    kept = {
+        cell: arm
+        for cell, arm in whole.arms.items()
+        if all(fnmatchcase(arm.axes[axis], glob) for axis, glob in pattern.items())
+    }
+    if not kept:
+        raise BadInput(f"{text}: no arm fits; {path} has:\n  " + "\n  ".join(whole.arms))
+    return Arms(whole.name, whole.path, whole.fingerprint, kept), frozenset(pattern)
+
+
+def _parse(text: str) -> tuple[Path, dict[str, str]]:
+    before, mark, after = text.rpartition("#")
+    if not mark or Path(text).exists():
+        return Path(text), {}
+    pattern = {}
+    # names may hold commas: a comma parts two conditions only where an `axis=` follows
+    for part in re.split(r",(?=[a-z]+=)", after):
+        axis, equals, glob = part.partition("=")
+        if not equals or axis not in AXES:
+            raise BadInput(
+                f"{text}: {part!r} is no condition; write RUN#strategist=epo,actor=NAME with the axes "
+                f"{', '.join(AXES)}.{nearest(axis, AXES)}"
+            )
+        pattern[axis] = glob
+    return Path(before), pattern
+
+
+def load(path: Path, judge: str | None = None) -> Arms:
+    """A run's folder, or a baseline file."""
+    if path.is_file():
+        from harness.compare.baseline import read_baseline
+
+        return read_baseline(path, judge)
+    return load_run(path, judge)
+
+
+def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:
+    """Category -> lines that show how two arms differ in what has to be the same."""
+    found = {"tasks": _task_lines(a, b), "seeds": _seed_lines(a, b), "serving": _serving_lines(a, b)}
+    for category in CATEGORIES:
+        if category not in ("tasks", "serving"):
+            found[category] = [
+                *differences(a.facts[category], b.facts[category], category),
+                *(reader_lines(a.facts, b.facts) if category == "protocol" else []),
+                *found.get(category, []),
+            ]
+    return {category: found[category] for category in CATEGORIES if found[category]}
+
+
+def _serving_lines(a: Arm, b: Arm) -> list[str]:
+    """Only where both strategists are weights that the harness serves: then the weights are what is compared."""
+    one, other = a.facts.get("serving"), b.facts.get("serving")
+    return list(differences(one, other, "serving")) if one and other else []
+
+
+def _task_lines(a: Arm, b: Arm) -> list[str]:
+    """The tasks only one of them plans; by id where a row says it."""
+    ids = _ids(a) | _ids(b)
+    lines = []
+    for arm, other in ((a, b), (b, a)):
+        only = sorted(ids.get(mark, f"hash {mark}") for mark in _task_hashes(arm) - _task_hashes(other))
+        lines += [f"tasks: {task} is only in {arm.source}" for task in only]
+    return lines
+
+
+def _ids(arm: Arm) -> dict[str, str]:
+    name = arm.facts["protocol"]["name"]
+    return {task_hash(name, task): task for task in arm.outcomes["task_id"]}
+
+
+def _task_hashes(arm: Arm) -> set[str]:
+    """Of the plan; of the rows in runs whose manifest does not say."""
+    planned = arm.facts["tasks"]
+    return set(_ids(arm)) if planned is None else set(planned)
+
+
+def _seed_lines(a: Arm, b: Arm) -> list[str]:
+    if same_keys(a, b) and np.array_equal(a.outcomes["seed"], b.outcomes["seed"]):
+        return []
+    seeds = dict(zip(keys_of(b), b.outcomes["seed"].tolist(), strict=True))
+    both = (
+        (key, seed, seeds[key])
+        for key, seed in zip(keys_of(a), a.outcomes["seed"].tolist(), strict=True)
+        if key in seeds
+    )
+    return [
+        f"seeds: task {task}, repeat {repeat}: {one} -> {other}"
+        for (task, _, repeat), one, other in both
+        if one != other
+    ]
+
+
+def keys_of(arm: Arm) -> list[tuple[str, int, int]]:
+    """Task, order and repeat of every episode."""
+    return list(zip(*(arm.outcomes[name].tolist() for name in KEY), strict=True))
+
+
+def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
+    """Two arms side by side by task, seat order and repeat (hence seed), clustered by the environment's own groups.
+
+    What only one arm has, and what was planned and has no row in either, is a pair without a value. `common` leaves
+    out what only one arm has: for arms whose tasks or seeds are allowed to differ.
+    """
+    if same_keys(a, b):
+        groups_of = a.outcomes["group"]
+        places = np.arange(len(groups_of))
+        return pair(*(Outcomes(groups_of, places, arm.outcomes[metric]) for arm in (a, b)))
+    left, right = _keyed(a), _keyed(b)
+    unknown = 0 if common else max(0, min(a.planned, b.planned) - len({*left, *right}))
+    kept = set(left) & set(right) if common else None
+    return pair(_outcomes(a, left, metric, unknown, kept), _outcomes(b, right, metric, unknown, kept))
+
+
+def same_keys(one: Arm, other: Arm) -> bool:
+    """Whether two arms have the very same tasks, orders and repeats, each once, and all that was planned of them."""
+    if len(one) != len(other) or not len(one) or max(one.planned, other.planned) > len(one):
+        return False
+    alike = all(np.array_equal(one.outcomes[key], other.outcomes[key]) for key in [*KEY, "group"])
+    return alike and len(set(keys_of(one))) == len(one)
+
+
+def _keyed(arm: Arm) -> list[str]:
+    """A key of task, order and repeat per episode. Raises `BadInput` when one comes twice."""
+    heads = {name: json.dumps([name])[:-1] for name in set(arm.outcomes["task_id"].tolist())}
+    keys = [f"{heads[task]}, {order}, {repeat}]" for task, order, repeat in keys_of(arm)]
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise BadInput(f"{arm.source}, {arm.cell}: {key} (task, order, repeat) comes more than once")
+        seen.add(key)
+    return keys
+
+
+def _outcomes(arm: Arm, keys: list[str], metric: str, unknown: int, kept: set[str] | None) -> Outcomes:
+    """The arm's values by group and key, those that are `kept` or all; with so many `unknown` ones behind them."""
+    mine = np.array([kept is None or key in kept for key in keys], dtype=bool)
+    more = np.array([f"not played {number}" for number in range(unknown)], dtype=object)
+    groups = np.concatenate([arm.outcomes["group"][mine], more])
+    values = np.concatenate([arm.outcomes[metric][mine], np.full(unknown, np.nan)])
+    return Outcomes(groups, np.concatenate([np.array(keys, dtype=object)[mine], more]), values)

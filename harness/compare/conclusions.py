@@ -1,0 +1,250 @@
+"""What can be concluded from a comparison, and what cannot, in words. Every sentence here has a test.
+
+A claim needs three things at once: a corrected p below 5 %, an interval without zero, and, where outcomes are missing,
+the same sign whatever they would have been.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Literal
+
+from harness.compare.arms import Arm
+from harness.compare.comparison import CONTROLS, SHARE, Comparison, Family
+from harness.results.ledger import LEAST, ROLES, percent
+
+LEVEL = 0.05
+Finding = Literal["higher", "lower", "open", "hinges", "borderline", "nothing"]
+
+
+def finding(row: Comparison) -> Finding:
+    """higher/lower: shown; hinges: it hangs on missing outcomes; borderline: test and interval disagree; open: no
+    difference shown; nothing: too little to say anything."""
+    d = row.result.estimate
+    if d.clusters < 2 or math.isnan(row.p_holm):
+        return "nothing"
+    significant, apart = row.p_holm < LEVEL, d.low > 0 or d.high < 0
+    if not significant and not apart:
+        return "open"
+    if not (significant and apart):
+        return "borderline"
+    if row.result.missing and not _holds(row):
+        return "hinges"
+    return "higher" if d.mean > 0 else "lower"
+
+
+def _holds(row: Comparison) -> bool:
+    """Whether the sign stays whatever the missing outcomes are."""
+    bounds = row.result.bounds
+    if bounds is None:
+        return False
+    return bounds.low > 0 if row.result.estimate.mean > 0 else bounds.high < 0
+
+
+def sentence(row: Comparison) -> str:
+    """One comparison in words."""
+    d = row.result.estimate
+    a, b = names(row)
+    say = partial(_amount, row)
+    if d.n == 0:
+        return f"{b} and {a} have no finished episode in common: nothing can be said."
+    seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {d.n} pairs, {d.clusters} groups)"
+    match finding(row):
+        case "nothing":
+            return f"{b} and {a} share fewer than 2 groups of tasks: nothing can be told from that."
+        case "higher" | "lower" as direction:
+            extra = ""
+            if row.result.missing:
+                extra = f" This holds whatever the {row.result.missing} missing outcomes would have been."
+            return f"{b} scores {direction} than {a}: {seen}, p = {row.p_holm:.2g} after correction.{extra}"
+        case "hinges":
+            return (
+                f"{b} and {a} differ by {seen} where both have an outcome, but {row.result.missing} outcomes are "
+                "missing and could undo it: not shown."
+            )
+        case "borderline":
+            return (
+                f"{b} against {a} is borderline: {seen}, p = {row.p_holm:.2g} after correction; interval and "
+                "corrected test do not agree, so take it as not shown."
+            )
+        case _:
+            return f"No difference shown between {b} and {a}: {seen}, p = {row.p_holm:.2g}. {_could_see(row)}"
+
+
+def _could_see(row: Comparison) -> str:
+    """No evidence of a difference is no evidence of none."""
+    say = partial(_amount, row)
+    if math.isinf(row.visible):
+        text = "That does not make them equal: this few episodes could not have shown any difference reliably."
+    else:
+        text = (
+            f"That does not make them equal: a true difference below {say(row.visible)} would be missed more "
+            "often than one time in five."
+        )
+    span = row.span
+    if span and row.needed and row.visible > SHARE * span:
+        text += f" To see {say(SHARE * span)}, about {row.needed} episodes per arm would do."
+    return text
+
+
+APART = 0.1
+"""Shares of replies or turns that differ by more than this are said before the verdict."""
+SAID = {
+    "unreadable": "could not be read",
+    "empty_or_cut": "were empty or cut",
+    "refused": "were refusals",
+}
+WRITTEN = {"actor": "answers", "strategist": "strategies", "judge": "judgements", "process": "process rewards"}
+
+
+def interface_sentences(a: Arm, b: Arm) -> list[str]:
+    """A sentence for each large difference between the arms' ledgers, as it may explain a difference in goals; none where
+    their ledgers agree, or do not say."""
+    if a.ledger is None or b.ledger is None:
+        return []
+    one, other = names_of(a, b)
+    lines = []
+    if _apart(a.ledger.no_effect, b.ledger.no_effect, a.ledger.counts["turns"], b.ledger.counts["turns"]):
+        lines.append(_apart_sentence(one, other, "turns", "had no effect", a.ledger.no_effect, b.ledger.no_effect))
+    for role in ROLES:
+        for kind, said in SAID.items():
+            shares = a.ledger.share(role, kind), b.ledger.share(role, kind)
+            if _apart(*shares, a.ledger.count(role, "replies"), b.ledger.count(role, "replies")):
+                lines.append(_apart_sentence(one, other, WRITTEN[role], said, *shares))
+    return lines
+
+
+def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None) -> bool:
+    """Tell whether two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
+    counts = [count for count in (of_a, of_b) if count]
+    if not counts or min(counts) < LEAST or (a is None and of_a) or (b is None and of_b):
+        return False
+    return abs((a or 0.0) - (b or 0.0)) > APART
+
+
+def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None, b: float | None) -> str:
+    if a is None or b is None:
+        name, share = (one, a) if a is not None else (other, b)
+        seen = f"{name}'s {what} {said} in {percent(share or 0.0)}"
+    else:
+        better, worse = sorted(((a, one), (b, other)))
+        seen = f"{better[1]}'s {what} {said} in {percent(better[0])}, {worse[1]}'s in {percent(worse[0])}"
+    return f"{seen}: read its answers before you believe the difference."
+
+
+def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
+    """Whether an uplift can be put down to what the strategies say."""
+    name = row.b.axes["strategist"]
+    if finding(row) != "higher":
+        return ""
+    if not beside:
+        return (
+            f"Without a `null` or `shuffled` arm it cannot be told whether {name} helps by what its strategies say "
+            "or by there being any."
+        )
+    beaten = [each for each in beside if finding(each) == "higher"]
+    others = [each.a.axes["strategist"] for each in beside if finding(each) != "higher"]
+    if not others:
+        return f"{name} also beats {', '.join(each.a.axes['strategist'] for each in beaten)}: its strategies' content counts."
+    return (
+        f"But {name} is not shown to beat {', '.join(others)}: the gain cannot be put down to what its strategies say."
+    )
+
+
+def answer(family: Family, number: int) -> str:
+    """One row of an uplift in one sentence for somebody who reads nothing else: both means, the difference and what may be
+    concluded, what the controls say, and who the actor is."""
+    row = family.rows[number]
+    a, b = names(row)
+    say = partial(_amount, row)
+    d = row.result.estimate
+    verdict = {
+        "higher": "shown to help",
+        "lower": "shown to hurt",
+        "borderline": "borderline, so take it as not shown",
+        "hinges": "not shown, because missing outcomes could undo it",
+        "open": "no difference shown",
+        "nothing": "too few tasks to tell",
+    }[finding(row)]
+    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
+    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
+    return " ".join(part for part in (text, _controls(row, family.beside.get(number, ())), _actor(row)) if part)
+
+
+def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
+    """Say what the controls reached, and whether a gain can be put down to the strategies' content."""
+    reached = [(each.a.axes["strategist"], each) for each in beside]
+    if not reached:
+        return ""
+    means = " and ".join(f"{_amount(each, each.mean_a)} with {name}" for name, each in reached)
+    text = f"The controls reached {means}: {row.b.axes['strategist']}"
+    unbeaten = [name for name, each in reached if finding(each) != "higher"]
+    if unbeaten:
+        return f"{text} is not shown to beat {' or '.join(unbeaten)}, so a gain could not be put down to what its strategies say."
+    return f"{text} beats them, so what its strategies say counts."
+
+
+def _actor(row: Comparison) -> str:
+    """A word about an actor that is no language model."""
+    script = (row.b.facts["actor"] or {}).get("script")
+    if not script:
+        return ""
+    return "The actor here is no language model: it does the possible command that shares most words with the strategy."
+
+
+def scope_sentences(family: Family) -> list[str]:
+    """What limits all that is said above."""
+    lines = []
+    if family.size > 1:
+        lines.append(f"p values are corrected (Holm) for the {family.size} comparisons made here, not for others.")
+    judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})
+    if judges:
+        lines.append(
+            f"Goals were scored by the judge {', '.join(judges)}: a taste of the judge's for one arm's style would "
+            "show as a difference."
+        )
+    lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
+    return lines
+
+
+def conclusions(family: Family) -> list[str]:
+    """All sentences about a family, in order; before each verdict what it may hang on."""
+    lines = []
+    for number, row in enumerate(family.rows):
+        where = _place(row) if len({_place(each) for each in family.rows}) > 1 else ""
+        lines += [f"{where}{line}" for line in interface_sentences(row.a, row.b)]
+        lines.append(f"{where}{sentence(row)}")
+        is_uplift = row.a.kind == "vanilla" and row.b.kind not in ("vanilla", *CONTROLS)
+        control = control_sentence(row, family.beside.get(number, ())) if is_uplift else ""
+        if control:
+            lines.append(f"{where}{control}")
+    return lines + scope_sentences(family)
+
+
+def _place(row: Comparison) -> str:
+    axes = row.a.axes
+    return f"[{axes['environment']} {axes['split']}, {axes['pairing']}, {axes['actor']}] "
+
+
+def names(row: Comparison) -> tuple[str, str]:
+    """Both arms of a comparison by what sets them apart."""
+    return names_of(row.a, row.b)
+
+
+def names_of(one: Arm, other: Arm) -> tuple[str, str]:
+    """Both arms by the axes in which they differ; by their runs when in none."""
+    a, b = one.axes, other.axes
+    apart = [axis for axis in a if a[axis] != b[axis]]
+    found = [" + ".join(axes[axis] for axis in apart) for axes in (a, b)]
+    if not apart:
+        found = [f"{a['strategist']} of {run}" for run in (one.source, other.source)]
+        if found[0] == found[1]:
+            return f"{found[0]} (first)", f"{found[1]} (second)"
+    return found[0], found[1]
+
+
+def _amount(row: Comparison, amount: float, signed: bool = False) -> str:
+    """An amount of the metric in its own unit."""
+    places = 3 if (row.span or 10) <= 1 else 2
+    return f"{amount:+.{places}f}" if signed else f"{amount:.{places}f}"

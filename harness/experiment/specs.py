@@ -1,0 +1,166 @@
+"""What a user writes for one part of an experiment: an environment, an actor, a strategist, a partner, a judge, a method
+of process rewards, the limits. `harness.experiment.experiment` puts them together."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvironmentSpec(Spec):
+    name: str
+    """sotopia, webshop, alfworld or a plug-in; `harness list` shows them."""
+    split: str
+    label: str = ""
+    """Shown in results instead of the name; needed when one split is played twice with different options."""
+    tasks: int | list[str] | None = None
+    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
+    options: dict[str, Any] = {}
+    """The environment's own options, for example `protocol` or `max_turns`."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _some_tasks(cls, value: int | list[str] | None) -> int | list[str] | None:
+        if (isinstance(value, int) and value < 1) or value == []:
+            raise ValueError("must be at least 1 task (or null for all)")
+        return value
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.name
+
+
+class RoleSpec(Spec):
+    """How a role asks its model."""
+
+    temperature: float | None = Field(0.7, ge=0, le=2)
+    """null: none is sent, the model's own default holds."""
+    max_tokens: int = Field(256, ge=1)
+    """What an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
+    reasoning_effort: str | None = None
+    """How much the model should think before it answers: none, minimal, low, medium, high, …; null = as the model's
+    config says. Refused where the model's vendor has no such setting."""
+    answer_chars: int | None = Field(None, ge=20)
+    """Cap on each text in a structured answer, for small models that do not stop; null = none."""
+    history: int | None = Field(None, ge=0)
+    """How many of the seat's own past turns stay in the chat; null = all."""
+
+
+class ActorSpec(RoleSpec):
+    name: str = ""
+    """Shown in results; the model's or script's name when left out."""
+    model: str | None = None
+    script: str | None = None
+    """One of the environment's scripted baselines instead of a model: random, rule, expert, oracle."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ActorSpec:
+        if (self.model is None) == (self.script is None):
+            raise ValueError("an actor needs either `model` or `script`")
+        return self
+
+    @property
+    def label(self) -> str:
+        return self.name or self.model or f"script:{self.script}"
+
+
+class StrategistSpec(RoleSpec):
+    name: str = ""
+    """Shown in results; the kind when left out."""
+    kind: str
+    """vanilla, react, epo, epo-rl, null, shuffled or a plug-in; `harness list` shows them."""
+    model: str | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.kind
+
+
+class PartnerSpec(Spec):
+    """Who sits opposite in a two-seat environment."""
+
+    name: str = ""
+    actor: str = "same"
+    """The name of an actor of this experiment or of `partners`, or `same`: the tested agent's own actor."""
+    strategist: str = "vanilla"
+    """The name of a strategist of this experiment, or `same`."""
+    orders: Literal["first", "second", "both"] = "both"
+    """The seat of the tested agent."""
+
+    @property
+    def label(self) -> str:
+        if self.name:
+            return self.name
+        seats = {"first": "in seat 1", "second": "in seat 2", "both": "in both orders"}[self.orders]
+        return f"vs {'own actor' if self.actor == 'same' else self.actor} + {self.strategist}, {seats}"
+
+
+class JudgingSpec(Spec):
+    """How a judge asks its model."""
+
+    temperature: float | None = Field(0.0, ge=0, le=2)
+    """null: none is sent, the model's own default holds."""
+    max_tokens: int = Field(1500, ge=1)
+    reasoning_effort: str | None = None
+    """As for the other roles; null = as the model's config says."""
+    answer_chars: int | None = Field(None, ge=20)
+    """Cap on each written reason, for small models that do not stop; null = none."""
+    seconds: float | None = Field(None, gt=0)
+    """Longest one judgement may take, repair included; null: 600, and as much more as its calls' own deadlines allow.
+    Waiting for a quota or a free slot does not count."""
+
+
+class JudgeSpec(JudgingSpec):
+    kind: str = "sotopia"
+    """`harness list` shows the judges."""
+    model: str
+
+
+class ProcessSpec(JudgingSpec):
+    """A method that says what single strategies were worth."""
+
+    method: str
+    """critical, utterance, progress, replay or a plug-in; `harness list` shows them."""
+    model: str | None = None
+    """The judge's model, for the methods that ask one."""
+    environments: list[str] | None = None
+    """Names of environments (as shown) to apply it to; null = all."""
+    max_episodes: int | None = Field(None, ge=1)
+    """A budget: at most so many episodes per cell, the same tasks in every arm; null = all."""
+    options: dict[str, Any] = {}
+    """The method's own."""
+
+
+TURN_SECONDS, EPISODE_SECONDS, JUDGING_SECONDS = 300.0, 3600.0, 600.0
+"""Where the config does not say."""
+
+
+class Limits(Spec):
+    """Limits of effort; none of them changes what an episode that fits in them looks like."""
+
+    episodes_at_once: int = Field(16, ge=1)
+    """Each has one model call under way while it is played: a fast endpoint wants as many as it serves calls at once."""
+    turn_seconds: float | None = Field(None, gt=0)
+    """Longest a turn may take; null: 300, and as much more as its calls' own deadlines allow. Waiting for a quota or a
+    free slot does not count."""
+    episode_seconds: float | None = Field(None, gt=0)
+    """The same for an episode; null: 3600, and as much more as its calls' own deadlines allow."""
+    quota_wait_s: float = Field(900, ge=0)
+    """Longest that an endpoint's quota is waited for; what needs the endpoint is then left for later."""
+    stuck_seconds: float = Field(180, gt=0)
+    """After how long the watchdog names what an episode is waiting for."""
+
+    @property
+    def turn(self) -> float:
+        """Seconds a turn may take before its calls put that off."""
+        return TURN_SECONDS if self.turn_seconds is None else self.turn_seconds
+
+    @property
+    def episode(self) -> float:
+        """Seconds an episode may take before its calls put that off."""
+        return EPISODE_SECONDS if self.episode_seconds is None else self.episode_seconds

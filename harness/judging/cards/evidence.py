@@ -1,0 +1,145 @@
+"""What a run's records say about its judges, as arrays the report card is computed from: scores, scores given again,
+scores of planted copies, credits of strategies beside what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.base.errors import BadInput
+from harness.judging import JudgeKind, judge_kind, kind_in
+from harness.judging.rewards.process import process_kind
+from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.results.store import read_manifest
+
+Unit = tuple[str, str]
+"""(run, episode id)."""
+
+
+@dataclass(slots=True)
+class OutcomeEvidence:
+    """One outcome judge. Scores are of its goal dimension, per seat."""
+
+    judge: str
+    low: float
+    high: float
+    success_at: float
+    scores: dict[Unit, list[float]] = field(default_factory=dict)
+    again: dict[Unit, list[list[float]]] = field(default_factory=dict)
+    copies: dict[str, dict[Unit, list[float]]] = field(default_factory=dict)
+    """Variant -> unit -> scores."""
+    rows: list[Row] = field(default_factory=list)
+    """Every judgement asked for, repeats and copies included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One strategy that a process method looked at."""
+
+    unit: Unit
+    turn: int
+    credit: float
+
+
+@dataclass(slots=True)
+class ProcessEvidence:
+    """One process method."""
+
+    label: str
+    method: str
+    asks_judge: bool
+    steps: list[Step] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Evidence:
+    episodes: dict[Unit, Row] = field(default_factory=dict)
+    """The finished ones."""
+    judges: dict[str, OutcomeEvidence] = field(default_factory=dict)
+    process: dict[str, ProcessEvidence] = field(default_factory=dict)
+    unknown: dict[str, list[Row]] = field(default_factory=dict)
+    """Judgements of judges whose kind is not installed here, by label."""
+
+    def groups(self, units: Sequence[Unit]) -> list[str]:
+        """The cluster of each unit: the task's group (a scenario, a scene)."""
+        return [f"{self.episodes[unit]['environment']}/{self.episodes[unit]['group']}" for unit in units]
+
+
+def read_evidence(runs: Iterable[Path]) -> Evidence:
+    """Raises `BadInput` for a folder that is no run."""
+    evidence = Evidence()
+    for number, run in enumerate(runs):
+        manifest = read_manifest(run)
+        name = f"{number}:{manifest['run']}"
+        for row in latest_episodes(run).values():
+            if row["status"] == "finished":
+                evidence.episodes[name, row["episode_id"]] = row
+        shown = {row["episode_id"]: row["cell"].split(" | ")[0] for row in latest_episodes(run).values()}
+        success = {key: float(entry["metric"]["success_at"]) for key, entry in manifest["environments"].items()}
+        for row in latest_judgements(run, every=True).values():
+            if (name, row["episode_id"]) in evidence.episodes:
+                _add_judgement(evidence, (name, row["episode_id"]), row, success[shown[row["episode_id"]]])
+        for row in latest_process_rewards(run).values():
+            if (name, row["episode_id"]) in evidence.episodes:
+                _add_process(evidence, (name, row["episode_id"]), row)
+    return evidence
+
+
+def _add_judgement(evidence: Evidence, unit: Unit, row: Row, success_at: float) -> None:
+    label = row["judge"]
+    kind = _installed(label)
+    if kind is None:
+        evidence.unknown.setdefault(label, []).append(row)
+        return
+    if label not in evidence.judges:
+        low, high = next((low, high) for name, low, high in kind.dimensions if name == kind.metric)
+        evidence.judges[label] = OutcomeEvidence(label, low, high, success_at)
+    judge = evidence.judges[label]
+    judge.rows.append(row)
+    if row["scores"] is None:
+        return
+    scores = [float(seat[kind.metric]) for seat in row["scores"]]
+    if row["variant"]:
+        judge.copies.setdefault(row["variant"], {})[unit] = scores
+    elif row["repeat"]:
+        judge.again.setdefault(unit, []).append(scores)
+    else:
+        judge.scores[unit] = scores
+
+
+def _add_process(evidence: Evidence, unit: Unit, row: Row) -> None:
+    label = row["label"]
+    if label not in evidence.process:
+        asks = _asks_judge(row)
+        evidence.process[label] = ProcessEvidence(label, row["method"], asks)
+    method = evidence.process[label]
+    method.rows.append(row)
+    for turn, _, _, credit in row["rewards"] or []:
+        method.steps.append(Step(unit, turn, credit))
+
+
+def _installed(label: str) -> JudgeKind | None:
+    """The kind of a judge; None for a plug-in's that is not installed here."""
+    try:
+        return judge_kind(kind_in(label))
+    except BadInput:
+        return None
+
+
+def _asks_judge(row: Row) -> bool:
+    """Whether a process method asks a judge; of one that is not installed here, whether it asked anybody."""
+    try:
+        return process_kind(row["method"]).needs_model
+    except BadInput:
+        return bool(row["n_calls"])
+
+
+def shared_units(judges: Sequence[OutcomeEvidence]) -> Iterator[Unit]:
+    """Units that at least two of the judges scored, in a stable order."""
+    counts: dict[Unit, int] = {}
+    for judge in judges:
+        for unit in judge.scores:
+            counts[unit] = counts.get(unit, 0) + 1
+    return (unit for unit in sorted(counts) if counts[unit] > 1)

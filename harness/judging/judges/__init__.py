@@ -1,0 +1,1 @@
+"""Outcome judges: asking one, framing what it reads, its planted copies."""

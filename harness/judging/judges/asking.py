@@ -1,0 +1,147 @@
+"""Asking a judge's model for a structured answer: one question, one repair, every call written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agents.chat import asked_again
+from agents.models.base import CallIdentity, ChatRequest, Message, Model
+from environments.prompts import Prompt, load_prompt
+from harness.base.deadlines import Deadline
+from harness.base.errors import EpisodeError
+from harness.base.jsontext import Found, distinct, objects_in, with_text_limit
+from harness.base.seeds import call_seed
+from harness.experiment.specs import JUDGING_SECONDS, JudgingSpec
+from harness.play.calls import CallLedger, recorded_call
+from harness.reading import version_0_1 as reading_0_1
+from harness.reading.answers import named_reader
+from harness.results.records import EpisodeRecord, ErrorInfo
+
+BUILT_IN = ("alfworld", "sotopia", "webshop")
+"""Environments whose protocol label names the reader, unless it was that of version 0.1."""
+
+T = TypeVar("T")
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    prompt: Prompt
+    """The template that `text` was made from."""
+    text: str
+    schema: Mapping[str, Any]
+    seat: int = 0
+    """Whose question it is, where a judge asks one per seat."""
+    role: str = "judge"
+
+
+async def ask(
+    model: Model,
+    spec: JudgingSpec,
+    episode: EpisodeRecord,
+    question: Question,
+    read: Callable[[str], T],
+    ledger: CallLedger,
+) -> T:
+    """The answer, read by `read`, which raises `ValueError` saying what is wrong; then the model is told and asked once
+    more. Raises `EpisodeError` of kind `judge` when the second answer cannot be read either."""
+    messages = [Message("user", question.text)]
+    problem = ""
+    for _ in range(2):
+        ordinal = ledger.ordinal(question.seat, question.role)
+        request = ChatRequest(
+            messages=tuple(messages),
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+            reasoning_effort=spec.reasoning_effort,
+            seed=call_seed(episode.seed, question.seat, question.role, ordinal),
+            schema=with_text_limit(question.schema, spec.answer_chars),
+            identity=CallIdentity(episode.episode_id, episode.repeat, question.seat, question.role, ordinal),
+        )
+        reply = await recorded_call(model, request, ledger, None, question.prompt)
+        try:
+            value = _read(read, reply.text, episode)
+        except ValueError as error:
+            problem = str(error)
+            ledger.mark(question.seat, question.role, "unreadable")
+            repair = load_prompt("harness.judging", "repair").fill(problem=problem).strip("\n")
+            messages = asked_again(messages, reply.text, repair)
+            continue
+        ledger.mark(question.seat, question.role, "ok" if _one_object(reply.text) else "mended")
+        return value
+    raise EpisodeError(
+        "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="unreadable-answer"
+    )
+
+
+def _read(read: Callable[[str], T], text: str, episode: EpisodeRecord) -> T:
+    """The value in an answer. Answers about an episode that was played under the readers of version 0.1 are read as they
+    were then. Raises `ValueError`."""
+    if episode.environment in BUILT_IN and named_reader(episode.protocol) is None:
+        reading_0_1.only_object(text)
+    return read(text)
+
+
+def _one_object(text: str) -> bool:
+    """Whether an answer holds one whole JSON object, nothing of which had to be mended."""
+    try:
+        reading_0_1.only_object(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_answer(kind: type[AnswerT], text: str) -> AnswerT:
+    """The one JSON object of this kind in an answer, whatever stands around it. Wrong JSON is mended where that is clear; a
+    value that the form does not allow, and an object that is cut off, are not. Raises `ValueError` saying what is wrong."""
+    objects = objects_in(text)
+    whole = [each for each in objects.found if not (each.mended and objects.cut_off)]
+    for candidates in ([each for each in whole if not each.mended], whole):
+        valid = distinct(tuple(each for each in candidates if _problem(kind, each) is None))
+        if len(valid) == 1:
+            return kind.model_validate(valid[0].value)
+    different = distinct(tuple(whole))
+    if len(different) == 1 and (problem := _problem(kind, different[0])) is not None:
+        raise ValueError(problem)
+    if different:
+        raise ValueError(f"{len(different)} different JSON objects in the answer, one expected")
+    raise ValueError("no whole JSON object in the answer" if objects.cut_off else "no JSON object in the answer")
+
+
+def _problem(kind: type[BaseModel], found: Found) -> str | None:
+    """What is wrong with an object, or None."""
+    try:
+        kind.model_validate(found.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return None
+
+
+async def within(
+    spec: JudgingSpec, work: Coroutine[Any, Any, T], what: str = "judge"
+) -> tuple[T | None, ErrorInfo | None]:
+    """The result, or why there is none: what the judge (`what`) or its endpoint did wrong, or that the deadline passed."""
+    limit = Deadline(JUDGING_SECONDS if spec.seconds is None else spec.seconds, grows=spec.seconds is None)
+    try:
+        async with limit:
+            return await work, None
+    except EpisodeError as problem:
+        return None, ErrorInfo.of(problem)
+    except TimeoutError:
+        if not limit.passed:
+            raise
+        return None, _too_late(what, limit.seconds)
+
+
+def _too_late(what: str, seconds: float) -> ErrorInfo:
+    message = (
+        f"deadline passed: the {what} took longer than {seconds:g} s; what its broken-off call cost is not known; where the "
+        f"model is that slow, raise `seconds` of the {what}"
+    )
+    return ErrorInfo(kind="infrastructure", message=message, failure="transient", reason="judge-deadline")

@@ -1,0 +1,1 @@
+"""Process rewards: what single strategies were worth, by several methods."""

@@ -1,0 +1,225 @@
+"""Process rewards: what single strategies were worth. The table of methods, and how a method's answer becomes a record.
+
+A method reads an episode's record and what its outcome was; it never edits an episode. A plug-in adds one through the
+entry-point group `strategist_harness.process_rewards`: a `ProcessKind`. A strategy is a turn's non-empty `strategy`:
+of a second model (epo, epo-rl, shuffled) or the actor's own thought (react). `vanilla` and `null` have none; their
+episodes are passed over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.models.base import Model
+from environments.base import Environment, Task
+from harness.base import options
+from harness.base.errors import BadInput, EpisodeError
+from harness.base.registry import Registry
+from harness.base.seeds import stable_hash
+from harness.experiment.experiment import SEPARATOR
+from harness.experiment.specs import ProcessSpec
+from harness.judging import code_failed
+from harness.judging.judges.asking import within
+from harness.judging.rewards.outcomes import Outcomes
+from harness.play.calls import CallLedger
+from harness.results.ranges import reward_problem
+from harness.results.records import (
+    CallRecord,
+    EpisodeRecord,
+    ErrorInfo,
+    ProcessRewardRecord,
+    StrategyReward,
+    TurnRecord,
+)
+
+if TYPE_CHECKING:
+    from harness.play.episode import EpisodePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One episode to be rewarded."""
+
+    episode: EpisodeRecord
+    outcomes: Outcomes | None
+    """None where the episode has no score yet."""
+    ledger: CallLedger
+    flags: list[str]
+    """What is suspicious goes here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a method may use besides the record."""
+
+    model: Model | None
+    """The judge's model, for methods that ask one."""
+    plan: Callable[[EpisodeRecord], EpisodePlan]
+    """The plan the episode was played by: environment, task, seeds, seats. Raises `BadInput` when it cannot be made."""
+    tell: Callable[[EpisodeRecord, list[CallRecord]], Awaitable[Outcomes]]
+    """The outcome of an episode that was played anew, judged where it has to be (those calls go into the list)."""
+
+
+class ProcessMethod(Protocol):
+    label: str
+    """Method, model, prompt version, options: rewards of different labels are never mixed."""
+
+    async def rewards(self, work: Work) -> list[StrategyReward]:
+        """One per strategy in turn order. Raises `EpisodeError` where that cannot be told."""
+
+
+class MakeMethod(Protocol):
+    def __call__(self, spec: ProcessSpec, context: Context) -> ProcessMethod: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessKind:
+    make: MakeMethod
+    """Raises `BadInput` for an option it does not know."""
+    description: str
+    needs_model: bool
+    """Asks a judge's model, under the spec's deadline."""
+    needs_outcome: bool
+    check: Callable[[Environment, Task], None] | None = None
+    """Raises `BadInput` for an environment the method cannot be used on, before anything is played."""
+    plays: Callable[[ProcessSpec, int], int] | None = None
+    """(spec, strategies in an episode) -> how many plays it takes to reward them; for the forecast."""
+
+
+REGISTRY = Registry(
+    "process-reward method",
+    "strategist_harness.process_rewards",
+    {
+        "critical": "harness.judging.rewards.critical:KIND",
+        "utterance": "harness.judging.rewards.utterance:KIND",
+        "progress": "harness.judging.rewards.progress:KIND",
+        "replay": "harness.judging.rewards.replay:KIND",
+        "outcome": "harness.judging.rewards.outcome_only:KIND",
+    },
+)
+
+
+def process_kind(name: str) -> ProcessKind:
+    """The kind behind a name. Raises `BadInput` for an unknown one."""
+    kind: ProcessKind = REGISTRY.load(name)
+    return kind
+
+
+def check_spec(spec: ProcessSpec) -> ProcessKind:
+    """The spec's kind. Raises `BadInput` where the method is unknown, or the model is missing or superfluous."""
+    kind = process_kind(spec.method)
+    if kind.needs_model and spec.model is None:
+        raise BadInput(f"process reward {spec.method!r} asks a judge: it needs a `model`")
+    if not kind.needs_model and spec.model is not None:
+        raise BadInput(f"process reward {spec.method!r} asks no judge; leave `model` out")
+    return kind
+
+
+def strategies_of(episode: EpisodeRecord, seat: int) -> list[TurnRecord]:
+    """The seat's turns that have a strategy, oldest first."""
+    return [turn for turn in episode.turns if turn.seat == seat and (turn.strategy or "").strip()]
+
+
+def seats_with_strategies(episode: EpisodeRecord) -> list[int]:
+    return [seat for seat in range(len(episode.seats)) if strategies_of(episode, seat)]
+
+
+def process_id(episode_id: str, attempt: int, label: str) -> str:
+    """One method rewards an episode once."""
+    return stable_hash("process", episode_id, attempt, label)[:16]
+
+
+async def rewarded(
+    method: ProcessMethod, spec: ProcessSpec, episode: EpisodeRecord, outcomes: Outcomes | None
+) -> ProcessRewardRecord:
+    """The method's rewards as a record. What goes wrong is `status: unscored` (owed), never a reward; a method whose
+    code fails leaves the episode unscored instead of ending the run."""
+    kind = process_kind(spec.method)
+    work = Work(episode, outcomes, CallLedger(), [])
+    started, clock = datetime.now(UTC), time.monotonic()
+    rewards: list[StrategyReward] | None = None
+    if kind.needs_outcome and outcomes is None:
+        error: ErrorInfo | None = ErrorInfo(
+            kind="judge", message="the episode has no score yet: its judge's is missing"
+        )
+    else:
+        try:
+            rewards, error = await _asked(spec, kind, method.rewards(work))
+        except Exception as problem:
+            error = code_failed(method, "method", problem)
+        wrong = None if rewards is None else reward_problem(rewards, episode)
+        if wrong is not None:
+            message = f"the method's rewards cannot be used: {wrong}"
+            rewards, error = None, ErrorInfo(kind="judge", message=message, reason="bad-score")
+    return ProcessRewardRecord(
+        process_id=process_id(episode.episode_id, episode.attempt, method.label),
+        episode_id=episode.episode_id,
+        episode_attempt=episode.attempt,
+        method=spec.method,
+        label=method.label,
+        status="unscored" if rewards is None else "scored",
+        error=error,
+        outcomes=[None for _ in episode.seats] if outcomes is None else [seat.value for seat in outcomes.seats],
+        outcome_source=outcomes.source if outcomes else None,
+        rewards=rewards,
+        calls=work.ledger.calls,
+        flags=work.flags,
+        judged_at=started.isoformat(timespec="milliseconds"),
+        duration_s=round(time.monotonic() - clock, 4),
+    )
+
+
+async def _asked(
+    spec: ProcessSpec, kind: ProcessKind, work: Coroutine[Any, Any, list[StrategyReward]]
+) -> tuple[list[StrategyReward] | None, ErrorInfo | None]:
+    """The rewards, or why there are none. A judge has a deadline; what plays episodes again has those of its plays."""
+    if kind.needs_model:
+        return await within(spec, work, "process reward")
+    try:
+        return await work, None
+    except EpisodeError as problem:
+        return None, ErrorInfo.of(problem)
+
+
+class Options(BaseModel):
+    """A method's own options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def read_options(kind: type[OptionsT], spec: ProcessSpec) -> OptionsT:
+    """The spec's options, checked. Raises `BadInput` naming the key, with the nearest right one."""
+    return options.read_options(kind, spec.options, f"process reward {spec.method!r}")
+
+
+def with_options(label: str, given: Options) -> str:
+    """The label, with a short hash of the options that are not at their default."""
+    changed = given.model_dump(mode="json", exclude_defaults=True)
+    return f"{label}+{stable_hash(changed)[:6]}" if changed else label
+
+
+def within_budget(spec: ProcessSpec, planned: Iterable[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], bool]:
+    """Which episodes a spec looks at: those of its environments, and of each cell at most `max_episodes`, chosen by a
+    hash of task, order and repeat, so that all arms are looked at on the same tasks and a continued run chooses the
+    same. `planned`: the run's episodes with episode_id, cell, task_id, order and repeat."""
+
+    def wanted(row: Mapping[str, Any]) -> bool:
+        return spec.environments is None or row["cell"].split(SEPARATOR)[0] in spec.environments
+
+    if spec.max_episodes is None:
+        return wanted
+    cells: dict[str, list[tuple[str, str]]] = {}
+    for row in planned:
+        place = stable_hash("process budget", row["task_id"], row["order"], row["repeat"])
+        cells.setdefault(row["cell"], []).append((place, row["episode_id"]))
+    chosen = {name for rows in cells.values() for _, name in sorted(rows)[: spec.max_episodes]}
+    return lambda row: wanted(row) and row["episode_id"] in chosen

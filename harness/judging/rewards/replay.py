@@ -1,0 +1,181 @@
+"""`replay`: counterfactual credit. No judge of strategies is asked: the episode is taken back to a strategy's turn and
+played on without that strategy (or with another one), and the credit is what the outcome loses by it.
+
+credit(t) = outcome as it was - mean over n plays of the outcome with the strategy of turn t changed, both scaled to
+0..1 for the seat that was advised. It asks every model of the episode again from turn t on, so it is meant for a few
+episodes, as a check on the judges: `max_episodes` and the options `n` and `turns` bound it. It is the only method, and
+self-play training the only other place, that plays episodes. Turns before t are done again in the same world and are
+the same; what is drawn after it comes from seeds made of episode, turn and play, so the same command gives the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field
+
+from agents.base import Situation, Strategist, Strategy
+from agents.strategists import kind_of
+from harness.base.errors import EpisodeError
+from harness.base.seeds import seed_from, stable_hash
+from harness.experiment.specs import ProcessSpec
+from harness.judging.rewards.process import Context, Options, ProcessKind, Work, read_options, with_options
+from harness.play.episode import EpisodePlan, Prefix, play_episode
+from harness.results.records import CallRecord, EpisodeRecord, StrategyReward, TurnRecord
+
+Change = Literal["removed", "redrawn", "shuffled"]
+
+
+class ReplayOptions(Options):
+    change: Change = "removed"
+    """removed: at that turn the actor hears no strategy. redrawn: the strategist is asked once more. shuffled: the actor
+    hears a strategy for another task."""
+    n: int = Field(2, ge=1, le=1000)
+    """Plays per strategy."""
+    turns: int | None = Field(None, ge=1)
+    """At most so many strategies per episode, chosen by a hash; null = all. The others get no reward."""
+    against: Literal["stored", "replayed"] = "stored"
+    """What the changed plays are compared with: the stored episode's outcome, or n plays with the strategy kept (twice
+    the price, and free of the luck of the one stored play)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangedOnce:
+    """A strategist that is another one at one turn."""
+
+    own: Strategist
+    other: Strategist
+    turn: int
+
+    async def propose(self, situation: Situation) -> Strategy:
+        return await (self.other if situation.view.turn == self.turn else self.own).propose(situation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    async def propose(self, situation: Situation) -> Strategy:
+        return Strategy(text=None, source="none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Says what was said."""
+
+    text: str
+
+    async def propose(self, situation: Situation) -> Strategy:
+        return Strategy(text=self.text, source="strategist")
+
+
+class Replay:
+    def __init__(self, spec: ProcessSpec, context: Context) -> None:
+        self._options = read_options(ReplayOptions, spec)
+        self._context = context
+        self.label = with_options("replay/1", self._options)
+
+    async def rewards(self, work: Work) -> list[StrategyReward]:
+        """Raises `EpisodeError` when no play of a strategy came to an end, or an endpoint does not answer."""
+        plan = self._context.plan(work.episode)
+        return [await self._of(plan, work, turn) for turn in self._chosen(work.episode)]
+
+    def _chosen(self, episode: EpisodeRecord) -> list[TurnRecord]:
+        turns = [turn for turn in episode.turns if (turn.strategy or "").strip()]
+        if self._options.turns is None or len(turns) <= self._options.turns:
+            return turns
+        ranked = sorted(turns, key=lambda turn: stable_hash("replayed turn", episode.seed, turn.index))
+        return sorted(ranked[: self._options.turns], key=lambda turn: turn.index)
+
+    async def _of(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> StrategyReward:
+        assert work.outcomes is not None
+        changed = await self._plays(self._changed(plan, work.episode, turn), work, turn)
+        kept = [work.outcomes.seats[turn.seat].value]
+        if self._options.against == "replayed":
+            kept = await self._plays(self._unchanged(plan, work.episode, turn), work, turn)
+        credit = sum(kept) / len(kept) - sum(changed) / len(changed)
+        return StrategyReward(
+            turn=turn.index, seat=turn.seat, reward=credit, credit=credit, details=self._details(kept, changed)
+        )
+
+    def _details(self, kept: Sequence[float], changed: Sequence[float]) -> dict[str, float]:
+        expected = self._options.n if self._options.against == "replayed" else 1
+        lost = expected - len(kept) + self._options.n - len(changed)
+        named = {f"changed {number}": value for number, value in enumerate(changed)}
+        named |= {f"kept {number}": value for number, value in enumerate(kept)}
+        return {**named, "failed plays": float(lost)} if lost else named
+
+    def _changed(self, plan: EpisodePlan, episode: EpisodeRecord, turn: TurnRecord) -> EpisodePlan:
+        seat = plan.seats[turn.seat]
+        others: Mapping[Change, Strategist] = {
+            "removed": _Silent(),
+            "redrawn": seat.strategist,
+            "shuffled": kind_of("shuffled").make(),
+        }
+        return _from(
+            plan, episode, turn, turn.index, _ChangedOnce(seat.strategist, others[self._options.change], turn.index)
+        )
+
+    def _unchanged(self, plan: EpisodePlan, episode: EpisodeRecord, turn: TurnRecord) -> EpisodePlan:
+        """The strategy is kept. An actor's own thought (react) cannot be given to it: there its turn is kept whole."""
+        own = plan.seats[turn.seat].strategist
+        if turn.strategy_source == "actor":
+            return _from(plan, episode, turn, turn.index + 1, own)
+        return _from(plan, episode, turn, turn.index, _ChangedOnce(own, _Kept(turn.strategy or ""), turn.index))
+
+    async def _plays(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> list[float]:
+        """Outcomes of the n plays that came to an end."""
+        assert plan.prefix is not None
+        plans = [
+            replace(plan, prefix=replace(plan.prefix, sampling=seed_from("replay", plan.seed, turn.index, number)))
+            for number in range(self._options.n)
+        ]
+        records = await asyncio.gather(*(play_episode(each) for each in plans))
+        outcomes, problem = [], None
+        for record in records:
+            work.ledger.calls.extend(record.calls)
+            if record.error is not None and record.error.kind != "model":
+                raise EpisodeError(record.error.kind, f"a play from turn {turn.index}: {record.error.message}")
+            if record.error is not None:
+                problem = record.error
+                continue
+            outcomes.append(await self._outcome(record, turn.seat, work.ledger.calls))
+        if not outcomes and problem is not None:
+            raise EpisodeError("model", f"no play from turn {turn.index} came to an end: {problem.message}")
+        return outcomes
+
+    async def _outcome(self, record: EpisodeRecord, seat: int, calls: list[CallRecord]) -> float:
+        return (await self._context.tell(record, calls)).seats[seat].value
+
+
+def _from(
+    plan: EpisodePlan, episode: EpisodeRecord, turn: TurnRecord, start: int, strategist: Strategist
+) -> EpisodePlan:
+    """The plan with the stored turns before `start` as its beginning, and another strategist for the turn's seat."""
+    seats = list(plan.seats)
+    seats[turn.seat] = replace(seats[turn.seat], strategist=strategist)
+    prefix = Prefix(tuple(episode.turns[:start]), tuple(answers(episode)[:start]), sampling=0)
+    return replace(plan, seats=tuple(seats), prefix=prefix)
+
+
+def answers(episode: EpisodeRecord) -> list[str]:
+    """Per turn the actor's answer as it stayed in the chat, which goes on from it; a scripted actor's is its action."""
+    last = {call.turn: call.text for call in episode.calls if call.role == "actor" and call.text is not None}
+    return [turn.answer or last.get(turn.index) or turn.action for turn in episode.turns]
+
+
+def plays(spec: ProcessSpec, strategies: int) -> int:
+    """How many plays a spec takes for an episode with so many strategies."""
+    options = read_options(ReplayOptions, spec)
+    looked_at = strategies if options.turns is None else min(options.turns, strategies)
+    return looked_at * options.n * (2 if options.against == "replayed" else 1)
+
+
+KIND = ProcessKind(
+    make=Replay,
+    description="no judge: plays on with the strategy removed or replaced; credit is what the outcome loses",
+    needs_model=False,
+    needs_outcome=True,
+    plays=plays,
+)

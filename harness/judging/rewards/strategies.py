@@ -1,0 +1,103 @@
+"""A judge of strategies: what it reads (the episode with one seat's strategies numbered from 1, framed as data), and how
+it is asked, once per seat that has strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field
+
+from environments.prompts import Prompt, load_prompt
+from harness.experiment.specs import ProcessSpec
+from harness.judging.judges.asking import Question, ask
+from harness.judging.judges.frame import background_of, document, frame, parts_of
+from harness.judging.judges.injections import flags
+from harness.judging.rewards.outcomes import SeatOutcome
+from harness.judging.rewards.process import (
+    Context,
+    Options,
+    Work,
+    read_options,
+    seats_with_strategies,
+    strategies_of,
+    with_options,
+)
+from harness.results.records import EpisodeRecord, StrategyReward, TurnRecord
+
+T = TypeVar("T")
+
+
+class ReadingOptions(Options):
+    observation_chars: int | None = Field(2000, ge=50)
+    """Observations (pages, rooms) longer than this are cut in the judge's prompt, marked […]; null = never. What agents
+    wrote is never cut."""
+
+
+class StrategyJudge:
+    """A judge's model with the prompt of one method."""
+
+    def __init__(self, method: str, spec: ProcessSpec, context: Context) -> None:
+        """`method` names the prompt and the role. Raises `BadInput` for an unknown option."""
+        assert context.model is not None
+        self._method, self._spec, self._model = method, spec, context.model
+        self._options = read_options(ReadingOptions, spec)
+        self._prompt = load_prompt("harness.judging", method)
+        self.label = with_options(f"{method}/{self._model.name}/{self._prompt.version}", self._options)
+
+    async def ask(
+        self, work: Work, seat: int, answer: type[BaseModel], read: Callable[[str], T], **fields: object
+    ) -> T:
+        """What was answered about one seat, of the form `answer`, read by `read`; `fields` go into the prompt. Raises
+        `EpisodeError`."""
+        assert work.outcomes is not None
+        text = fill(self._prompt, work, seat, work.outcomes.seats[seat], self._options, **fields)
+        question = Question(self._prompt, text, answer.model_json_schema(), seat, self._method)
+        return await ask(self._model, self._spec, work.episode, question, read, work.ledger)
+
+
+async def by_seat(work: Work, of_seat: Callable[[Work, int], Awaitable[list[StrategyReward]]]) -> list[StrategyReward]:
+    """The rewards of every seat that has strategies, in turn order."""
+    found = [reward for seat in seats_with_strategies(work.episode) for reward in await of_seat(work, seat)]
+    return sorted(found, key=lambda reward: reward.turn)
+
+
+def strategies_document(episode: EpisodeRecord, seat: int, outcome: SeatOutcome, options: ReadingOptions) -> str:
+    """Agent, background, outcome; per turn who did what, and for the seat's own turns its strategy with its number.
+    Where the seat is alone, what it saw before each act stands there, too."""
+    numbers = {turn.index: number for number, turn in enumerate(strategies_of(episode, seat), start=1)}
+    alone = len(episode.seats) == 1
+    rows = [_row(episode, turn, numbers.get(turn.index), alone, options) for turn in episode.turns]
+    head = {
+        "agent": episode.seats[seat].name,
+        "background": background_of(episode, seat),
+        "outcome": f"{outcome.value:.2f} on a scale of 0 (goal not reached) to 1 (fully reached)",
+        "end": episode.end_reason.strip(),
+    }
+    if alone:
+        rows.append({"turn": "end", "saw": _cut("\n".join(episode.seats[seat].closing), options)})
+    return document(head, rows)
+
+
+def _row(
+    episode: EpisodeRecord, turn: TurnRecord, number: int | None, alone: bool, options: ReadingOptions
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"turn": turn.index + 1, "who": episode.seats[turn.seat].name}
+    if alone:
+        row["saw"] = _cut("\n".join(turn.observation), options)
+    if number is not None:
+        row["strategy"] = {"number": number, "text": turn.strategy}
+    return {**row, "did": turn.rendered}
+
+
+def _cut(text: str, options: ReadingOptions) -> str:
+    limit = options.observation_chars
+    return text if limit is None or len(text) <= limit else f"{text[:limit]} […]"
+
+
+def fill(prompt: Prompt, work: Work, seat: int, outcome: SeatOutcome, options: ReadingOptions, **fields: object) -> str:
+    """The prompt for one seat; what tries to instruct the judge goes into the work's flags."""
+    found = flags(parts_of(work.episode, seat, strategies=True))
+    work.flags.extend(flag for flag in found if flag not in work.flags)
+    material = strategies_document(work.episode, seat, outcome, options)
+    return prompt.fill(**frame(material), **fields).strip("\n")

@@ -1,0 +1,254 @@
+"""What is kept, versioned. One line of `episodes.jsonl` is an `EpisodeRecord`, one of `judgements.jsonl` a
+`JudgementRecord`; nothing that a score was made of is thrown away.
+
+A chat message is stored once: a call names how many leading messages it shares with the seat's and role's call before
+(its reply included) and carries only the rest; `harness.play.calls` writes them so and puts them together again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.base.errors import EpisodeError, ErrorKind, FailureClass
+
+SCHEMA_VERSION = 1
+
+
+def _unset(default: Any, **options: Any) -> Any:
+    """A field that came later and is left out of a line while it has its default, so that lines stay small."""
+    return Field(default, exclude_if=lambda value: value == default, **options)
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorInfo(Record):
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+
+    kind: ErrorKind
+    message: str
+    failure: FailureClass | None = _unset(None, alias="class")
+    """The class of a model's failure; null for other failures and in older records."""
+    reason: str | None = _unset(None)
+    """A short name by which failures are grouped; null where the kind says all, and in older records."""
+    traceback: str | None = _unset(None)
+    """Of an error of kind `bug`: where it was raised."""
+
+    @classmethod
+    def of(cls, problem: EpisodeError) -> ErrorInfo:
+        """What a record says of an error."""
+        return cls(kind=problem.kind, message=problem.message, failure=problem.failure, reason=problem.reason)
+
+
+class Obtained(Record):
+    """How a reply was obtained: all that may differ between a run and its replay."""
+
+    latency_s: float
+    attempts: int
+    cache_hit: bool
+
+
+class MessageRecord(Record):
+    role: str
+    content: str
+
+
+Reading = Literal["ok", "mended", "unreadable"]
+"""How an answer was read: as it stands, after wrappers were taken off or JSON was mended, or not at all."""
+
+
+class CallRecord(Record):
+    turn: int | None
+    seat: int
+    role: str
+    ordinal: int
+    """Of this seat and role, from 0; re-asks count."""
+    model: str
+    """The model's name in the config."""
+    served_model: str | None
+    """The model as the endpoint named it; null when the call failed."""
+    prompt: str
+    """`name@version` of the templates the chat was built from."""
+    prefix: int
+    messages: list[MessageRecord]
+    """What follows the first `prefix` messages."""
+    temperature: float | None
+    max_tokens: int
+    """What the answer may need; the request asked for `room` more."""
+    seed: int | None
+    structured: str | None
+    text: str | None
+    """The answer, without the model's reasoning; null when the call failed."""
+    reasoning: str | None = _unset(None)
+    """What the model thought before it answered, where it says so; never acted on."""
+    read: Reading | None = _unset(None)
+    """How the answer was read; null where nobody reads it (plug-ins), and in older records."""
+    error: str | None = None
+    error_class: FailureClass | None = _unset(None)
+    error_reason: str | None = _unset(None)
+    """As in `ErrorInfo`, of a call that failed."""
+    finish_reason: str | None
+    """stop, length, filter or refusal; other words in older records."""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    """Reasoning included."""
+    reasoning_tokens: int | None = _unset(None)
+    """Those of `completion_tokens` that were reasoning, where the endpoint counts them."""
+    room: int = _unset(0)
+    """Tokens that were asked for beyond `max_tokens`, for reasoning."""
+    cached_tokens: int | None
+    usd: float | None
+    """Of a call that failed, too, where its endpoint said what it took."""
+    broken_off: int = _unset(0)
+    """Attempts that were sent and broken off, by a deadline or an interruption: what they cost is not known."""
+    obtained: Obtained | None
+    dropped: list[str] = []
+    """Request parameters the endpoint does not take, which were left out."""
+    notes: list[str] = _unset([])
+    """What was unusual about the reply (`agents.models.base.ChatReply.notes`)."""
+    token_ids: list[int] | None = None
+    logprobs: list[float] | None = None
+
+
+class TurnRecord(Record):
+    index: int
+    seat: int
+    observation: list[str]
+    """What the seat saw since its own last act (at its first turn: since the start), as event texts."""
+    strategy: str | None
+    strategy_source: str
+    action_kind: str
+    action: str
+    parse: Literal["ok", "reasked", "unreadable"]
+    """`unreadable` with `action_kind` "unreadable": there was no action, nothing was sent to the world."""
+    raw: str | None = _unset(None)
+    """The actor's answer, where no action could be read from it."""
+    answer: str | None = _unset(None)
+    """What of the actor's answer stayed in the chat, where that is not all of it."""
+    rendered: str
+    """The action as judges and viewers read it."""
+    reward: float | None = None
+    info: dict[str, Any] = {}
+
+
+class SeatRecord(Record):
+    name: str
+    strategist: str
+    strategist_model: str | None
+    actor: str
+    actor_model: str | None
+    tested: bool
+    """Whether this seat's score counts for the arm."""
+    background: str
+    """What the seat was told at the start."""
+    closing: list[str]
+    """What the seat saw after its last turn's observation, up to the end."""
+
+
+class OutcomeRecord(Record):
+    score: float
+    success: bool
+    details: dict[str, Any] = {}
+
+
+class EpisodeRecord(Record):
+    schema_version: int = SCHEMA_VERSION
+    episode_id: str
+    cell: str
+    environment: str
+    split: str
+    protocol: str
+    pairing: str
+    actor: str
+    strategist: str
+    task_id: str
+    task_label: str | None = None
+    """What the environment says of the task beyond its split, for example that the tested role is not known."""
+    group: str
+    order: int
+    """The seat of the tested agent in partner pairings; 0 otherwise."""
+    repeat: int
+    seed: int
+    attempt: int = 1
+    """How often this episode was tried over all invocations; the last line of an id counts."""
+    status: Literal["finished", "failed"]
+    error: ErrorInfo | None = None
+    end_reason: str
+    seats: list[SeatRecord]
+    judge_background: str | None
+    turns: list[TurnRecord]
+    calls: list[CallRecord]
+    outcome: OutcomeRecord | None
+    started_at: str
+    duration_s: float
+
+
+class JudgementRecord(Record):
+    schema_version: int = SCHEMA_VERSION
+    judgement_id: str
+    """Hash of episode, judge, repeat and variant: one judge scores an episode once, unless it is asked again."""
+    episode_id: str
+    episode_attempt: int
+    judge: str
+    """Label of the judge: kind, model, prompt version."""
+    status: Literal["scored", "unscored"]
+    error: ErrorInfo | None = None
+    scores: list[dict[str, float]] | None
+    """Per seat: dimension -> score, `overall` included; null when unscored."""
+    reasons: list[dict[str, str]] | None
+    calls: list[CallRecord]
+    flags: list[str] = []
+    """What is suspicious, for example that the transcript tries to instruct the judge."""
+    repeat: int = 0
+    """0 counts as the score; 1, 2, … are the same question asked again (test-retest)."""
+    variant: str = ""
+    """Which planted copy of the episode was judged ("swapped", "padded-0", "renamed"); empty: the episode itself. The
+    scores are given for the episode's own seats."""
+    judged_at: str
+    duration_s: float
+
+
+class StrategyReward(Record):
+    """What one strategy was worth."""
+
+    turn: int
+    """Index of the turn the strategy was proposed in."""
+    seat: int
+    reward: float
+    credit: float
+    """What the method itself said of this strategy, before the episode's outcome was put in: the number that judges are
+    measured by."""
+    reason: str | None = None
+    details: dict[str, float] = {}
+    """What the numbers were made of: dimensions, values before and after, outcomes of the plays."""
+
+
+class ProcessRewardRecord(Record):
+    schema_version: int = SCHEMA_VERSION
+    process_id: str
+    """Hash of episode, attempt and label: one method rewards an episode once."""
+    episode_id: str
+    episode_attempt: int
+    method: str
+    """critical, utterance, progress, replay or a plug-in's."""
+    label: str
+    """Method, model and versions: rewards of different labels are never mixed."""
+    status: Literal["scored", "unscored"]
+    error: ErrorInfo | None = None
+    outcomes: list[float | None]
+    """Per seat: the outcome the method was told, scaled to 0..1; null where it was told none."""
+    outcome_source: str | None
+    """"environment", or the label of the judge (or panel) whose score it was."""
+    rewards: list[StrategyReward] | None
+    """One per strategy in turn order (under a budget: of the strategies that were looked at); null when unscored."""
+    calls: list[CallRecord]
+    flags: list[str] = []
+    judged_at: str
+    duration_s: float
+
+
+VOLATILE = {"started_at", "duration_s", "judged_at", "obtained", "attempt", "episode_attempt"}
+"""Fields that may differ between a run and its replay: times, and how a reply was obtained."""

@@ -1,0 +1,64 @@
+"""Where episodes are played: in this process, in worker processes of our own, or on a Ray cluster.
+
+One interface. A unit of work is plain JSON (`harness.runs.jobs.Job.as_json`); what is made of it goes back, record by record, to
+a `Keeper`: the run's own process, which alone writes. An executor pulls the next unit when it has room for one, so
+that order, budgets and interruptions stay the run's business.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.base.errors import BadInput
+from harness.base.invocation import installs
+from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.runs.runner import Stop
+
+Json = dict[str, Any]
+Record = EpisodeRecord | JudgementRecord | ProcessRewardRecord
+
+
+class Keeper(Protocol):
+    """Who keeps what is made of a unit."""
+
+    async def keep(self, unit: Json, record: Record) -> None:
+        """The record is durably written when this returns: first the episode, then its judgements, then its process
+        rewards. Raises `StoreFull`."""
+
+    def done(self, unit: Json) -> None:
+        """Nothing more will come of the unit."""
+
+
+class Executor(Protocol):
+    async def run(self, units: Iterable[Json], keeper: Keeper, stop: Stop) -> None:
+        """Play every unit, taken in order. An exception of the keeper, or while the next unit is taken, drains the
+        others and is raised when they have ended; what a stop cancels is simply not done."""
+
+    async def close(self) -> None:
+        """End what the executor started. Nothing of it is left when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """Which executor a run uses."""
+
+    kind: str = "local"
+    """local or ray."""
+    workers: int = 0
+    """Worker processes of the local executor; 0 = play in the run's own process."""
+    recycle: int = 1000
+    """A worker process ends after so many episodes, and a fresh one takes its place."""
+    address: str | None = None
+    """Of the Ray cluster; None = one on this machine, for as long as the run lasts."""
+
+
+def on_ray(*given: Any) -> Executor:
+    """The executor on a Ray cluster (`harness.runs.executors.cluster.OnRay`). Raises `BadInput` without the package."""
+    if importlib.util.find_spec("ray") is None:
+        raise BadInput(f"--executor ray needs the package ray: {installs('ray')}")
+    from harness.runs.executors.cluster import OnRay
+
+    return OnRay(*given)

@@ -1,0 +1,1 @@
+"""From episodes and process rewards to weighted token sequences."""

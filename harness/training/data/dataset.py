@@ -1,0 +1,106 @@
+"""What lies between preparing and fitting: rows of token sequences whose strategies carry weights, one JSON line each.
+
+A row is one episode's seat. In the layout `chat` it usually has one sequence, per turn one for each strategy; whatever the
+number, a row goes through the model as one padded batch and its strategies are averaged together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.base.errors import BadInput
+from harness.results.store import scan, write_whole
+
+DATASET, MANIFEST = "dataset.jsonl", "manifest.json"
+KIND = "prepared sequences"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Span(_Strict):
+    """One strategy inside a sequence."""
+
+    turn: int
+    start: int
+    end: int
+    """The strategy is `tokens[start:end]`, its end-of-turn token included; start is at least 1."""
+    reward: float | None
+    """None where the weight was given and not computed (EPO's published data)."""
+    value: float
+    """The discounted return."""
+    weight: float
+    """What its mean log-probability is multiplied with: the return, normalised, a baseline taken off."""
+
+
+class ChatMessage(_Strict):
+    role: str
+    content: str
+    weight: float | None = None
+    """Of an assistant message that is trained on."""
+
+
+class TokenSequence(_Strict):
+    tokens: list[int]
+    spans: list[Span]
+    messages: list[ChatMessage]
+    """The same as text."""
+
+
+class Row(_Strict):
+    id: str
+    """`episode/seat`, or the place in a file."""
+    source: str
+    """The run's or file's name."""
+    environment: str | None
+    task_id: str | None
+    """None where it is not known (EPO's published data)."""
+    sequences: list[TokenSequence]
+
+    @property
+    def spans(self) -> Iterator[Span]:
+        return (span for sequence in self.sequences for span in sequence.spans)
+
+
+def write_dataset(folder: Path, rows: Iterable[Row], manifest: dict[str, Any]) -> None:
+    """Write both files; the manifest last, so that a folder that has one is whole."""
+    write_whole(folder / DATASET, "".join(row.model_dump_json() + "\n" for row in rows))
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Raises `BadInput` where `folder` was not written by `harness train prepare`."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            f"{folder} holds no prepared data: it has no {MANIFEST}. Make it: harness train prepare"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        raise BadInput(f"{path} is no manifest of prepared data; expected what `harness train prepare` writes")
+    return manifest
+
+
+def read_dataset(folder: Path) -> list[Row]:
+    """All rows. Raises `BadInput` naming the line that cannot be used."""
+    path = folder / DATASET
+    rows = []
+    for number, (_, line) in enumerate(scan(path), start=1):
+        try:
+            rows.append(Row.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise BadInput(f"{path}, line {number}: {place}: {first['msg']}. Prepare the data again.") from None
+    if not rows:
+        raise BadInput(f"{path} holds no rows; prepare the data again")
+    return rows

@@ -1,0 +1,273 @@
+"""Episodes and process rewards to weighted sequences: the folder a strategist is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.base.errors import BadInput
+from harness.base.seeds import stable_hash
+from harness.judging.rewards.returns import GAMMA, Normalisation, discounted, returns
+from harness.results.index import latest_episodes, latest_process_rewards
+from harness.results.leaks import overlap, task_hash
+from harness.results.records import EpisodeRecord, ProcessRewardRecord
+from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
+from harness.results.store import read_manifest as read_run
+from harness.results.targets import holds_json, read_start
+from harness.training.data.advantages import Baseline, subtract_baseline
+from harness.training.data.dataset import DATASET, KIND, MANIFEST, Row, write_dataset
+from harness.training.data.played import PlayedStrategy, played_strategies, trained_seats
+from harness.training.data.sequences import Layouter
+from harness.training.data.sharegpt import is_sharegpt, sharegpt_rows
+from harness.training.data.tokens import ChatTokens, load_tokenizer
+
+FORMAT = 1
+Layout = Literal["chat", "per-turn"]
+Target = Literal["chat", "sampled"]
+Keep = Literal["all", "weighted", "positive"]
+
+
+class PrepareOptions(BaseModel):
+    """How episodes become sequences. The defaults are EPO's released code."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layout: Layout = "chat"
+    """`chat`: one sequence per episode and seat, the strategist's own chat, each strategy an assistant message with its
+    return. `per-turn`: each turn's own prompt and answer; one episode's turns are one padded batch."""
+    target: Target | None = None
+    """What is trained: the strategy as the chat holds it from then on (`chat`, as EPO does), or what the model really
+    wrote (`sampled`: the "Strategy:" mark included). By default `chat` in the layout chat, `sampled` per turn."""
+    rewards: str | None = None
+    """Label or method of the process rewards; needed where a run has several."""
+    gamma: float = Field(GAMMA, ge=0, le=1)
+    normalize: Normalisation = "epo"
+    """See `harness.judging.rewards.returns.returns`."""
+    baseline: Baseline = "none"
+    """What is taken off the normalised return; see `harness.training.data.advantages`."""
+    keep: Keep = "all"
+    """Which strategies are learnt from. `weighted`: those whose weight is not 0; the others would cost a forward pass and
+    teach nothing. `positive`: those whose weight is above 0. What is kept counts as in the whole row: L stays -1/K of the sum,
+    with the K of all strategies. A row of which nothing is kept is left out (and no longer counts in the mean over rows)."""
+    models: tuple[str, ...] | None = None
+    """Only strategies of these models (names in the runs' configs); None = of every strategist."""
+    max_length: int = Field(4096, ge=16)
+    """Tokens of a sequence. Strategies that do not fit whole are dropped, latest first, with their returns."""
+    held_out: tuple[str, ...] = ()
+    """`harness.results.leaks.task_hash` of tasks that will be evaluated on: training on one of them is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """What `prepare` wrote."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    """Counts (`episodes`, `rows`, `sequences`, `strategies`, `dropped_too_long`, `drifted`, …; `Counts` and `_shares` say what
+    each means), `zero_share` of the strategies' weights, `options`, `inputs` with hashes, `train_tasks` and `test_tasks` as
+    hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """One seat of an episode, before weights."""
+
+    run: str
+    episode: EpisodeRecord
+    seat: int
+    played: list[PlayedStrategy]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [each.reward for each in self.played if each.reward is not None]
+
+    @property
+    def group(self) -> str:
+        """Whose returns are compared under `group`: the same seat of the same task."""
+        return f"{self.episode.environment}/{self.episode.task_id}/{self.seat}"
+
+
+def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path, out: Path) -> PreparedData:
+    """Write `out/dataset.jsonl` and `out/manifest.json`, whole or not at all; what an earlier call left there is
+    replaced. The same inputs give the same bytes. `runs`: run folders, or files in EPO's ShareGPT format.
+
+    Raises `BadInput` where a run has no process rewards (or several and `options.rewards` does not say which), where a
+    task is held out, where nothing is left to train on, and where `out` holds something else."""
+    if out.exists() and any(out.iterdir()) and not is_prepared(out):
+        raise BadInput(f"{out} holds something else; name a new folder, or one that `harness train prepare` wrote")
+    tokens = ChatTokens(load_tokenizer(tokenizer_path))
+    sampled = (options.target or ("chat" if options.layout == "chat" else "sampled")) == "sampled"
+    layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length)
+    seats, inputs, passed = _read_runs([run for run in runs if not is_sharegpt(run)], options)
+    tasks = sorted({(seat.episode.environment, seat.episode.task_id) for seat in seats})
+    _refuse_held_out(tasks, options.held_out)
+    rows = _rows(seats, options, layouter)
+    for path in (run for run in runs if is_sharegpt(run)):
+        rows += sharegpt_rows(path, layouter)
+        inputs.append({"path": path.name, "sha256": _sha256(path)})
+    if not rows:
+        raise BadInput(f"nothing is left to train on in {', '.join(map(str, runs))}: {_why(passed, layouter)}")
+    manifest = {
+        "kind": KIND,
+        "format": FORMAT,
+        "options": options.model_dump(mode="json", exclude={"held_out"}),
+        "tokenizer": _tokenizer_hash(tokenizer_path),
+        "inputs": inputs,
+        **passed,
+        **asdict(layouter.counts),
+        **_shares(rows),
+        "train_tasks": sorted({_hash(row) for row in rows if row.task_id is not None}),
+        "test_tasks": sorted(options.held_out),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+    write_dataset(out, rows, manifest)
+    return PreparedData(out, manifest)
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether `prepare` wrote a folder, or was killed at it: then there are rows of ours and no manifest yet."""
+    if os.path.lexists(folder / MANIFEST):
+        return holds_json(folder / MANIFEST, lambda value: value.get("kind") == KIND)
+    hidden = all(path.name == DATASET or path.name.startswith(".") for path in folder.iterdir())
+    first = read_start(folder / DATASET)
+    return hidden and (not first or first.startswith('{"id":'))
+
+
+def _read_runs(
+    runs: Sequence[Path], options: PrepareOptions
+) -> tuple[list[_Seat], list[dict[str, Any]], dict[str, int]]:
+    """The seats to be trained on, in a fixed order; the inputs with hashes; what was passed over."""
+    seats: list[_Seat] = []
+    inputs: list[dict[str, Any]] = []
+    passed = {"episodes": 0, "episodes_without_rewards": 0, "episodes_without_strategist": 0}
+    for run in runs:
+        manifest = read_run(run)
+        label = _label(run, options.rewards)
+        episodes = latest_episodes(run)
+        rewarded = {
+            row["episode_id"]: row
+            for row in latest_process_rewards(run).values()
+            if row["label"] == label and row["status"] == "scored"
+            and row["episode_attempt"] == episodes.get(row["episode_id"], {}).get("attempt")
+        }  # fmt: skip
+        for name in sorted(episodes):
+            if name not in rewarded:
+                passed["episodes_without_rewards"] += 1
+                continue
+            found = _seats(run, manifest["run"], episodes[name], rewarded[name], options)
+            passed["episodes" if found else "episodes_without_strategist"] += 1
+            seats += found
+        used = stable_hash(
+            [[episodes[name]["attempt"], name, rewarded[name]["process_id"]] for name in sorted(rewarded)]
+        )
+        hashes = {file: _sha256(run / file) for file in (EPISODES, PROCESS_REWARDS)}
+        inputs.append({"run": manifest["run"], "rewards": label, "used": used, **hashes})
+    return seats, inputs, passed
+
+
+def _label(run: Path, wanted: str | None) -> str:
+    rows = latest_process_rewards(run).values()
+    labels = sorted({row["label"] for row in rows if wanted in (None, row["label"], row["method"])})
+    if len(labels) == 1:
+        return labels[0]
+    known = ", ".join(sorted({row["label"] for row in rows}))
+    if not known:
+        raise BadInput(f"{run} has no process rewards. Give it some: harness judge {run} --process METHOD")
+    if not labels:
+        raise BadInput(f"{run} has no process rewards {wanted!r}; it has: {known}")
+    raise BadInput(
+        f"{run} has process rewards of {len(labels)} labels; say which with rewards=LABEL: {', '.join(labels)}"
+    )
+
+
+def _seats(run: Path, name: str, row: dict[str, Any], rewards: dict[str, Any], options: PrepareOptions) -> list[_Seat]:
+    episode = read_record(run / EPISODES, row["offset"], EpisodeRecord)
+    record = read_record(run / PROCESS_REWARDS, rewards["offset"], ProcessRewardRecord)
+    seats = [
+        _Seat(name, episode, seat, played_strategies(episode, seat, record))
+        for seat in trained_seats(episode, options.models)
+    ]
+    return [seat for seat in seats if seat.rewards]
+
+
+def _rows(seats: Sequence[_Seat], options: PrepareOptions, layouter: Layouter) -> list[Row]:
+    """Weights are made over all strategies, before any is dropped for its length (as in EPO's code)."""
+    rewards = [seat.rewards for seat in seats]
+    groups = [seat.group for seat in seats]
+    weights = returns(rewards, options.gamma, options.normalize, groups)
+    weights = subtract_baseline(weights, options.baseline, groups)
+    rows = []
+    for seat, raw, weight in zip(seats, rewards, weights, strict=True):
+        values = discounted(raw, options.gamma)
+        sequences = layouter.sequences(seat.played, _kept(list(zip(values, weight, strict=True)), options.keep))
+        if sequences:
+            episode = seat.episode
+            rows.append(
+                Row(
+                    id=f"{episode.episode_id}/{seat.seat}",
+                    source=seat.run,
+                    environment=episode.environment,
+                    task_id=episode.task_id,
+                    sequences=sequences,
+                )
+            )
+    return rows
+
+
+def _kept(valued: list[tuple[float, float]], keep: Keep) -> list[tuple[float, float] | None]:
+    """The (value, weight) of the strategies that are learnt from, None for the others: weights times kept / all, for the
+    loss takes the mean over what it is given."""
+    if keep == "all":
+        return list(valued)
+    stays = [weight > 0 or (keep == "weighted" and weight < 0) for _, weight in valued]
+    share = sum(stays) / len(valued)
+    return [(value, weight * share) if stay else None for (value, weight), stay in zip(valued, stays, strict=True)]
+
+
+def _refuse_held_out(tasks: Sequence[tuple[str, str]], held_out: Sequence[str]) -> None:
+    met = overlap(held_out, tasks)
+    if met:
+        shown = ", ".join(f"{environment}/{task}" for environment, task in met[:25])
+        raise BadInput(
+            f"{len(met)} of the {len(tasks)} training tasks are held out for evaluation: {shown}"
+            f"{', …' if len(met) > 25 else ''}. Play other tasks for training, or evaluate on others."
+        )
+
+
+def _why(passed: dict[str, int], layouter: Layouter) -> str:
+    counts = {**passed, "strategies too long": layouter.counts.dropped_too_long}
+    return ", ".join(f"{key.replace('_', ' ')}: {count}" for key, count in counts.items())
+
+
+def _shares(rows: Sequence[Row]) -> dict[str, float | int]:
+    zero = [row for row in rows if all(span.weight == 0 for span in row.spans)]
+    spans = [span for row in rows for span in row.spans]
+    return {
+        "rows": len(rows),
+        "sequences": sum(len(row.sequences) for row in rows),
+        "zero_rows": len(zero),
+        "zero_share": round(sum(span.weight == 0 for span in spans) / len(spans), 6),
+        "rows_without_task": sum(row.task_id is None for row in rows),
+    }
+
+
+def _hash(row: Row) -> str:
+    return task_hash(row.environment or "", row.task_id or "")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tokenizer_hash(path: Path) -> str:
+    """Over what decides on tokens: the tokenizer and the chat template."""
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+    return stable_hash({name: _sha256(path / name) for name in names if (path / name).is_file()})

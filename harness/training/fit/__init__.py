@@ -1,0 +1,1 @@
+"""One training: the loss, the trainer, the checkpoint."""

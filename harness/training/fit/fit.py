@@ -1,0 +1,220 @@
+"""Training a model on prepared sequences: one folder in, one checkpoint out, resumable."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.base.errors import BadInput, HarnessError
+from harness.results.holding import RunLock
+from harness.results.store import write_whole
+from harness.training.data.dataset import DATASET, read_manifest
+from harness.training.fit.steps import Steps
+
+CHECKPOINT = "model"
+"""The finished checkpoint's folder inside `out`."""
+
+
+class LoraOptions(BaseModel):
+    """Low-rank adapters instead of all weights (Hu et al. 2021), through peft."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    r: int = Field(16, ge=1)
+    alpha: float = Field(32, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    merge: bool = True
+    """Merge into full weights at the end (the adapter is kept beside, in `adapter/`); otherwise the checkpoint is the
+    adapter alone."""
+
+
+class TrainOptions(BaseModel):
+    """How a model is trained. The defaults are EPO's yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float = Field(1e-6, gt=0)
+    epochs: float = Field(3.0, gt=0)
+    batch: int = Field(1, ge=1)
+    """Rows (episodes' seats) per device and forward pass."""
+    accumulation: int = Field(8, ge=1)
+    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    warmup: float = Field(0.03, ge=0, lt=1)
+    """Share of the steps."""
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    lora: LoraOptions | None = None
+    bf16: bool = True
+    gradient_checkpointing: bool = False
+    kl: float = Field(0.0, ge=0)
+    """Weight of the KL to the start model (or `kl_reference`)."""
+    kl_reference: Path | None = None
+    """A model folder not to stray from, where it is not the one training starts from."""
+    track_kl: bool = True
+    """Log the KL even at weight 0: one forward pass more over the data."""
+    clip: float | None = Field(None, gt=0, lt=1)
+    """Clip range of the importance ratio; None = no ratio (EPO)."""
+    ratio: Literal["token", "strategy"] = "token"
+    seed: int = 0
+    max_steps: int | None = Field(None, ge=1)
+    """Optimizer steps, instead of `epochs`."""
+    save_steps: int = Field(50, ge=1)
+    log_steps: int = Field(1, ge=1)
+    tensorboard: bool = True
+    save_dtype: Literal["start", "float32", "bfloat16"] = "start"
+    """Of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
+    float32 weights."""
+    launch: tuple[str, ...] | None = None
+    """Arguments for `accelerate launch` (for example `--config_file recipes/accelerate/fsdp.yaml`): the training then runs in
+    processes of its own. None = in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What `fit` made."""
+
+    checkpoint: Path
+    """A Hugging Face folder (weights, config, tokenizer, `training_tasks.json`) that the providers can serve."""
+    steps: int
+    """Optimizer steps."""
+    metrics: dict[str, Any]
+    """Of the last logged step; keys as in `curve`."""
+    curve: list[dict[str, Any]]
+    """All logged steps, oldest first, as in `log.jsonl` (`harness.training.fit.journal.Journal`): step, epoch, loss, grad_norm,
+    learning_rate, mean_return, logprob, weight, kl, zero_returns, tokens_per_second, …"""
+
+
+def fit(data: Path, base_model: Path, options: TrainOptions, out: Path, steps: Steps | None = None) -> FitResult:
+    """Train and return the checkpoint `out/model`, which is whole or absent. A killed call goes on from its last
+    checkpoint when called again; a finished one returns at once. `steps`: who tells a person how far it is. Raises
+    `BadInput` where `out` belongs to other data, another start model or other options, or another process trains there."""
+    identity = _identity(data, base_model, options)
+    out.mkdir(parents=True, exist_ok=True)
+    if options.launch is not None:
+        if not _finished(out, identity):
+            _launched(data, base_model, options, out)
+        return _result(out)
+
+    def train() -> None:
+        from harness.training.fit.fitting import train
+
+        try:
+            train(data, base_model, options, out, steps)
+        finally:
+            if steps is not None:
+                steps.end()
+
+    return fit_once(out, identity, train)
+
+
+def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> FitResult:
+    """What `train` makes in `out`, unless it is there: `out` then belongs to the training of that `identity` (plain JSON). Raises
+    `BadInput` where it belongs to another, or another process trains there."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(out)
+    if _main_process():
+        lock.acquire()
+    try:
+        if not _finished(out, identity):
+            train()
+    finally:
+        lock.release()
+    return _result(out)
+
+
+def is_fit(folder: Path) -> bool:
+    """Whether a training was begun in a folder, or is about to be: only its lock and its data are there."""
+    return (folder / FIT).exists() or all(path.name == "data" or path.name.startswith(".") for path in folder.iterdir())
+
+
+def _main_process() -> bool:
+    """Under `accelerate launch`, process 0. Asked before torch is there."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+FIT = "fit.json"
+"""What a training in a folder was begun with."""
+NOT_IDENTITY = {"launch", "save_steps", "log_steps", "tensorboard"}
+
+
+def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, Any]:
+    """All that the result is a function of. Raises `BadInput` for data or a model that are not there."""
+    from harness.training.loop.folder import weights_hash
+
+    read_manifest(data)
+    if not (base_model / "config.json").is_file():
+        raise BadInput(
+            f"{base_model} is no folder with a Hugging Face model (config.json is missing). `harness models convert` makes "
+            "one of a GGUF file"
+        )
+    import hashlib
+
+    with open(data / DATASET, "rb") as file:
+        dataset = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"data": dataset, "start": weights_hash(base_model), "options": identity_of(options)}
+
+
+def identity_of(options: TrainOptions) -> dict[str, Any]:
+    """What of the options changes the result."""
+    return options.model_dump(mode="json", exclude=NOT_IDENTITY)
+
+
+def _finished(out: Path, identity: dict[str, Any]) -> bool:
+    """Whether the training in `out` is done; begins a new one. Raises `BadInput` where it is another."""
+    path = out / FIT
+    if path.exists():
+        try:
+            stored = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise BadInput(f"{path} cannot be read: {error}. Delete {out} to train again") from None
+        other = [key for key in identity if stored.get(key) != identity[key]]
+        if other:
+            raise BadInput(
+                f"{out} holds a training with other {', '.join(other)}{_changed(stored, identity)}. Name another folder, "
+                f"or delete it"
+            )
+    elif _main_process():
+        write_whole(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+    return (out / CHECKPOINT).exists()
+
+
+def _changed(stored: dict[str, Any], identity: dict[str, Any]) -> str:
+    old, new = stored.get("options", {}), identity["options"]
+    lines = [f"{key}: {old.get(key)!r} there, {new[key]!r} now" for key in new if old.get(key) != new[key]]
+    return f" ({'; '.join(lines)})" if lines else ""
+
+
+def _launched(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+    """Run the training under `accelerate launch`."""
+    given = options.model_dump(mode="json", exclude={"launch"}, exclude_defaults=True)
+    settings = [part for key, value in given.items() for part in ("--option", f"{key}={json.dumps(value)}")]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *(options.launch or ()),
+        "-m",
+        "harness.cli",
+        "train",
+    ]
+    command += ["fit", str(data), "--model", str(base_model), "--out", str(out), *settings]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise HarnessError(f"accelerate launch ended with {done.returncode}; what it printed says why")
+
+
+def _result(out: Path) -> FitResult:
+    from harness.training.fit.journal import read_log
+
+    curve = read_log(out)
+    last = curve[-1] if curve else {}
+    return FitResult(out / CHECKPOINT, last.get("step", 0), last, curve)

@@ -1,0 +1,1 @@
+"""Iterative self-play: play, reward, fit, again; and GRPO beside it."""

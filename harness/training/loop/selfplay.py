@@ -1,0 +1,403 @@
+"""Iterative self-play: play training tasks with the strategist as it is, judge its strategies, learn from them, rank the
+new strategist on held-out tasks, again. The one place in training that calls the runner.
+
+Every step is a stage (`stages`): the same command goes on where it was killed and does nothing twice. What a checkpoint
+is ranked on it never learnt from: that is checked before anything is played, written into every prepared data set, and
+checked once more by every ranking run through the checkpoint's `training_tasks.json`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments.base import Task
+from harness.base.errors import BadInput, HarnessError
+from harness.experiment.experiment import Experiment
+from harness.results.holding import RunLock
+from harness.results.leaks import TrainingTasks, find_leaks, refuse_leaks, task_hash
+from harness.results.training_curve import CurveRow, write_curve
+from harness.runs.manifest import data_hashes, prompt_versions
+from harness.runs.plan import Plan, model_config
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
+from harness.runs.scoring import Scoring
+from harness.runs.summary import RunSummary
+from harness.training.data.learnt import returns_of
+from harness.training.data.prepare import prepare
+from harness.training.fit.fit import FitResult, fit
+from harness.training.fit.steps import Steps
+from harness.training.loop.card import write_card
+from harness.training.loop.checkpoints import (
+    Weights,
+    is_here,
+    relative_change,
+    start_weights,
+    trained_weights,
+    write_learnt,
+)
+from harness.training.loop.config import TrainConfig
+from harness.training.loop.experiments import (
+    Tasks,
+    arm_name,
+    find_tasks,
+    held_out_experiment,
+    held_out_hashes,
+    iteration_tasks,
+    learnt_before,
+    play_experiment,
+    round_experiment,
+    steady_options,
+    weights_name,
+)
+from harness.training.loop.folder import TrainingFolder, folder_readers, open_folder
+from harness.training.loop.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
+from harness.training.loop.results import (
+    arm_results,
+    counts_of,
+    goal_lines,
+    mean_results,
+    owed_by,
+    record_files,
+    said_of,
+    weight_files,
+)
+from harness.training.loop.stages import Made, Marker, Stage, Stages
+
+
+class Interrupted(HarnessError):
+    """The user stopped the training; the same command goes on."""
+
+
+class Owed(HarnessError):
+    """A stage cannot be finished now: too much is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run the training will make, for the forecast."""
+
+    stage: str
+    experiment: Experiment | None
+    """None where none of its tasks are on this machine."""
+    like: Experiment | None = None
+    """The same run by the untrained strategist: what it took says what this one will take."""
+    iteration_after_play: int | None = None
+    """The iteration that is learnt once this run is there."""
+
+
+class SelfPlay:
+    """One training, from its config to its last checkpoint."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, progress: Progress | None = None, look_only: bool = False
+    ) -> None:
+        """Raises `BadInput` for tasks both trained on and ranked on, and for tasks and start weights that cannot be found
+        (`look_only`: those are noted in `missing`); nothing is written or played yet."""
+        self.config = config
+        self.folder = TrainingFolder(folder)
+        self.readers = folder_readers(folder)
+        """One training's runs have the same ones, those of iterations to come included."""
+        self.progress = progress or Progress()
+        self.tasks = find_tasks(config, without_data=look_only)
+        self.missing = [each.missing for each in self.tasks if each.missing]
+        """What is not on this machine."""
+        if look_only and not is_here(config.start):
+            self.missing.append(f"the start weights {config.start.get('model')}")
+            self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
+        else:
+            self.start = start_weights(config.strategist.model, config.start)
+        self.stages = Stages(folder)
+        if config.method.name == "grpo" and not self.missing:
+            check_outcomes(config, self._learning())
+        self._check_runs()
+
+    def planned(self) -> list[PlannedRun]:
+        """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
+        rank = any(each.held_out for each in self.tasks)
+        runs = [self._planned_ranking(0, rank)]
+        for k in range(1, self.config.iterations + 1):
+            learning = self._learning()
+            on_policy = self.config.method.name == "grpo"
+            for each in learning:
+                played, like = (self._planned_play(each, number) if each.train else None for number in (k, 1))
+                learnt = k if each is learning[-1] and not on_policy else None
+                runs.append(PlannedRun(f"fit-{k}" if on_policy else _play_stage(k, each), played, like, learnt))
+            if self._ranked(k):
+                runs.append(self._planned_ranking(k, rank))
+        return runs
+
+    def _planned_play(self, tasks: Tasks, k: int) -> Experiment:
+        """An iteration's play in one environment; with grpo all its rounds as one, rounded up to whole repeats."""
+        experiment = play_experiment(self.config, tasks, k, self.start.config)
+        if self.config.method.name == "epo" or self.missing:
+            return experiment
+        prompts = prompts_of(self.config, self._learning(), k)
+        groups = sum(map(len, rounds_of(self.config, prompts)))
+        return experiment.model_copy(update={"repeats": math.ceil(experiment.repeats * groups / len(prompts))})
+
+    def _planned_ranking(self, k: int, rank: bool) -> PlannedRun:
+        if not rank:
+            return PlannedRun(f"held-out-{k}", None)
+        ranked, like = (held_out_experiment(self.config, self.tasks, each, self.start.config) for each in (k, 0))
+        return PlannedRun(f"held-out-{k}", ranked, like)
+
+    def run(self) -> list[CurveRow]:
+        """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
+        was made from something else, `Interrupted`, `Owed` and `StoreFull`; the same command then goes on."""
+        if self.missing:
+            raise BadInput(f"not on this machine: {'; '.join(self.missing)}")
+        try:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot make the training's folder {self.folder.path}: {error.strerror}") from error
+        lock = RunLock(self.folder.path)
+        lock.acquire()
+        try:
+            open_folder(self.folder, self.config, self._facts())
+            rows = [self._start_row()]
+            self._write(rows)
+            self._say_goal(rows)
+            for k in range(1, self.config.iterations + 1):
+                self._iteration(k, rows)
+            write_curve(self.folder.path, rows)
+            return rows
+        finally:
+            lock.release()
+
+    def _iteration(self, k: int, rows: list[CurveRow]) -> None:
+        weights = self.start if k == 1 else trained_weights(self.start, self.folder, k - 1)
+        learn = self._learn_on_policy if self.config.method.name == "grpo" else self._learn_from_play
+        numbers, *markers = learn(k, weights, rows)
+        fitted = markers[-1]
+        row = CurveRow(
+            training=self.folder.path.name,
+            iteration=k,
+            strategist=arm_name(self.config, k),
+            checkpoint=fitted.numbers["checkpoint"],
+            data=numbers,
+            fit={key: fitted.numbers[key] for key in ("steps", "loss", "changed", "log", "metrics")},
+        )
+        row = row.model_copy(update={"seconds": _took(row, *markers)})
+        rows.append(row)
+        self._write(rows)
+        if self._ranked(k):
+            ranked = self._rank(k, trained_weights(self.start, self.folder, k))
+            rows[-1] = row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
+            self._write(rows)
+            self._say_goal(rows)
+        write_card(self.folder, self.config, self.start, k, rows)
+
+    def _learn_from_play(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker, Marker]:
+        """EPO: play, then learn from it."""
+        played = [self._play(k, each, weights) for each in self._learning()]
+        results = [result for marker in played for result in marker.numbers["results"]]
+        rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
+        self._write(rows)
+        data = self._data(k, played)
+        fitted = self._fit(k, weights, data)
+        counts = {marker.stage: marker.numbers["episodes"] for marker in played}
+        return {**data.numbers, "episodes": counts}, data, fitted
+
+    def _learn_on_policy(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker]:
+        """GRPO: every step plays what it learns from."""
+        config, out = self.config, self.folder.fit(k)
+        learning = self._learning()
+        rounds = rounds_of(config, prompts_of(config, learning, k))
+
+        def play(number: int, wanted: Mapping[str, list[Task]], served: Mapping[str, Any]) -> Path:
+            experiment = round_experiment(config, k, number, wanted, learning, served)
+            folder = self.folder.round(k, number)
+            self._execute(f"fit-{k}, round {number + 1} of {len(rounds)}", experiment, folder, allow_leak=True)
+            return folder
+
+        def do() -> Made:
+            from harness.training.fit.grpo_trainer import OnPolicy, fit_on_policy
+
+            self.progress.say(
+                f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"
+            )
+            steps = Steps(f"fit-{k}", self.progress.console, live=False)
+            learnt = TrainingTasks(
+                description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(self._learnt(k))
+            )
+            result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt, steps), out)
+            runs = [self.folder.round(k, number) for number in range(len(rounds))]
+            numbers = {
+                **self._fit_numbers(weights, result, out),
+                "data": learnt_numbers(out / ROUNDS),
+                "results": mean_results(self.folder, runs, arm_name(config, k - 1)),
+            }
+            return Made(
+                [*weight_files(result.checkpoint), *(path for run in runs for path in record_files(run))], numbers
+            )
+
+        played = {each.part.shown: play_experiment(config, each, k, weights.config) for each in learning}
+        inputs = {
+            "played": {name: self._run_inputs(experiment, weights) for name, experiment in played.items()},
+            "weights": weights.hash,
+            "method": config.method.model_dump(mode="json"),
+            "data": config.data.model_dump(mode="json"),
+            "options": config.fit.model_dump(mode="json"),
+        }
+        fitted = self.stages.run(Stage(f"fit-{k}", inputs, do))
+        rows[-1] = rows[-1].model_copy(update={"training_tasks": fitted.numbers["results"]})
+        return fitted.numbers["data"], fitted
+
+    def _start_row(self) -> CurveRow:
+        ranked = self._rank(0, self.start)
+        row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(self.config, 0))
+        return row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
+
+    def _learning(self) -> list[Tasks]:
+        return [each for each in self.tasks if each.part.train is not None]
+
+    def _play(self, k: int, tasks: Tasks, weights: Weights) -> Marker:
+        experiment = play_experiment(self.config, tasks, k, weights.config)
+        folder = self.folder.play(k, tasks.part.shown)
+        # a checkpoint has learnt from these very tasks, and may have: it is not ranked here
+        return self._run_stage(_play_stage(k, tasks), experiment, folder, weights, allow_leak=True)
+
+    def _rank(self, k: int, weights: Weights) -> Marker:
+        experiment = held_out_experiment(self.config, self.tasks, k, weights.config)
+        return self._run_stage(f"held-out-{k}", experiment, self.folder.held_out(k), weights, allow_leak=False)
+
+    def _run_stage(self, name: str, experiment: Experiment, folder: Path, weights: Weights, allow_leak: bool) -> Marker:
+        def do() -> Made:
+            summary = self._execute(name, experiment, folder, allow_leak)
+            return Made(
+                record_files(folder), {"results": arm_results(self.folder, folder), "episodes": counts_of(summary)}
+            )
+
+        return self.stages.run(Stage(name, self._run_inputs(experiment, weights), do))
+
+    def _data(self, k: int, played: list[Marker]) -> Marker:
+        options = self.config.data.model_copy(
+            update={
+                "held_out": tuple(sorted(held_out_hashes(self.tasks))),
+                "models": (weights_name(self.config, k - 1),),
+            }
+        )
+        out = self.folder.data(k)
+
+        def do() -> Made:
+            runs = [self.folder.play(k, each.part.shown) for each in self._learning()]
+            self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
+            made = prepare(runs, options, self.start.folder, out)
+            counts = {key: value for key, value in made.manifest.items() if isinstance(value, (int, float))}
+            return Made([out], {**counts, **returns_of(out)})
+
+        hashes = {marker.stage: marker.outputs_hash for marker in played}
+        inputs = {"played": hashes, "options": options.model_dump(mode="json")}
+        return self.stages.run(Stage(f"data-{k}", inputs, do))
+
+    def _fit(self, k: int, weights: Weights, data: Marker) -> Marker:
+        options, out = self.config.fit, self.folder.fit(k)
+
+        def do() -> Made:
+            self.progress.say(f"fit-{k}: from {weights.folder}")
+            steps = Steps(f"fit-{k}", self.progress.console)
+            result = fit(self.folder.data(k), weights.folder, options, out, steps)
+            write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
+            return Made(weight_files(result.checkpoint), self._fit_numbers(weights, result, out))
+
+        inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
+        return self.stages.run(Stage(f"fit-{k}", inputs, do))
+
+    def _fit_numbers(self, weights: Weights, result: FitResult, out: Path) -> dict[str, Any]:
+        return {
+            "checkpoint": self.folder.relative(result.checkpoint),
+            "steps": result.steps,
+            "loss": [[row["step"], row["loss"]] for row in result.curve if "loss" in row],
+            "metrics": result.metrics,
+            "changed": relative_change(weights.folder, result.checkpoint),
+            "log": self.folder.relative(out / "log.jsonl"),
+        }
+
+    def _learnt(self, k: int) -> frozenset[str]:
+        """Hashes of every task the weights of iteration k have learnt from, the start's included."""
+        own = {
+            task_hash(each.part.name, task.id)
+            for each in self.tasks
+            for iteration in range(1, k + 1)
+            for task in iteration_tasks(self.config, each, iteration)
+        }
+        return learnt_before(self.config) | own
+
+    def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
+        """Play a run to its end. Raises `Interrupted`, and `Owed` when more is owed than the config allows."""
+        with Run(experiment, folder, allow_leak=allow_leak, readers=self.readers) as run:
+            self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.todo)} with something left to do")
+            for torn in run.torn:
+                self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
+            summary = execute(run, Progress(self.progress.console, title=stage))
+        if summary.stopped == "interrupted":
+            raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
+        owed = owed_by(summary)
+        if summary.stopped or owed > self.config.owed_share * summary.planned:
+            raise Owed(
+                f"stage {stage} is not done: {said_of(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
+                f"`harness show {folder}` has the reasons; the same command does what is owed"
+            )
+        return summary
+
+    def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
+        """What a run's result is a function of."""
+        plan = Plan(experiment, self.readers)
+        prompts = dict(sorted(prompt_versions(plan)))
+        return {
+            "experiment": steady_options(experiment, self.readers),
+            "weights": weights.hash,
+            "data": data_hashes(plan),
+            "prompts": prompts,
+        }
+
+    def _ranked(self, k: int) -> bool:
+        return k % self.config.held_out.every == 0 or k == self.config.iterations
+
+    def _check_runs(self) -> None:
+        """Build the first iteration's runs as they will be built, so that whatever is wrong in them is said now: unknown
+        parts, models' configs, methods' options; and hold every model that is ranked, actors and judges included,
+        against what its card says it was trained on."""
+        for planned in self.planned()[: 1 + len(self._learning())]:
+            if planned.experiment is None:
+                continue
+            plan = Plan(planned.experiment, self.readers)
+            if planned.stage == "held-out-0":
+                playing = plan.played_by()
+                configs = {name: model_config(planned.experiment, name) for name in playing}
+                refuse_leaks(find_leaks(playing, configs), allowed=False)
+            if not self.missing:
+                plan.open_models()
+                Scoring(plan, planned.experiment.judges, self.config.judge_aggregate, planned.experiment.process)
+
+    def _facts(self) -> dict[str, Any]:
+        tasks = {
+            each.part.shown: {
+                "train": [task.id for task in each.train],
+                "held_out": [task.id for task in each.held_out],
+            }
+            for each in self.tasks
+        }
+        return {"start": {"folder": str(self.start.folder), "hash": self.start.hash}, "tasks": tasks}
+
+    def _say_goal(self, rows: list[CurveRow]) -> None:
+        for line in goal_lines(rows[-1], rows[0]):
+            self.progress.say(line)
+
+    def _write(self, rows: list[CurveRow]) -> None:
+        """Write the curve as far as it goes. Not while finished stages are passed over: the curve that is there goes
+        further."""
+        if self.stages.done_now:
+            write_curve(self.folder.path, rows)
+
+
+def _play_stage(k: int, tasks: Tasks) -> str:
+    return f"play-{k}-{tasks.part.shown}"
+
+
+def _took(row: CurveRow, *markers: Marker) -> dict[str, float]:
+    return {**row.seconds, **{marker.stage: marker.seconds for marker in markers}}
