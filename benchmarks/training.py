@@ -30,7 +30,8 @@ from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from harness.training.data.dataset import Row, read_dataset
 from harness.training.data.prepare import PrepareOptions, prepare
-from harness.training.fit.fit import TrainOptions, fit
+from harness.training.fit.fit import fit
+from harness.training.fit.options import TrainOptions
 from harness.training.fit.steps import Steps
 
 MODEL = "smollm2-135m-instruct"

@@ -19,8 +19,8 @@ from harness.base.errors import BadInput
 from harness.compare.arms import Arm, arm_differences
 from harness.compare.comparison import difference_of
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
-from harness.judging import judge_kind, kind_in
 from harness.results.frames import SCORE
+from harness.results.judge_kinds import judge_kind, kind_in
 from harness.results.judge_panel import read_panel
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.tables import find_runs, known_judges

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.commands.report import agreement_lines, summary
 from harness.judging.cards.report import Report, judge_report
+from harness.judging.cards.sentences import agreement_lines, summary
 
 CARD = ("figure", "value", "low", "high", "p", "n", "groups", "verdict", "note")
 

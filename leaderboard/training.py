@@ -1,5 +1,6 @@
 """Curves of iterative self-play (the paper's Figure 3): goal by iteration on training and held-out tasks, loss, returns,
-weights, and which row of the leaderboard a checkpoint is. Reads what `harness train` writes (`harness.results.training_curve`)."""
+weights, and which row of the leaderboard a checkpoint is. Reads what `harness train` writes
+(`harness.results.training_curve`)."""
 
 from __future__ import annotations
 

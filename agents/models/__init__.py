@@ -18,7 +18,7 @@ REGISTRY = Registry(
     {
         "anthropic": "agents.models.providers.anthropic_provider:make",
         "llamacpp": "agents.models.providers.llamacpp:make",
-        "openai": "agents.models.providers.openai_provider:make",
+        "openai": "agents.models.providers.openai_apis:make",
         "scripted": "agents.models.providers.scripted:make",
         "transformers": "agents.models.providers.transformers_provider:make",
         "vllm": "agents.models.providers.vllm_provider:make",

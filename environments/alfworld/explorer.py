@@ -4,10 +4,13 @@ strategies that are commands: what a warm start imitates, where they helped."""
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
-from agents.models.base import ChatRequest
 from harness.base.errors import EpisodeError
 from harness.base.seeds import seed_from
+
+if TYPE_CHECKING:
+    from agents.models.base import ChatRequest
 
 MARK = "Possible commands: "
 """Begins their line in the brief prompts."""

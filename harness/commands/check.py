@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.base.errors import BadInput
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.compare.arms import load, load_run
+from harness.compare.arms import load_run
 from harness.compare.baseline import baseline_text, is_baseline, make_baseline
 from harness.compare.check_reports import (
     HEADLINES,
@@ -27,6 +27,7 @@ from harness.compare.check_reports import (
 )
 from harness.compare.comparability import check_categories
 from harness.compare.regression import CellCheck, Check, check
+from harness.compare.sources import load
 from harness.results.index import verify_indexes
 from harness.results.ledger import LINE_HEADINGS
 from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice

@@ -8,36 +8,31 @@ import asyncio
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from agents.models.base import Model
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import as_called
-from harness.base.yamltext import read_yaml, text_of
 from harness.commands.asking import Tally, ask_all
-from harness.experiment.experiment import Experiment, explain
-from harness.experiment.specs import JudgeSpec, JudgingSpec
-from harness.judging import Judge, judge_kind, judged, judged_again, named
+from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
+from harness.commands.process import process_command
+from harness.experiment.experiment import Experiment
+from harness.experiment.specs import JudgeSpec
+from harness.judging import judged, judged_again, named
 from harness.judging.judges.copies import COPIES, as_asked
 from harness.results.holding import RunLock
 from harness.results.index import Row, latest_episodes, latest_judgements
+from harness.results.judge_kinds import Judge, judge_kind
 from harness.results.leaks import find_leaks, refuse_new_leaks
 from harness.results.records import EpisodeRecord, JudgementRecord
-from harness.results.soundness import check_run
-from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, read_record
+from harness.results.store import EPISODES, JUDGEMENTS, Appender, read_manifest, read_record
 from harness.runs.checking import check_or_refuse
 from harness.runs.interface import give_rooms
 from harness.runs.manifest import folder_readers
 from harness.runs.metering import Meter, MeteredModel
-from harness.runs.plan import asking_way, model_config, open_model
+from harness.runs.plan import asking_way, open_model
 from harness.runs.standing import Standing
-
-SpecT = TypeVar("SpecT", bound=JudgingSpec)
-
-EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,6 @@ class Asking:
 
 def judge_command(arguments: argparse.Namespace) -> int:
     if arguments.process is not None:
-        from harness.commands.process import process_command
-
         return process_command(arguments)
     if arguments.judge is None:
         raise BadInput("harness judge needs --judge MODEL, --process METHOD, or `report` before the runs")
@@ -96,22 +89,6 @@ def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSp
     return with_settings(base.model_copy(update={"model": arguments.judge, "kind": arguments.kind}), arguments)
 
 
-def with_settings(spec: SpecT, arguments: argparse.Namespace) -> SpecT:
-    """The spec with --max-tokens and --answer-chars, where given. Raises `BadInput` for a value out of range."""
-    given = {"max_tokens": arguments.max_tokens, "answer_chars": arguments.answer_chars}
-    changes = {key: value for key, value in given.items() if value is not None}
-    try:
-        return type(spec).model_validate({**spec.model_dump(), **changes})
-    except ValidationError as error:
-        raise BadInput(explain(error, "--max-tokens, --answer-chars")) from None
-
-
-def exit_code(tally: Tally) -> int:
-    if tally.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_OK if tally.unscored == 0 else EXIT_OWED
-
-
 def read_copies(text: str | None) -> list[str]:
     """The names of planted copies in `--copies`. Raises `BadInput` for one that does not exist."""
     if text is None:
@@ -122,29 +99,6 @@ def read_copies(text: str | None) -> list[str]:
             known = ", ".join(COPIES)
             raise BadInput(f"--copies: there is no copy {name!r}; there are {known}, or all.{nearest(name, COPIES)}")
     return names
-
-
-def stored_experiment(run: Path) -> Experiment:
-    """The experiment in the manifest of a run that can be read whole. Raises `BadInput` when this version cannot read
-    it, `Damaged` for a damaged one: nothing is written to that."""
-    manifest = check_run(run)
-    try:
-        return Experiment.model_validate(manifest["config"])
-    except ValidationError as error:
-        raise BadInput(explain(error, f"{run / MANIFEST}, `config`")) from None
-
-
-def judge_config(experiment: Experiment, name: str, file: Path | None) -> dict[str, object]:
-    """The model's config from the given file, else from the run's own config. Raises `BadInput`."""
-    if file is None:
-        return model_config(experiment, name)
-    try:
-        models = read_yaml(text_of(file), str(file))["models"]
-        return dict(models[name])
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read: {error}") from error
-    except (KeyError, TypeError, ValueError):
-        raise BadInput(f"{file} has no model {name!r} under `models`") from None
 
 
 def judged_tasks(run: Path) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.base.yamltext import read_yaml
 from harness.commands.asking import Tally, ask_all
-from harness.commands.judge import exit_code, judge_config, stored_experiment, with_settings
+from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
 from harness.experiment.experiment import Experiment
 from harness.experiment.specs import ProcessSpec
 from harness.judging.rewards.process import check_spec

@@ -16,11 +16,11 @@ from agents.strategists import kind_of
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands.printing import say
-from harness.judging import REGISTRY as JUDGES
-from harness.judging import judge_kind
 from harness.judging.rewards.process import REGISTRY as PROCESS_METHODS
 from harness.judging.rewards.process import process_kind
 from harness.results.index import latest_episodes
+from harness.results.judge_kinds import REGISTRY as JUDGES
+from harness.results.judge_kinds import judge_kind
 from harness.results.soundness import check_run
 from harness.runs.failures import failure_lines, grouped_failures
 from harness.runs.summary import cost_lines, costs_in

@@ -14,8 +14,9 @@ from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.judging.cards.cards import Card, Finding, said
+from harness.judging.cards.cards import Finding
 from harness.judging.cards.report import Report, judge_report
+from harness.judging.cards.sentences import agreement_lines, summary
 from harness.results.tables import find_runs
 
 COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")
@@ -35,35 +36,12 @@ def report_command(paths: Sequence[Path], form: str) -> int:
     return code
 
 
-def summary(card: Card) -> str:
-    """One sentence per judge."""
-    bad = [said(finding) for finding in card.findings if finding.verdict == "BAD"]
-    missing = [finding.name for finding in card.findings if finding.verdict == "not measured"]
-    told = f"not to be relied on: {', '.join(bad)}" if bad else "nothing bad was seen"
-    return told + (f"; not measured: {', '.join(missing)}" if missing else "")
-
-
 def cells(finding: Finding) -> tuple[str, ...]:
     interval = "" if finding.low is None or finding.high is None else f"{finding.low:.2f} … {finding.high:.2f}"
     value = "–" if finding.value is None else f"{finding.value:.4g}"
     p = "" if finding.p is None else f"{finding.p:.3f}"
     counts = (str(finding.n or ""), str(finding.groups or ""))
     return (finding.name, value, interval, p, *counts, finding.verdict, as_called(finding.note))
-
-
-def agreement_lines(report: Report) -> list[str]:
-    if not report.pairs:
-        return []
-    lines = [
-        f"All judges together: Krippendorff's alpha {_number(report.alpha_ordinal)} (ordinal), "
-        f"{_number(report.alpha_interval)} (interval)."
-    ]
-    for pair in report.pairs:
-        lines.append(
-            f"{pair.one} and {pair.other}: alpha {_number(pair.alpha)}, equal scores {pair.equal:.0%}, "
-            f"{pair.distance:.2f} points apart on average, {pair.n} scores"
-        )
-    return lines
 
 
 def markdown(report: Report) -> str:
@@ -87,10 +65,6 @@ def _print(report: Report) -> None:
         print_grids(console, [Grid(f"\njudge {card.judge}: {summary(card)}", COLUMNS, rows)], look)
     for line in agreement_lines(report):
         say(console, line)
-
-
-def _number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.2f}"
 
 
 def _plain(value: object) -> object:

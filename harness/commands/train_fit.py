@@ -11,7 +11,8 @@ from harness.commands.train_prepare import read_options
 from harness.results.targets import folder_target
 from harness.training.data.prepare import PrepareOptions, prepare
 from harness.training.data.sharegpt import is_sharegpt
-from harness.training.fit.fit import FitResult, TrainOptions, fit, is_fit
+from harness.training.fit.fit import FitResult, fit, is_fit
+from harness.training.fit.options import TrainOptions
 from harness.training.fit.steps import Steps
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.errors import BadInput, nearest
+from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
 from harness.experiment.experiment import AXES, SEPARATOR
@@ -193,47 +191,6 @@ def _in_order(table: Frame) -> NDArray[np.intp]:
     """The rows by task, order and repeat: arms on the same tasks then lie side by side."""
     tasks = table.texts("task_id")
     return np.lexsort((table.array("repeat"), table.array("order"), ranks_of(tasks.values)[tasks.codes]))
-
-
-def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
-    """The arms that `PATH` or `PATH#axis=glob,axis=glob` names, and the axes it names. Raises `BadInput` for an unknown
-    axis and when nothing fits."""
-    path, pattern = _parse(text)
-    whole = load(path, judge)
-    kept = {
-        cell: arm
-        for cell, arm in whole.arms.items()
-        if all(fnmatchcase(arm.axes[axis], glob) for axis, glob in pattern.items())
-    }
-    if not kept:
-        raise BadInput(f"{text}: no arm fits; {path} has:\n  " + "\n  ".join(whole.arms))
-    return Arms(whole.name, whole.path, whole.fingerprint, kept), frozenset(pattern)
-
-
-def _parse(text: str) -> tuple[Path, dict[str, str]]:
-    before, mark, after = text.rpartition("#")
-    if not mark or Path(text).exists():
-        return Path(text), {}
-    pattern = {}
-    # names may hold commas: a comma parts two conditions only where an `axis=` follows
-    for part in re.split(r",(?=[a-z]+=)", after):
-        axis, equals, glob = part.partition("=")
-        if not equals or axis not in AXES:
-            raise BadInput(
-                f"{text}: {part!r} is no condition; write RUN#strategist=epo,actor=NAME with the axes "
-                f"{', '.join(AXES)}.{nearest(axis, AXES)}"
-            )
-        pattern[axis] = glob
-    return Path(before), pattern
-
-
-def load(path: Path, judge: str | None = None) -> Arms:
-    """A run's folder, or a baseline file."""
-    if path.is_file():
-        from harness.compare.baseline import read_baseline
-
-        return read_baseline(path, judge)
-    return load_run(path, judge)
 
 
 def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:

@@ -1,61 +1,16 @@
-"""Outcome judges and their table. A judge reads an episode's record and writes a judgement; it never edits an episode
-and never reaches into the runner. A plug-in adds one through the entry-point group `strategist_harness.judges`."""
+"""Outcome judges. A judge reads an episode's record and writes a judgement; it never edits an episode and never reaches into
+the runner. Their table is `harness.results.judge_kinds`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
-from agents.models.base import Model
 from harness.base.errors import BadInput
-from harness.base.registry import Registry
 from harness.base.seeds import seed_from, stable_hash
-from harness.experiment.specs import JudgeSpec
 from harness.play.bugs import bug
+from harness.results.judge_kinds import Judge, judge_kind, kind_in
 from harness.results.ranges import Scale, score_problem
 from harness.results.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
-
-
-class Judge(Protocol):
-    label: str
-    """`kind/model/prompt version`: judgements of different labels are never mixed."""
-
-    async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
-        """Score one episode. What goes wrong with the judge's answer is `status: unscored` in the record (owed), never
-        a score."""
-
-
-class MakeJudge(Protocol):
-    def __call__(self, spec: JudgeSpec, model: Model) -> Judge: ...
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeKind:
-    make: MakeJudge
-    description: str
-    dimensions: tuple[tuple[str, float, float], ...]
-    """(name, lowest, highest) of each score."""
-    metric: str
-    """The dimension that is the goal."""
-
-
-REGISTRY = Registry(
-    "judge",
-    "strategist_harness.judges",
-    {"sotopia": "harness.judging.judges.sotopia:KIND"},
-)
-
-
-def judge_kind(name: str) -> JudgeKind:
-    """The kind behind a name. Raises `BadInput` for an unknown one."""
-    kind: JudgeKind = REGISTRY.load(name)
-    return kind
-
-
-def kind_in(label: str) -> str:
-    """The kind in a judge's label: what stands before the first slash."""
-    return label.split("/")[0]
 
 
 async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:

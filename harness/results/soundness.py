@@ -15,8 +15,8 @@ import numpy as np
 from harness.base.columns import Columns
 from harness.base.errors import BadInput, Damaged
 from harness.experiment.manifest_form import SEPARATOR
-from harness.judging import judge_kind, kind_in
 from harness.results.index import index_columns
+from harness.results.judge_kinds import judge_kind, kind_in
 from harness.results.ranges import SLACK
 from harness.results.scalars import KINDS
 from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, refuse_irregular, unreadable

@@ -18,7 +18,6 @@ from harness.base.columns import NONE, Texts
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, in_first_order, places_of
 from harness.experiment.experiment import SEPARATOR
-from harness.judging import judge_kind
 from harness.results.frames import (
     COSTS,
     SCORE,
@@ -31,6 +30,7 @@ from harness.results.frames import (
     over_tested,
     process_frame,
 )
+from harness.results.judge_kinds import judge_kind
 from harness.results.judge_panel import read_panel
 from harness.results.ledger import COLUMNS, NO_EFFECT, TURNS
 from harness.results.store import MANIFEST, read_manifest
@@ -247,8 +247,8 @@ def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row
 
 
 def ledger_counts(table: Frame) -> Row:
-    """The ledger of the interface over these episodes, by the names in `harness.results.ledger.COLUMNS`; None where one of them does
-    not know."""
+    """The ledger of the interface over these episodes, by the names in `harness.results.ledger.COLUMNS`; None where one
+    of them does not know."""
     if not len(table):
         table = EMPTY
     counts = {name: _total(table, name) for name in COLUMNS if name not in (TURNS, NO_EFFECT)}

@@ -1,5 +1,5 @@
-"""Why things failed in a run, grouped by the short names of `harness.results.reasons`: of episodes, judgements and process rewards
-whose last attempt failed. Read from the index; one record per group is opened, for its message.
+"""Why things failed in a run, grouped by the short names of `harness.results.reasons`: of episodes, judgements and process
+rewards whose last attempt failed. Read from the index; one record per group is opened, for its message.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ from harness.experiment.specs import (
     RoleSpec,
     StrategistSpec,
 )
-from harness.judging import judge_kind
 from harness.judging.rewards.process import check_spec, process_kind
 from harness.play.episode import EpisodePlan, Seat
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.readers import EARLIER, TODAY
+from harness.results.judge_kinds import judge_kind
 
 MOST_EPISODES = 10_000_000
 """A plan of so many takes some gigabytes."""

@@ -40,10 +40,11 @@ from harness.results.store import (
 from harness.runs.bounds import beyond_text
 from harness.runs.budget import Budget, BudgetWatch, Spent, refuse_unpriced, unseen_text
 from harness.runs.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
-from harness.runs.executors import Executor, Workforce, on_ray
+from harness.runs.executors import Executor, Workforce
 from harness.runs.executors.desk import Desk
 from harness.runs.executors.local import InProcess
 from harness.runs.executors.playing import Player
+from harness.runs.executors.ray import on_ray
 from harness.runs.failures import refuse_unknown_reason
 from harness.runs.interface import give_rooms, interface_of
 from harness.runs.jobs import Job, RetryFailed, owed_jobs

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 from agents.models.base import Model
 from harness.base.errors import BadInput, EpisodeError
 from harness.experiment.specs import JudgeSpec, ProcessSpec
-from harness.judging import Judge, judge_kind, judged, judgement_id, kind_in
+from harness.judging import judged, judgement_id
 from harness.judging.rewards.outcomes import Outcomes, judged_outcomes, verified
 from harness.judging.rewards.process import Context, ProcessMethod, check_spec, process_id, rewarded, within_budget
 from harness.play.episode import EpisodePlan
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.results.judge_kinds import Judge, judge_kind, kind_in
 from harness.results.judge_panel import Aggregate, Scores, aggregated, panel_label, read_panel
 from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.results.store import JUDGEMENTS, PROCESS_REWARDS, Appender

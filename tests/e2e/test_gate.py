@@ -10,7 +10,7 @@ import pytest
 import benchmarks.quiz
 import environments
 from benchmarks.gate import BASELINE, main
-from harness.compare.arms import load
+from harness.compare.sources import load
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,11 @@ from environments.base import Action, BaselineEntry
 from environments.prompts import Prompt
 from harness.base.errors import BadInput
 from harness.cli import main
-from harness.compare.arms import Arms, load, load_run
+from harness.compare.arms import Arms, load_run
 from harness.compare.baseline import baseline_text, make_baseline, read_baseline
 from harness.compare.check_reports import as_json, junit, markdown
 from harness.compare.regression import check, check_pairs
+from harness.compare.sources import load
 from harness.statistics import Outcomes, pair
 from tests.harness import gate_runs
 from tests.harness.gate_runs import KNOWS, LEVERS, play

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
-from agents.models.base import ChatRequest, Model
+from agents.models.access import access_of, omits_key, secrets_of, without_variables
+from agents.models.base import ChatRequest
 from agents.models.client import Answer
-from agents.models.config import VENDORS, HttpConfig, OpenAIConfig, base_url_for, is_local, read_config, shown_address
+from agents.models.config import VENDORS, HttpConfig
 from agents.models.effort import chat_effort, merged
-from agents.models.endpoint import EndpointModel
 from agents.models.errors.failures import CallFailed, broken_answer
-from agents.models.errors.refusals import RequestMode, extra_of, shared_refusals
-from agents.models.limits import concurrency_of, shared_limit
+from agents.models.errors.refusals import RequestMode, extra_of
 from agents.models.replies.reply import Content, content_of, finish_of, joined, reasoning_beside
 from agents.models.replies.structured import is_strict
 from agents.models.replies.told import broken_off, told_error
@@ -202,30 +200,3 @@ def missing_key(variable: str, base_url: str) -> CallFailed:
     return CallFailed(
         f"the environment variable {variable} is not set; it has to hold the key for {base_url}", "bad-key", status=401
     )
-
-
-def make(name: str, config: Mapping[str, Any]) -> Model:
-    """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
-    checked = read_config(OpenAIConfig, name, config)
-    base_url = base_url_for(checked, name)
-    shown = shown_address(checked, base_url)
-    local = is_local(base_url)
-    # A local server gets no key that was meant for someone else, unless the config says so.
-    variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
-    client = _client_of(checked)(checked, base_url, variable, needs_key=bool(variable))
-    key = "+".join(secret.fingerprint() for secret in client.hidden)
-    limit = shared_limit(shown, key, *concurrency_of(checked, local))
-    model = EndpointModel(
-        name, checked, client, limit, base_url=base_url, shown=shown, refusals=shared_refusals(shown, checked.model)
-    )
-    if checked.api != "chat":
-        model.options = {**model.options, "api": checked.api}
-    return model
-
-
-def _client_of(config: OpenAIConfig) -> type[OpenAIClient]:
-    if config.api == "chat":
-        return OpenAIClient
-    from agents.models.providers.responses_provider import ResponsesClient
-
-    return ResponsesClient

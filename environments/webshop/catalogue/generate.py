@@ -16,7 +16,7 @@ from typing import Any
 
 from environments.data import ImportReport
 from environments.webshop.catalogue.products import Product, parse_product
-from environments.webshop.catalogue.store import HumanGoal, write_store
+from environments.webshop.catalogue.store import HumanGoal
 from environments.webshop.catalogue.vocabulary import (
     BULLETS,
     KINDS,
@@ -29,6 +29,7 @@ from environments.webshop.catalogue.vocabulary import (
     SYLLABLES,
     ProductKind,
 )
+from environments.webshop.catalogue.writing import write_store
 from harness.base.seeds import seed_from
 
 VERSION = 1

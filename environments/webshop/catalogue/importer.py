@@ -17,7 +17,8 @@ from environments.webshop.catalogue.products import (
     read_object,
     skip_reason,
 )
-from environments.webshop.catalogue.store import HumanGoal, file_hash, write_store
+from environments.webshop.catalogue.store import HumanGoal, file_hash
+from environments.webshop.catalogue.writing import write_store
 from harness.base.errors import BadInput
 
 ITEMS, ATTRIBUTES, HUMAN, NOUNS = "items_shuffle", "items_ins_v2", "items_human_ins", "title_pos"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.judging import JudgeKind, judge_kind, kind_in
 from harness.judging.rewards.process import process_kind
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
+from harness.results.judge_kinds import JudgeKind, judge_kind, kind_in
 from harness.results.store import read_manifest
 
 Unit = tuple[str, str]

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.judging import kind_in
 from harness.judging.cards.agreement import auroc, krippendorff_alpha
 from harness.judging.cards.cards import Card, Finding, cost, flagged, unscored
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, ProcessEvidence, Unit, read_evidence, shared_units
 from harness.results.index import Row
+from harness.results.judge_kinds import kind_in
 from harness.statistics import clustered_mean, holm, sign_flip
 from harness.statistics.means import task_sums
 from harness.statistics.paired import difference_interval

@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 from agents.models.base import Model
 from environments.prompts import load_prompt
 from harness.experiment.specs import JudgeSpec
-from harness.judging import JudgeKind, judgement_id
+from harness.judging import judgement_id
 from harness.judging.judges.asking import Question, ask, read_answer, within
 from harness.judging.judges.frame import background_of, document, frame, parts_of, turns_of
 from harness.judging.judges.injections import flags
 from harness.play.calls import CallLedger
+from harness.results.judge_kinds import JudgeKind
 from harness.results.records import EpisodeRecord, JudgementRecord
 
 DIMENSIONS: tuple[tuple[str, int, int], ...] = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from environments.base import Metric
-from harness.judging import JudgeKind
+from harness.results.judge_kinds import JudgeKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,10 @@ that order, budgets and interruptions stay the run's business.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.base.errors import BadInput
-from harness.base.invocation import installs
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.runs.runner import Stop
 
@@ -53,12 +50,3 @@ class Workforce:
     """A worker process ends after so many episodes, and a fresh one takes its place."""
     address: str | None = None
     """Of the Ray cluster; None = one on this machine, for as long as the run lasts."""
-
-
-def on_ray(*given: Any) -> Executor:
-    """The executor on a Ray cluster (`harness.runs.executors.cluster.OnRay`). Raises `BadInput` without the package."""
-    if importlib.util.find_spec("ray") is None:
-        raise BadInput(f"--executor ray needs the package ray: {installs('ray')}")
-    from harness.runs.executors.cluster import OnRay
-
-    return OnRay(*given)

@@ -9,73 +9,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from harness.base.errors import BadInput, HarnessError
 from harness.results.holding import RunLock
 from harness.results.store import write_whole
 from harness.training.data.dataset import DATASET, read_manifest
+from harness.training.fit.hashing import weights_hash
+from harness.training.fit.options import CHECKPOINT, TrainOptions, identity_of
 from harness.training.fit.steps import Steps
-
-CHECKPOINT = "model"
-"""The finished checkpoint's folder inside `out`."""
-
-
-class LoraOptions(BaseModel):
-    """Low-rank adapters instead of all weights (Hu et al. 2021), through peft."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    r: int = Field(16, ge=1)
-    alpha: float = Field(32, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
-    merge: bool = True
-    """Merge into full weights at the end (the adapter is kept beside, in `adapter/`); otherwise the checkpoint is the
-    adapter alone."""
-
-
-class TrainOptions(BaseModel):
-    """How a model is trained. The defaults are EPO's yaml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    learning_rate: float = Field(1e-6, gt=0)
-    epochs: float = Field(3.0, gt=0)
-    batch: int = Field(1, ge=1)
-    """Rows (episodes' seats) per device and forward pass."""
-    accumulation: int = Field(8, ge=1)
-    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
-    warmup: float = Field(0.03, ge=0, lt=1)
-    """Share of the steps."""
-    weight_decay: float = Field(0.0, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
-    lora: LoraOptions | None = None
-    bf16: bool = True
-    gradient_checkpointing: bool = False
-    kl: float = Field(0.0, ge=0)
-    """Weight of the KL to the start model (or `kl_reference`)."""
-    kl_reference: Path | None = None
-    """A model folder not to stray from, where it is not the one training starts from."""
-    track_kl: bool = True
-    """Log the KL even at weight 0: one forward pass more over the data."""
-    clip: float | None = Field(None, gt=0, lt=1)
-    """Clip range of the importance ratio; None = no ratio (EPO)."""
-    ratio: Literal["token", "strategy"] = "token"
-    seed: int = 0
-    max_steps: int | None = Field(None, ge=1)
-    """Optimizer steps, instead of `epochs`."""
-    save_steps: int = Field(50, ge=1)
-    log_steps: int = Field(1, ge=1)
-    tensorboard: bool = True
-    save_dtype: Literal["start", "float32", "bfloat16"] = "start"
-    """Of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
-    float32 weights."""
-    launch: tuple[str, ...] | None = None
-    """Arguments for `accelerate launch` (for example `--config_file recipes/accelerate/fsdp.yaml`): the training then runs in
-    processes of its own. None = in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +85,10 @@ def _main_process() -> bool:
 
 FIT = "fit.json"
 """What a training in a folder was begun with."""
-NOT_IDENTITY = {"launch", "save_steps", "log_steps", "tensorboard"}
 
 
 def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, Any]:
     """All that the result is a function of. Raises `BadInput` for data or a model that are not there."""
-    from harness.training.loop.folder import weights_hash
-
     read_manifest(data)
     if not (base_model / "config.json").is_file():
         raise BadInput(
@@ -161,11 +100,6 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
     with open(data / DATASET, "rb") as file:
         dataset = hashlib.file_digest(file, "sha256").hexdigest()
     return {"data": dataset, "start": weights_hash(base_model), "options": identity_of(options)}
-
-
-def identity_of(options: TrainOptions) -> dict[str, Any]:
-    """What of the options changes the result."""
-    return options.model_dump(mode="json", exclude=NOT_IDENTITY)
 
 
 def _finished(out: Path, identity: dict[str, Any]) -> bool:

@@ -29,9 +29,9 @@ from harness.results.store import write_whole
 from harness.training.data.dataset import read_dataset, read_manifest
 from harness.training.data.tokens import load_tokenizer
 from harness.training.fit.batches import Collator, columns
-from harness.training.fit.fit import CHECKPOINT, LoraOptions, TrainOptions
 from harness.training.fit.journal import WHOLE, Journal
 from harness.training.fit.loss import LossOptions
+from harness.training.fit.options import CHECKPOINT, LoraOptions, TrainOptions
 from harness.training.fit.reference import reference_logprobs
 from harness.training.fit.steps import Steps
 from harness.training.fit.trainer import StrategistTrainer

@@ -27,7 +27,7 @@ from agents.models.local.weights import no_loading_bars
 from agents.models.providers.transformers_provider import serving
 from harness.results.leaks import CARD, TrainingTasks
 from harness.training.data.tokens import ChatTokens, load_tokenizer
-from harness.training.fit.fit import FitResult, fit_once, identity_of
+from harness.training.fit.fit import FitResult, fit_once
 from harness.training.fit.fitting import (
     STATES,
     finish,
@@ -38,6 +38,7 @@ from harness.training.fit.fitting import (
     tensorboard,
 )
 from harness.training.fit.journal import Journal
+from harness.training.fit.options import identity_of
 from harness.training.fit.steps import Steps
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.grpo import ROUNDS, Play, Prompt, Rollouts, Rows, rows_of, serving_config

@@ -21,7 +21,7 @@ from harness.experiment.identity import identity_of
 from harness.experiment.identity_0_1 import earlier_options
 from harness.experiment.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
 from harness.training.data.prepare import PrepareOptions
-from harness.training.fit.fit import TrainOptions
+from harness.training.fit.options import TrainOptions
 
 WEIGHTS_PROVIDERS = ("transformers", "vllm")
 """The providers that serve a folder of weights, so that a checkpoint is served as the start was."""

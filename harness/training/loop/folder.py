@@ -16,9 +16,7 @@ The runs are runs like any other: `harness show`, `harness compare` and `harness
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +27,10 @@ from harness.experiment.identity import identity_options
 from harness.reading.readers import EARLIER, TODAY, readers_of
 from harness.results.store import refuse_newer, write_whole
 from harness.results.training_curve import TRAINING
-from harness.training.fit.fit import CHECKPOINT
+from harness.training.fit.options import CHECKPOINT
 from harness.training.loop.config import TrainConfig, earlier_training_options
 
 SCHEMA_VERSION = 1
-NOT_WEIGHTS = ("README.md", "converted.json")
-"""Files of a model's folder that are about it, not it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +107,3 @@ def read_training(folder: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not {"identity", "config"} <= set(value):
         raise BadInput(f"{path} cannot be read: it lacks `identity` or `config`")
     return value
-
-
-def weights_hash(checkpoint: Path) -> str:
-    """16 hex digits over every file of a checkpoint's folder but what is about it: two folders with the same hash answer
-    alike. Raises `BadInput` when there is no folder."""
-    if not checkpoint.is_dir():
-        raise BadInput(f"{checkpoint} is no folder with weights")
-    digest = hashlib.sha256()
-    for path in _weight_files(checkpoint):
-        digest.update(f"{path.relative_to(checkpoint).as_posix()} {path.stat().st_size}\n".encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
-def _weight_files(checkpoint: Path) -> Iterator[Path]:
-    for path in sorted(checkpoint.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(checkpoint).parts)
-        if path.is_file() and not hidden and path.name not in NOT_WEIGHTS:
-            yield path

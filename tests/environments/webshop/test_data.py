@@ -16,7 +16,8 @@ from environments.webshop.catalogue import nouns
 from environments.webshop.catalogue.catalogues import imported, open_builtin, open_imported
 from environments.webshop.catalogue.generate import generate
 from environments.webshop.catalogue.nouns import KeptTagging, from_table, read_tagged_titles, spacy_tagger
-from environments.webshop.catalogue.store import Catalogue, open_store, write_store
+from environments.webshop.catalogue.store import Catalogue, open_store
+from environments.webshop.catalogue.writing import write_store
 from harness.base.errors import BadInput
 from tests.shared_data import missing, shared_data
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.training.fit.fit import FitResult, TrainOptions, fit
+from harness.training.fit.fit import FitResult, fit
+from harness.training.fit.options import TrainOptions
 from tests.extras import required
 from tests.shared_data import ROOT
 

@@ -17,7 +17,8 @@ import pytest
 from harness.base.errors import BadInput
 from harness.results.leaks import CARD, read_training_tasks, task_hash, write_training_tasks
 from harness.training.data.dataset import ChatMessage, Row, Span, TokenSequence, write_dataset
-from harness.training.fit.fit import FitResult, LoraOptions, TrainOptions, fit
+from harness.training.fit.fit import FitResult, fit
+from harness.training.fit.options import LoraOptions, TrainOptions
 from tests.extras import required
 from tests.shared_data import ROOT
 

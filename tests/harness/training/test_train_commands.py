@@ -14,7 +14,7 @@ import yaml
 from harness.cli import main
 from harness.results.store import read_manifest
 from harness.training.data.prepare import PrepareOptions
-from harness.training.fit.fit import LoraOptions, TrainOptions
+from harness.training.fit.options import LoraOptions, TrainOptions
 from tests.extras import required
 from tests.harness.builders import config
 from tests.shared_data import ROOT

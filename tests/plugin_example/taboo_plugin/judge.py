@@ -10,8 +10,9 @@ from environments.prompts import Prompt
 from harness.base.errors import EpisodeError
 from harness.base.seeds import call_seed
 from harness.experiment.specs import JudgeSpec
-from harness.judging import JudgeKind, judgement_id, unscored
+from harness.judging import judgement_id, unscored
 from harness.play.calls import CallLedger, recorded_call
+from harness.results.judge_kinds import JudgeKind
 from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord
 
 PROMPT = Prompt(

@@ -1,0 +1,51 @@
+"""Where arms come from: a run, or a baseline file."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.base.errors import BadInput, nearest
+from harness.compare.arms import Arms, load_run
+from harness.compare.baseline import read_baseline
+from harness.experiment.experiment import AXES
+
+
+def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
+    """The arms that `PATH` or `PATH#axis=glob,axis=glob` names, and the axes it names. Raises `BadInput` for an unknown
+    axis and when nothing fits."""
+    path, pattern = _parse(text)
+    whole = load(path, judge)
+    kept = {
+        cell: arm
+        for cell, arm in whole.arms.items()
+        if all(fnmatchcase(arm.axes[axis], glob) for axis, glob in pattern.items())
+    }
+    if not kept:
+        raise BadInput(f"{text}: no arm fits; {path} has:\n  " + "\n  ".join(whole.arms))
+    return Arms(whole.name, whole.path, whole.fingerprint, kept), frozenset(pattern)
+
+
+def _parse(text: str) -> tuple[Path, dict[str, str]]:
+    before, mark, after = text.rpartition("#")
+    if not mark or Path(text).exists():
+        return Path(text), {}
+    pattern = {}
+    # names may hold commas: a comma parts two conditions only where an `axis=` follows
+    for part in re.split(r",(?=[a-z]+=)", after):
+        axis, equals, glob = part.partition("=")
+        if not equals or axis not in AXES:
+            raise BadInput(
+                f"{text}: {part!r} is no condition; write RUN#strategist=epo,actor=NAME with the axes "
+                f"{', '.join(AXES)}.{nearest(axis, AXES)}"
+            )
+        pattern[axis] = glob
+    return Path(before), pattern
+
+
+def load(path: Path, judge: str | None = None) -> Arms:
+    """Load the arms of a run's folder, or of a baseline file."""
+    if path.is_file():
+        return read_baseline(path, judge)
+    return load_run(path, judge)
