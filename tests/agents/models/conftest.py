@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import pytest
 
 from agents.models import limits, make_model, room
-from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.endpoint import EndpointModel
 from agents.models.errors import refusals
 from agents.models.local.openmp import wait_passively
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 
 wait_passively()  # before any test imports torch
 
@@ -54,21 +55,21 @@ def endpoint_model(name: str, config: dict[str, Any]) -> EndpointModel:
 
 def with_model(config: dict[str, Any], use: Callable[[EndpointModel], Awaitable[T]], name: str = "m") -> T:
     """Run `use(model)` in a fresh event loop with a model that is closed afterwards."""
+    return asyncio.run(_closed_after(lambda: endpoint_model(name, config), use))
 
-    async def run() -> T:
-        model = endpoint_model(name, config)
-        try:
-            return await use(model)
-        finally:
-            await model.close()
 
-    return asyncio.run(run())
+async def _closed_after(make: Callable[[], M], use: Callable[[M], Awaitable[T]]) -> T:
+    model = make()
+    try:
+        return await use(model)
+    finally:
+        await model.close()
 
 
 def complete(config: dict[str, Any], *requests: ChatRequest) -> list[ChatReply]:
-    """The replies to requests sent one after the other."""
+    """The replies to requests sent one after the other, by a model of any provider."""
 
-    async def use(model: EndpointModel) -> list[ChatReply]:
+    async def use(model: Model) -> list[ChatReply]:
         return [await model.complete(request) for request in requests]
 
-    return with_model(config, use)
+    return asyncio.run(_closed_after(lambda: make_model("m", config), use))
