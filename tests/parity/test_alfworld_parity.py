@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from environments.alfworld.replay import Comparison, main, replay_file
+from tests.parity.alfworld import Comparison, main, replay_file
 from tests.shared_data import shared_data
 
 STEPS = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from environments.sotopia.profiles import World, load_world
-from environments.sotopia.replay import Tally, main, replay_files
+from tests.parity.sotopia import Tally, main, replay_files
 from tests.shared_data import shared_data
 
 

@@ -85,7 +85,10 @@ def _find(name: str, target: str) -> Script:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise BadInput(f"model {name!r}: function {target!r} cannot be imported: {error}.") from error
+        raise BadInput(
+            f"model {name!r}: function {target!r} cannot be imported: {error}. "
+            "PYTHONPATH has to name the folder that its module lies in."
+        ) from error
     if not callable(found):
         raise BadInput(f"model {name!r}: {target!r} is a {type(found).__name__}, not a function of a ChatRequest.")
     script: Script = found

@@ -15,8 +15,8 @@ from environments.webshop.catalogue.store import Catalogue
 from environments.webshop.goals.goals import GoalTable, WeightedDraw, draw_limit
 from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND, best_options, missing_options
 from environments.webshop.goals.reward import NO_LIMIT
-from environments.webshop.recordings import goal_row
 from harness.base.errors import BadInput
+from tests.parity.webshop_original import goal_row
 from tests.shared_data import shared_data
 
 

@@ -14,19 +14,19 @@ import pytest
 from rich.console import Console
 
 import environments
+from examples.planted_judges import SPLIT
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.judging.cards.cards import Card
 from harness.judging.cards.report import judge_report
 from harness.judging.judges.copies import FILLER, padded, renamed, silenced, swapped
-from harness.judging.planted import SPLIT
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from tests.harness.builders import experiment
 from tests.harness.judging.test_process import DIALOGUE
 from tests.shared_data import ROOT
 
-PLANTED = "harness.judging.planted"
+PLANTED = "examples.planted_judges"
 
 
 def models(*names: str) -> dict[str, dict[str, str]]:

@@ -291,7 +291,7 @@ def test_rewards_by_the_scores_of_another_judge(tmp_path: Path, capsys: pytest.C
 
 
 PLANTED = {
-    name: {"provider": "scripted", "function": f"harness.judging.planted:{name}"}
+    name: {"provider": "scripted", "function": f"examples.planted_judges:{name}"}
     for name in ("obedient", "advisor", "good_critic", "throws_dice")
 }
 

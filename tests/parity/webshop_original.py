@@ -1,4 +1,4 @@
-"""The original's environment object, driven by recordings: what the replay plays against.
+"""The original's environment object, driven by recordings: the replay steps it and compares.
 
 It keeps what the environment of this project has no use for: session ids, resets of a known session, goals drawn by
 weight, and observations that carry earlier ones.

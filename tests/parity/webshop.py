@@ -1,6 +1,6 @@
 """Replay recordings of the original and compare everything.
 
-`python -m environments.webshop.replay RECORDINGS… --items DIR`: RECORDINGS are `.jsonl[.gz]` files or folders of
+`python -m tests.parity.webshop RECORDINGS… --items DIR`: RECORDINGS are `.jsonl[.gz]` files or folders of
 them; the kind of a file is told by the fields of its rows. DIR holds the published product files that were recorded
 from, with `title_pos.jsonl.gz` (so no spaCy is needed). Exit 1 if anything differs; the first ten differences are shown.
 """
@@ -19,10 +19,10 @@ from typing import Any
 
 from environments.webshop.catalogue.store import Catalogue
 from environments.webshop.goals.reward import Goal, Option, normalise_colour, score, token_set_ratio
-from environments.webshop.recordings import Player, Reference, Row, goal_row
 from environments.webshop.search import analysis, porter
 from environments.webshop.shop.simulator import ShopFault, available_actions
 from harness.base.errors import BadInput
+from tests.parity.webshop_original import Player, Reference, Row, goal_row
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "episode": ("episode_id", "config", "steps"),
@@ -309,7 +309,7 @@ def replay(recordings: Sequence[Path], reference: Reference) -> Tally:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m environments.webshop.replay", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.parity.webshop", description=__doc__)
     parser.add_argument("recordings", nargs="+", type=Path, help=".jsonl[.gz] files, or folders of them")
     parser.add_argument("--items", required=True, type=Path, help="folder with the product files")
     options = parser.parse_args(arguments)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from environments.webshop.recordings import Reference
-from environments.webshop.replay import main, replay
+from tests.parity.webshop import main, replay
+from tests.parity.webshop_original import Reference
 from tests.shared_data import shared_data
 
 

@@ -1,6 +1,6 @@
 """Plays recordings of the original sotopia 0.1.4 through this environment and reports every difference.
 
-    python -m environments.sotopia.replay RECORDINGS... --data DIR
+    python -m tests.parity.sotopia RECORDINGS... --data DIR
 
 Compared: both initial texts and the judge's view of every background; for every episode the actions
 on offer, and after each step both observations, turn numbers, actions on offer (as sets), the
@@ -23,7 +23,9 @@ from environments.base import Action
 from environments.sotopia import texts
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.profiles import Combo, World, load_world
-from environments.sotopia.recordings import (
+from environments.sotopia.rules import NONE, PROTOCOLS
+from harness.base.errors import BadInput
+from tests.parity.sotopia_recordings import (
     BackgroundRow,
     EpisodeRow,
     RecordedAction,
@@ -31,8 +33,6 @@ from environments.sotopia.recordings import (
     find_files,
     read_recording,
 )
-from environments.sotopia.rules import NONE, PROTOCOLS
-from harness.base.errors import BadInput
 
 PROTOCOL = PROTOCOLS["sotopia-0.1.4"]
 MAX_TURNS = 20
@@ -239,7 +239,7 @@ def print_report(tally: Tally, aside: list[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: no mismatch; 1: mismatches; 2: the input cannot be used."""
     parser = argparse.ArgumentParser(
-        prog="python -m environments.sotopia.replay",
+        prog="python -m tests.parity.sotopia",
         description="Replays recordings of the original sotopia 0.1.4 and reports every difference.",
     )
     parser.add_argument("recordings", nargs="+", type=Path, help="recording files, or folders of them")

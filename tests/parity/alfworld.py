@@ -1,6 +1,6 @@
 """Replay recordings of the original engine and compare every word.
 
-    python -m environments.alfworld.replay RECORDINGS.jsonl.gz ... --games DIR
+    python -m tests.parity.alfworld RECORDINGS.jsonl.gz ... --games DIR
 
 Each line of a recordings file is one game (its fields: `game`, `names`, `initial`, `runs` of `steps`), or one
 game played through the gym interface with its 50-step limit (`game`, `mode`, `initial`, `steps`). Compared are
@@ -123,7 +123,7 @@ def _check_step(where: str, step: dict[str, Any], score: float, game: TextGame, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m environments.alfworld.replay", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.parity.alfworld", description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", type=Path, help="recordings file, JSON lines, gzipped or not")
     where = "folder with SPLIT/TASK/TRIAL/game.tw-pddl; may be given several times"
     parser.add_argument("--games", required=True, type=Path, action="append", metavar="DIR", help=where)

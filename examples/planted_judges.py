@@ -1,5 +1,5 @@
-"""Players and judges whose worth is known, as functions for `provider: scripted`: what the judges' report card is checked
-with, and what a real judge can be put beside (experiments/judges.yaml).
+"""Players and judges whose worth is known, as functions for `provider: scripted`. The tests check the judges' report card
+with them, and `experiments/judges.yaml` puts a real judge beside them.
 
 SOTOPIA: `teller` says in so many words how much of its goal it reached, so there is a truth to miss; `good` reads it, the
 others have one planted fault each. ALFWorld: `advisor` knows a shortest way and puts a useless step between any two,
