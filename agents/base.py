@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from agents.models.base import ChatReply, Message
 from environments.base import Action, ActionFormat, View
@@ -80,8 +80,18 @@ class Situation:
     """Say how the last answer was read: it stands in the call's record and is counted in the ledger of the interface."""
 
 
-class Strategist(Protocol):
-    async def propose(self, situation: Situation) -> Strategy: ...
+class Strategist:
+    """The base of strategists: a subclass gives `propose`, and says about itself what is not the default. It is made
+    without arguments and keeps no state between turns."""
+
+    description: ClassVar[str] = ""
+    """One line for `harness list`; the docstring's first line where it is left out."""
+    needs_model: ClassVar[bool] = False
+    """Whether an experiment has to give it a `model`, which it asks with `Situation.ask`."""
+
+    async def propose(self, situation: Situation) -> Strategy:
+        """A strategy for this turn, or none."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `propose`")
 
 
 class Actor(Protocol):

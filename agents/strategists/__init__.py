@@ -1,17 +1,17 @@
 """Strategists, one small file each, and their table. A plug-in adds one through the entry-point group
-`strategist_harness.strategists`: a `StrategistKind`."""
+`strategist_harness.strategists`: a class on the base `agents.base.Strategist`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from agents.base import Strategist
-from harness.base.registry import Registry
+from harness.base.registry import Registry, as_kind
 
 
 @dataclass(frozen=True, slots=True)
 class StrategistKind:
-    """What a strategist's module offers as `KIND`."""
+    """A strategist's class and what it says about itself. Packages made for version 0.1 offer one of these."""
 
     make: type[Strategist]
     """Called without arguments: strategists keep no state between turns."""
@@ -23,17 +23,16 @@ REGISTRY = Registry(
     "strategist",
     "strategist_harness.strategists",
     {
-        "vanilla": "agents.strategists.vanilla:KIND",
-        "react": "agents.strategists.react:KIND",
-        "epo": "agents.strategists.epo:KIND",
-        "epo-rl": "agents.strategists.epo:KIND_RL",
-        "null": "agents.strategists.null:KIND",
-        "shuffled": "agents.strategists.shuffled:KIND",
+        "vanilla": "agents.strategists.vanilla:Vanilla",
+        "react": "agents.strategists.react:React",
+        "epo": "agents.strategists.epo:Epo",
+        "epo-rl": "agents.strategists.epo:EpoRl",
+        "null": "agents.strategists.null:Null",
+        "shuffled": "agents.strategists.shuffled:Shuffled",
     },
 )
 
 
 def kind_of(name: str) -> StrategistKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
-    kind: StrategistKind = REGISTRY.load(name)
-    return kind
+    return as_kind(REGISTRY.load(name), StrategistKind)

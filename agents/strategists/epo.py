@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.base import OwnTurn, Situation, Strategy
+from agents.base import OwnTurn, Situation, Strategist, Strategy
 from agents.chat import asked_again, keep_recent, strategist_chat
 from agents.prompts import general
-from agents.strategists import StrategistKind
 from environments.base import View
 from harness.base.errors import EpisodeError
 from harness.reading import version_0_1 as reading_0_1
@@ -56,10 +55,13 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
     return strategy
 
 
-class Epo:
+class Epo(Strategist):
+    description = "a second model proposes a strategy each turn"
+    needs_model = True
+
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=await ask_strategist(situation, situation.view, situation.past), source="strategist")
 
 
-KIND = StrategistKind(Epo, "a second model proposes a strategy each turn", needs_model=True)
-KIND_RL = StrategistKind(Epo, "epo on a trained checkpoint", needs_model=True)
+class EpoRl(Epo):
+    description = "epo on a trained checkpoint"

@@ -3,13 +3,11 @@ prompt's shape, not of any strategy."""
 
 from __future__ import annotations
 
-from agents.base import Situation, Strategy
-from agents.strategists import StrategistKind
+from agents.base import Situation, Strategist, Strategy
 
 
-class Null:
+class Null(Strategist):
+    description = "control: the path of epo with an empty strategy, no call"
+
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text="", source="empty")
-
-
-KIND = StrategistKind(Null, "control: the path of epo with an empty strategy, no call")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from agents.base import Situation, Strategy
-from agents.strategists import StrategistKind
+from agents.base import Situation, Strategist, Strategy
 
 
-class React:
+class React(Strategist):
+    description = "the actor's own thought before the act, in the same call"
+
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="actor", think_first=True)
-
-
-KIND = StrategistKind(React, "the actor's own thought before the act, in the same call")

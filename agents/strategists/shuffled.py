@@ -4,14 +4,13 @@ strategy's content."""
 
 from __future__ import annotations
 
-from agents.base import Situation, Strategy
-from agents.strategists import StrategistKind
+from agents.base import Situation, Strategist, Strategy
 from agents.strategists.epo import ask_strategist
 
 
-class Shuffled:
+class Shuffled(Strategist):
+    description = "control: a strategy asked for another task of the environment"
+    needs_model = True
+
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=await ask_strategist(situation, situation.donor(), ()), source="donor")
-
-
-KIND = StrategistKind(Shuffled, "control: a strategy asked for another task of the environment", needs_model=True)

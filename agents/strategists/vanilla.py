@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from agents.base import Situation, Strategy
-from agents.strategists import StrategistKind
+from agents.base import Situation, Strategist, Strategy
 
 
-class Vanilla:
+class Vanilla(Strategist):
+    description = "no strategy, no extra call"
+
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="none")
-
-
-KIND = StrategistKind(Vanilla, "no strategy, no extra call")

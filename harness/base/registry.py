@@ -1,19 +1,24 @@
 """Names to parts: one table per kind of part, open to other packages through entry points.
 
 A built-in part is one line in the table where its kind lives (`environments/__init__.py`,
-`agents/strategists/__init__.py`, `agents/models/__init__.py`, `harness/judging/__init__.py`); a part
-from another package declares an entry point in the table's group. Parts are imported on first use.
+`agents/strategists/__init__.py`, `agents/models/__init__.py`, `harness/results/judge_kinds.py`,
+`harness/judging/rewards/process.py`); a part from another package declares an entry point in the table's group. Parts are
+imported on first use. A part is a class; `as_kind` reads what it says about itself.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.base.errors import BadInput, nearest
+
+KindT = TypeVar("KindT")
 
 
 class Registry:
@@ -50,3 +55,18 @@ class Registry:
             f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}."
             f"{nearest(name, self.names()) or ' One of another package has to be installed here.'}"
         )
+
+
+def as_kind(part: Any, kind: type[KindT]) -> KindT:
+    """The part as a `kind`, a dataclass whose `make` is the class and whose other fields are the class's attributes of the
+    same names. A part that is no class is its own kind already."""
+    if not isinstance(part, type):
+        found: KindT = part
+        return found
+    said = {field.name: getattr(part, field.name) for field in fields(kind) if hasattr(part, field.name)}  # type: ignore[arg-type]
+    return kind(**{**said, "make": part, "description": described(part)})
+
+
+def described(part: type) -> str:
+    """One line about a class: its `description`, else the first line of its docstring."""
+    return getattr(part, "description", "") or (inspect.getdoc(part) or "").partition("\n")[0]

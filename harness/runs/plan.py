@@ -393,9 +393,19 @@ def _world(spec: EnvironmentSpec, readers: int) -> World:
     environment = environments.make(
         spec.name, {**spec.options, "parsing": reading_0_1.NAME} if earlier else spec.options
     )
+    _check_seats(environment)
     every = environment.tasks(spec.split)
     tasks = choose_tasks(every, spec)
     return World(environment, tasks, every, {task.id: task for task in tasks})
+
+
+def _check_seats(environment: Environment) -> None:
+    """Raise `BadInput` for an environment with a number of seats that nobody can be seated in."""
+    if environment.seats not in (1, 2):
+        raise BadInput(
+            f"environment {environment.name!r} has {environment.seats} seats; expected 1 or 2: a pairing seats the tested agent "
+            "and at most one partner. Leave the environment out, or let it play the other seats itself."
+        )
 
 
 def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ...]:

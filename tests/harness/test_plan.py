@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import environments
+from benchmarks.quiz import Quiz
 from harness.base.errors import BadInput
 from harness.base.seeds import episode_seed
 from harness.experiment.experiment import Experiment
@@ -189,3 +191,17 @@ def test_a_stored_config_gives_the_same_plan() -> None:
     one = experiment(**ALL_SEATINGS)
     again = Plan(Experiment.model_validate(one.model_dump(mode="json")))
     assert again.units == Plan(one).units
+
+
+class ForThree(Quiz):
+    seats = 3
+
+
+def for_three(options: dict[str, Any]) -> ForThree:
+    return ForThree()
+
+
+def test_an_environment_with_three_seats_is_refused_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(environments.REGISTRY.builtin, "three", f"{__name__}:for_three")
+    with pytest.raises(BadInput, match=r"environment 'quiz' has 3 seats; expected 1 or 2"):
+        plan_with(environments=[{"name": "three", "split": "all"}])

@@ -43,7 +43,7 @@ class ReplayOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
-class _ChangedOnce:
+class _ChangedOnce(Strategist):
     """A strategist that is another one at one turn."""
 
     own: Strategist
@@ -55,13 +55,13 @@ class _ChangedOnce:
 
 
 @dataclass(frozen=True, slots=True)
-class _Silent:
+class _Silent(Strategist):
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="none")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Strategist):
     """Says what was said."""
 
     text: str

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from agents.base import Situation, Strategy
-from agents.strategists import StrategistKind
+from agents.base import Situation, Strategist, Strategy
 
 WAYS = ("Say what it is for.", "Say where it is found.", "Say what it looks like.")
 
 
-class Rotate:
+class Rotate(Strategist):
+    description = "three ways to give a clue, in turn"
+
     async def propose(self, situation: Situation) -> Strategy:
         # A strategist sees the seat's own view and past turns, and can ask its model with `situation.ask`.
         return Strategy(text=WAYS[len(situation.past) % len(WAYS)], source="strategist")
-
-
-KIND = StrategistKind(Rotate, "three ways to give a clue, in turn", needs_model=False)
