@@ -39,7 +39,7 @@ StepsLeft = Annotated[int, Field(ge=1, le=50)]
 
 
 class AlfworldOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     protocol: Literal["alfworld-0.4.2", "epo"] = "alfworld-0.4.2"
     """`alfworld-0.4.2`: the present text format and 50 steps. `epo`: the paper's, older format and 40 actions."""

@@ -16,7 +16,7 @@ FILES = ("characters.jsonl", "scenarios.jsonl")
 
 
 class BuiltinCharacter(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     first_name: str
@@ -31,7 +31,7 @@ class BuiltinCharacter(BaseModel):
 
 
 class BuiltinScenario(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     split: Literal["train", "test"]

@@ -23,7 +23,7 @@ ROLES = ("actor", "strategist")
 
 
 class SotopiaOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     protocol: Literal["sotopia-0.1.4", "epo", "strict"] = "sotopia-0.1.4"
     """Which variant of the rules is played; the README has the table."""

@@ -83,7 +83,7 @@ class World:
 class _Row(BaseModel):
     """A published row. It has more fields than we use, on purpose ignored: none of them is ever shown."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
 
 class CharacterRow(_Row):

@@ -27,7 +27,7 @@ ROLES = ("actor", "strategist")
 
 
 class WebShopOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     protocol: Literal["original", "sound"] = "original"
     """`original` keeps the original's quirks, `sound` mends those that are plainly faults; the README lists them."""

@@ -26,7 +26,7 @@ FLOATS = ("goal", "success", "overall", "tokens", "usd")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class BaselineCell(_Part):

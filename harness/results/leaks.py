@@ -30,7 +30,7 @@ SHOWN = 25
 class TrainingTasks(BaseModel):
     """What stands in a `training_tasks.json`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     format: int = Field(1, ge=1, le=1)
     description: str = ""

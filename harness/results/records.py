@@ -22,11 +22,11 @@ def _unset(default: Any, **options: Any) -> Any:
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
 class ErrorInfo(Record):
-    model_config = ConfigDict(extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     kind: ErrorKind
     message: str

@@ -40,7 +40,7 @@ SCHEMA_VERSION = 1
 class CurveRow(BaseModel):
     """One line; the module's docstring says what stands where."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     training: str

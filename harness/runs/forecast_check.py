@@ -27,21 +27,21 @@ from harness.runs.plan import Plan
 class PastPart(BaseModel):
     """One quantity of a cell's past episodes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
     mean: float
     deviation: Annotated[float, Field(ge=0)]
     """Standard deviation between episodes."""
 
 
 class PastCell(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
     episodes: Annotated[int, Field(ge=2)]
     parts: dict[str, PastPart]
     """calls, tokens, reasoning, usd, seconds: those that every past episode knew."""
 
 
 class StoredForecast(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
     made_at: str
     blocks: Annotated[int, Field(ge=0)]
     """The plan's first blocks were played by a probe before; they are part of the past, not of what is forecast."""

@@ -18,6 +18,7 @@ HEAVY = {
     "pyarrow",
     "torch",
     "transformers",
+    "scipy",
     "streamlit",
     "altair",
     "openai",
@@ -33,8 +34,6 @@ COMMANDS = {
     "check": ["check", "--baseline", "{other}", "--candidate", "{demo}"],
     "dry run": ["run", str(ROOT / "experiments" / "demo.yaml"), "--dry-run", "--results", "{results}"],
 }
-POWER = ("compare", "check")
-"""They say what could have been seen, for which scipy's noncentral t distribution is needed."""
 SCRIPT = """
 import sys
 from harness.cli import main
@@ -61,5 +60,4 @@ def test_a_command_that_reads_imports_nothing_heavy(name: str, places: dict[str,
     assert done.returncode in (0, 3), done.stderr  # 3: too few episodes to tell
     loaded = set(done.stdout.splitlines()[-1].split())
     assert {"numpy", "harness"} <= loaded or name == "list"
-    heavy = HEAVY if name in POWER else HEAVY | {"scipy"}
-    assert not heavy & loaded
+    assert not HEAVY & loaded

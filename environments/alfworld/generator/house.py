@@ -25,7 +25,7 @@ _LETTERS = {"K": "Kitchen", "L": "LivingRoom", "B": "Bedroom", "T": "Bathroom"}
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class ReceptacleClass(_Table):

@@ -190,7 +190,7 @@ async def _asked(
 class Options(BaseModel):
     """A method's own options."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)

@@ -36,7 +36,7 @@ Keep = Literal["all", "weighted", "positive"]
 class PrepareOptions(BaseModel):
     """How episodes become sequences. The defaults are EPO's released code."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     layout: Layout = "chat"
     """`chat`: one sequence per episode and seat, the strategist's own chat, each strategy an assistant message with its

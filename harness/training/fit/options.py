@@ -14,7 +14,7 @@ CHECKPOINT = "model"
 class LoraOptions(BaseModel):
     """Low-rank adapters instead of all weights (Hu et al. 2021), through peft."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     r: int = Field(16, ge=1)
     alpha: float = Field(32, gt=0)
@@ -28,7 +28,7 @@ class LoraOptions(BaseModel):
 class TrainOptions(BaseModel):
     """How a model is trained. The defaults are EPO's yaml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     learning_rate: float = Field(1e-6, gt=0)
     epochs: float = Field(3.0, gt=0)
