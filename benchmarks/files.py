@@ -26,9 +26,10 @@ from typing import Any
 from rich.console import Console
 
 from harness.experiment.experiment import Experiment
+from harness.results.appender import Appender, encode
 from harness.results.index import index_path, read_index
 from harness.results.records import EpisodeRecord
-from harness.results.store import EPISODES, Appender, encode, read_manifest, read_record, write_manifest
+from harness.results.store import EPISODES, read_manifest, read_record, write_manifest
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from tests.servers.openai_server import OpenAIServer, default_handler

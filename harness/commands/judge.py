@@ -21,12 +21,13 @@ from harness.experiment.experiment import Experiment
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judged, judged_again, named
 from harness.judging.judges.copies import COPIES, as_asked
+from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import Row, latest_episodes, latest_judgements
 from harness.results.judge_kinds import Judge, judge_kind
 from harness.results.leaks import find_leaks, refuse_new_leaks
 from harness.results.records import EpisodeRecord, JudgementRecord
-from harness.results.store import EPISODES, JUDGEMENTS, Appender, read_manifest, read_record
+from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, read_record
 from harness.runs.checking import check_or_refuse
 from harness.runs.interface import give_rooms
 from harness.runs.manifest import folder_readers

@@ -28,10 +28,11 @@ from harness.exchange.imported_manifest import PROTOCOL, SPLIT, imported_manifes
 from harness.experiment.experiment import SEPARATOR
 from harness.judging import judgement_id
 from harness.judging.judges.sotopia import DIMENSIONS
+from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import latest_episodes, latest_judgements
 from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord, SeatRecord, TurnRecord
-from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, Appender, read_manifest, write_manifest
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest, write_manifest
 
 ENVIRONMENT = "Environment"
 UNKNOWN_MODEL = "unknown"

@@ -16,7 +16,7 @@ Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 class _Part(BaseModel):
     """Keys beside these are later versions', or an import's; readers leave them alone."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class _Cell(_Part):

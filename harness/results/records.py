@@ -26,7 +26,9 @@ class Record(BaseModel):
 
 
 class ErrorInfo(Record):
-    model_config = ConfigDict(defer_build=True, extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
+    )
 
     kind: ErrorKind
     message: str

@@ -23,6 +23,7 @@ from harness.experiment.experiment import Experiment
 from harness.play.episode import WORLD_CODE
 from harness.play.watchdog import Activity, Watchdog
 from harness.reading.readers import TODAY
+from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import latest_episodes, latest_judgements
 from harness.results.leaks import find_leaks, refuse_leaks
@@ -31,7 +32,6 @@ from harness.results.store import (
     CALLS,
     EPISODES,
     MANIFEST,
-    Appender,
     read_manifest,
     refuse_no_folder,
     refuse_unwritable,

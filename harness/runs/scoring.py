@@ -16,11 +16,12 @@ from harness.judging import judged, judgement_id
 from harness.judging.rewards.outcomes import Outcomes, judged_outcomes, verified
 from harness.judging.rewards.process import Context, ProcessMethod, check_spec, process_id, rewarded, within_budget
 from harness.play.episode import EpisodePlan
+from harness.results.appender import Appender
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_kinds import Judge, judge_kind, kind_in
 from harness.results.judge_panel import Aggregate, Scores, aggregated, panel_label, read_panel
 from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.results.store import JUDGEMENTS, PROCESS_REWARDS, Appender
+from harness.results.store import JUDGEMENTS, PROCESS_REWARDS
 from harness.runs.plan import Plan
 
 

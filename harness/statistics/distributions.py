@@ -46,15 +46,18 @@ def shifted_student_tail(value: float, df: float, shift: float) -> float:
 
 @lru_cache(256)
 def _standard_errors(df: float) -> tuple[tuple[float, float], ...]:
-    """What an estimated standard error may be, as factors of the true one, with weights that add up to 1: the root of a chi-square
-    over its degrees of freedom. The factors' logarithms are equally far apart, where the trapezoidal rule converges fastest."""
+    """Factors by which a standard error with that many degrees of freedom may be off, with weights that add up to 1. They follow
+    the root of a chi-square over its degrees of freedom; their logarithms are equally far apart, where the trapezoidal rule
+    converges fastest."""
     spread = 1.0 / math.sqrt(2.0 * df)  # of the logarithm
     step = 0.15 * spread
     lowest, highest = -max(9.0 * spread, 40.0 / df), max(9.0 * spread, 2.5)
     logs = [lowest + number * step for number in range(round((highest - lowest) / step) + 1)]
     heights = [df * log - 0.5 * df * math.expm1(2.0 * log) for log in logs]
     top = max(heights)
-    kept = [(math.exp(log), math.exp(height - top)) for log, height in zip(logs, heights, strict=True) if height > top - 40]
+    kept = [
+        (math.exp(log), math.exp(height - top)) for log, height in zip(logs, heights, strict=True) if height > top - 40
+    ]
     total = math.fsum(weight for _, weight in kept)
     return tuple((factor, weight / total) for factor, weight in kept)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli import main
-from harness.results.store import Appender
+from harness.results.appender import Appender
 
 PAUSE_S = float(os.environ.get("SLOW_WRITE_S", "0.05"))
 

@@ -29,9 +29,10 @@ from agents.models.cache import CallLog
 from harness.cli import main
 from harness.experiment.experiment import Experiment
 from harness.play.episode import unplayed
+from harness.results.appender import encode
 from harness.results.index import latest_episodes
 from harness.results.records import ErrorInfo
-from harness.results.store import FORECAST, encode
+from harness.results.store import FORECAST
 from harness.runs.budget import Budget, BudgetWatch
 from harness.runs.forecast import past_episodes, predicted_total
 from harness.runs.forecast_check import check_forecast

@@ -13,9 +13,10 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.play.episode import play_episode
+from harness.results.appender import encode
 from harness.results.index import Row, index_path, latest_episodes, latest_judgements, read_index
 from harness.results.records import EpisodeRecord, ErrorInfo
-from harness.results.store import EPISODES, JUDGEMENTS, encode, read_line
+from harness.results.store import EPISODES, JUDGEMENTS, read_line
 from tests.harness.builders import plan_with
 
 

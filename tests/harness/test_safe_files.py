@@ -14,8 +14,9 @@ import pytest
 from agents.models.cache import CallLog
 from harness.base.errors import BadInput
 from harness.base.safe_files import new_folder, open_lock, replacing, scratch_folder, sweep, write_file
+from harness.results.appender import set_aside_torn_tail
 from harness.results.holding import RunLock
-from harness.results.store import StoreFull, set_aside_torn_tail
+from harness.results.store import StoreFull
 
 
 def names(folder: Path) -> list[str]:

@@ -17,19 +17,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from harness.base.errors import BadInput
+from harness.results.appender import Appender, encode, set_aside_torn_tail
 from harness.results.holding import RunLock
 from harness.results.store import (
     MANIFEST,
     MANIFEST_KEYS,
-    Appender,
     StoreFull,
     decode,
-    encode,
     last_newline,
     read_line,
     read_manifest,
     scan,
-    set_aside_torn_tail,
     write_manifest,
 )
 

@@ -28,9 +28,10 @@ from harness.experiment.experiment import Experiment, load_experiment
 from harness.judging.judges.sotopia import read_evaluation
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.strategy_text import read_strategy
+from harness.results.appender import set_aside_torn_tail
 from harness.results.index import read_index
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.results.store import EPISODES, read_record, scan, set_aside_torn_tail
+from harness.results.store import EPISODES, read_record, scan
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -146,5 +146,6 @@ def _run(work: Any, ranges: Sequence[tuple[int, int]]) -> list[int]:
     workers = min(_WORKERS, os.cpu_count() or 1, len(ranges))
     if workers <= 1 or "fork" not in get_all_start_methods():  # spawned workers would import the caller's script again
         return [work(part) for part in ranges]
+
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         return list(pool.map(work, ranges))

@@ -12,7 +12,8 @@ from accelerate import PartialState
 from transformers import TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from harness.results.store import scan, set_aside_torn_tail, write_whole
+from harness.results.appender import set_aside_torn_tail
+from harness.results.store import scan, write_whole
 from harness.training.fit.steps import Steps
 from harness.training.fit.trainer import NAMES, StrategistTrainer
 
