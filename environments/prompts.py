@@ -12,6 +12,8 @@ from functools import cached_property
 from importlib.resources import files
 from string import Template
 
+from harness.base.errors import BadInput, nearest
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -33,9 +35,48 @@ class Prompt:
     def _template(self) -> Template:
         return Template(self.text)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its fields. Raises `BadInput` where a `$` stands before none."""
+        if not self._template.is_valid():
+            raise BadInput(f"{self.name}: a `$` stands before no field; write `$$` for a dollar sign")
+        return tuple(self._template.get_identifiers())
+
     def fill(self, **fields: object) -> str:
         """The template with its fields replaced. Raises `KeyError` for a field that is missing."""
         return self._template.substitute({key: str(value) for key, value in fields.items()})
+
+
+@dataclass(frozen=True)
+class PromptFields:
+    """What a prompt of one role may hold, and what it has to."""
+
+    allowed: tuple[str, ...]
+    needed: tuple[str, ...] = ()
+    """`a|b`: one of the two."""
+    lines: tuple[str, ...] = ()
+    """Lines that it has to have as they stand here."""
+
+    def check(self, prompt: Prompt, owner: str) -> None:
+        """Raise `BadInput` naming a field that is unknown or missing, or a line that is missing."""
+        fields = prompt.fields
+        for name in fields:
+            if name not in self.allowed:
+                raise BadInput(f"{owner}: unknown field `${name}`; {self}.{nearest(name, self.allowed)}")
+        for need in self.needed:
+            if not set(need.split("|")) & set(fields):
+                raise BadInput(f"{owner}: the field {_shown(need)} is missing; {self}")
+        for line in self.lines:
+            if line not in prompt.text.splitlines():
+                raise BadInput(f"{owner}: the line `{line}` is missing; it has to stand alone, as written here")
+
+    def __str__(self) -> str:
+        allowed = ", ".join(f"${name}" for name in self.allowed)
+        return f"allowed: {allowed}; needed: {', '.join(map(_shown, self.needed)) or 'none'}"
+
+
+def _shown(need: str) -> str:
+    return " or ".join(f"${name}" for name in need.split("|"))
 
 
 def load_prompt(package: str, role: str) -> Prompt:

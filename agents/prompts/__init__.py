@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from environments.prompts import Prompt, load_prompt
+from environments.prompts import Prompt, PromptFields, load_prompt
+
+_SITUATION = ("background", "name", "partner", "available", "format")
+STRATEGIST_FIELDS = PromptFields(_SITUATION, needed=("background",))
+ACTOR_FIELDS = PromptFields(_SITUATION, needed=("background", "format|available"))
+"""What the prompts of these roles are filled with, the environments' own and those that a user names."""
 
 
 @cache

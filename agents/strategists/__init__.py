@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.base import Strategist
+from agents.prompts import STRATEGIST_FIELDS
+from environments.prompts import PromptFields
 from harness.base.registry import Registry, as_kind
 
 
@@ -17,6 +19,8 @@ class StrategistKind:
     """Called without arguments: strategists keep no state between turns."""
     description: str
     needs_model: bool = False
+    fields: PromptFields = STRATEGIST_FIELDS
+    """What a user's own prompt for it may hold; of no use where it asks no model."""
 
 
 REGISTRY = Registry(

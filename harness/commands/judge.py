@@ -87,7 +87,10 @@ def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSp
     command line says. Raises `BadInput`."""
     known = sorted(experiment.judges, key=lambda spec: spec.model != arguments.judge)
     base = known[0] if known else JudgeSpec(model="")
-    return with_settings(base.model_copy(update={"model": arguments.judge, "kind": arguments.kind}), arguments)
+    changes = {"model": arguments.judge, "kind": arguments.kind} | (
+        {} if base.kind == arguments.kind else {"prompt": None}
+    )
+    return with_settings(base.model_copy(update=changes), arguments)
 
 
 def read_copies(text: str | None) -> list[str]:

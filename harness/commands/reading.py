@@ -11,6 +11,7 @@ from rich.console import Console
 
 import environments
 from agents.models import REGISTRY as PROVIDERS
+from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
 from harness.base.errors import BadInput
@@ -30,15 +31,26 @@ def list_command() -> int:
     console = Console()
     for name in environments.REGISTRY.names():
         _say_part(console, f"environment {name}", partial(_environment_lines, name))
+    say(console, f"actor MODEL: a model of the experiment\n  fields of its prompt: {ACTOR_FIELDS}")
     for name in STRATEGISTS.names():
-        _say_part(console, f"strategist {name}", partial(lambda part: [kind_of(part).description], name))
+        _say_part(console, f"strategist {name}", partial(_strategist_lines, name))
     for name in PROVIDERS.names():
         say(console, f"provider {name}")
     for name in JUDGES.names():
-        _say_part(console, f"judge {name}", partial(lambda part: [judge_kind(part).description], name))
+        _say_part(console, f"judge {name}", partial(_judge_lines, name))
     for name in PROCESS_METHODS.names():
         _say_part(console, f"process reward {name}", partial(lambda part: [process_kind(part).description], name))
     return 0
+
+
+def _strategist_lines(name: str) -> list[str]:
+    kind = kind_of(name)
+    return [kind.description, *([f"  fields of its prompt: {kind.fields}"] if kind.needs_model else [])]
+
+
+def _judge_lines(name: str) -> list[str]:
+    kind = judge_kind(name)
+    return [kind.description, *([] if kind.fields is None else [f"  fields of its prompt: {kind.fields}"])]
 
 
 def _environment_lines(name: str) -> list[str]:

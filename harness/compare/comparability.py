@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.base.errors import BadInput, nearest
 from harness.experiment.identity import EFFORT_ROLE_KEYS, entry_of, environment_options, model_identity
+from harness.experiment.prompt_files import prompt_version
 from harness.experiment.specs import PartnerSpec
 from harness.reading.readers import reader_in, readers_said, without_reader
 from harness.reading.version_0_1 import NAME as EARLIER_READER
@@ -92,7 +93,7 @@ def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
     config = manifest["config"]
     spec = next((s for s in config["strategists"] if (s["name"] or s["kind"]) == strategist), {"kind": "vanilla"})
     return {
-        "strategist": {**spec, "model_config": model_facts(config, spec.get("model"))},
+        "strategist": {**_of_output(spec), "model_config": model_facts(config, spec.get("model"))},
         "prompts": manifest["prompts"],
         "code": {key: manifest.get(key) for key in ("git", "packages", "python")},
     }
@@ -115,8 +116,12 @@ def judge_models(config: Mapping[str, Any]) -> list[Any]:
 
 
 def _of_output(role: Mapping[str, Any]) -> dict[str, Any]:
-    """A role without what is only effort."""
-    return {key: value for key, value in role.items() if key not in EFFORT_ROLE_KEYS}
+    """A role without what is only effort; of a prompt in a file its hash."""
+    return {
+        key: prompt_version(value) if key == "prompt" else value
+        for key, value in role.items()
+        if key not in EFFORT_ROLE_KEYS
+    }
 
 
 def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] | None:
@@ -127,7 +132,7 @@ def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] |
 def _actor(config: Mapping[str, Any], label: str) -> dict[str, Any] | None:
     for spec in [*config["actors"], *config["partners"]]:
         if (spec["name"] or spec["model"] or f"script:{spec['script']}") == label:
-            return {**spec, "model_config": model_facts(config, spec["model"])}
+            return {**_of_output(spec), "model_config": model_facts(config, spec["model"])}
     return None
 
 
@@ -139,6 +144,7 @@ def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
             strategist = next(
                 (s for s in config["strategists"] if (s["name"] or s["kind"]) == partner.strategist), None
             )
+            strategist = strategist and _of_output(strategist)
             return {**raw, "actor_config": _actor(config, partner.actor), "strategist_config": strategist}
     return None
 

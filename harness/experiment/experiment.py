@@ -103,7 +103,7 @@ class Experiment(Spec):
         _unique("actors", [a.label for a in [*self.actors, *self.partners]])
         _unique("strategists", [s.label for s in self.strategists])
         _unique("pairings", [pairing_label(p) for p in self.pairings])
-        _unique_judges([f"{judge.kind} on {judge.model}" for judge in self.judges])
+        _unique_judges([_judge_label(judge) for judge in self.judges])
         actors = ["same", *(a.label for a in [*self.actors, *self.partners])]
         strategists = ["same", "vanilla", *(s.label for s in self.strategists)]
         for pairing in self.pairings:
@@ -154,6 +154,11 @@ def _unique(what: str, labels: list[str], parts: int = 1) -> None:
             raise ValueError(
                 f"two {what} are called {label!r}; give one of them another `name` (environments: `label`)"
             )
+
+
+def _judge_label(judge: JudgeSpec) -> str:
+    version = "" if judge.prompt is None else f" with the prompt {judge.prompt.named('judge', judge.kind).version}"
+    return f"{judge.kind} on {judge.model}{version}"
 
 
 def _unique_judges(labels: list[str]) -> None:
@@ -240,7 +245,8 @@ def _wanted(cell: Cell, experiment: Experiment) -> bool:
 
 
 def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Experiment:
-    """The experiment in a YAML text, with `--set a.b=c` applied. `path` only names the file in messages."""
+    """The experiment in a YAML text, with `--set a.b=c` applied. Files that it
+    names are looked for beside `path`. Raises `BadInput`."""
     where = str(path) if path else "the built-in quick-start"
     raw = read_yaml(text, where)
     if not isinstance(raw, dict):
@@ -248,7 +254,7 @@ def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Exper
     for override in overrides:
         apply_override(raw, override)
     try:
-        return Experiment.model_validate(raw)
+        return Experiment.model_validate(raw, context={"folder": path.parent if path else Path()})
     except ValidationError as error:
         raise BadInput(explain(error, where)) from None
 

@@ -18,6 +18,7 @@ from agents.models import config as configs
 from environments.base import Environment
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
+from harness.experiment.prompt_files import prompt_version
 from harness.experiment.specs import PartnerSpec
 from harness.reading.readers import TODAY
 
@@ -25,7 +26,7 @@ Json = dict[str, Any]
 NOT_IDENTITY = ("description", "limits", "log")
 LATER_KEYS: Mapping[str, Any] = {}
 """Keys of an experiment that came after this form: at their default they are left out, so that runs keep their name."""
-LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None}
+LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None, "prompt": None}
 """The same for the keys of a role."""
 EFFORT_ROLE_KEYS = ("seconds",)
 """Keys of a role that change no output."""
@@ -85,7 +86,11 @@ def _each(roles: Any) -> Any:
         return [_each(role) for role in roles]
     if not isinstance(roles, Mapping):
         return roles
-    kept = {key: value for key, value in roles.items() if not _left_out(key, value)}
+    kept = {
+        key: prompt_version(value) if key == "prompt" else value
+        for key, value in roles.items()
+        if not _left_out(key, value)
+    }
     shown = kept.get("kind") if "script" not in kept else kept["model"] or f"script:{kept['script']}"
     return kept | {"name": ""} if "name" in kept and kept["name"] == shown else kept
 

@@ -14,6 +14,8 @@ LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
 EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")
 LATER_EFFORT_KEYS = ("headers", "query", "ca", "requests_per_minute", "tokens_per_minute", "reasoning_cap")
 """Keys that version 0.1 did not know and that change no output: a run of its may be continued with them."""
+LATER_ROLE_KEYS = (("reasoning_effort", None), ("prompt", None))
+"""Keys of roles that came later, and what they are where they are not used."""
 
 
 def earlier_options(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +56,6 @@ def _without_unset(value: Any) -> Any:
     """The value without the keys of roles that came with a later version and are not used; a judge's deadline that is not
     set is what it was then."""
     if isinstance(value, Mapping):
-        kept = {key: _without_unset(item) for key, item in value.items() if (key, item) != ("reasoning_effort", None)}
+        kept = {key: _without_unset(item) for key, item in value.items() if (key, item) not in LATER_ROLE_KEYS}
         return kept | ({"seconds": JUDGING_SECONDS} if kept.get("seconds", ...) is None else {})
     return [_without_unset(item) for item in value] if isinstance(value, list) else value

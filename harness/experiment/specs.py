@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from harness.experiment.prompt_files import PromptPath
+
 
 class Spec(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
@@ -49,6 +51,8 @@ class RoleSpec(Spec):
     """Cap on each text in a structured answer, for small models that do not stop; null = none."""
     history: int | None = Field(None, ge=0)
     """How many of the seat's own past turns stay in the chat; null = all."""
+    prompt: PromptPath | None = None
+    """A text file with a prompt of your own; `harness list` names the fields it may use. null: the environment's."""
 
 
 class ActorSpec(RoleSpec):
@@ -62,6 +66,8 @@ class ActorSpec(RoleSpec):
     def _one_source(self) -> ActorSpec:
         if (self.model is None) == (self.script is None):
             raise ValueError("an actor needs either `model` or `script`")
+        if self.script is not None and self.prompt is not None:
+            raise ValueError(f"script:{self.script} asks no model; leave `prompt` out")
         return self
 
     @property
@@ -119,6 +125,8 @@ class JudgeSpec(JudgingSpec):
     kind: str = "sotopia"
     """`harness list` shows the judges."""
     model: str
+    prompt: PromptPath | None = None
+    """A text file with a prompt of your own; `harness list` names its fields. null: the judge's."""
 
 
 class ProcessSpec(JudgingSpec):

@@ -201,13 +201,13 @@ class _Table:
         self._write_down(view, strategy, answer, result)
 
     def _situation(self, view: View, seat: Seat, role: str) -> Situation:
-        spec: RoleSpec = seat.strategist_spec if role == "strategist" else seat.actor_spec
+        spec: ActorSpec | StrategistSpec = seat.strategist_spec if role == "strategist" else seat.actor_spec
         model = seat.strategist_model if role == "strategist" else seat.actor_model
         return Situation(
             view=view,
             past=tuple(self._past[view.seat]),
             ask=partial(self._ask, view.seat, role, spec, model),
-            prompt=partial(_prompt, self.plan.environment),
+            prompt=partial(_prompt, self.plan.environment, role, spec),
             format=self.plan.environment.action_format,
             donor=partial(self._donor, view.seat),
             history=spec.history,
@@ -364,7 +364,10 @@ def _first_view(environment: Environment, task: Task, seed: int, seat: int) -> V
     return environment.reset(task, seed).view(seat)
 
 
-def _prompt(environment: Environment, role: str) -> Prompt:
+def _prompt(environment: Environment, own: str, spec: ActorSpec | StrategistSpec, role: str) -> Prompt:
+    """The prompt for a role: that of its config (`own` is the role that `spec` is of), the environment's, or the general one."""
+    if role == own and spec.prompt is not None:
+        return spec.prompt.named(role, spec.label)
     return environment.prompt(role) or general(role)
 
 

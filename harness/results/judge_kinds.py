@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.models.base import Model
+from environments.prompts import PromptFields
 from harness.base.registry import Registry
 from harness.experiment.specs import JudgeSpec
 from harness.results.records import EpisodeRecord, JudgementRecord
@@ -33,6 +34,8 @@ class JudgeKind:
     """(name, lowest, highest) of each score."""
     metric: str
     """The dimension that is the goal."""
+    fields: PromptFields | None = None
+    """What a user's own prompt for it may hold; None where it takes none (`JudgeSpec.prompt`)."""
 
 
 REGISTRY = Registry(

@@ -61,6 +61,16 @@ def prompt_versions(plan: Plan) -> Iterator[tuple[str, str]]:
             prompt = world.environment.prompt(role)
             if prompt is not None:
                 yield prompt.name, prompt.version
+    experiment = plan.experiment
+    for role, specs in (("actor", [*experiment.actors, *experiment.partners]), ("strategist", experiment.strategists)):
+        for spec in specs:
+            if spec.prompt is not None:
+                own = spec.prompt.named(role, spec.label)
+                yield own.name, own.version
+    for judge in experiment.judges:
+        if judge.prompt is not None:
+            own = judge.prompt.named("judge", f"{judge.kind} on {judge.model}")
+            yield own.name, own.version
     for role in GENERAL_PROMPTS:
         yield general(role).name, general(role).version
 

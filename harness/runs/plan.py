@@ -14,11 +14,14 @@ import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.models import check_effort, make_model
 from agents.models.base import Model
+from agents.prompts import ACTOR_FIELDS
 from agents.strategists import kind_of
 from environments.base import Environment, Task
+from environments.prompts import PromptFields
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import episode_seed, stable_hash
 from harness.experiment.experiment import Cell, Experiment, cells
+from harness.experiment.prompt_files import PromptFile
 from harness.experiment.specs import (
     ActorSpec,
     EnvironmentSpec,
@@ -258,10 +261,23 @@ class Plan:
                 raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) needs a `model`")
             if not kind.needs_model and strategist.model is not None:
                 raise BadInput(f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `model` out")
+            if strategist.prompt is not None:
+                if not kind.needs_model:
+                    raise BadInput(
+                        f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `prompt` out"
+                    )
+                _check_prompt("strategist", strategist.label, strategist.prompt, kind.fields)
+        for actor in (*experiment.actors, *experiment.partners):
+            if actor.prompt is not None:
+                _check_prompt("actor", actor.label, actor.prompt, ACTOR_FIELDS)
         for name in self.model_names():
             model_config(experiment, name)
         for judge in experiment.judges:
-            judge_kind(judge.kind)
+            fields = judge_kind(judge.kind).fields
+            if judge.prompt is not None:
+                if fields is None:
+                    raise BadInput(f"judge {judge.kind!r} takes no prompt; leave `prompt` out")
+                _check_prompt("judge", judge.kind, judge.prompt, fields)
         self._check_process()
         for cell in self.cells.values():
             for actor, _ in self._who(cell, 0):
@@ -346,6 +362,11 @@ class Plan:
             baseline=world.environment.baselines[actor.script] if actor.script else None,
             tested=tested,
         )
+
+
+def _check_prompt(role: str, label: str, prompt: PromptFile, fields: PromptFields) -> None:
+    """Raise `BadInput` for a prompt of the user's with an unknown or a missing field."""
+    fields.check(prompt.named(role, label), f"{role} {label!r}: prompt {prompt.file}")
 
 
 def model_config(experiment: Experiment, name: str) -> dict[str, Any]:

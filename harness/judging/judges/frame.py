@@ -12,10 +12,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from environments.prompts import PromptFields
 from harness.base.seeds import stable_hash
 from harness.results.records import EpisodeRecord, TurnRecord
 
 Turn = Mapping[str, Any]
+FRAME_FIELDS = PromptFields(
+    ("mark", "material"), ("mark", "material"), ("<<<MATERIAL $mark", "$material", "MATERIAL $mark>>>")
+)
+"""What a judge's prompt that is filled with a frame has to hold."""
 
 
 def frame(document: str) -> dict[str, str]:

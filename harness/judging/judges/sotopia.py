@@ -18,7 +18,7 @@ from environments.prompts import load_prompt
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judgement_id
 from harness.judging.judges.asking import Question, ask, read_answer, within
-from harness.judging.judges.frame import background_of, document, frame, parts_of, turns_of
+from harness.judging.judges.frame import FRAME_FIELDS, background_of, document, frame, parts_of, turns_of
 from harness.judging.judges.injections import flags
 from harness.play.calls import CallLedger
 from harness.results.judge_kinds import JudgeKind
@@ -60,7 +60,9 @@ SCHEMA = ANSWER.model_json_schema()
 class SotopiaJudge:
     def __init__(self, spec: JudgeSpec, model: Model) -> None:
         self._spec, self._model = spec, model
-        self._prompt = load_prompt("harness.judging", "sotopia")
+        self._prompt = (
+            spec.prompt.named("judge", "sotopia") if spec.prompt else load_prompt("harness.judging", "sotopia")
+        )
         self.label = f"sotopia/{model.name}/{self._prompt.version}"
 
     async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
@@ -113,4 +115,5 @@ KIND = JudgeKind(
     description="7 dimensions for both seats in one call; overall = plain mean of the 7",
     dimensions=(*((name, float(low), float(high)) for name, low, high in DIMENSIONS), ("overall", *OVERALL)),
     metric="goal",
+    fields=FRAME_FIELDS,
 )

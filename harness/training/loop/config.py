@@ -295,7 +295,7 @@ def load_train_config(path: Path, overrides: list[str]) -> TrainConfig:
     for override in overrides:
         apply_override(raw, override)
     try:
-        return TrainConfig.model_validate(raw)
+        return TrainConfig.model_validate(raw, context={"folder": path.parent})
     except ValidationError as error:
         raise BadInput("\n".join(dict.fromkeys(_problems(error, str(path))))) from None
 
