@@ -19,7 +19,7 @@ class StrategistKind:
     """Called without arguments: strategists keep no state between turns."""
     description: str
     needs_model: bool = False
-    fields: PromptFields = STRATEGIST_FIELDS
+    prompt_fields: PromptFields = STRATEGIST_FIELDS
     """What a user's own prompt for it may hold; of no use where it asks no model."""
 
 

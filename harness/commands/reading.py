@@ -45,12 +45,15 @@ def list_command() -> int:
 
 def _strategist_lines(name: str) -> list[str]:
     kind = kind_of(name)
-    return [kind.description, *([f"  fields of its prompt: {kind.fields}"] if kind.needs_model else [])]
+    return [kind.description, *([f"  fields of its prompt: {kind.prompt_fields}"] if kind.needs_model else [])]
 
 
 def _judge_lines(name: str) -> list[str]:
     kind = judge_kind(name)
-    return [kind.description, *([] if kind.fields is None else [f"  fields of its prompt: {kind.fields}"])]
+    return [
+        kind.description,
+        *([] if kind.prompt_fields is None else [f"  fields of its prompt: {kind.prompt_fields}"]),
+    ]
 
 
 def _environment_lines(name: str) -> list[str]:

@@ -34,7 +34,7 @@ class JudgeKind:
     """(name, lowest, highest) of each score."""
     metric: str
     """The dimension that is the goal."""
-    fields: PromptFields | None = None
+    prompt_fields: PromptFields | None = None
     """What a user's own prompt for it may hold; None where it takes none (`JudgeSpec.prompt`)."""
 
 

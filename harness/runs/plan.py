@@ -266,14 +266,14 @@ class Plan:
                     raise BadInput(
                         f"strategist {strategist.label!r} ({strategist.kind}) asks no model; leave `prompt` out"
                     )
-                _check_prompt("strategist", strategist.label, strategist.prompt, kind.fields)
+                _check_prompt("strategist", strategist.label, strategist.prompt, kind.prompt_fields)
         for actor in (*experiment.actors, *experiment.partners):
             if actor.prompt is not None:
                 _check_prompt("actor", actor.label, actor.prompt, ACTOR_FIELDS)
         for name in self.model_names():
             model_config(experiment, name)
         for judge in experiment.judges:
-            fields = judge_kind(judge.kind).fields
+            fields = judge_kind(judge.kind).prompt_fields
             if judge.prompt is not None:
                 if fields is None:
                     raise BadInput(f"judge {judge.kind!r} takes no prompt; leave `prompt` out")

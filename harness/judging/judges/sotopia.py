@@ -115,5 +115,5 @@ KIND = JudgeKind(
     description="7 dimensions for both seats in one call; overall = plain mean of the 7",
     dimensions=(*((name, float(low), float(high)) for name, low, high in DIMENSIONS), ("overall", *OVERALL)),
     metric="goal",
-    fields=FRAME_FIELDS,
+    prompt_fields=FRAME_FIELDS,
 )
