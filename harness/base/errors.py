@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker", "bug"]
 """Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or machine, a limit that
@@ -70,6 +71,35 @@ class EpisodeError(HarnessError):
         self.failure: FailureClass | None = failure
         self.reason = reason
         self.spent = spent
+
+
+class RemoteError(HarnessError):
+    """A call failed in another process."""
+
+
+def error_json(problem: Exception) -> dict[str, Any]:
+    """An exception as plain JSON for another process, where `error_from` makes it again. One that nobody raised on purpose is
+    printed here, with its traceback."""
+    if isinstance(problem, EpisodeError):
+        found = {"kind": problem.kind, "message": problem.message, "failure": problem.failure, "reason": problem.reason}
+        return {"class": "EpisodeError", **found, "spent": problem.spent and asdict(problem.spent)}
+    if isinstance(problem, BadInput):
+        return {"class": "BadInput", "message": str(problem)}
+    if not isinstance(problem, HarnessError):
+        traceback.print_exception(problem)
+    return {"class": type(problem).__name__, "message": f"{type(problem).__name__}: {problem}"}
+
+
+def error_from(error: Mapping[str, Any]) -> Exception:
+    """Make the exception that `error_json` wrote."""
+    if error["class"] == "EpisodeError":
+        spent = error["spent"] and Usage(**error["spent"])
+        return EpisodeError(
+            error["kind"], error["message"], failure=error["failure"], reason=error["reason"], spent=spent
+        )
+    if error["class"] == "BadInput":
+        return BadInput(error["message"])
+    return RemoteError(error["message"])
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

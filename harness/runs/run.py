@@ -41,10 +41,9 @@ from harness.runs.bounds import beyond_text
 from harness.runs.budget import Budget, BudgetWatch, Spent, refuse_unpriced, unseen_text
 from harness.runs.checking import SCRIPTED, Checked, CheckFailed, Ways, check_models, ways_of
 from harness.runs.executors import Executor, Workforce
-from harness.runs.executors.desk import Desk
-from harness.runs.executors.local import InProcess
-from harness.runs.executors.playing import Player
-from harness.runs.executors.ray import on_ray
+from harness.runs.executors.local import LocalExecutor, Player
+from harness.runs.executors.ray import ray_executor
+from harness.runs.executors.remote import RunServices
 from harness.runs.failures import refuse_unknown_reason
 from harness.runs.interface import give_rooms, interface_of
 from harness.runs.jobs import Job, RetryFailed, owed_jobs
@@ -316,15 +315,16 @@ class Run:
         force, at_once = self.workforce, self.experiment.limits.episodes_at_once
         player = Player(self.plan, self.scoring, self.activity)
         if force.kind == "local" and not force.workers:
-            return InProcess(player, at_once)
+            return LocalExecutor(player, at_once)
         models = self._plain_models
-        desk = Desk(self.experiment, models, self.meter, self._calls, self.replay is not None, self.readers, self.watch)
-        self.quotas.elsewhere, self.quotas.paused_elsewhere = desk.closed, desk.paused
+        replay = self.replay is not None
+        services = RunServices(self.experiment, models, self.meter, self._calls, replay, self.readers, self.watch)
+        self.quotas.elsewhere, self.quotas.paused_elsewhere = services.closed, services.paused
         if force.kind == "ray":
-            return on_ray(force.address, at_once, player, desk, progress.say)
-        from harness.runs.executors.workers import Workers
+            return ray_executor(force.address, at_once, player, services, progress.say)
+        from harness.runs.executors.worker_pool import WorkerPool
 
-        return Workers(force.workers, at_once, player, desk, progress.say, recycle=force.recycle)
+        return WorkerPool(force.workers, at_once, player, services, progress.say, recycle=force.recycle)
 
     def _watchdog(self, progress: Progress) -> Watchdog:
         limits = self.experiment.limits

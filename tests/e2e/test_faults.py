@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 import harness.base.loops
-import harness.runs.executors.playing
+import harness.runs.executors.local
 from agents.models.base import ChatRequest
 from environments.sotopia.play import SotopiaPlay
 from harness.experiment.experiment import Experiment
@@ -172,7 +172,7 @@ def test_a_model_that_never_answers_is_named_and_ends_its_own_episode_only(tmp_p
 def test_an_episode_that_swallows_its_cancellation_is_abandoned_and_the_run_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness.runs.executors.playing, "GRACE_S", 0.3)
+    monkeypatch.setattr(harness.runs.executors.local, "GRACE_S", 0.3)
     monkeypatch.setattr(harness.base.loops, "LAST_GRACE_S", 0.3)
 
     gave_up: list[bool] = []

@@ -23,7 +23,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-import harness.runs.executors.workers as workers_module
+import harness.runs.executors.worker_pool as workers_module
 from agents.models import make_model
 from agents.models.base import ChatRequest
 from agents.models.cache import CallLog
@@ -33,7 +33,7 @@ from harness.experiment.experiment import Experiment
 from harness.results.index import latest_episodes
 from harness.runs.budget import Budget
 from harness.runs.executors import Workforce
-from harness.runs.executors.desk import Desk
+from harness.runs.executors.remote import RunServices
 from harness.runs.metering import Meter
 from harness.runs.progress import Progress
 from harness.runs.run import Run, RunSummary, execute
@@ -563,12 +563,12 @@ def test_a_full_disk_ends_a_run_with_workers_with_one_message(tmp_path: Path, co
 
 def test_the_setup_of_a_worker_is_plain_json_and_makes_the_same_experiment() -> None:
     experiment = builders.experiment(judge="m", strategists=["vanilla", {"kind": "epo", "model": "m"}])
-    setup = json.loads(json.dumps(Desk(experiment, {}, Meter(), None, False).setup()))
+    setup = json.loads(json.dumps(RunServices(experiment, {}, Meter(), None, False).setup()))
     assert Experiment.model_validate(setup["experiment"]) == experiment
 
 
-@pytest.mark.parametrize(("far", "names"), [(False, ["memory"]), (True, ["gguf", "memory", "weights"])])
-def test_models_that_a_player_can_not_reach_are_asked_at_the_desk(far: bool, names: list[str]) -> None:
+@pytest.mark.parametrize(("remote", "names"), [(False, ["memory"]), (True, ["gguf", "memory", "weights"])])
+def test_models_that_a_player_can_not_reach_are_asked_of_the_run(remote: bool, names: list[str]) -> None:
     """On this machine those in the run's memory; on another one those that servers of this machine answer for, too."""
     configs: dict[str, dict[str, Any]] = {
         "gguf": {"provider": "llamacpp"},
@@ -577,7 +577,7 @@ def test_models_that_a_player_can_not_reach_are_asked_at_the_desk(far: bool, nam
         "endpoint": {"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:9/v1"},
     }
     models = {name: make_model(name, config) for name, config in configs.items()}
-    setup = Desk(builders.experiment(), models, Meter(), None, False).setup(far)
+    setup = RunServices(builders.experiment(), models, Meter(), None, False).setup(remote)
     assert sorted(each["name"] for each in setup["relayed"]) == names
 
 
@@ -587,7 +587,7 @@ def test_workers_share_one_vllm_server_and_speak_to_it_themselves(
     async def refuse(*_: Any) -> None:
         raise AssertionError("a worker asked through the run")
 
-    monkeypatch.setattr(Desk, "complete", refuse)
+    monkeypatch.setattr(RunServices, "complete", refuse)
     monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
     weights = tmp_path / "weights"
     weights.mkdir()

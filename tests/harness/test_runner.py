@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import harness.runs.executors.playing
+import harness.runs.executors.local
 import harness.runs.run
 from agents.models.base import ChatRequest
 from harness.base.errors import BadInput, EpisodeError
@@ -299,7 +299,7 @@ def test_a_refused_run_gives_the_folder_free_again(tmp_path: Path) -> None:
 def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: weakref.WeakSet[EpisodeRecord] = weakref.WeakSet()
     most = 0
-    real = harness.runs.executors.playing.play_episode
+    real = harness.runs.executors.local.play_episode
 
     async def watched(*arguments: Any) -> EpisodeRecord:
         nonlocal most
@@ -310,7 +310,7 @@ def test_an_episode_leaves_memory_once_it_is_written(tmp_path: Path, monkeypatch
         return record
 
     monkeypatch.setattr(EpisodeRecord, "__hash__", object.__hash__, raising=False)
-    monkeypatch.setattr(harness.runs.executors.playing, "play_episode", watched)
+    monkeypatch.setattr(harness.runs.executors.local, "play_episode", watched)
     tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 1}}]
     gc.collect()
     gc.freeze()  # what the other tests have left need not be looked through after every episode

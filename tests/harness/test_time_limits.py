@@ -14,7 +14,7 @@ from agents.models.cache import reply_json
 from harness.base.deadlines import Deadline, allow, waiting
 from harness.experiment.specs import JudgingSpec, Limits
 from harness.judging.judges.asking import within
-from harness.runs.executors.relay import RelayedModel, request_json
+from harness.runs.executors.remote import RelayedModel, request_json
 from tests.harness.virtual_time import run_virtually
 
 REPLY = ChatReply("x", "m", "stop", 1, 1)

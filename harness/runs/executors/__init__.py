@@ -19,14 +19,14 @@ Record = EpisodeRecord | JudgementRecord | ProcessRewardRecord
 
 
 class Keeper(Protocol):
-    """Who keeps what is made of a unit."""
+    """Writes the records of a unit: the run's own process."""
 
     async def keep(self, unit: Json, record: Record) -> None:
         """The record is durably written when this returns: first the episode, then its judgements, then its process
         rewards. Raises `StoreFull`."""
 
     def done(self, unit: Json) -> None:
-        """Nothing more will come of the unit."""
+        """Note that nothing more will come of the unit."""
 
 
 class Executor(Protocol):
@@ -40,7 +40,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workforce:
-    """Which executor a run uses."""
+    """Choice of executor for a run."""
 
     kind: str = "local"
     """local or ray."""

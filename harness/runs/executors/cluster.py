@@ -25,16 +25,14 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agents.models.limits import Outcome, closed_endpoints, paused_endpoints
-from harness.base.errors import BadInput, HarnessError
+from harness.base.errors import BadInput, HarnessError, error_from, error_json
 from harness.play.episode import WORLD_CODE
 from harness.play.watchdog import Watchdog
 from harness.results.records import ErrorInfo
 from harness.runs.executors import Json, Keeper, Record
-from harness.runs.executors.desk import Desk, Permits
-from harness.runs.executors.pipes import described, raised
-from harness.runs.executors.playing import Player
-from harness.runs.executors.remote import RemotePlayer
-from harness.runs.executors.workers import KINDS
+from harness.runs.executors.local import Player
+from harness.runs.executors.remote import Permits, RemotePlayer, RunServices
+from harness.runs.executors.worker_pool import KINDS
 from harness.runs.jobs import after
 from harness.runs.runner import Stop, run_jobs
 
@@ -50,8 +48,8 @@ LOCAL_STORE_BYTES = 100_000_000
 """Object store of a Ray started here; what passes through it is small."""
 
 
-class DeskActor:
-    """Stands between the tasks and the run."""
+class ServicesActor:
+    """Hands out permits to tasks and passes their other calls on to the run."""
 
     def __init__(self) -> None:
         self._permits: dict[str, Permits] = {}
@@ -68,7 +66,7 @@ class DeskActor:
         self._of(holder).give(limit["endpoint"], limit["key"], outcome, retry_after, surplus)
 
     async def beat(self, holder: str) -> None:
-        """Also gives back what those hold who have fallen silent."""
+        """Note a sign of life, and take back the permits of tasks that have fallen silent."""
         self._of(holder)
         for other, heard in list(self._heard.items()):
             if time.monotonic() - heard > SILENT_S:
@@ -80,7 +78,7 @@ class DeskActor:
         return self._permits.setdefault(holder, Permits())
 
     async def ask(self, method: str, given: Json) -> Json:
-        """What the run's process answers: `{"value": …}` or `{"error": …}`."""
+        """Ask the run's process; it answers `{"value": …}` or `{"error": …}`."""
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         self._asked.append((number, method, given))
@@ -88,7 +86,7 @@ class DeskActor:
         return await self._answers[number]
 
     async def asked(self) -> list[tuple[int, str, Json]]:
-        """What was asked since the last time; waits until there is something, or a second."""
+        """Return what was asked since the last time; waits until there is something, or a second."""
         if not self._asked:
             self._new.clear()
             with suppress(TimeoutError):
@@ -97,29 +95,29 @@ class DeskActor:
         return asked
 
     async def quotas(self) -> Json:
-        """Which endpoints' quotas are not waited for, and which are: permits are handed out here."""
+        """Report which endpoints' quotas are not waited for, and which are: permits are handed out here."""
         return {"closed": closed_endpoints(), "paused": paused_endpoints()}
 
     async def answer(self, number: int, answer: Json) -> None:
         self._answers.pop(number).set_result(answer)
 
 
-class ClusterLine:
-    """The line from a task to the desk. See `harness.runs.executors.remote.DeskLine`."""
+class ClusterConnection:
+    """The run, as a task reaches it through the actor. See `harness.runs.executors.remote.RunConnection`."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
         self.holder = uuid.uuid4().hex
 
     async def ask(self, method: str, **given: Any) -> Any:
-        """Raises what the run's process raised."""
+        """Call the run's process. Raises what it raised."""
         answer = await self.actor.ask.remote(method, given)
         if "error" in answer:
-            raise raised(answer["error"])
+            raise error_from(answer["error"])
         return answer["value"]
 
-    async def said(self, call: Json) -> None:
-        await self.ask("said", **call)
+    async def record_reply(self, call: Json) -> None:
+        await self.ask("record_reply", **call)
 
     async def address(self, model: str) -> str:
         return str(await self.ask("address", model=model))
@@ -128,11 +126,11 @@ class ClusterLine:
         reply: Json = await self.ask("complete", model=model, request=request)
         return reply
 
-    def learnt(self, learnt: Json) -> None:
-        self.actor.ask.remote("learnt", {"learnt": learnt})
+    def record_refusal(self, refusal: Json) -> None:
+        self.actor.ask.remote("record_refusal", {"refusal": refusal})
 
-    def unanswered(self, call: Json) -> None:
-        self.actor.ask.remote("unanswered", call)
+    def record_failed_call(self, call: Json) -> None:
+        self.actor.ask.remote("record_failed_call", call)
 
     def say(self, text: str) -> None:
         self.actor.ask.remote("say", {"text": text})
@@ -155,20 +153,20 @@ class ClusterLine:
 
 
 class _Process:
-    """What a Ray worker process keeps from task to task: the plan with its data, and an event loop with its connections."""
+    """State of a Ray worker process from task to task: the plan with its data, and an event loop with its connections."""
 
     made: _Process | None = None
 
     def __init__(self, setup: Json, actor: Any) -> None:
         sys.path.extend(path for path in setup["path"] if path not in sys.path)
-        self.run = setup["run"]
-        self.line = ClusterLine(actor)
+        self.run_id = setup["run"]
+        self.run = ClusterConnection(actor)
         self.loop = asyncio.new_event_loop()
-        self.player = RemotePlayer(setup, self.line)
+        self.player = RemotePlayer(setup, self.run)
 
     @classmethod
     def of(cls, setup: Json, actor: Any) -> _Process:
-        if cls.made is None or cls.made.run != setup["run"]:
+        if cls.made is None or cls.made.run_id != setup["run"]:
             cls.made = cls(setup, actor)
         return cls.made
 
@@ -185,42 +183,42 @@ def play_units(setup: Json, actor: Any, episodes: list[str]) -> str | None:
 
 async def _play_all(process: _Process, episodes: list[str]) -> None:
     limits, player = process.player.limits, process.player
-    beating = asyncio.create_task(_beat(process.line))
+    beating = asyncio.create_task(_beat(process.run))
     stuck, late = limits.stuck_seconds, limits.turn
     try:
-        async with Watchdog(player.activity, process.line.say, stuck, breakable=WORLD_CODE, break_after=late):
+        async with Watchdog(player.activity, process.run.say, stuck, breakable=WORLD_CODE, break_after=late):
             await asyncio.gather(*(_play(process, episode) for episode in episodes))
     finally:
         beating.cancel()
 
 
-async def _beat(line: ClusterLine) -> None:
+async def _beat(run: ClusterConnection) -> None:
     while True:
-        line.actor.beat.remote(line.holder)
+        run.actor.beat.remote(run.holder)
         await asyncio.sleep(BEAT_S)
 
 
 async def _play(process: _Process, episode: str) -> None:
-    line = process.line
-    left = await line.ask("left", episode=episode)
+    run = process.run
+    left = await run.ask("left", episode=episode)
     if left is None:
         return
 
     async def keep(record: Record) -> None:
-        await line.ask("keep", episode=episode, kind=type(record).__name__, record=record.model_dump(mode="json"))
+        await run.ask("keep", episode=episode, kind=type(record).__name__, record=record.model_dump(mode="json"))
 
     await process.player.play(left["unit"], left["calls"], keep)
-    await line.ask("done", episode=episode)
+    await run.ask("done", episode=episode)
 
 
-class OnRay:
-    """The executor. Joins the cluster at `address`, or starts one on this machine for as long as it lives."""
+class RayExecutor:
+    """The executor on Ray. Joins the cluster at `address`, or starts one on this machine for as long as it lives."""
 
     def __init__(
-        self, address: str | None, at_once: int, player: Player, desk: Desk, say: Callable[[str], None]
+        self, address: str | None, at_once: int, player: Player, services: RunServices, say: Callable[[str], None]
     ) -> None:
         """Raises `BadInput` when the cluster cannot be joined."""
-        self._player, self._desk, self._say, self._at_once = player, desk, say, at_once
+        self._player, self._services, self._say, self._at_once = player, services, say, at_once
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
         self._answering: set[asyncio.Task[None]] = set()
@@ -231,10 +229,10 @@ class OnRay:
         """Units of a task: so many that all processors together play `at_once`."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._actor: Any = (
-            ray.remote(DeskActor).options(num_cpus=0, scheduling_strategy=here, max_concurrency=100_000).remote()
+            ray.remote(ServicesActor).options(num_cpus=0, scheduling_strategy=here, max_concurrency=100_000).remote()
         )
         # Other machines may belong to a cluster that was there before us, or join it.
-        self._setup = ray.put(desk.setup(far=address is not None) | {"run": uuid.uuid4().hex})
+        self._setup = ray.put(services.setup(remote=address is not None) | {"run": uuid.uuid4().hex})
 
     def _join(self, address: str | None) -> None:
         if address is not None:
@@ -282,7 +280,7 @@ class OnRay:
             ray.cancel(reference, force=True)
             raise
         except RayActorError as error:
-            raise HarnessError(f"the desk of this run on the Ray cluster is gone: {error}") from None
+            raise HarnessError(f"the actor of this run on the Ray cluster is gone: {error}") from None
         except RayTaskError as error:
             self._raise_failure(episodes)
             raise HarnessError(f"a Ray task failed: {error.cause!r}") from None
@@ -294,25 +292,25 @@ class OnRay:
         return None
 
     def _raise_failure(self, episodes: list[str]) -> None:
-        """What the keeper raised."""
+        """Raise what the keeper raised for one of the episodes, if it did."""
         for episode in episodes:
             if episode in self._failures:
                 raise self._failures[episode]
 
     async def _give_up(self, unit: Json, keeper: Keeper, died: str) -> None:
         message = f"Ray played this alone {RETRIES + 1} times, and each time its process died ({died})"
-        for record in self._player.lost(unit, ErrorInfo(kind="worker", message=message)):
+        for record in self._player.lost_records(unit, ErrorInfo(kind="worker", message=message)):
             await keeper.keep(unit, record)
         self._done(unit["episode_id"])
 
     async def _serve(self) -> None:
         """Answer what the tasks ask."""
         handlers: dict[str, Callable[..., Any]] = {
-            "said": self._desk.said,
-            "address": self._desk.address,
-            "complete": self._desk.complete,
-            "learnt": self._desk.learnt,
-            "unanswered": self._desk.unanswered,
+            "record_reply": self._services.record_reply,
+            "address": self._services.address,
+            "complete": self._services.complete,
+            "record_refusal": self._services.record_refusal,
+            "record_failed_call": self._services.record_failed_call,
             "say": self._say,
             "left": self._left,
             "keep": self._keep,
@@ -330,28 +328,28 @@ class OnRay:
             await asyncio.sleep(QUOTAS_S)
 
     async def _ask_quotas(self) -> None:
-        self._desk.quotas(**await self._actor.quotas.remote())
+        self._services.quotas(**await self._actor.quotas.remote())
 
     async def _answer(self, number: int, handler: Callable[..., Any], given: Json) -> None:
         try:
             value = handler(**given)
             answer = {"value": await value if asyncio.iscoroutine(value) else value}
         except Exception as problem:
-            answer = {"error": described(problem)}
+            answer = {"error": error_json(problem)}
         self._actor.answer.remote(number, answer)
 
     def _left(self, episode: str) -> Json | None:
         """The unit as far as it is not done yet, with its recorded calls; None when it is."""
         if episode not in self._units:
             return None
-        return {"unit": self._units[episode][0], "calls": self._desk.lend(episode)}
+        return {"unit": self._units[episode][0], "calls": self._services.recorded_calls(episode)}
 
     async def _keep(self, episode: str, kind: str, record: Json) -> None:
         if episode not in self._units:
             return
         unit, keeper = self._units[episode]
         made = KINDS[kind].model_validate(record)
-        if not _new(unit, made):
+        if not _is_new_record(unit, made):
             return
         after(unit, made)
         try:
@@ -374,7 +372,7 @@ class OnRay:
 
 
 def reachable(address: str) -> None:
-    """Raises `BadInput` for an address at which nobody listens: Ray itself would try for minutes."""
+    """Check that somebody listens at the address. Raises `BadInput` if not: Ray itself would try for minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -395,8 +393,8 @@ def batches(units: Iterable[Json], size: int) -> Iterator[list[Json]]:
         yield batch
 
 
-def _new(unit: Json, record: Record) -> bool:
-    """False for what the unit has got already: a machine that was cut off can come back while Ray plays its task again."""
+def _is_new_record(unit: Json, record: Record) -> bool:
+    """Whether the run still lacks this record: a task that Ray retries may send one twice."""
     kind = type(record).__name__
     if kind == "EpisodeRecord":
         return unit["episode"] is None

@@ -10,10 +10,10 @@ from harness.base.invocation import installs
 from harness.runs.executors import Executor
 
 
-def on_ray(*given: Any) -> Executor:
-    """The executor on a Ray cluster (`harness.runs.executors.cluster.OnRay`). Raises `BadInput` without the package."""
+def ray_executor(*given: Any) -> Executor:
+    """The executor on a Ray cluster (`harness.runs.executors.cluster.RayExecutor`). Raises `BadInput` without the package."""
     if importlib.util.find_spec("ray") is None:
         raise BadInput(f"--executor ray needs the package ray: {installs('ray')}")
-    from harness.runs.executors.cluster import OnRay  # imports ray
+    from harness.runs.executors.cluster import RayExecutor  # imports ray
 
-    return OnRay(*given)
+    return RayExecutor(*given)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.base.errors import BadInput, EpisodeError
-from harness.runs.executors.pipes import Frames, Peer, PeerLost, RemoteError, frame, streams
+from harness.base.errors import BadInput, EpisodeError, RemoteError
+from harness.runs.executors.worker import Frames, Peer, PeerLost, frame, streams
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
 JSON = st.recursive(

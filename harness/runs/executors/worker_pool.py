@@ -19,9 +19,9 @@ from typing import Any
 from harness.base.errors import BadInput, HarnessError
 from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord, ProcessRewardRecord
 from harness.runs.executors import Json, Keeper, Record
-from harness.runs.executors.desk import Desk, Permits
-from harness.runs.executors.pipes import Peer, PeerLost, streams
-from harness.runs.executors.playing import Player
+from harness.runs.executors.local import Player
+from harness.runs.executors.remote import Permits, RunServices
+from harness.runs.executors.worker import Peer, PeerLost, streams
 from harness.runs.jobs import after
 from harness.runs.runner import Stop, run_jobs
 
@@ -30,7 +30,7 @@ MOST_DEATHS = 3
 """A unit at which so many workers died is not played again. Before the last try it is suspected and plays alone, so that a
 neighbour's crash is never held against it."""
 MOST_BAD_STARTS = 3
-"""Workers that ended before they could play while nothing else went on: no other start, no unit."""
+"""WorkerPool that ended before they could play while nothing else went on: no other start, no unit."""
 MOST_KILLED_STARTS = 20
 """The same of workers that were killed from outside, which says nothing about whether they can start."""
 FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
@@ -47,9 +47,9 @@ class WorkerDied(HarnessError):
 
 
 class Worker:
-    """One process, and what it is at."""
+    """One worker process and the units it is playing."""
 
-    def __init__(self, number: int, desk: Desk, say: Callable[[str], None]) -> None:
+    def __init__(self, number: int, services: RunServices, say: Callable[[str], None]) -> None:
         self.number = number
         self.load = 0
         """Slots that are taken."""
@@ -65,7 +65,7 @@ class Worker:
         self.heard = time.monotonic()
         """When it last gave a sign of life."""
         self.hung = False
-        self._desk, self._say = desk, say
+        self._services, self._say = services, say
         self._permits = Permits()
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
@@ -97,29 +97,29 @@ class Worker:
 
     def _handlers(self) -> dict[str, Any]:
         return {
-            "setup": self._desk.setup,
+            "setup": self._services.setup,
             "ready": lambda: self.ready.set_result(None),
             "failed": lambda message: self.ready.set_exception(BadInput(f"a worker process: {message}")),
             "beat": lambda: None,
             "say": lambda text: self._say(f"worker {self.number}: {text}"),
             "permit": self._permits.take,
             "free": self._permits.give,
-            "said": self._desk.said,
-            "learnt": self._desk.learnt,
-            "unanswered": self._desk.unanswered,
-            "address": self._desk.address,
-            "complete": self._desk.complete,
+            "record_reply": self._services.record_reply,
+            "record_refusal": self._services.record_refusal,
+            "record_failed_call": self._services.record_failed_call,
+            "address": self._services.address,
+            "complete": self._services.complete,
             "keep": self._keep,
         }
 
     async def _live(self, process: subprocess.Popen[bytes], peer: Peer) -> None:
-        """Until the process is gone and everything it sent is dealt with."""
+        """Serve the process until it is gone and everything it sent is dealt with."""
         await peer.listen(heard=self._hear, finishes=("keep",))
         process.kill()  # it may have closed its pipes and live on
         await asyncio.to_thread(process.wait)
-        self._desk.broken_off(None, self._permits.give_all())
+        self._services.count_broken_off(None, self._permits.give_all())
         if not self.ready.done():
-            self.ready.set_exception(WorkerDied(self.how()))
+            self.ready.set_exception(WorkerDied(self.describe_end()))
         self.ready.exception()
         for event in (self.gone, self.over, self.idle):
             event.set()
@@ -132,7 +132,7 @@ class Worker:
         """Whether the process ended by a signal that is not its own fault."""
         return self._process is not None and self._process.returncode in FROM_OUTSIDE
 
-    def how(self) -> str:
+    def describe_end(self) -> str:
         """Say in words how the process ended."""
         code = self._process.returncode if self._process else None
         if self.hung:
@@ -142,17 +142,17 @@ class Worker:
         return f"it ended with code {code}"
 
     async def play(self, unit: Json, keeper: Keeper) -> None:
-        """Raises `WorkerDied` when the process ends first, and what the keeper raised."""
+        """Play a unit in the process. Raises `WorkerDied` when the process ends first, and what the keeper raised."""
         assert self._peer is not None
         episode = unit["episode_id"]
         self._units[episode] = (unit, keeper)
         try:
-            await self._peer.call("play", unit=unit, calls=self._desk.lend(episode))
+            await self._peer.call("play", unit=unit, calls=self._services.recorded_calls(episode))
         except PeerLost:
             await self.gone.wait()
             if episode in self._failures:
                 raise self._failures[episode] from None
-            raise WorkerDied(self.how()) from None
+            raise WorkerDied(self.describe_end()) from None
         except HarnessError:
             if episode in self._failures:
                 raise self._failures[episode] from None
@@ -178,7 +178,7 @@ class Worker:
             self._process.kill()
 
     async def end(self) -> None:
-        """Let it end, or make it."""
+        """Ask the process to end, and kill it if it does not."""
         if self._peer is None or self._life is None:
             return
         self._peer.close()
@@ -189,15 +189,15 @@ class Worker:
         await self._life
 
 
-class Workers:
-    """The executor: `count` processes with `at_once` slots among them."""
+class WorkerPool:
+    """The executor with worker processes: `count` of them, with `at_once` slots among them."""
 
     def __init__(
         self,
         count: int,
         at_once: int,
         player: Player,
-        desk: Desk,
+        services: RunServices,
         say: Callable[[str], None],
         *,
         recycle: int,
@@ -207,7 +207,7 @@ class Workers:
         self._count, self._at_once = min(count, at_once), at_once
         self._slots = -(-at_once // self._count)
         """Per worker."""
-        self._player, self._desk, self._say = player, desk, say
+        self._player, self._services, self._say = player, services, say
         self._recycle = recycle
         self._hung_s = HUNG_S + player.plan.experiment.limits.turn
         self._workers: list[Worker] = []
@@ -219,7 +219,7 @@ class Workers:
         """Since anything went on; by whether they were killed from outside."""
         self._broken: Exception | None = None
         self._alone: Worker | None = None
-        """Held for a suspect."""
+        """Held for a suspected unit."""
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -229,7 +229,7 @@ class Workers:
             keeper.done(unit)
 
         for _ in range(self._count):
-            self._spawn(self._place())
+            self._spawn(self._keep_one_worker_running())
         self._spawn(self._watch())
         await run_jobs(units, self._at_once, do, stop)
 
@@ -238,22 +238,22 @@ class Workers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _place(self) -> None:
-        """One worker's place: a process after the other."""
+    async def _keep_one_worker_running(self) -> None:
+        """Start a worker; when it ends, start its replacement."""
         try:
             while self._broken is None:
                 self._ever += 1
-                worker = Worker(self._ever, self._desk, self._say)
+                worker = Worker(self._ever, self._services, self._say)
                 self._started.add(worker)
-                await self._employ(worker)
+                await self._run_worker(worker)
         except HarnessError as problem:
             self._broken = self._broken or problem  # of places that fail together the first one says why
         except OSError as problem:
             self._broken = self._broken or HarnessError(f"a worker process cannot be started: {problem.strerror}")
         self._notify()
 
-    async def _employ(self, worker: Worker) -> None:
-        """From its start until it died or has had its share of units. Raises `BadInput`, `HarnessError`."""
+    async def _run_worker(self, worker: Worker) -> None:
+        """Start the worker, and wait until it died or has had its share of units. Raises `BadInput`, `HarnessError`."""
         try:
             await worker.start()
             try:
@@ -262,33 +262,33 @@ class Workers:
                 self._count_bad_start(worker.killed_from_outside, str(death))
                 self._say(f"worker {worker.number} died ({death}) before it could play")
                 return
-            self._went_on()
+            self._reset_bad_starts()
             self._workers.append(worker)
             self._notify()
             await worker.over.wait()
         finally:
             if worker in self._workers:
                 self._workers.remove(worker)
-            self._spawn(self._dismiss(worker))
+            self._spawn(self._end_when_idle(worker))
 
     def _count_bad_start(self, killed: bool, death: str) -> None:
-        """Raises `HarnessError` once there were too many and nothing else went on."""
+        """Count a worker that ended before it could play. Raises `HarnessError` once there were too many in a row."""
         self._bad_starts[killed] += 1
         count = self._bad_starts[killed]
         if count >= (MOST_KILLED_STARTS if killed else MOST_BAD_STARTS):
             raise HarnessError(f"{count} worker processes in a row ended before they could play: {death}")
 
-    def _went_on(self) -> None:
+    def _reset_bad_starts(self) -> None:
         self._bad_starts = {False: 0, True: 0}
 
-    async def _dismiss(self, worker: Worker) -> None:
+    async def _end_when_idle(self, worker: Worker) -> None:
         """End a worker once it has nothing to do any more."""
         await worker.idle.wait()
         await worker.end()
         self._started.discard(worker)
 
     async def _watch(self) -> None:
-        """Kill what hangs."""
+        """Kill workers that hang."""
         while True:
             before = time.monotonic()
             await asyncio.sleep(1.0)
@@ -307,10 +307,10 @@ class Workers:
         deaths = 0
         while True:
             alone = deaths == MOST_DEATHS - 1
-            worker = await self._take(alone)
+            worker = await self._reserve_slot(alone)
             try:
                 await worker.play(unit, keeper)
-                self._went_on()
+                self._reset_bad_starts()
                 return
             except WorkerDied as death:
                 deaths += 1
@@ -321,20 +321,20 @@ class Workers:
                     await self._give_up(unit, keeper, str(death))
                     return
             finally:
-                self._give_back(worker, alone)
+                self._release_slot(worker, alone)
 
     async def _give_up(self, unit: Json, keeper: Keeper, death: str) -> None:
         message = f"{MOST_DEATHS} worker processes died while they played this, the last one alone with it ({death})"
-        for record in self._player.lost(unit, ErrorInfo(kind="worker", message=message)):
+        for record in self._player.lost_records(unit, ErrorInfo(kind="worker", message=message)):
             await keeper.keep(unit, record)
 
-    async def _take(self, alone: bool) -> Worker:
-        """A worker with a free slot; one that has nothing else to do, and gets nothing else, where it has to be `alone`.
-        Raises what keeps workers from starting."""
+    async def _reserve_slot(self, exclusive: bool) -> Worker:
+        """Wait for a free slot. `exclusive`: on an idle worker that then plays only this unit. Raises what keeps workers
+        from starting."""
         while True:
             if self._broken is not None:
                 raise self._broken
-            worker = self._empty() if alone else self._free()
+            worker = self._idle_worker() if exclusive else self._least_busy_worker()
             if worker is not None:
                 worker.load += 1
                 worker.taken += 1
@@ -343,7 +343,7 @@ class Workers:
                 return worker
             await self._changed.wait()
 
-    def _free(self) -> Worker | None:
+    def _least_busy_worker(self) -> Worker | None:
         can = [worker for worker in self._workers if self._can_take(worker)]
         return min(can, key=lambda worker: worker.load, default=None)
 
@@ -351,14 +351,14 @@ class Workers:
         room = worker.load < self._slots and worker.taken < self._recycle
         return room and worker is not self._alone and not worker.gone.is_set() and not worker.hung
 
-    def _empty(self) -> Worker | None:
-        """The worker that is held for a suspect, once it is free; the first to ask holds one."""
+    def _idle_worker(self) -> Worker | None:
+        """The worker that is held for a suspected unit, once it is idle; the first to ask holds one."""
         if self._alone is None or self._alone.gone.is_set():
-            self._alone = self._free()
+            self._alone = self._least_busy_worker()
         held = self._alone
         return held if held is not None and held.load == 0 else None
 
-    def _give_back(self, worker: Worker, alone: bool) -> None:
+    def _release_slot(self, worker: Worker, alone: bool) -> None:
         worker.load = max(0, worker.load - 1)
         if worker.load == 0 and worker.over.is_set():
             worker.idle.set()
