@@ -40,7 +40,7 @@ class ImportReport:
 class DataHooks:
     sources: tuple[Source, ...]
     recognises: Callable[[Path], bool]
-    """True when a folder (or archive already extracted) looks like this environment's data."""
+    """True if a folder (or archive already extracted) looks like this environment's data."""
     import_from: Callable[[Path, Path], ImportReport]
     """(folder with the published files, data home) -> report. Raises `BadInput` naming what is missing."""
     generate: Callable[[int, int, Path], ImportReport] | None = None

@@ -36,7 +36,7 @@ def teller(request: ChatRequest) -> str:
 
 
 def document_of(request: ChatRequest) -> dict[str, Any]:
-    """What the judge was given to read. Raises `ValueError` for a prompt without it."""
+    """The document that the judge's prompt holds. Raises `ValueError` for a prompt without one."""
     found = re.search(
         r"^<<<MATERIAL (\w+)\n(.*)\nMATERIAL \1>>>$", request.messages[0].content, re.DOTALL | re.MULTILINE
     )
@@ -86,7 +86,7 @@ def good(request: ChatRequest) -> str:
 
 
 def nearly_good(request: ChatRequest) -> str:
-    """One point off for some."""
+    """A judge that scores one point too low for some names."""
     return scored(request, lambda agent, reached, name, length: reached - (reached % 4 == 3))
 
 

@@ -1,2 +1,2 @@
-"""What every other room may use and what uses none of them: errors, seeds, the registry of parts, options, JSON and YAML
-text, money, deadlines, safe files."""
+"""Foundations that use no other room: errors, seeds, the registry of parts, options, JSON and YAML text, money, deadlines, safe
+files."""

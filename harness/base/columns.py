@@ -41,7 +41,7 @@ class Texts:
 
 
 class Source(Protocol):
-    """Where blocks lie."""
+    """Something blocks of bytes are read from: a file, or bytes in memory."""
 
     def read(self, start: int, size: int) -> bytes: ...
 
@@ -56,7 +56,7 @@ class OpenFile:
         self.size, self.inode = status.st_size, status.st_ino
 
     def read(self, start: int, size: int) -> bytes:
-        """Raises `OSError` when the file has become shorter."""
+        """Read `size` bytes at `start`. Raises `OSError` when the file has become shorter."""
         found = os.pread(self._file.fileno(), size, start)
         while 0 < len(found) < size:
             more = os.pread(self._file.fileno(), size - len(found), start + len(found))
@@ -80,7 +80,7 @@ class InMemory:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block."""
+    """A batch of rows and the place of each column in the file."""
 
     source: Source
     start: int
@@ -91,7 +91,7 @@ class Block:
     vocabularies: Mapping[str, list[str]]
 
     def array(self, name: str) -> Values:
-        """A column's raw values."""
+        """Raw values of a column."""
         dtype, offset, size = self.places[name]
         kind = np.dtype(dtype)
         return np.frombuffer(self.source.read(offset, size * kind.itemsize), kind)

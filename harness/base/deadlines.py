@@ -31,14 +31,14 @@ class Deadline:
         self.seconds = seconds
         self.grows = grows
         self._timeout: asyncio.Timeout | None = None
-        """What ends the work; when, is decided here."""
+        """Ends the work; this class decides when."""
         self._alarm: asyncio.TimerHandle | None = None
         self._waiting = 0
         self._left = seconds
         """Seconds left, while the time stands still."""
         self._passed = False
         self._rang: float | None = None
-        """When the time was over, by the loop's clock."""
+        """Time at which the deadline passed, by the loop's clock."""
         self._token: Token[tuple[Deadline, ...]] | None = None
 
     async def __aenter__(self) -> Self:
@@ -66,7 +66,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether it cut what it was around."""
+        """True once the deadline has cut the work inside it."""
         return self._passed if self._timeout is None else self._timeout.expired()
 
     def left(self) -> float:
@@ -136,7 +136,7 @@ class _Heart:
 
     @classmethod
     def of_loop(cls) -> _Heart:
-        """That of the running loop."""
+        """The heart of the running loop, made when there is none yet."""
         loop = asyncio.get_running_loop()
         if loop not in _hearts:
             _hearts[loop] = cls(loop)
@@ -190,6 +190,6 @@ def waiting() -> Iterator[None]:
 
 
 def allow(seconds: float) -> None:
-    """What begins now may take so many seconds: put off every default deadline around it that would cut it."""
+    """Give work that begins now so many seconds: put off every default deadline around it that would cut it."""
     for deadline in _around.get():
         deadline.allow(seconds)

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 ErrorKind = Literal["model", "environment", "judge", "infrastructure", "budget", "worker", "bug"]
-"""Who is to blame: the model's answer, the environment's code, the judge's answer, the endpoint or machine, a limit that
-the user set, an episode at which worker processes die, or an error of ours (or of a plug-in)."""
+"""The party to blame: the model's answer, the environment's code, the judge's answer, the endpoint or machine, a limit that the
+user set, an episode at which worker processes die, or an error of ours (or of a plug-in)."""
 
 FailureClass = Literal["transient", "quota", "setup", "request", "answer"]
-"""What a model's failure calls for: `transient` (asked again), `quota` (waited for), `setup` (account, key, model, API or
-address: stops the run), `request` (this request cannot be answered: context, filter, output limit) and `answer` (an
-answer that cannot be read). The first three are of kind `infrastructure`, the last two of kind `model`."""
+"""The treatment a model's failure calls for: `transient` (asked again), `quota` (waited for), `setup` (account, key, model, API
+or address: stops the run), `request` (this request cannot be answered: context, filter, output limit) and `answer` (an answer
+that cannot be read). The first three are of kind `infrastructure`, the last two of kind `model`."""
 
 
 class HarnessError(Exception):
@@ -42,7 +42,7 @@ class Newer(Damaged):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call that failed took, as far as its endpoint said."""
+    """Tokens and money that a failed call took, as far as its endpoint said."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

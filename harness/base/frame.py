@@ -66,7 +66,7 @@ class Frame:
         return Frame(found)
 
     def only(self, names: Iterable[str]) -> Frame:
-        """Those columns."""
+        """A frame of the named columns."""
         return Frame({name: self.columns[name] for name in names})
 
     def to_pandas(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How this command was called and installed, so that printed advice works as it stands. A leaf module."""
+"""The command line this process was started with, so that printed advice works as it stands. A leaf module."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COMMAND = re.compile(r"(?P<before>^\s*|[`(:.] *)harness(?= +[a-z-])", re.MULTILI
 
 @cache
 def called_as() -> str:
-    """What a reader types to run this program again from where they stand: `harness` where that is on the PATH, else the
-    path by which it was called (`.venv/bin/harness`)."""
+    """The text that runs this program again from the reader's folder: `harness` where that is on the PATH, else the path by
+    which it was called (`.venv/bin/harness`)."""
     own = Path(sys.argv[0])
     if own.name != NAME or not own.is_file():
         return NAME

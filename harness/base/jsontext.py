@@ -36,7 +36,7 @@ class Found:
     start: int
     end: int
     mended: bool
-    """Whether its JSON was not right as it stood."""
+    """True if the JSON had to be repaired before it could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Objects:
 
     found: tuple[Found, ...]
     cut_off: bool
-    """Whether a brace opens something that never closes."""
+    """True if a brace opens something that never closes."""
 
 
 def objects_in(text: str) -> Objects:
@@ -76,8 +76,8 @@ def distinct(found: Iterator[Found] | tuple[Found, ...]) -> list[Found]:
 
 
 def _spans(text: str) -> tuple[list[tuple[int, int]], bool]:
-    """Where braces open and close, outermost only, and whether one stays open. Braces inside strings do not count,
-    unless the quotes do not come in pairs."""
+    """Positions of opening and closing braces, outermost only, and True if one stays open. Braces inside strings do not
+    count, unless the quotes do not come in pairs."""
     pairs, open_at, in_string = _pairs(text, _TOKENS)
     if in_string:
         pairs, open_at, _ = _pairs(text, _BRACES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 LAST_GRACE_S = 5.0
-"""How long a command that is over waits for tasks that were abandoned."""
+"""Seconds that a command waits at its end for tasks that were abandoned."""
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:

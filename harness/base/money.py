@@ -1,4 +1,4 @@
-"""How amounts of money are written, the same in every table: what is known, and how much is not. A leaf module."""
+"""One way to write an amount of money, the same in every table: the known part, and how much is not known. A leaf module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 UNKNOWN = "unknown"
 Kind = Literal["spent", "most", "about"]
-"""What an amount is: what was spent, an upper bound, or a forecast."""
+"""The nature of an amount: money spent, an upper bound, or a forecast."""
 _MARKS = {"spent": "", "most": "≤ ", "about": "≈ "}
 
 

@@ -60,7 +60,7 @@ def _check(root: yaml.Node, where: str) -> None:
     known: dict[int, tuple[int, int]] = {}
 
     def measure(node: yaml.Node, above: frozenset[int]) -> tuple[int, int]:
-        """How many values the node stands for, and how many levels. Each is walked once, however many aliases name it."""
+        """Count the values and the levels the node stands for. Each node is walked once, however many aliases name it."""
         if id(node) in above:
             raise BadInput(f"{where}: {_place(node)} holds itself through an alias")
         if id(node) not in known:

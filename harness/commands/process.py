@@ -31,7 +31,7 @@ from harness.runs.interface import give_rooms
 from harness.runs.manifest import folder_readers
 from harness.runs.metering import Meter, MeteredModel
 from harness.runs.plan import Plan, model_config
-from harness.runs.scoring import Given, Records, Scoring
+from harness.runs.scoring import ExistingScores, Records, Scoring
 from harness.runs.standing import Standing
 
 
@@ -128,7 +128,7 @@ async def _reward_all(
     cells = [(name, rows[name]["cell"]) for name in owed]
     tally.standing.learn_goals(cells, rows, latest_judgements(arguments.run).values())
 
-    async def do(job: tuple[str, Given]) -> list[ProcessRewardRecord]:
+    async def do(job: tuple[str, ExistingScores]) -> list[ProcessRewardRecord]:
         name, given = job
         episode = read_record(arguments.run / EPISODES, rows[name]["offset"], EpisodeRecord)
         rewards = await scoring.reward(episode, given, records)

@@ -167,7 +167,7 @@ def answers_of_world(record: EpisodeRecord, number: int) -> list[str]:
 
 
 def _is_echo(text: str, act: str) -> bool:
-    """Tell whether a text is only the act itself, if with a word such as `Action:` before it."""
+    """True if a text is only the act itself, if with a word such as `Action:` before it."""
     return bool(act.strip()) and text.strip().endswith(act.strip()) and len(text.strip()) <= len(act.strip()) + 12
 
 

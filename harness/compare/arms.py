@@ -1,6 +1,6 @@
 """Arms: what each cell of a run, or of a stored baseline, reached by task, seat order and repeat.
 
-An arm keeps every planned outcome: one that is owed is a row with `missing` = why and no score. It carries the facts
+An arm keeps every planned outcome: one without a result is a row with `missing` = why and no score. It carries the facts
 that another arm has to share to be compared with it.
 """
 
@@ -39,7 +39,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One cell's outcomes."""
+    """The outcomes of one cell, with the facts they depend on."""
 
     source: str
     """Name of the run."""
@@ -50,14 +50,14 @@ class Arm:
     facts: Mapping[str, Any]
     """Category -> what has to be the same (harness.compare.comparability)."""
     tested: Mapping[str, Any]
-    """What may differ: strategist, prompts, code."""
+    """Facts that may differ between compared arms: strategist, prompts, code."""
     outcomes: Columns
-    """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a score that is owed is NaN."""
+    """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a missing score is NaN."""
     ledger: Ledger | None = None
-    """How the models' replies were read; None in baselines that do not say."""
+    """Counts of how the models' replies were read; None in baselines that do not say."""
 
     def __len__(self) -> int:
-        """How many episodes it has."""
+        """Number of episodes in the arm."""
         return len(self.outcomes["goal"])
 
     @property
@@ -103,7 +103,7 @@ class Arms:
     fingerprint: str
     """The same for a run and its copy."""
     arms: Mapping[str, Arm]
-    """By cell."""
+    """Arms by cell."""
 
 
 def load_run(folder: Path, judge: str | None = None) -> Arms:
@@ -228,7 +228,7 @@ def _ids(arm: Arm) -> dict[str, str]:
 
 
 def _task_hashes(arm: Arm) -> set[str]:
-    """Of the plan; of the rows in runs whose manifest does not say."""
+    """Task hashes of the plan; those of the rows in runs whose manifest does not list the plan's."""
     planned = arm.facts["tasks"]
     return set(_ids(arm)) if planned is None else set(planned)
 
@@ -271,7 +271,7 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
 
 
 def same_keys(one: Arm, other: Arm) -> bool:
-    """Whether two arms have the very same tasks, orders and repeats, each once, and all that was planned of them."""
+    """True if two arms have the very same tasks, orders and repeats, each once, and all that was planned of them."""
     if len(one) != len(other) or not len(one) or max(one.planned, other.planned) > len(one):
         return False
     alike = all(np.array_equal(one.outcomes[key], other.outcomes[key]) for key in [*KEY, "group"])

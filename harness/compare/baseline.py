@@ -38,7 +38,8 @@ class BaselineCell(_Part):
     rows: list[list[str | int | float | None]]
     """Values in the order of `columns`."""
     interface: dict[str, int | None] | None = None
-    """How the models' replies were read (`harness.results.ledger.COLUMNS`); null in baselines made before it was counted."""
+    """Counts of how the models' replies were read (`harness.results.ledger.COLUMNS`); null in baselines made before it was
+    counted."""
 
 
 class Baseline(_Part):
@@ -53,12 +54,12 @@ class Baseline(_Part):
 
 
 def make_baseline(arms: Arms) -> Baseline:
-    """The baseline of a run. Raises `BadInput` when an outcome is owed: a baseline has to be whole."""
+    """The baseline of a run. Raises `BadInput` when an outcome is missing: a baseline has to be whole."""
     for arm in arms.arms.values():
-        owed = int(np.isnan(arm.outcomes["goal"]).sum()) + arm.planned - len(arm)
-        if owed:
+        missing = int(np.isnan(arm.outcomes["goal"]).sum()) + arm.planned - len(arm)
+        if missing:
             raise BadInput(
-                f"{arms.path}: {arm.cell} lacks {owed} of {arm.planned} outcomes; a baseline needs all of them. "
+                f"{arms.path}: {arm.cell} lacks {missing} of {arm.planned} outcomes; a baseline needs all of them. "
                 "Run the same `harness run` command again for what is left."
             )
     first = next(iter(arms.arms.values()))
@@ -101,7 +102,7 @@ def _plain(value: Any) -> str | int | float | None:
 
 
 def is_baseline(path: Path) -> bool:
-    """Tell whether `harness check --make-baseline` wrote a file."""
+    """True if `harness check --make-baseline` wrote a file."""
     return holds_json(path, lambda value: value.get("kind") == KIND)
 
 

@@ -161,7 +161,7 @@ def as_json(check: Check) -> dict[str, Any]:
 
 
 def is_markdown(path: Path) -> bool:
-    """Tell whether `markdown` wrote a file."""
+    """True if `markdown` wrote a file."""
     text = read_start(path)
     return (
         text.startswith(tuple(f"## {headline}" for headline in HEADLINES.values())) and "` against baseline `" in text
@@ -169,12 +169,12 @@ def is_markdown(path: Path) -> bool:
 
 
 def is_junit(path: Path) -> bool:
-    """Tell whether `junit` wrote a file."""
+    """True if `junit` wrote a file."""
     return '<testsuite name="harness check"' in read_start(path)
 
 
 def is_json(path: Path) -> bool:
-    """Tell whether a file was written from `as_json`."""
+    """True if a file was written from `as_json`."""
     return holds_json(path, lambda value: {"verdict", "exit_code", "baseline", "candidate", "cells"} <= value.keys())
 
 

@@ -1,9 +1,7 @@
-"""What has to be the same for two arms to be compared, and what may differ because it is under test.
-
-Tasks, seeds, data, judge, protocol and actor have to be the same, and two strategists of local weights have to be served by
-the same engine in the same precision, unless the user allows a difference. Prompts, code,
-packages and the strategist are what is tried: their change is shown, never refused.
-"""
+"""Rules for comparing two arms: the facts that have to be the same, and those that may differ because they are under test.
+Tasks, seeds, data, judge, protocol and actor have to be the same, and two strategists of local weights have to be served by the
+same engine in the same precision, unless the user allows a difference. Prompts, code, packages and the strategist are what is
+tried: their change is shown, never refused."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from harness.reading.version_0_1 import NAME as EARLIER_READER
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
 SHOWN = 12
-"""How many differences of a category are spelt out."""
+"""Number of differences of a category that are spelt out."""
 
 
 def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[str, Any]:
@@ -70,8 +68,8 @@ def _is_scripted(config: Mapping[str, Any], label: str) -> bool:
 
 
 def reader_lines(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """How two arms' facts differ in the reader: one line where the same answer would be read in two ways on purpose, none
-    where the readers of version 0.1 are one of them (`reader_note`)."""
+    """Differences between two arms' readers: one line where the same answer would be read in two ways on purpose, none where
+    the readers of version 0.1 are one of them (`reader_note`)."""
     readers = [facts.get("reader") for facts in (one, other)]
     if None in readers or EARLIER_READER in readers or readers[0] == readers[1]:
         return []
@@ -88,7 +86,7 @@ def reader_note(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[s
 
 
 def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
-    """What may differ between two arms, as plain JSON: the strategist, prompts and code."""
+    """Facts that may differ between two arms, as plain JSON: the strategist, prompts and code."""
     strategist = cell.split(" | ")[4]
     config = manifest["config"]
     spec = next((s for s in config["strategists"] if (s["name"] or s["kind"]) == strategist), {"kind": "vanilla"})

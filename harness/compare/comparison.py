@@ -37,7 +37,7 @@ SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Arm b against arm a."""
+    """Arm b compared with arm a."""
 
     a: Arm
     b: Arm
@@ -45,12 +45,12 @@ class Comparison:
     pairs: Pairs
     result: PairedDifference
     success: PairedDifference
-    """The same for success (0/1)."""
+    """Difference in success (0/1)."""
     mean_a: float
     """Over the pairs that both have."""
     mean_b: float
     p_holm: float
-    """Of the difference, corrected for the family."""
+    """p value of the difference, corrected for the family."""
     visible: float
     """The smallest true difference this many episodes show with a chance of 80 %; inf when none."""
     needed: int | None
@@ -58,11 +58,11 @@ class Comparison:
     tokens: float
     """Tokens that b uses more per episode than a, judges left out; NaN when not known."""
     usd: float
-    """Money, likewise."""
+    """Money that b uses more per episode than a, judges left out; NaN when not known."""
 
     @property
     def span(self) -> float | None:
-        """The metric's range."""
+        """Width of the metric's range."""
         low, high = self.a.bounds(self.metric)
         return None if low is None or high is None else high - low
 
@@ -83,7 +83,7 @@ class Family:
     reported: tuple[str, ...]
     """Differences that are no obstacle: prompts, code, and what the user allowed."""
     unmatched: tuple[str, ...]
-    """Arms without a counterpart."""
+    """Labels of arms without a counterpart."""
 
 
 def compare(
@@ -118,7 +118,7 @@ def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ..
 
 
 def check_metric(metric: str) -> None:
-    """Raises `BadInput` for an unknown metric."""
+    """Check a metric's name. Raises `BadInput` for an unknown one."""
     if metric not in METRICS:
         raise BadInput(f"--metric {metric!r}: known are {', '.join(METRICS)}.{nearest(metric, METRICS)}")
 
@@ -180,7 +180,7 @@ def _checked(a: Arm, b: Arm, metric: str, allowed: Collection[str]) -> Compariso
 
 
 def _reported(couples: Sequence[tuple[Arm, Arm]], allowed: Collection[str]) -> list[str]:
-    """What differs and is no obstacle, each line once."""
+    """Differences that are no obstacle, each line once."""
     lines: dict[str, None] = {}
     for a, b in couples:
         note = reader_note(a.facts, b.facts, (_said(a, b), _said(b, a)))

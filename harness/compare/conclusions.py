@@ -1,8 +1,7 @@
-"""What can be concluded from a comparison, and what cannot, in words. Every sentence here has a test.
+"""Conclusions from a comparison in words: what can be said, and what cannot. Every sentence here has a test.
 
-A claim needs three things at once: a corrected p below 5 %, an interval without zero, and, where outcomes are missing,
-the same sign whatever they would have been.
-"""
+A claim needs three things at once: a corrected p below 5 %, an interval without zero, and, where outcomes are missing, the
+same sign whatever they would have been."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ def finding(row: Comparison) -> Finding:
 
 
 def _holds(row: Comparison) -> bool:
-    """Whether the sign stays whatever the missing outcomes are."""
+    """True if the sign stays whatever the missing outcomes are."""
     bounds = row.result.bounds
     if bounds is None:
         return False
@@ -43,7 +42,7 @@ def _holds(row: Comparison) -> bool:
 
 
 def sentence(row: Comparison) -> str:
-    """One comparison in words."""
+    """The sentence that says what one comparison shows."""
     d = row.result.estimate
     a, b = names(row)
     say = partial(_amount, row)
@@ -116,7 +115,7 @@ def interface_sentences(a: Arm, b: Arm) -> list[str]:
 
 
 def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None) -> bool:
-    """Tell whether two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
+    """True if two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
     counts = [count for count in (of_a, of_b) if count]
     if not counts or min(counts) < LEAST or (a is None and of_a) or (b is None and of_b):
         return False
@@ -134,7 +133,7 @@ def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None,
 
 
 def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
-    """Whether an uplift can be put down to what the strategies say."""
+    """Sentence on whether an uplift comes from what the strategies say."""
     name = row.b.axes["strategist"]
     if finding(row) != "higher":
         return ""
@@ -194,7 +193,7 @@ def _actor(row: Comparison) -> str:
 
 
 def scope_sentences(family: Family) -> list[str]:
-    """What limits all that is said above."""
+    """Limits of all that is said above."""
     lines = []
     if family.size > 1:
         lines.append(f"p values are corrected (Holm) for the {family.size} comparisons made here, not for others.")

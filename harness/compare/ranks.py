@@ -45,7 +45,7 @@ class Place:
     high: int
     """Worst rank it could have."""
     of: int
-    """How many arms are ranked with it."""
+    """Number of arms ranked together."""
     tied_with: tuple[str, ...]
     """Labels of the arms that cannot be told apart from it."""
 
@@ -71,13 +71,13 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A run that was read."""
+    """One run that was read: its arms, cells and episodes."""
 
     arms: Arms
     cells: Sequence[Mapping[str, Any]]
     """One row per arm, in their order (`harness.results.tables.cells_of`)."""
     episodes: Frame
-    """`harness.results.tables.episode_table`."""
+    """Rows of `harness.results.tables.episode_table`."""
 
 
 def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
@@ -95,7 +95,7 @@ def load_runs(runs: Sequence[Path], judge: str | None = None) -> list[Loaded]:
 
 
 def _run_names(runs: Sequence[Path]) -> dict[Path, str]:
-    """What each run is called: its own name, with the folder it lies in where two have the same."""
+    """A name for each run: its own, with the folder it lies in where two have the same."""
     own = {run: str(read_manifest(run)["run"]) for run in runs}
     names = list(own.values())
     found = {
@@ -140,7 +140,7 @@ def coverage(arm: Arm) -> float:
 
 
 def _names(arms: Sequence[Arm], several: bool) -> list[str]:
-    """What an arm is called beside others: its strategist, its actor where there are several, its run likewise."""
+    """Name each arm beside the others: its strategist, its actor where there are several, its run likewise."""
     actors = {arm.axes["actor"] for arm in arms if not arm.scripted}
     names = []
     for arm in arms:

@@ -22,7 +22,7 @@ from harness.runs.failures import FailureGroup, grouped_failures
 from harness.statistics import GateResult, Pairs, Verdict, gate
 
 LEVEL = 0.05
-"""Of false alarms of the whole check, and of each cell's passing wrongly."""
+"""Rate of false alarms of the whole check, and of each cell's passing wrongly."""
 METRICS = ("goal", "success")
 EXIT: dict[Verdict, int] = {"pass": 0, "regressed": 1, "too few": 3}
 
@@ -38,17 +38,17 @@ class CellCheck:
     candidate: float
     result: GateResult
     confidence: float
-    """Of the result's interval: 0.9, or more for an alarm that is corrected for the family."""
+    """Confidence of the result's interval: 0.9, or more for an alarm that is corrected for the family."""
     reason: str
     interface: tuple[Ledger | None, Ledger | None] = (None, None)
-    """How the replies of the baseline's and of the candidate's arm were read; None in older baselines."""
+    """Counts of how the replies of the baseline's and the candidate's arm were read; None in older baselines."""
     warnings: tuple[str, ...] = ()
     """Sentences on large differences between the two ledgers, on which the verdict may hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The whole check."""
+    """Result of `harness check`: verdicts of all cells and the whole."""
 
     verdict: Verdict
     """regressed when any cell is; else too few when any cell is; else pass."""
@@ -63,7 +63,7 @@ class Check:
     added: tuple[str, ...]
     """Cells of the candidate that the baseline does not know."""
     failures: tuple[FailureGroup, ...] = ()
-    """Why things failed in the candidate."""
+    """Failures in the candidate, grouped by reason."""
 
     @property
     def exit_code(self) -> int:
@@ -190,7 +190,7 @@ def scaled(pairs: Pairs, low: float, high: float) -> Pairs:
 
 
 def _reported(couples: Iterable[tuple[Arm, Arm]], allow: Collection[str]) -> tuple[str, ...]:
-    """What differs and is no obstacle, each line once."""
+    """Differences that are no obstacle, each line once."""
     lines: dict[str, None] = {}
     for a, b in couples:
         note = reader_note(a.facts, b.facts, ("the baseline", "the candidate"))

@@ -1,4 +1,4 @@
-"""Where arms come from: a run, or a baseline file."""
+"""Sources of arms: a run, or a baseline file."""
 
 from __future__ import annotations
 

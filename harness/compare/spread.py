@@ -1,9 +1,8 @@
-"""How much single arms' numbers can be believed, and where their variance comes from, over one run or several.
+"""Reliability of single arms' numbers, and the parts that their variance comes from, over one run or several.
 
-`harness compare` says what differs between two arms; this says of each arm what its missing outcomes could change and
-how reliably it succeeds when tried again, and of each environment how much of the variance of its scores is the actor's,
-the strategist's, the partner's, the judge's and the scenario's.
-"""
+`harness compare` says what differs between two arms; this says of each arm what its missing outcomes could change and how
+reliably it succeeds when tried again, and of each environment how much of the variance of its scores is the actor's, the
+strategist's, the partner's, the judge's and the scenario's."""
 
 from __future__ import annotations
 
@@ -23,17 +22,17 @@ FACTORS = ("actor", "strategist", "partner", "judge", "scenario")
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """One arm."""
+    """The reliability of one arm's outcomes."""
 
     run: str
     cell: str
     planned: int
     bounds: Bounds | None
-    """Of the goal; its ends are equal where nothing is missing. None: no episode was played."""
+    """Bounds of the goal; the ends are equal where nothing is missing. None: no episode was played."""
     again: tuple[tuple[int, Estimate, Estimate], ...]
     """(k, pass^k, pass@k) for every k up to the number of repeats."""
     note: str
-    """Why `again` is empty."""
+    """Reason why `again` is empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ CARD, COPY = "README.md", "manifest.json"
 
 
 def is_dataset(folder: Path) -> bool:
-    """Tell whether `write_dataset` wrote a folder, which holds nothing else. Version 0.1 left parts without a card where it was
+    """True if `write_dataset` wrote a folder, which holds nothing else. Version 0.1 left parts without a card where it was
     killed."""
     names = {each.name for each in folder.iterdir()}
     parts = {part.name for part in PARTS}

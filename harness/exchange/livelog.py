@@ -117,7 +117,7 @@ class LoggedProgress(Progress):
             work()
         except Exception as error:  # whatever a logging library raises is none of the run's business
             self._failures += 1
-            left = "" if self._failures < TRIES else "; it is given up"
+            left = "" if self._failures < TRIES else "; it is switched off"
             self.say(f"Live log: {type(error).__name__}: {str(error)[:200]}{left}")
 
 

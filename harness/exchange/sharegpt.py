@@ -25,7 +25,7 @@ PREPARED, INFO = "dataset.jsonl", "dataset_info.json"
 
 
 def is_exported(path: Path) -> bool:
-    """Tell whether `export_sharegpt` wrote a file: the `dataset_info.json` beside it then has the same entry for it."""
+    """True if `export_sharegpt` wrote a file: the `dataset_info.json` beside it then has the same entry for it."""
     entry = dataset_info(path.stem, path)
     return holds_json(path.with_name(INFO), lambda info: info.get(path.stem) == entry[path.stem])
 

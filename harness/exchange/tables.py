@@ -20,7 +20,7 @@ AT_ONCE = 20_000
 
 
 def is_episodes_csv(path: Path) -> bool:
-    """Tell whether `write_csv` wrote a file."""
+    """True if `write_csv` wrote a file."""
     return read_start(path).startswith(HEAD)
 
 

@@ -64,7 +64,7 @@ def named(judgement: JudgementRecord) -> JudgementRecord:
 
 
 def unscored(episode: EpisodeRecord, judge: str, error: ErrorInfo, calls: list[CallRecord]) -> JudgementRecord:
-    """The record of a judgement that is owed."""
+    """The record of a judgement without a score; the same command asks for it again."""
     return JudgementRecord(
         judgement_id=judgement_id(episode.episode_id, judge),
         episode_id=episode.episode_id,

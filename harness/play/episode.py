@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Who sits in a seat, ready to play."""
+    """One seat's strategist and actor, ready to play."""
 
     strategist: Strategist
     strategist_spec: StrategistSpec
@@ -42,7 +42,7 @@ class Seat:
     actor_spec: ActorSpec
     actor_model: Model | None
     baseline: BaselineEntry | None
-    """For scripted actors, instead of a model."""
+    """The scripted actor that plays instead of a model; None for a model."""
     tested: bool
 
 
@@ -54,7 +54,7 @@ class Prefix:
     answers: tuple[str, ...]
     """The actors' answers behind them, as their models wrote them."""
     sampling: int
-    """What the seeds of the calls that follow are made from, in the episode's seed's place."""
+    """Base of the seeds of the following calls, in place of the episode's seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class EpisodePlan:
     episode_seconds: float = EPISODE_SECONDS
     turn_grows: bool = True
     episode_grows: bool = True
-    """Whether the limit is a default, which never cuts a call that the endpoint's own deadline allows."""
+    """True if the limit is a default, which never cuts a call that the endpoint's own deadline allows."""
     prefix: Prefix | None = None
-    """Where the episode goes on from; None = from its start."""
+    """Turns the episode continues from; None = from its start."""
 
 
 def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord:
@@ -130,7 +130,7 @@ async def play_episode(
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What the world says when an episode is over; empty where it could not be asked."""
+    """The world's final words when an episode is over; empty where the world could not be asked."""
 
     reason: str = ""
     outcome: Outcome | None = None
@@ -382,12 +382,12 @@ def _world(call: Callable[[], T]) -> T:
 
 
 WORLD_CODE = _world.__code__
-"""Where the environment's code begins on the stack, for whoever has to break it off."""
+"""Code object at which the environment's code begins on the stack, so that a watchdog can break it off."""
 
 
 def _told(seen: Sequence[Event], result: StepResult) -> tuple[list[str], str, float | None, dict[str, Any]]:
-    """What the world said of a turn, as it can be stored: what its seat saw, the action, the reward, the rest. Raises
-    `TypeError` or `ValueError` for anything else."""
+    """The world's answer to a turn in a form that can be stored: the text its seat saw, the action, the reward, the rest.
+    Raises `TypeError` or `ValueError` for anything else."""
     observation = [event.text for event in seen]
     for text in (*observation, result.rendered):
         if not isinstance(text, str):

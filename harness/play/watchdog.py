@@ -23,7 +23,7 @@ from harness.base.errors import EpisodeError
 
 
 class Activity:
-    """What each running episode is doing, and since when (clock seconds)."""
+    """The step each running episode is in, and the time it began (clock seconds)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class Watchdog:
         self._breakable, self._break_after = breakable, break_after
         self._beat = time.monotonic()
         self._said: float | None = None
-        """When the blocked loop was last reported; None while it is not blocked."""
+        """Time of the last report of a blocked loop; None while it is not blocked."""
         self._ended = threading.Event()
         self._old_handler: Any = None
 

@@ -30,9 +30,9 @@ class Command:
     """An action found in an answer."""
 
     text: str
-    """In the environment's own form."""
+    """The action in the environment's own form."""
     thought: str | None
-    """What stands before it."""
+    """Text before the action."""
     kept: str | None
     """The answer without what was invented behind the action; None where nothing was."""
 
@@ -43,8 +43,8 @@ def reader_of(parsing: str | None, like_the_paper: bool) -> str:
 
 
 def reasks_of(reasks: int | None, parsing: str, earlier: int) -> int:
-    """How often an unreadable answer is asked for again where the option says nothing: once under `lenient`, never under
-    `exact` (as the originals), `earlier` times under the readers of version 0.1."""
+    """Number of times an unreadable answer is asked for again. Without the option: once under `lenient`, never under `exact`
+    (as the originals), `earlier` times under the readers of version 0.1."""
     return {LENIENT: 1, EXACT: 0}.get(parsing, earlier) if reasks is None else reasks
 
 
@@ -106,7 +106,7 @@ _CONTINUATION = re.compile(
     rf"|\bobservation[ \t]{{0,3}}\d{{0,4}}{_COLON}|<(?:observation|result|tool_response|thought|think)>|^turn[ \t]#\d|\[SEP\]",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Where a model that should have stopped plays the world, the other speaker or its own next turn."""
+"""Starts of lines in which a model that should have stopped plays the world, the other speaker or its own next turn."""
 _RETRACTION = re.compile(
     r"\b(?:no,? wait|wait|actually|on second thoughts?|correction|scratch that|instead|never ?mind|let me (?:re|think)"
     r"|hold on|hmm+)\b",
@@ -124,7 +124,7 @@ _ACTION_KEYS = frozenset(
     " nextmove output response choice result".split()
 )
 _CALL_KEYS = frozenset(("arguments", "parameters", "input", "args"))
-"""Where a tool call has its action."""
+"""Keys under which a tool call may hold its action."""
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "reasoning", "think", "thinking", "rationale", "reason", "analysis"))
 
 
@@ -137,13 +137,13 @@ class _Marked:
     """A mark and the command behind it."""
 
     start: int
-    """Where the mark begins."""
+    """Position at which the mark begins."""
     at: int
     """From where on something may have been invented: the command's own line."""
     words: str
     command: str
     thought: str | None = None
-    """What a JSON object says besides the action."""
+    """Text a JSON object holds besides the action."""
 
 
 def read_command(answer: str, grammar: Grammar) -> Command | None:
@@ -270,7 +270,7 @@ def _last_word(text: str, marked: list[_Marked]) -> tuple[_Marked, int]:
 
 
 def next_turn(text: str, at: int) -> int:
-    """Where something invented begins, from a place on."""
+    """Position after `at` at which something invented begins."""
     found = _CONTINUATION.search(text, at)
     return found.start() if found else len(text)
 
@@ -314,8 +314,8 @@ def thought_before(text: str) -> str | None:
 
 
 def spoken(answer: str) -> str:
-    """What of an answer that could not be read stays in the chat: without tokens, and without what was invented behind
-    its beginning."""
+    """The part of an unreadable answer that stays in the chat: without tokens, and without what was invented behind its
+    beginning."""
     text = without_tokens(answer)
     end = next_turn(text, 1)
     return text[:end].rstrip() or text

@@ -16,7 +16,7 @@ EARLIER = 1
 
 
 def kept_line(what: str) -> str:
-    """What is said when a run or a training of version 0.1 is gone on with."""
+    """Message for a run or a training of version 0.1 that is continued."""
     return f"This {what} was begun with the earlier readers and keeps them; --name NEW plays it with today's."
 
 
@@ -38,6 +38,6 @@ def reader_in(manifest: Mapping[str, Any], label: str) -> str:
 
 
 def readers_said(readers: Mapping[str, str]) -> str:
-    """Who was read by which reader, in words: run, or arm -> reader."""
+    """Name in words the reader of each run or arm: run, or arm -> reader."""
     words = {reading_0_1.NAME: "that of version 0.1, reasoning in the texts included"}
     return "; ".join(f"{who} by {words.get(reader, reader)}" for who, reader in readers.items())

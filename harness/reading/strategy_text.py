@@ -91,8 +91,8 @@ def _in_json(text: str) -> str | None:
 
 
 def _marked(lines: list[str], says: list[str | None], mark: re.Pattern[str]) -> Iterator[tuple[bool, str]]:
-    """(whether it is called final, what stands behind) of each mark at the beginning of a line. Where nothing stands in
-    the mark's own line, the next line that says something counts."""
+    """Yield (True when the mark says final, text behind it) of each mark at the beginning of a line. A mark with nothing behind
+    it in its own line takes the next line that has content."""
     below: str | None = None
     found_below: list[tuple[bool, str]] = []
     for line, says_itself in zip(reversed(lines), reversed(says), strict=True):
@@ -117,7 +117,7 @@ def _plain(line: str) -> str:
 
 
 def _content(line: str) -> str | None:
-    """What a line says as advice; None for a heading, a fence, a tag, a label or a lead-in."""
+    """The advice in a line; None for a heading, a fence, a tag, a label or a lead-in."""
     if only_dress(line) or FENCE.fullmatch(line) or _HEADING.match(line):
         return None
     plain = _plain(line)

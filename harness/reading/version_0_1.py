@@ -1,5 +1,5 @@
-"""How version 0.1 read answers, kept as it was for runs that were begun with it and are gone on with. Nothing new is
-read by it. A leaf module."""
+"""Version 0.1's readers of answers, kept unchanged for runs that were begun with it and are continued. Nothing new is read by
+them. A leaf module."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def webshop(answer: str) -> tuple[str, str | None] | None:
 
 
 def thought_before_action(answer: str) -> str | None:
-    """What stands between "Thought:" and "Action:"."""
+    """Text between "Thought:" and "Action:"."""
     thought = _WEBSHOP_THOUGHT.search(answer)
     return (thought.group(1).strip() or None) if thought else None
 

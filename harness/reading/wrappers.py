@@ -1,5 +1,5 @@
-"""What models put around a text: fences, tags, bold, quotes, brackets, list marks, tokens of their chat templates. Taking it
-off changes no word. A leaf module."""
+"""Wrappings that models put around a text: fences, tags, bold, quotes, brackets, list marks, tokens of their chat templates.
+Taking it off changes no word. A leaf module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKUP = r"</?(?:b|strong|i|em|u|p|li|h[1-6])>"
 """A tag of HTML that only says how text looks; a pattern."""
 _ROLE = re.compile(r"(?:assistant|model|ai)\s*\n", re.IGNORECASE)
 _OWN_NAME = re.compile(r"(?:assistant|agent|ai)[ \t]{0,3}[:>][ \t]{0,3}", re.IGNORECASE)
-"""How a model that was not taught to chat begins its own turn."""
+"""The label with which a model that was not taught to chat begins its own turn."""
 FENCE = re.compile(r"[ \t>]*(?:```+|~~~+)[ \t]*[\w+-]*[ \t]*")
 """A line that opens or closes a code fence."""
 _LANGUAGE = re.compile(
@@ -119,5 +119,5 @@ def _without_bold(text: str) -> str:
 
 
 def only_dress(line: str) -> bool:
-    """Whether a line holds nothing but a fence, tags, a rule or other marks."""
+    """True if a line holds nothing but a fence, tags, a rule or other marks."""
     return bool(FENCE.fullmatch(line)) or not any(char.isalnum() for char in _TAG.sub(" ", line))

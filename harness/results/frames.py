@@ -135,7 +135,7 @@ def _together(each: Sequence[Frame], how: Aggregate) -> Frame:
 
 
 def is_score(column: str) -> bool:
-    """Tell whether a column of a judgement frame holds a seat's score."""
+    """True if a column of a judgement frame holds a seat's score."""
     return column[:1].isdigit() and column[1:2] == " "
 
 

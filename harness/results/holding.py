@@ -75,7 +75,7 @@ class RunLock:
 
 
 def being_played(folder: Path) -> bool:
-    """Tell whether a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
+    """True if a process is writing to the run. Its lock is not tried: taking it for a moment could turn away a `harness
     run` that starts just then. The holder's name in it and whether that process lives say as much."""
     try:
         text = (folder / ".lock").read_text("utf-8", "replace")
@@ -100,7 +100,7 @@ def _lives(pid: int) -> bool:
 
 
 def _holds(lock: Path) -> bool:
-    """Tell whether Linux lists a lock on the file; True where there is no such list."""
+    """True if Linux lists a lock on the file; True where there is no such list."""
     try:
         inode = lock.stat().st_ino
         return any(line.split()[5].endswith(f":{inode}") for line in Path("/proc/locks").read_text().splitlines())

@@ -96,7 +96,7 @@ def latest_episodes(folder: Path) -> dict[str, Row]:
 
 
 def is_unplayed(row: Row) -> bool:
-    """Tell whether an episode's row only says that a budget ended the run before it was begun. Version 0.1 wrote such rows; it
+    """True if an episode's row only says that a budget ended the run before it was begun. Version 0.1 wrote such rows; it
     counts as not played, as one without a row does."""
     return row["status"] == "failed" and row["error"] == "budget" and not row["n_turns"] and not row["n_calls"]
 

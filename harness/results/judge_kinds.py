@@ -18,7 +18,7 @@ class Judge(Protocol):
     """`kind/model/prompt version`: judgements of different labels are never mixed."""
 
     async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
-        """Score one episode. What goes wrong with the judge's answer is `status: unscored` in the record (owed), never
+        """Score one episode. A failure of the judge's answer is `status: unscored` in the record, never
         a score."""
 
 

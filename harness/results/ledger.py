@@ -186,7 +186,7 @@ def call_counts(calls: Sequence[Row]) -> dict[str, int | None]:
 
 
 def is_reply(call: Row) -> bool:
-    """Tell whether the model answered, if only with nothing, a refusal, or a text that the endpoint itself turned down."""
+    """True if the model answered, if only with nothing, a refusal, or a text that the endpoint itself turned down."""
     return call["text"] is not None or _failed_by_answer(call)
 
 
@@ -196,7 +196,7 @@ def _failed_by_answer(call: Row) -> bool:
 
 
 def is_empty_or_cut(call: Row) -> bool:
-    """Tell whether there was no answer, or one cut at the token limit. A strategy is one line: one that was cut in later lines is
+    """True if there was no answer, or one cut at the token limit. A strategy is one line: one that was cut in later lines is
     whole."""
     if call["text"] is None:
         return call.get("error_reason") in EMPTY_REASONS
@@ -206,7 +206,7 @@ def is_empty_or_cut(call: Row) -> bool:
 
 
 def _cut_behind_the_strategy(text: str) -> bool:
-    """Tell whether the line that was read as the strategy is not the text's last."""
+    """True if the line that was read as the strategy is not the text's last."""
     from harness.reading.strategy_text import read_strategy  # its patterns take a while to be made
 
     strategy, lines = read_strategy(text), text.strip().splitlines()
@@ -214,17 +214,17 @@ def _cut_behind_the_strategy(text: str) -> bool:
 
 
 def is_refused(call: Row) -> bool:
-    """Tell whether the model or a filter refused."""
+    """True if the model or a filter refused."""
     return call["finish_reason"] in REFUSED or call.get("error_reason") in REFUSED_REASONS
 
 
 def is_unreadable(call: Row) -> bool:
-    """Tell whether the record says that the answer could not be read."""
+    """True if the record says that the answer could not be read."""
     return call.get("read") == "unreadable" or _turned_down(call)
 
 
 def _turned_down(call: Row) -> bool:
-    """Tell whether the endpoint itself said that the model's answer was of the wrong form."""
+    """True if the endpoint itself said that the model's answer was of the wrong form."""
     reason = call.get("error_reason")
     return call.get("error_class") == "answer" and reason not in (*EMPTY_REASONS, *REFUSED_REASONS)
 
@@ -273,7 +273,7 @@ def _unreadable_by_turns(calls: Sequence[Row], record: Row) -> int:
 
 
 def without_effect(environment: str, turn: Row) -> bool | None:
-    """Tell whether a turn (plain JSON) changed nothing; None where a plug-in's environment does not say."""
+    """True if a turn (plain JSON) changed nothing; None where a plug-in's environment does not say."""
     info = turn["info"]
     if "no_effect" in info:
         return bool(info["no_effect"])

@@ -98,7 +98,7 @@ def decode(path: Path, offset: int, line: bytes) -> dict[str, Any]:
 
 
 def is_newer(value: Mapping[str, Any], known: int = SCHEMA_VERSION) -> bool:
-    """Tell whether a stored object says that it has a later form than this version reads."""
+    """True if a stored object says that it has a later form than this version reads."""
     version = value.get("schema_version", known)
     return type(version) is int and version > known
 

@@ -171,7 +171,7 @@ def refuse_twice(targets: list[Target]) -> None:
 
 
 def holds_json(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> bool:
-    """Tell whether a file is a JSON object of that kind."""
+    """True if a file is a JSON object of that kind."""
     try:
         value = json.loads(read_start(path, LARGEST))
     except (ValueError, RecursionError):

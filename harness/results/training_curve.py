@@ -80,7 +80,7 @@ def read_curve(folder: Path) -> list[CurveRow]:
 
 def _no_curve(path: Path, number: int, problem: str) -> Damaged:
     return Damaged(
-        f"{path}, line {number} cannot be read: {problem}. The same `harness train` command writes that file anew."
+        f"{path}, line {number} cannot be read: {problem}. The same `harness train` command writes that file again."
     )
 
 

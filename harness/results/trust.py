@@ -33,7 +33,7 @@ def state_of(path: Path) -> State | None:
 
 
 def settled(state: State) -> bool:
-    """Tell whether the state would be another one, had the file changed after it."""
+    """True if the state would be another one, had the file changed after it."""
     return time.time_ns() - state[3] > SETTLED_NS
 
 
@@ -54,7 +54,7 @@ def noted(columns: Columns, at: int) -> State | None:
 
 
 def unchanged(path: Path, before: State | None, now: State, covered: int) -> bool:
-    """Tell whether the first `covered` bytes of the records file are what they were, without reading them."""
+    """True if the first `covered` bytes of the records file are what they were, without reading them."""
     if before is None or before == now:
         return before is not None
     return before[1] == now[1] and now[0] >= covered and being_played(path.parent)
@@ -80,6 +80,6 @@ def fitting_blocks(path: Path, columns: Columns) -> int:
 
 
 def same_file(columns: Columns, path: Path) -> bool:
-    """Tell whether the stored index that was read is still the one that lies there."""
+    """True if the stored index that was read is still the one that lies there."""
     opened = getattr(columns.blocks[0].source, "inode", None) if columns.blocks else None
     return opened is not None and opened == os.stat(path, follow_symlinks=False).st_ino

@@ -29,7 +29,7 @@ Rooms = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one episode asks of a model in one role, at most, while no answer is asked for again."""
+    """Calls that one episode makes to a model in one role, at most, while no answer is asked for again."""
 
     model: str
     calls: float
@@ -89,8 +89,8 @@ def room_of(config: Mapping[str, Any], max_tokens: int, settled: int | None = No
 
 
 def asked_of(plan: Plan, cell: Cell, rooms: Rooms | None = None) -> list[Asked]:
-    """What one episode of a cell asks of its models: every turn is played, every answer is as long as allowed. Reasoning is
-    not sent back, so that prompts grow by answers alone."""
+    """The requests one episode of a cell makes to its models: every turn is played, every answer is as long as allowed.
+    Reasoning is not sent back, so that prompts grow by answers alone."""
     return list(_Asking(plan, cell, rooms or {}).all())
 
 

@@ -1,7 +1,8 @@
 """Run-level budgets: how much money, how many tokens and how many hours a run may take.
 
 Money and tokens count over the whole run, what it used before it was continued included; hours count from when this
-command was started. A budget ends a run by draining it: running episodes end; the rest has no row, and is owed.
+command was started. A budget ends a run by draining it: running episodes end; the rest has no row, and the next command plays
+it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Budget:
     hours: float | None = None
 
     def check(self) -> None:
-        """Raises `BadInput` for a limit that is not above 0."""
+        """Check the limits. Raises `BadInput` for one that is not above 0."""
         for flag, value in (("--max-usd", self.usd), ("--max-tokens", self.tokens), ("--max-hours", self.hours)):
             if value is not None and not value > 0:
                 raise BadInput(f"{flag} {value:g}: a budget has to be above 0")
@@ -34,7 +35,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run used before this command."""
+    """Money and tokens a run used before this command."""
 
     usd: float = 0.0
     tokens: int = 0
@@ -75,7 +76,7 @@ class BudgetWatch:
 
 
 def unseen_text(budget: Budget, meter: Meter) -> str:
-    """What a budget of money or tokens cannot see of what the models did; empty where it sees all, or there is none."""
+    """Sentence on calls that a budget of money or tokens cannot see; empty where it sees all, or there is none."""
     if budget.usd is None and budget.tokens is None:
         return ""
     uncounted = meter.uncounted if budget.tokens is not None else meter.unpriced - meter.untold

@@ -20,7 +20,7 @@ from harness.runs.metering import Meter
 from harness.runs.plan import Plan, Way
 
 EPISODE = "check"
-"""What the check's calls have in place of an episode's id."""
+"""Stands in the check's calls in place of an episode's id."""
 QUESTION = "This is a connection test before an experiment. Answer with the one word ok, and nothing else."
 QUESTION_JSON = (
     'This is a connection test before an experiment. Answer with this JSON object, and nothing else: {"answer": "ok"}'
@@ -46,17 +46,17 @@ Ways = Mapping[str, Sequence[Way]]
 
 @dataclass(slots=True)
 class Checked:
-    """What became of one model's check."""
+    """Result of checking one model."""
 
     name: str
     asked: str
-    """`provider:model`."""
+    """The model asked, as `provider:model`."""
     where: str
     """Its address; empty for a model in this process."""
     calls: list[tuple[ChatRequest, ChatReply]] = field(default_factory=list)
     problem: EpisodeError | None = None
     advice: str = ""
-    """What to do about the problem."""
+    """Advice on the problem."""
     room: int = 0
     """Tokens beyond `max_tokens` that it is given for reasoning."""
     scripted: bool = False
@@ -64,7 +64,7 @@ class Checked:
 
     @property
     def failed(self) -> bool:
-        """Whether nothing should be played with this model."""
+        """True if nothing should be played with this model."""
         problem = self.problem
         if problem is None or problem.failure == "quota":
             return False
@@ -94,7 +94,7 @@ def ways_of(plan: Plan, kinds: Iterable[tuple[str, bool]] | None = None) -> dict
     given. None: of the whole plan."""
     found: dict[str, dict[Way, None]] = {name: {} for name in plan.model_names()}
     for cell, scores_only in dict.fromkeys(kinds if kinds is not None else ((cell, False) for cell in plan.cells)):
-        for model, way in plan.ways_in(plan.cells[cell], scores_only):
+        for model, way in plan.models_needed(plan.cells[cell], scores_only):
             found.setdefault(model, {})[way] = None
     return {name: list(ways) for name, ways in found.items() if ways}
 
@@ -174,7 +174,7 @@ def request(way: Way, ordinal: int) -> ChatRequest:
 
 
 async def _advice(model: Model, checked: Checked) -> str:
-    """What to do about the problem: what stands behind its short name, and what the endpoint itself says."""
+    """Advice on the problem: the one that belongs to its short name, and the hint of the endpoint itself."""
     assert checked.problem is not None
     reason = checked.problem.reason or checked.problem.kind
     said = [why(reason).advice]
@@ -209,7 +209,7 @@ def own_words(checked: Checked) -> str:
 
 
 def said(checked: Sequence[Checked]) -> list[str]:
-    """What a person is told of a check that found nothing wrong: one line, or the table where there is more to say."""
+    """Lines for a person about a check that found nothing wrong: one line, or the table where there is more to say."""
     if any(each.room or each.problem for each in checked):
         return ["Models:", *table(checked)]
     return [f"Models: {', '.join(f'{each.name} ({each.asked}) {each.state}' for each in checked)}."] if checked else []

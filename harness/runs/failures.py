@@ -1,6 +1,5 @@
-"""Why things failed in a run, grouped by the short names of `harness.results.reasons`: of episodes, judgements and process
-rewards whose last attempt failed. Read from the index; one record per group is opened, for its message.
-"""
+"""Failures of a run, grouped by the short names of `harness.results.reasons`: episodes, judgements and process rewards whose
+last attempt failed. Read from the index; one record per group is opened, for its message."""
 
 from __future__ import annotations
 
@@ -23,12 +22,12 @@ SHOWN_ARMS = 4
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """What failed for one reason."""
+    """Everything that failed for one reason."""
 
     what: What
     reason: str
     kind: str
-    """Of the first of them: model, environment, judge, infrastructure, budget, worker or bug."""
+    """Kind of the first of them: model, environment, judge, infrastructure, budget, worker or bug."""
     failure: str | None
     """The class of a model's failure (transient, quota, setup, request, answer); None for others."""
     count: int
@@ -39,14 +38,14 @@ class FailureGroup:
     meaning: str
     """One line; empty for a name that is not known here."""
     advice: str
-    """What to do."""
+    """Advice: the next step."""
     again: bool
-    """Whether running the same command again can help without changing anything."""
+    """True if running the same command again can help without changing anything."""
 
 
 def grouped_failures(folder: Path) -> list[FailureGroup]:
-    """Why things failed in a run's folder, the most frequent first, episodes before scores. An episode that was played
-    again counts as what it became. Raises `BadInput` for a file that cannot be read."""
+    """Group the failures in a run's folder, the most frequent first, episodes before scores. An episode that was played again
+    counts as what it became. Raises `BadInput` for a file that cannot be read."""
     episodes = latest_episodes(folder)
     found: list[FailureGroup] = []
     kinds: tuple[tuple[What, str, Mapping[str, Row]], ...] = (
@@ -61,7 +60,7 @@ def grouped_failures(folder: Path) -> list[FailureGroup]:
 
 
 def _counts(row: Row, episodes: Mapping[str, Row]) -> bool:
-    """Whether a row speaks of the last attempt at its episode, and of one that can be scored."""
+    """True if a row belongs to the last attempt at its episode, and to one that can be scored."""
     episode = episodes.get(row["episode_id"])
     if episode is None or "episode_attempt" not in row:
         return episode is not None and not is_unplayed(row)
@@ -110,7 +109,7 @@ def failure_lines(groups: Iterable[FailureGroup]) -> list[str]:
 
 
 def again_helps(groups: Iterable[FailureGroup]) -> bool:
-    """Whether the same command, with nothing changed, plays or scores something of this that can now succeed."""
+    """True if the same command, with nothing changed, plays or scores something of this that can now succeed."""
     return any(group.again and (group.what != "episode" or group.kind in OWED_ERRORS) for group in groups)
 
 

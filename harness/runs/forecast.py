@@ -1,8 +1,7 @@
-"""What an experiment will take, before it is paid for: episodes, model calls, tokens, money, hours.
+"""Forecast of an experiment, before it is paid for: episodes, model calls, tokens, money, hours.
 
-Where episodes of the same environment and agents are on disk, the forecast is their mean with a 95 % prediction interval
-for the total; elsewhere it is an upper bound from the turn limit and says so.
-"""
+Where episodes of the same environment and agents are on disk, the forecast is their mean with a 95 % prediction interval for
+the total; elsewhere it is an upper bound from the turn limit and says so."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ class Amount:
     low: float
     high: float | None
     unpriced: int = 0
-    """Of money: how many models (in a total: arms) have no known price; the rest is what the known prices make."""
+    """Number of models (in a total: arms) without a known price; the amount then covers the known prices only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class CellForecast:
     cell: str
     episodes: int
     basis: str
-    """How it was made: "12 past episodes", or "bound"."""
+    """Source of the forecast: "12 past episodes", or "bound"."""
     amounts: Mapping[str, Amount]
     """calls, tokens, reasoning (those of the tokens that are), usd, seconds (of one episode after the other)."""
 
@@ -62,7 +61,7 @@ def forecast(
 
 
 def arm_identity(experiment: Experiment, cell: Cell) -> str:
-    """What makes episodes of two runs alike in cost: environment with options, pairing, agents, models and judge."""
+    """Identity under which episodes of two runs cost alike: environment with options, pairing, agents, models and judge."""
     judges, process = experiment.judges, experiment.process
     judging = [*(spec.model for spec in judges), *(spec.model for spec in process)]
     names = {cell.actor.model, cell.strategist.model, *judging}
@@ -118,7 +117,7 @@ def _possible_cells(experiment: Experiment, seats: Mapping[str, int]) -> Iterato
 
 
 def cost(row: Row, judgements: Iterable[Row]) -> Row:
-    """What one episode took, its judgements included; None for what is not known. `usd_known`: as far as it is."""
+    """Cost of one episode, its judgements included; None where not known. `usd_known`: the part with known prices."""
     every = [row, *judgements]
     tokens = [part[key] for part in every for key in ("prompt_tokens", "completion_tokens")]
     reasoning = [part["reasoning_tokens"] for part in every if part["reasoning_tokens"] is not None]
@@ -171,7 +170,7 @@ def predicted(m: int, mean: float, spread: float, n: int, confidence: float = 0.
 
 
 def _bound(asked: list[Asked], episodes: int) -> dict[str, Amount]:
-    """What cannot be exceeded while no answer is re-asked."""
+    """Amounts that cannot be exceeded while no answer is re-asked."""
     most = bound(asked)
     return {
         "calls": Amount(None, 0.0, episodes * most.calls),

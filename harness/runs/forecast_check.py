@@ -129,7 +129,7 @@ def _total(stored: StoredForecast, name: str, counts: Mapping[str, int]) -> Amou
 
 
 def check_lines(plan: Plan, folder: Path) -> list[str]:
-    """What a run's summary says about its forecast; nothing where there was none."""
+    """Lines of a run's summary about its forecast; none where there was no forecast."""
     checked = check_forecast(plan, folder)
     if checked is None:
         return []

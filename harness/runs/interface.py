@@ -1,6 +1,5 @@
-"""What of the way in which models are asked stands in a run's manifest: the room that each was given for its reasoning, and
-what its endpoint does not take. It is the same for every arm, and for every command that goes on with the run.
-"""
+"""Facts about asking the models that stand in a run's manifest: the room that each was given for its reasoning, and what its
+endpoint does not take. It is the same for every arm, and for every command that goes on with the run."""
 
 from __future__ import annotations
 

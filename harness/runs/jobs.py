@@ -1,8 +1,7 @@
-"""What a run has left to do: its plan minus the rows on disk, as jobs in the plan's order.
+"""The work a run has left: its plan minus the rows on disk, as jobs in the plan's order.
 
-An episode that failed through the endpoint or by a budget is owed and is played again by the same command; one that
-failed by the model's own answer is a result and stays.
-"""
+An episode that failed through the endpoint or by a budget is unfinished and is played again by the same command; one that
+failed by the model's own answer is a result and stays."""
 
 from __future__ import annotations
 
@@ -14,15 +13,15 @@ from typing import Any
 from harness.results.index import Row, is_unplayed, latest_episodes
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.runs.plan import Unit
-from harness.runs.scoring import Given, Scoring
+from harness.runs.scoring import ExistingScores, Scoring
 
 OWED_ERRORS = ("infrastructure", "budget")
 """Kinds of failure that the same command plays again."""
 
 
-NOTHING = Given()
+NOTHING = ExistingScores()
 RetryFailed = bool | str
-"""Which failed episodes are played again: none but those that are owed, all of them, or those of one short name."""
+"""Failed episodes that are played again: those that are unfinished, all of them, or those of one short name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +31,19 @@ class Job:
     unit: Unit
     attempt: int
     offset: int | None
-    """Byte offset of the finished episode when only judgements or process rewards are owed."""
+    """Byte offset of the finished episode when only judgements or process rewards are missing."""
     failed: str | None = None
-    """Kind of error of the last attempt (of the score, where only that is owed); None where there was none."""
-    given: Given = NOTHING
-    """What the episode has got already."""
+    """Kind of error of the last attempt (of the score, where only that is missing); None where there was none."""
+    given: ExistingScores = NOTHING
+    """Scores the episode has already."""
 
     @property
-    def anew(self) -> bool:
-        """The last attempt failed by what a model said: its recorded replies would only fail again."""
+    def needs_fresh_replies(self) -> bool:
+        """True if the last attempt failed by the model's own answer: its recorded replies would only fail again."""
         return self.failed is not None and self.failed not in (*OWED_ERRORS, "bug")
 
     def as_json(self, episode: EpisodeRecord | None) -> dict[str, Any]:
-        """The job as executors take it: plain JSON. `episode`: the finished one, where only its scores are owed."""
+        """The job as executors take it: plain JSON. `episode`: the finished one, where only its scores are missing."""
         return {
             **asdict(self.unit),
             "attempt": self.attempt,
@@ -58,19 +57,19 @@ def unit_of(job: dict[str, Any]) -> Unit:
     return Unit(**{name: job[name] for name in Unit.__dataclass_fields__})
 
 
-def given_json(given: Given) -> dict[str, Any]:
-    """`Given` as plain JSON; `given_from` reads it."""
+def given_json(given: ExistingScores) -> dict[str, Any]:
+    """Plain JSON of `ExistingScores`; `given_from` reads it."""
     scores = {label: [dict(seat) for seat in seats] for label, seats in given.scores.items()}
     return {"scores": scores, "rewarded": sorted(given.rewarded), "failed": given.failed}
 
 
-def given_from(plain: dict[str, Any]) -> Given:
-    """What `given_json` wrote."""
-    return Given(plain["scores"], frozenset(plain["rewarded"]), plain["failed"])
+def given_from(plain: dict[str, Any]) -> ExistingScores:
+    """Read `ExistingScores` from the JSON that `given_json` wrote."""
+    return ExistingScores(plain["scores"], frozenset(plain["rewarded"]), plain["failed"])
 
 
-def after(unit: dict[str, Any], record: EpisodeRecord | JudgementRecord | ProcessRewardRecord) -> None:
-    """Note in a unit what it has got by now, so that only the rest is done should it be played again."""
+def mark_recorded(unit: dict[str, Any], record: EpisodeRecord | JudgementRecord | ProcessRewardRecord) -> None:
+    """Add to a unit what it now has, so that only the rest is done if it is played again."""
     if isinstance(record, EpisodeRecord):
         unit["episode"] = record.model_dump(mode="json")
     elif isinstance(record, JudgementRecord):

@@ -45,7 +45,7 @@ class Lease:
             yield job.as_json(self._stored(job))
 
     def _opened(self) -> bool:
-        """Whether there is something again to hand out of what was passed over."""
+        """True if some of the jobs passed over can be handed out again."""
         passed_over, self._closed = self._closed, []
         for job in passed_over:
             (self.rest if self._quotas.closed_for(job) is None else self._closed).append(job)
@@ -63,7 +63,7 @@ class Keeper:
 
     def __init__(self, run: Run, progress: Progress) -> None:
         self.played = 0
-        """Episodes."""
+        """Number of episodes played."""
         self.scored = 0
         """Episodes that got a judgement or a process reward."""
         self._run, self._progress = run, progress

@@ -76,7 +76,7 @@ def prompt_versions(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _environments(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What readers of the records need to know of each environment, by the name shown."""
+    """Facts about each environment that readers of the records need, by the name shown."""
     found = {}
     for cell in plan.cells.values():
         environment = plan.world(cell).environment
@@ -153,7 +153,7 @@ def folder_readers(folder: Path, new: int = TODAY) -> int:
 
 
 def folder_name(experiment: Experiment, results: Path) -> str:
-    """What the experiment's folder under `results` is called. A run that version 0.1 began keeps the name it had."""
+    """Name of the experiment's folder under `results`. A run that version 0.1 began keeps the name it had."""
     earlier = earlier_name(experiment.model_dump(mode="json"))
     begun = (results / earlier / MANIFEST).exists() and not (results / experiment.run_name / MANIFEST).exists()
     return earlier if begun and folder_readers(results / earlier) == EARLIER else experiment.run_name

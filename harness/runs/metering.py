@@ -62,7 +62,7 @@ class Meter:
         self.untold += used.usd is None and not uncounted
 
     def money_text(self) -> str:
-        """What the calls cost so far, as far as prices are known."""
+        """The calls' cost so far, as far as prices are known."""
         return price_text(self.usd, "spent", self.unpriced + self.broken_off)
 
     def calls_per_second(self, window: float = 30.0) -> float:

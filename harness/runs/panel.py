@@ -59,11 +59,11 @@ COUNTS = (
     _count("unscored", "yellow"),
 )
 SPARED = ("waiting", "unscored", "running", "done")
-"""What a narrow terminal does without, the first of them first."""
+"""Counts that a narrow terminal leaves out, the first of them first."""
 
 
 class RunPanel:
-    """What rich draws: as large as the console is at that moment."""
+    """The panel that rich draws: as large as the console is at that moment."""
 
     def __init__(self, standing: Standing, title: str, totals: Callable[[], Sequence[str]]) -> None:
         """`totals`: what stands at the top, part by part."""

@@ -72,9 +72,9 @@ class Way:
     max_tokens: int
     reasoning_effort: str | None
     schema: bool
-    """Whether the answer has to follow a JSON schema."""
+    """True if the answer has to follow a JSON schema."""
     role: str = field(compare=False)
-    """Of those that ask so, the first."""
+    """The first of the roles that ask in this way."""
 
 
 class Plan:
@@ -143,10 +143,10 @@ class Plan:
         """Actor and strategist of each seat, in the first of the seat orders."""
         return self._who(cell, 0)
 
-    def ways_in(self, cell: Cell, scores_only: bool) -> Iterator[tuple[str, Way]]:
-        """Models that an episode of that cell asks, each with the ways of asking: all its players and judges, or, where the
-        episode is there, those alone who score it."""
-        if not scores_only or any(process_kind(spec.method).plays for spec in self._process_in(cell)):
+    def models_needed(self, cell: Cell, only_scoring: bool) -> Iterator[tuple[str, Way]]:
+        """Models that an episode of that cell asks, with the ways of asking: all its players and judges, or, with
+        `only_scoring`, the models that score a finished episode."""
+        if not only_scoring or any(process_kind(spec.method).plays for spec in self._process_in(cell)):
             yield from self._playing_ways(cell)
         yield from self._judging_ways(cell)
 
@@ -161,7 +161,7 @@ class Plan:
                 yield actor.model, _way("actor", actor, schema=schema is not None)
 
     def _judging_ways(self, cell: Cell) -> Iterator[tuple[str, Way]]:
-        """Of those that judge a cell's outcomes, where its world cannot, or the strategies of its episodes."""
+        """Ways of asking the judges of a cell's outcomes, where its world cannot tell them, and of its strategies."""
         world = self.world(cell)
         judges = self.experiment.judges
         if judges and world.environment.reset(world.tasks[0], 0).judge_background() is not None:
@@ -201,7 +201,7 @@ class Plan:
         return open_model(name, model_config(self.experiment, name), self.readers)
 
     def episode(self, unit: Unit) -> EpisodePlan:
-        """What `play_episode` needs for a unit. Models that are not open are None in it: it can then be looked at, not
+        """The plan for a unit that `play_episode` needs. Models that are not open are None in it: it can then be looked at, not
         played."""
         cell = self.cells[unit.cell]
         world = self.world(cell)
@@ -384,7 +384,7 @@ def model_config(experiment: Experiment, name: str) -> dict[str, Any]:
 
 
 def asking_way(spec: JudgingSpec) -> Way:
-    """How a judge asks its model: for a structured answer."""
+    """The way a judge asks its model: for a structured answer."""
     return _way("judge", spec, schema=True)
 
 
@@ -447,8 +447,7 @@ def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ..
 
 
 def _orders(cell: Cell, task: Task) -> list[int]:
-    """The tested agent's seats to be played, one entry per episode: those of the pairing that the task tests, or, where
-    the task tests none of them, the task's own."""
+    """Seats in which the tested agent plays this task. If pairing and task name no common seat, the task's seats win."""
     if cell.partner is None:
         return [0]
     wanted = {"first": [0], "second": [1], "both": [0, 1]}[cell.partner.orders]

@@ -1,7 +1,5 @@
-"""What a person sees while a run is at work: a live panel on a terminal, plain lines elsewhere. Draws, decides nothing.
-
-Agents' words stand in the panel only, escaped (`harness.base.plaintext`); lines hold names and counts.
-"""
+"""Display of a run at work: a live panel on a terminal, plain lines elsewhere. It decides nothing. Agents' words stand in the
+panel only, escaped (`harness.base.plaintext`); lines hold names and counts."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from harness.runs.standing import Standing
 
 PLAIN_EVERY_S = 10.0
 REFRESHED = 2.0
-"""How often a second the panel is drawn."""
+"""Times a second that the panel is drawn."""
 NAMED = 6
 """Arms whose goal stands in a plain line."""
 
@@ -89,7 +87,7 @@ class Progress:
         self.tick()
 
     def tick(self) -> None:
-        """Where there is no panel, say now and then where it stands."""
+        """Print a line from time to time if there is no panel."""
         if not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.say(self.line())

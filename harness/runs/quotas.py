@@ -17,12 +17,12 @@ from harness.runs.progress import Progress
 from harness.runs.watching import endpoint_of
 
 TICK_S = 0.5
-"""How often a person is told of pauses."""
+"""Seconds between messages about pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What is left for when an endpoint's quota opens."""
+    """Work that waits until an endpoint's quota opens."""
 
     models: tuple[str, ...]
     """The models there, by their names in the config."""
@@ -53,11 +53,11 @@ class Quotas:
         return next((endpoint for endpoint in self._needs(job) if self._until(endpoint) is not None), None)
 
     def any_closed(self) -> bool:
-        """Whether an endpoint of the plan may not be asked now."""
+        """True if an endpoint of the plan may not be asked now."""
         return any(self._until(endpoint) is not None for endpoint in set(self._endpoints.values()))
 
     def left(self, jobs: Iterable[Job]) -> list[Later]:
-        """What of these jobs has to wait, by endpoint."""
+        """Work among these jobs that has to wait, by endpoint."""
         counts: dict[str, int] = {}
         for job in jobs:
             endpoint = self.closed_for(job)
@@ -77,7 +77,7 @@ class Quotas:
     def _needs(self, job: Job) -> frozenset[str]:
         key = (job.unit.cell, job.offset is not None)
         if key not in self._needed:
-            ways = self._plan.ways_in(self._plan.cells[key[0]], key[1])
+            ways = self._plan.models_needed(self._plan.cells[key[0]], key[1])
             self._needed[key] = frozenset(self._endpoints[name] for name, _ in ways)
         return self._needed[key]
 

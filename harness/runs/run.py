@@ -113,8 +113,9 @@ class Run:
         self._lock = RunLock(folder)
 
     def __enter__(self) -> Run:
-        """Raises `BadInput` when the folder is held by another process or was made from another experiment, when a model
-        was trained on the tasks, or when the check finds one that cannot be used; then nothing was written."""
+        """Take the folder, write the manifest and check the models. Raises `BadInput` when the folder is held by another
+        process or was made from another experiment, when a model was trained on the tasks, or when the check finds one that
+        cannot be used; then nothing was written."""
         try:
             self._prepare()
         except BaseException:
@@ -240,7 +241,7 @@ class Run:
     def _open_calls(self) -> CallLog | None:
         """The record of replies: the run's own, or the one that is replayed. Raises `BadInput` when that is missing."""
         if self.replay is None:
-            owed = {job.unit.episode_id for job in self.todo if not job.anew}
+            owed = {job.unit.episode_id for job in self.todo if not job.needs_fresh_replies}
             return self._with_check(CallLog(self.folder / CALLS, owed.__contains__)) if self.record_calls else None
         self._refuse_no_calls(self.replay)
         owed = {job.unit.episode_id for job in self.todo}
@@ -367,7 +368,7 @@ class Run:
 
     @property
     def torn(self) -> tuple[Path, ...]:
-        """Where torn tails of a killed process were put."""
+        """Places to which torn tails of a killed process were moved."""
         return (*([self.episodes.torn] if self.episodes.torn else []), *self.scores.torn)
 
 

@@ -10,7 +10,7 @@ Job = TypeVar("Job")
 
 
 class Stop:
-    """How a run is asked to end: `drain` takes no new job; `cancel` also ends those that are running."""
+    """A request to end a run: `drain` takes no new job; `cancel` also ends those that are running."""
 
     def __init__(self) -> None:
         self.reason: str | None = None

@@ -1,5 +1,5 @@
-"""What a played episode gets: judgements of the experiment's judges, then process rewards. Says what an episode still
-owes, and gives it; `harness run` and `harness judge` both go through here."""
+"""Scoring of played episodes: judgements of the experiment's judges, then process rewards. Finds the scores an episode lacks
+and makes them; `harness run` and `harness judge` both go through here."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from harness.runs.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What an episode has got already."""
+class ExistingScores:
+    """Scores that an episode has already."""
 
     scores: Mapping[str, Scores] = field(default_factory=dict)
     """Label of each judge that scored it -> scores per seat."""
     rewarded: frozenset[str] = frozenset()
     """Labels of the process methods that rewarded it."""
     failed: str | None = None
-    """Kind of error of what is owed; `bug` where it is the only one, None where there was none."""
+    """Kind of error of the missing scores; `bug` where it is the only one, None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What an episode got now."""
+class NewScores:
+    """Scores made now for one episode."""
 
     judgements: list[JudgementRecord]
     rewards: list[ProcessRewardRecord]
@@ -49,8 +49,8 @@ class Appends(Protocol):
     async def append(self, record: Any, /) -> object: ...
 
 
-class Into(Protocol):
-    """Where scores go: `Records`, or whoever stands for it."""
+class ScoreSink(Protocol):
+    """A destination of scores: `Records`, or a stand-in that passes them on."""
 
     @property
     def judgements(self) -> Appends: ...
@@ -75,7 +75,7 @@ class Records:
 
     @property
     def torn(self) -> tuple[Path, ...]:
-        """Where torn tails of an earlier process were put."""
+        """Places to which torn tails of an earlier process were moved."""
         files = [self.judgements] + ([self._rewards] if self._rewards else [])
         return tuple(file.torn for file in files if file.torn)
 
@@ -112,20 +112,20 @@ class Scoring:
     def _method(self, spec: ProcessSpec) -> ProcessMethod:
         kind = check_spec(spec)
         model = self._models[spec.model] if spec.model else None
-        return kind.make(spec, Context(model, self.plan_of, self.tell))
+        return kind.make(spec, Context(model, self.plan_of, self.judge_outcome))
 
     @cached_property
     def _units(self) -> dict[str, int]:
         return {unit.episode_id: number for number, unit in enumerate(self._plan.units)}
 
     def plan_of(self, episode: EpisodeRecord) -> EpisodePlan:
-        """Raises `BadInput` for an episode that is none of the plan's."""
+        """The plan that an episode was played by. Raises `BadInput` for an episode that is none of the plan's."""
         if episode.episode_id not in self._units:
             raise BadInput(f"episode {episode.episode_id} is none of this experiment's")
         return self._plan.episode(self._plan.units[self._units[episode.episode_id]])
 
-    async def tell(self, episode: EpisodeRecord, calls: list[CallRecord]) -> Outcomes:
-        """The outcome of an episode that was played anew, judged where it has to be. Raises `EpisodeError`."""
+    async def judge_outcome(self, episode: EpisodeRecord, calls: list[CallRecord]) -> Outcomes:
+        """Outcome of a replayed episode: the environment's, or the judges' scores if it needs judging. Raises `EpisodeError`."""
         scores: dict[str, Scores] = {}
         for judge in self.judges if episode.judge_background is not None else []:
             judgement = await judged(judge, episode)
@@ -153,8 +153,8 @@ class Scoring:
         together = aggregated([scores[member] for member in self._members], self._aggregate)
         return judged_outcomes(together, judge_kind(kind_in(self._members[0])), self._outcome)
 
-    def owed(self, folder: Path, rows: Iterable[Row], rewards_only: bool = False) -> dict[str, Given]:
-        """Episode id -> what it has got, for the finished episodes among the rows that lack something."""
+    def owed(self, folder: Path, rows: Iterable[Row], rewards_only: bool = False) -> dict[str, ExistingScores]:
+        """Find the finished episodes among the rows that lack scores: episode id -> the scores it has."""
         judgements = latest_judgements(folder) if self._members or self.judges else {}
         rewards = latest_process_rewards(folder) if self.methods else {}
         found = {}
@@ -165,7 +165,7 @@ class Scoring:
                     found[row["episode_id"]] = given
         return found
 
-    def _given(self, row: Row, judgements: Mapping[str, Row], rewards: Mapping[str, Row]) -> Given:
+    def _given(self, row: Row, judgements: Mapping[str, Row], rewards: Mapping[str, Row]) -> ExistingScores:
         scores: dict[str, Scores] = {}
         got: set[str] = set()
         failed = None
@@ -181,28 +181,28 @@ class Scoring:
                 got.add(method.label)
             elif last is not None:
                 failed = last["error"] if failed in (None, "bug") else failed
-        return Given(scores, frozenset(got), failed)
+        return ExistingScores(scores, frozenset(got), failed)
 
-    def _lacks_scores(self, row: Row, given: Given) -> bool:
+    def _lacks_scores(self, row: Row, given: ExistingScores) -> bool:
         return row["needs_judge"] and any(judge.label not in given.scores for judge in self.judges)
 
-    def _lacks_rewards(self, row: Row, given: Given) -> bool:
+    def _lacks_rewards(self, row: Row, given: ExistingScores) -> bool:
         return row["n_strategies"] > 0 and any(
             wanted(row) and method.label not in given.rewarded
             for (_, wanted), method in zip(self._specs, self.methods, strict=True)
         )
 
     def unrewarded(self, folder: Path, episodes: Iterable[str]) -> int:
-        """How many of these episodes (ids) are finished and lack process rewards."""
+        """Count those of these episodes (ids) that are finished and lack process rewards."""
         if not self.methods:
             return 0
         rows, rewards = latest_episodes(folder), latest_process_rewards(folder)
         finished = [row for row in map(rows.get, episodes) if row is not None and row["status"] == "finished"]
         return sum(self._lacks_rewards(row, self._given(row, {}, rewards)) for row in finished)
 
-    async def score(self, episode: EpisodeRecord, given: Given, records: Into) -> Scored:
+    async def score(self, episode: EpisodeRecord, given: ExistingScores, records: ScoreSink) -> NewScores:
         """Give a finished episode what it lacks, and write it down. Raises `StoreFull`."""
-        got = Scored([], [])
+        got = NewScores([], [])
         scores = dict(given.scores)
         if episode.judge_background is not None:
             for judge in self.judges:
@@ -215,7 +215,9 @@ class Scoring:
         got.rewards.extend(await self.reward(episode, replace(given, scores=scores), records))
         return got
 
-    async def reward(self, episode: EpisodeRecord, given: Given, records: Into) -> list[ProcessRewardRecord]:
+    async def reward(
+        self, episode: EpisodeRecord, given: ExistingScores, records: ScoreSink
+    ) -> list[ProcessRewardRecord]:
         """Give a finished episode the process rewards it lacks; none to one without strategies. Raises `StoreFull`."""
         found: list[ProcessRewardRecord] = []
         if not any((turn.strategy or "").strip() for turn in episode.turns):

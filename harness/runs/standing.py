@@ -1,6 +1,5 @@
-"""Where a run stands while it is at work: counts and the goal so far by arm, failures by reason, the newest strategy. Fed
-with what is on disk when it begins, then with every record that is made; draws nothing.
-"""
+"""State of a run at work: counts and the goal so far by arm, failures by reason, the newest strategy. Fed with what is on disk
+when it begins, then with every record that is made; draws nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ class ArmStanding:
 
     @property
     def moves(self) -> bool:
-        """Whether it was begun and is not done yet."""
+        """True if it was begun and is not done yet."""
         return self.running > 0 or (self.waiting > 0 and self.done + self.failed > 0)
 
     def give(self, episode: str, goal: float) -> None:
@@ -58,15 +57,15 @@ class Newest:
     strategy: str
     action: str
     answer: str
-    """What the seat saw next."""
+    """The seat's next observation."""
     failed: str | None
     """Short name of why the episode failed; None where it did not."""
     verdict: str = ""
-    """What judges and process rewards said of it."""
+    """Words of the judges and process rewards about it."""
 
 
 class Standing:
-    """Where a run stands now."""
+    """The counts and newest strategy of a run at work."""
 
     def __init__(self, title: str = "", judge: str | None = None) -> None:
         """`judge`: label of the judge or panel whose goal counts where the world cannot say it."""
@@ -90,7 +89,7 @@ class Standing:
         return self.arms.setdefault(cell, ArmStanding())
 
     def sum(self, what: str) -> int:
-        """Of all arms: waiting, running, done, failed or unscored."""
+        """Sum over all arms of one count: waiting, running, done, failed or unscored."""
         return sum(getattr(arm, what) for arm in list(self.arms.values()))
 
     @property
@@ -229,20 +228,20 @@ def newest_strategy(episode: EpisodeRecord) -> Newest | None:
 
 
 def _reward_text(record: ProcessRewardRecord, newest: Newest | None) -> str:
-    """What a process reward says of the newest strategy."""
+    """Text of a process reward for the newest strategy."""
     found = [each for each in record.rewards or [] if newest and (each.turn, each.seat) == (newest.turn, newest.seat)]
     return f"reward {found[0].reward:.2f} ({found[0].reason or record.method})" if found else ""
 
 
 def _reason_text(record: JudgementRecord, newest: Newest | None) -> str:
-    """Why a judge gave the newest strategy's seat its goal."""
+    """Reason a judge gave for the goal of the newest strategy's seat."""
     seats = record.reasons or []
     reason = seats[newest.seat].get(GOAL, "") if newest is not None and newest.seat < len(seats) else ""
     return f"the judge: {reason}" if reason else ""
 
 
 def _answer(episode: EpisodeRecord, turn: TurnRecord) -> str:
-    """What the seat saw after its turn, without its own act where that comes first."""
+    """Text the seat saw after its turn, without its own act where that comes first."""
     later = (each.observation for each in episode.turns if each.seat == turn.seat and each.index > turn.index)
     seen = next(later, episode.seats[turn.seat].closing)
     own = len(seen) > 1 and bool(turn.rendered) and seen[0].strip().endswith(turn.rendered.strip())

@@ -1,4 +1,4 @@
-"""Where a run stands, counted from its rows: what was played, what failed and how, what is still owed."""
+"""Summary of a run, counted from its rows: episodes played, failures by reason, unfinished work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunSummary:
     judged_now: int
     torn: tuple[Path, ...]
     stopped: str | None
-    """Why the run ended early, in a line; a second one says what to do where the same command cannot go on as things are.
+    """Reason the run ended early, in a line; a second one says what to do where the same command cannot go on as things are.
     None when it went through."""
     judge: str | None
     """Label of the run's judge; None where the experiment has none: then no score is owed."""

@@ -20,7 +20,7 @@ MOST_UNKNOWN = 20
 
 
 def endpoint_of(model: Model) -> str:
-    """What tells endpoints apart: the address, or for a model of this machine what it is."""
+    """Key that tells endpoints apart: the address, or for a model of this machine its provider and name."""
     return model.base_url or f"{model.provider}:{model.model}"
 
 

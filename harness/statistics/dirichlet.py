@@ -86,7 +86,7 @@ def pseudo_task_interval(
     width = float(sizes.mean())
 
     def below(mean: float, bound: float) -> float:
-        """How likely the weighted mean is to lie at or below `mean`, the pseudo-task lying at `bound`."""
+        """Probability that the weighted mean is at most `mean`, with the pseudo-task at `bound`."""
         factors = np.append(pairs[:, 0] - mean * pairs[:, 1], (bound - mean) * width)
         return chance_not_positive(shapes, factors)
 
@@ -100,7 +100,8 @@ def pseudo_task_interval(
 
 
 def _crossing(distance: Callable[[float], float], start: float, bound: float, reach: float) -> float:
-    """Where `distance` changes sign between `start` and `bound`, tried near `start` first: far points cost more."""
+    """The point between `start` and `bound` at which `distance` changes sign, tried near `start` first: far points cost
+    more."""
     inner = distance(start)
     side = 1.0 if bound > start else -1.0
     while abs(bound - start) > reach and inner * distance(start + side * reach) > 0:

@@ -21,7 +21,7 @@ Verdict = Literal["regressed", "pass", "too few"]
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What the gate says, and how much it could have seen."""
+    """The gate's verdict, and the smallest drop it could have seen."""
 
     verdict: Verdict
     difference: Estimate

@@ -31,22 +31,22 @@ class Estimate:
     high: float
     """Upper end of the interval; inf when nothing bounds it."""
     n: int
-    """How many values."""
+    """Number of values."""
     clusters: int
-    """How many clusters (tasks) they come from; this, not n, is what makes an interval narrow."""
+    """Number of clusters (tasks) they come from; this, not n, is what makes an interval narrow."""
     method: str
     """`pseudo-task` (bounded metrics), `student` (others), `all equal`, `one cluster` or `no data`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """What an interval needs of the data: sums by task, never the single values."""
+    """The parts of the data that an interval needs: sums by task, never the single values."""
 
     sums: Floats
     sizes: Floats
     mean: float
     variance: float
-    """Of the mean, by CR2: unbiased when the values are independent, sound when those of a task are not."""
+    """Variance of the mean, by CR2: unbiased when the values are independent, sound when those of a task are not."""
     df: float
     """Bell and McCaffrey's degrees of freedom; tasks - 1 when all tasks have equally many values."""
 

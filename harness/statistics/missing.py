@@ -1,4 +1,4 @@
-"""Bounds for missing outcomes: a score that is owed could have been anything, so both extremes are computed."""
+"""Bounds for missing outcomes: a missing score could have been anything, so both extremes are computed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What one arm reached. A value that is owed (failed or unscored episode) is NaN, never left out, never 0."""
+    """The outcomes of one arm. A missing value (failed or unscored episode) is NaN, never left out, never 0."""
 
     tasks: NDArray[Any]
     seeds: NDArray[Any]
@@ -63,12 +63,12 @@ class Pairs:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Where both arms have a value."""
+        """Mask of the keys for which both arms have a value."""
         return ~(np.isnan(self.a) | np.isnan(self.b))
 
     @property
     def missing(self) -> int:
-        """How many keys lack a value in one arm or both."""
+        """Number of keys that lack a value in one arm or both."""
         return int((~self.complete).sum())
 
 

@@ -40,13 +40,14 @@ class PairedDifference:
     """Arm b minus arm a."""
 
     estimate: Estimate
-    """Over the complete pairs."""
+    """The mean difference over the complete pairs."""
     p: float
     """Two-sided sign-flip p over tasks; 1 when nothing differs; NaN without pairs."""
     exact: bool
-    """Whether p was counted out, or estimated from 10,000 random sign patterns."""
+    """True if p was counted out exactly; False when it was estimated from 10,000 random sign patterns."""
     mcnemar: McNemar | None
-    """For 0/1 outcomes with one pair per task; with repeats its pairs are not independent and p above is the test."""
+    """McNemar's test, for 0/1 outcomes with one pair per task; with repeats its pairs are not independent and p above is the
+    test."""
     wins: int
     """Tasks on which b is better."""
     ties: int
@@ -54,7 +55,7 @@ class PairedDifference:
     missing: int
     """Pairs that lack a value."""
     bounds: Bounds | None
-    """Where the difference lies if the missing values were the worst or the best for b; None without known bounds."""
+    """The difference if the missing values were the worst or the best for b; None without known bounds."""
 
 
 def paired_difference(

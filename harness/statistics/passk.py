@@ -29,7 +29,7 @@ def pass_at_k(successes: Labels, tasks: Labels, k: int, confidence: float = 0.95
 
 
 def _ways(of: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """C(n, k) for every n."""
+    """Binomial coefficients C(n, k) for every n of an array."""
     return np.array([math.comb(int(n), k) for n in of], dtype=float)
 
 

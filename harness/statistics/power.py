@@ -1,9 +1,7 @@
-"""What a paired comparison can see: the smallest drop it would find, and the episodes a given drop needs.
-
-The power of Student's test on task differences is that of the noncentral t distribution (Cohen 1988). A drop also
-adds noise of its own: episodes that newly fail differ from their partners. Near-equal arms (temperature 0) have
-almost no noise before the drop, so leaving this out would promise far too much.
-"""
+"""The power of a paired comparison: the smallest drop it would find, and the episodes a given drop needs. The power of
+Student's test on task differences is that of the noncentral t distribution (Cohen 1988). A drop also adds noise of its own:
+episodes that newly fail differ from their partners. Near-equal arms (temperature 0) have almost no noise before the drop, so
+leaving this out would promise far too much."""
 
 from __future__ import annotations
 
@@ -23,29 +21,29 @@ Floats = NDArray[np.float64]
 POWER = 0.8
 """The chance of being found that a stated smallest visible drop has."""
 MOST_TASKS = 10_000_000
-"""Where the search for the tasks needed ends."""
+"""Largest number of tasks the search tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How the paired differences of an experiment scatter, and how they would if the candidate got worse."""
+    """Scatter of an experiment's paired differences, and the scatter they would have if the candidate got worse."""
 
     spread: float
     """Standard deviation of a task's mean difference, in points of the metric."""
     loss: float
-    """What a drop adds to the squared difference of an episode, per point of drop (see `_loss`)."""
+    """Amount that a drop adds to the squared difference of an episode, per point of drop (see `_loss`)."""
     repeats: float
     """Pairs per task that count as independent: 1 when a task's pairs all move together."""
     tasks: float
     """Tasks, for the standard error; below their number when they have unequally many pairs."""
     pairs_per_task: float
     caution: float
-    """How much further than Student's the interval of these differences reaches, times the tasks."""
+    """Factor by which the interval of these differences is wider than Student's, times the number of tasks."""
     estimated: bool = True
-    """Whether all this was estimated from one pair of runs (see `_wanted`)."""
+    """True if all this was estimated from one pair of runs (see `_wanted`)."""
 
     def standard_error(self, drop: float, tasks: float) -> float:
-        """Of the mean difference over `tasks` tasks if the true mean difference were -drop."""
+        """Standard error of the mean difference over `tasks` tasks if the true mean difference were -drop."""
         newly_lost = max(self.loss * drop - drop**2, 0.0) / self.repeats
         return float(np.sqrt((self.spread**2 + newly_lost) / tasks))
 

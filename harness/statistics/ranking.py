@@ -30,7 +30,7 @@ ENOUGH_TASKS = 50
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """One arm's place."""
+    """One arm's place in the ranking, and the places it could have."""
 
     arm: str
     mean: float
@@ -119,7 +119,7 @@ class _Means:
 
     observed: Floats
     drawn: Floats
-    """draws x arms."""
+    """Means of each draw minus the observed ones: draws x arms."""
 
 
 class _Draws:
@@ -136,7 +136,7 @@ class _Draws:
         return _Means(means, (self._weights @ sums.T) / (self._weights @ self.sizes.T) - means)
 
     def critical(self, means: _Means) -> float:
-        """How many standard errors a difference has to be, for all pairs together."""
+        """Number of standard errors that separates two arms, for all pairs together."""
         count = self.arms
         first, second = np.triu_indices(count, 1)
         if self.tasks < 2 or first.size == 0:
@@ -172,12 +172,12 @@ class _Draws:
 
     @property
     def constant_speaks(self) -> bool:
-        """Tell whether a difference that never varies counts: only the sign test over tasks can judge it."""
+        """True if a difference that never varies counts: only the sign test over tasks can judge it."""
         return 2.0 ** (1 - self.tasks) * (self.arms * (self.arms - 1) // 2) <= 1 - self.confidence
 
 
 def drawn_weights(tasks: int, draws: int, seed: int) -> Floats:
-    """How often each task is in each draw: draws x tasks."""
+    """Number of times each draw holds each task: draws x tasks."""
     random = np.random.default_rng(seed)
     return random.multinomial(tasks, np.full(tasks, 1 / tasks), size=draws).astype(float)
 

@@ -1,4 +1,4 @@
-"""Where the variance of the scores comes from: actor, strategist, partner, judge, scenario, and the rest."""
+"""Components of the scores' variance: actor, strategist, partner, judge, scenario, and the rest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RESIDUAL = "residual"
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """The part of one factor."""
+    """One factor's part of the variance."""
 
     variance: float
     """In squared points, not below 0."""
     share: float
-    """Of the sum of all components; NaN when nothing varies."""
+    """Share of the sum of all components; NaN when nothing varies."""
     levels: int
     """Different values of the factor in the data; a variance from 2 or 3 levels is hardly known."""
 
@@ -67,7 +67,8 @@ def _within(y: NDArray[np.float64], rows: NDArray[np.int64]) -> float:
 
 
 def _expected(rows: NDArray[np.int64], effect: NDArray[np.int64]) -> float:
-    """What a variance of 1 of `effect` adds to the sum of squares within `rows`: N - sum over rows of sum n**2 / n."""
+    """Contribution that a variance of 1 of `effect` makes to the sum of squares within `rows`: N - sum over rows of sum n**2 /
+    n."""
     sizes = np.bincount(rows)
     joint = rows.astype(np.int64) * (int(effect.max()) + 1) + effect
     cells, counts = np.unique(joint, return_counts=True)

@@ -59,7 +59,7 @@ def page_target(folder: Path) -> Target:
 
 
 def is_page(path: Path) -> bool:
-    """Tell whether a file is a page of ours."""
+    """True if a file is a page of ours."""
     return MADE in read_start(path, LARGEST)
 
 

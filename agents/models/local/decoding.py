@@ -37,7 +37,7 @@ class Row:
     random: Random = field(default_factory=lambda: Random(0))
     grammar: Grammar | None = None
     abandoned: Callable[[], bool] = lambda: False
-    """True when nobody waits for the answer any more."""
+    """True if nobody waits for the answer any more."""
     tokens: list[int] = field(default_factory=list)
     """What was generated, the end-of-turn token included when it came to one."""
     logprobs: list[float] = field(default_factory=list)

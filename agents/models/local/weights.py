@@ -131,7 +131,7 @@ def _need_packages() -> None:
 
 
 def _is_made(gguf: Path, out: Path, dtype: Dtype) -> bool:
-    """True when `out` was made from that file; raises `BadInput` when something else lies there."""
+    """True if `out` was made from that file; raises `BadInput` when something else lies there."""
     if not out.exists():
         return False
     advice = "Choose another folder with --out, or remove it."

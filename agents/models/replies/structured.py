@@ -57,7 +57,7 @@ def json_in(text: str, schema: Mapping[str, Any] | None = None) -> str:
 
 
 def is_strict(schema: Mapping[str, Any]) -> bool:
-    """True when every object in the schema names all its properties as required and allows no others: what
+    """True if every object in the schema names all its properties as required and allows no others: what
     OpenAI's strict mode demands (https://developers.openai.com/api/docs/guides/structured-outputs)."""
     return _is_strict_text(json.dumps(schema))
 

@@ -1,9 +1,8 @@
-"""How far judges agree, and how well a number tells two classes apart. Pure functions over plain lists.
+"""Measures of how far judges agree, and of how well a number tells two classes apart. Pure functions over plain lists.
 
-Krippendorff's alpha after K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): 1 - D_observed /
-D_expected over all pairs of values that were given to the same unit; 1 = agreement, 0 = what chance gives, below 0 =
-systematic disagreement. It takes any number of judges and missing values.
-"""
+Krippendorff's alpha after K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): 1 - D_observed / D_expected
+over all pairs of values that were given to the same unit; 1 = agreement, 0 = what chance gives, below 0 = systematic
+disagreement. It takes any number of judges and missing values."""
 
 from __future__ import annotations
 

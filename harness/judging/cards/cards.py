@@ -14,7 +14,7 @@ MOST_UNSCORED = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a card."""
+    """One figure of a report card: its value, interval and verdict."""
 
     name: str
     value: float | None
@@ -42,7 +42,7 @@ SAID = {
     "AUROC progress": "{:.2f} against the real advance; 0.5 is a coin",
     "AUROC replay": "{:.2f} against replayed credit; 0.5 is a coin",
 }
-"""What a figure's value means, in words."""
+"""Sentence for each figure, with its value filled in."""
 
 
 def said(finding: Finding) -> str:
@@ -53,7 +53,7 @@ def said(finding: Finding) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One judge."""
+    """One judge's report card."""
 
     judge: str
     findings: tuple[Finding, ...]
@@ -63,7 +63,7 @@ class Card:
         return [finding.name for finding in self.findings if finding.verdict == "BAD"]
 
     def finding(self, name: str) -> Finding:
-        """Raises `KeyError` for a name the card does not have."""
+        """Find a finding by its name. Raises `KeyError` for a name the card does not have."""
         for finding in self.findings:
             if finding.name == name:
                 return finding

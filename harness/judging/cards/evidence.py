@@ -1,5 +1,5 @@
-"""What a run's records say about its judges, as arrays the report card is computed from: scores, scores given again,
-scores of planted copies, credits of strategies beside what happened."""
+"""Evidence about judges from a run's records, as arrays the report card is computed from: scores, scores given again, scores of
+planted copies, credits of strategies beside what happened."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(slots=True)
 class ProcessEvidence:
-    """One process method."""
+    """Records of one process method, as arrays."""
 
     label: str
     method: str
@@ -56,7 +56,7 @@ class ProcessEvidence:
 @dataclass(slots=True)
 class Evidence:
     episodes: dict[Unit, Row] = field(default_factory=dict)
-    """The finished ones."""
+    """Rows of the finished episodes."""
     judges: dict[str, OutcomeEvidence] = field(default_factory=dict)
     process: dict[str, ProcessEvidence] = field(default_factory=dict)
     unknown: dict[str, list[Row]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Evidence:
 
 
 def read_evidence(runs: Iterable[Path]) -> Evidence:
-    """Raises `BadInput` for a folder that is no run."""
+    """Collect the evidence of several runs. Raises `BadInput` for a folder that is no run."""
     evidence = Evidence()
     for number, run in enumerate(runs):
         manifest = read_manifest(run)
@@ -129,7 +129,7 @@ def _installed(label: str) -> JudgeKind | None:
 
 
 def _asks_judge(row: Row) -> bool:
-    """Whether a process method asks a judge; of one that is not installed here, whether it asked anybody."""
+    """True if a process method asks a judge; for one that is not installed here, when its record has calls."""
     try:
         return process_kind(row["method"]).needs_model
     except BadInput:

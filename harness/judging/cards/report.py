@@ -43,7 +43,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two judges."""
+    """The agreement of two judges' scores."""
 
     one: str
     other: str
@@ -62,7 +62,7 @@ class Report:
     process: tuple[Card, ...]
     pairs: tuple[Agreement, ...]
     alpha_ordinal: float | None
-    """Of all judges together; None with fewer than two."""
+    """Ordinal alpha of all judges together; None with fewer than two."""
     alpha_interval: float | None
 
 
@@ -149,7 +149,7 @@ def _agreement(pairs: Sequence[Agreement]) -> Finding:
 
 
 def _attention(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
-    """What a seat loses when it did nothing at all: a judge that reads what it judges takes points off."""
+    """Points a seat loses when it did nothing at all: a judge that reads what it judges takes points off."""
     losses = {}
     for seat in (0, 1):
         for unit, scores in judge.copies.get(f"silenced-{seat}", {}).items():
@@ -219,7 +219,7 @@ def _changes_when_asked_again(judge: OutcomeEvidence) -> dict[Unit, float]:
 
 
 def _position(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
-    """What it is worth to be asked about first: per seat, the score as agent_1 minus the score as agent_2."""
+    """Advantage of being asked about first: per seat, the score as agent_1 minus the score as agent_2."""
     swapped = judge.copies.get("swapped", {})
     gains = {
         unit: ((judge.scores[unit][0] - scores[0]) + (scores[1] - judge.scores[unit][1])) / 2
@@ -231,7 +231,7 @@ def _position(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
 
 
 def _length(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
-    """What empty words are worth to the seat that says them."""
+    """Points that empty words gain for the seat that says them."""
     gains = {}
     for seat in (0, 1):
         for unit, scores in judge.copies.get(f"padded-{seat}", {}).items():
@@ -241,7 +241,7 @@ def _length(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
 
 
 def _names(evidence: Evidence, judge: OutcomeEvidence) -> Finding:
-    """How far the scores move when the two exchange names, beyond how far they move when merely asked again."""
+    """Change in the scores when the two exchange names, beyond the change when the judge is merely asked again."""
     noise = _changes_when_asked_again(judge)
     gains = {
         unit: float(np.abs(np.subtract(scores, judge.scores[unit])).mean()) - noise.get(unit, 0.0)

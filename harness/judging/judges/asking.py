@@ -87,7 +87,7 @@ def _read(read: Callable[[str], T], text: str, episode: EpisodeRecord) -> T:
 
 
 def _one_object(text: str) -> bool:
-    """Whether an answer holds one whole JSON object, nothing of which had to be mended."""
+    """True if an answer holds one whole JSON object, nothing of which had to be mended."""
     try:
         reading_0_1.only_object(text)
     except ValueError:
@@ -113,7 +113,7 @@ def read_answer(kind: type[AnswerT], text: str) -> AnswerT:
 
 
 def _problem(kind: type[BaseModel], found: Found) -> str | None:
-    """What is wrong with an object, or None."""
+    """First thing that is wrong with an object, or None."""
     try:
         kind.model_validate(found.value)
     except ValidationError as error:

@@ -28,7 +28,7 @@ FILLER = (
 @dataclass(frozen=True, slots=True)
 class Copy:
     variant: str
-    """Goes into the judgement."""
+    """Name of the copy, which goes into the judgement."""
     episode: EpisodeRecord
     swapped: bool = False
     """The scores come back for the seats in reverse order."""
@@ -104,7 +104,7 @@ COPIES: dict[str, Callable[[EpisodeRecord], Copy]] = {
     "renamed": renamed,
     "silenced": silenced,
 }
-"""For episodes with two seats."""
+"""Ways to make a planted copy of an episode with two seats, by name."""
 
 
 def as_asked(copy: Copy, judgement: JudgementRecord) -> JudgementRecord:

@@ -1,10 +1,9 @@
-"""How a judge's prompt quotes what others wrote: one JSON document between two marker lines.
+"""Quotation of others' texts in a judge's prompt: one JSON document between two marker lines.
 
-The mark on both lines is a hash of the document, so no text inside can hold it (it would have to hold its own hash),
-and inside the document every text is one JSON string, so none can close its own. Whatever cannot be printed (line
-separators, control and direction characters) stands as a `\\u` escape, so that a document's lines are those written
-here. Prompts hold `<<<MATERIAL $mark`, `$material` and `MATERIAL $mark>>>`, each on its own line.
-"""
+The mark on both lines is a hash of the document, so no text inside can hold it (it would have to hold its own hash), and
+inside the document every text is one JSON string, so none can close its own. Whatever cannot be printed (line separators,
+control and direction characters) stands as a `\\u` escape, so that a document's lines are those written here. Prompts hold
+`<<<MATERIAL $mark`, `$material` and `MATERIAL $mark>>>`, each on its own line."""
 
 from __future__ import annotations
 
@@ -55,14 +54,14 @@ def _turn(episode: EpisodeRecord, turn: TurnRecord) -> dict[str, Any]:
 
 
 def background_of(episode: EpisodeRecord, seat: int) -> str:
-    """What a judge is told before the transcript: everything, where the environment has a text for judges; else what
+    """Background that a judge reads before the transcript: everything, where the environment has a text for judges; else what
     the seat itself was told."""
     return (episode.judge_background or episode.seats[seat].background).strip("\n")
 
 
 def parts_of(episode: EpisodeRecord, seat: int = 0, strategies: bool = False) -> list[tuple[str, str]]:
-    """(where, text) of everything in an episode that a judge reads and others wrote: to be searched for instructions
-    aimed at the judge. `strategies` adds those of the seat."""
+    """List (place, text) of everything in an episode that a judge reads and others wrote: to be searched for instructions aimed
+    at the judge. `strategies` adds those of the seat."""
     parts = [(f"name of seat {number}", each.name) for number, each in enumerate(episode.seats)]
     parts.append(("background", background_of(episode, seat)))
     for turn in episode.turns:

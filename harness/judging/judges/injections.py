@@ -122,7 +122,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 
 
 def flags(parts: Iterable[tuple[str, str]]) -> list[str]:
-    """What is suspicious, one line per kind and place: "asks for a score (turn 3)". `parts`: (where, text)."""
+    """Suspicious passages, one line per kind and place: "asks for a score (turn 3)". `parts`: (place, text)."""
     return [f"{name} ({where})" for where, text in parts for name in kinds_in(text)]
 
 

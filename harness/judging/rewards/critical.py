@@ -3,7 +3,7 @@ strategies numbered and the outcome, and names the critical ones.
 
 Reward: 1 for a critical strategy; the outcome, scaled to 0..1, for the seat's last strategy unless it is critical; 0
 elsewhere. Three things differ from the released code: strategies are numbered 1, 2, … (there: indices over all
-messages), an answer that cannot be read is asked for once more and then owed (there: no critical strategy, or a
+messages), an answer that cannot be read is asked for once more and then left unscored (there: no critical strategy, or a
 crash), and it is asked at temperature 0 (there: 0.7; `temperature` sets it).
 """
 

@@ -44,26 +44,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One episode to be rewarded."""
+    """One episode whose strategies are to be rewarded."""
 
     episode: EpisodeRecord
     outcomes: Outcomes | None
     """None where the episode has no score yet."""
     ledger: CallLedger
     flags: list[str]
-    """What is suspicious goes here."""
+    """The list that suspicious passages are added to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a method may use besides the record."""
+    """Everything a method may use besides the record."""
 
     model: Model | None
     """The judge's model, for methods that ask one."""
     plan: Callable[[EpisodeRecord], EpisodePlan]
     """The plan the episode was played by: environment, task, seeds, seats. Raises `BadInput` when it cannot be made."""
-    tell: Callable[[EpisodeRecord, list[CallRecord]], Awaitable[Outcomes]]
-    """The outcome of an episode that was played anew, judged where it has to be (those calls go into the list)."""
+    judge_outcome: Callable[[EpisodeRecord, list[CallRecord]], Awaitable[Outcomes]]
+    """Finds the outcome of an episode that was played again: the environment's, or the judges' scores if it needs judging
+    (their calls go into the list)."""
 
 
 class ProcessMethod(Protocol):
@@ -81,13 +82,13 @@ class MakeMethod(Protocol):
 @dataclass(frozen=True, slots=True)
 class ProcessKind:
     make: MakeMethod
-    """Raises `BadInput` for an option it does not know."""
+    """Makes the method. Raises `BadInput` for an option it does not know."""
     description: str
     needs_model: bool
     """Asks a judge's model, under the spec's deadline."""
     needs_outcome: bool
     check: Callable[[Environment, Task], None] | None = None
-    """Raises `BadInput` for an environment the method cannot be used on, before anything is played."""
+    """Checks the environment before anything is played. Raises `BadInput` for one the method cannot be used on."""
     plays: Callable[[ProcessSpec, int], int] | None = None
     """(spec, strategies in an episode) -> how many plays it takes to reward them; for the forecast."""
 
@@ -138,7 +139,7 @@ def process_id(episode_id: str, attempt: int, label: str) -> str:
 async def rewarded(
     method: ProcessMethod, spec: ProcessSpec, episode: EpisodeRecord, outcomes: Outcomes | None
 ) -> ProcessRewardRecord:
-    """The method's rewards as a record. What goes wrong is `status: unscored` (owed), never a reward; a method whose
+    """The method's rewards as a record. A failure is `status: unscored`, never a reward; a method whose
     code fails leaves the episode unscored instead of ending the run."""
     kind = process_kind(spec.method)
     work = Work(episode, outcomes, CallLedger(), [])
@@ -188,7 +189,7 @@ async def _asked(
 
 
 class Options(BaseModel):
-    """A method's own options."""
+    """Base of a method's own options."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 

@@ -26,7 +26,8 @@ class WorldProgress:
         self.label = f"progress/{VERSION}"
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
-        """Raises `EpisodeError` of kind `environment` when the stored actions do not lead where they led."""
+        """Each strategy's advance. Raises `EpisodeError` of kind `environment` when the stored actions do not lead where they
+        led."""
         plan = self._plan(work.episode)
         play = plan.environment.reset(plan.task, plan.seed)
         return await asyncio.to_thread(advances, play, work.episode)
@@ -76,7 +77,7 @@ def _progress(play: Play, episode: EpisodeRecord) -> Progress:
 
 
 def check(environment: Environment, task: Task) -> None:
-    """Raises `BadInput` for an environment whose world cannot tell how near the goal is."""
+    """Refuse a world without a measure of progress. Raises `BadInput`."""
     if environment.reset(task, 0).progress() is None:
         raise BadInput(
             f"{_no_progress(environment.name)} Use `critical` or `utterance` there, and name the environments that "

@@ -38,8 +38,8 @@ class ReplayOptions(Options):
     turns: int | None = Field(None, ge=1)
     """At most so many strategies per episode, chosen by a hash; null = all. The others get no reward."""
     against: Literal["stored", "replayed"] = "stored"
-    """What the changed plays are compared with: the stored episode's outcome, or n plays with the strategy kept (twice
-    the price, and free of the luck of the one stored play)."""
+    """Reference for the changed plays: the stored episode's outcome, or n plays with the strategy kept (twice the price, and
+    free of the luck of the one stored play)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class _Silent(Strategist):
 
 @dataclass(frozen=True, slots=True)
 class _Kept(Strategist):
-    """Says what was said."""
+    """Proposes the strategy that was proposed then."""
 
     text: str
 
@@ -77,7 +77,8 @@ class Replay:
         self.label = with_options("replay/1", self._options)
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
-        """Raises `EpisodeError` when no play of a strategy came to an end, or an endpoint does not answer."""
+        """Each chosen strategy's reward. Raises `EpisodeError` when no play of a strategy came to an end, or an endpoint does
+        not answer."""
         plan = self._context.plan(work.episode)
         return [await self._of(plan, work, turn) for turn in self._chosen(work.episode)]
 
@@ -146,7 +147,7 @@ class Replay:
         return outcomes
 
     async def _outcome(self, record: EpisodeRecord, seat: int, calls: list[CallRecord]) -> float:
-        return (await self._context.tell(record, calls)).seats[seat].value
+        return (await self._context.judge_outcome(record, calls)).seats[seat].value
 
 
 def _from(
@@ -166,7 +167,7 @@ def answers(episode: EpisodeRecord) -> list[str]:
 
 
 def plays(spec: ProcessSpec, strategies: int) -> int:
-    """How many plays a spec takes for an episode with so many strategies."""
+    """Number of plays a spec takes for an episode with so many strategies."""
     options = read_options(ReplayOptions, spec)
     looked_at = strategies if options.turns is None else min(options.turns, strategies)
     return looked_at * options.n * (2 if options.against == "replayed" else 1)

@@ -48,7 +48,7 @@ class StrategyJudge:
     async def ask(
         self, work: Work, seat: int, answer: type[BaseModel], read: Callable[[str], T], **fields: object
     ) -> T:
-        """What was answered about one seat, of the form `answer`, read by `read`; `fields` go into the prompt. Raises
+        """Ask about one seat; the answer has the form `answer` and is read by `read`; `fields` go into the prompt. Raises
         `EpisodeError`."""
         assert work.outcomes is not None
         text = fill(self._prompt, work, seat, work.outcomes.seats[seat], self._options, **fields)

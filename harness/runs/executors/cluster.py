@@ -351,7 +351,7 @@ class RayExecutor:
         made = KINDS[kind].model_validate(record)
         if not _is_new_record(unit, made):
             return
-        after(unit, made)
+        mark_recorded(unit, made)
         try:
             await keeper.keep(unit, made)
         except Exception as problem:

@@ -171,7 +171,7 @@ class Worker:
         except Exception as problem:
             self._failures[episode] = problem
             raise
-        after(unit, made)
+        mark_recorded(unit, made)
 
     def kill(self) -> None:
         if self._process is not None:
