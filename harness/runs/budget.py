@@ -1,8 +1,7 @@
 """Run-level budgets: how much money, how many tokens and how many hours a run may take.
 
 Money and tokens count over the whole run, what it used before it was continued included; hours count from when this
-command was started. A budget ends a run by draining it: running episodes end; the rest has no row, and the next command plays
-it.
+command was started. A budget ends a run by draining it: running episodes end; the next command plays the rest.
 """
 
 from __future__ import annotations
