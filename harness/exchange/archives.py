@@ -30,7 +30,7 @@ time (CVE-2024-6232)."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive may become. The published ALFWorld archive, the largest we know, stays far below."""
+    """Limits on an archive's size once unpacked. The published ALFWorld archive, the largest we know, stays far below."""
 
     total_bytes: int = 16 * 2**30
     files: int = 500_000
@@ -74,7 +74,7 @@ class _Meter:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or (compressed) tar archive, by its content."""
+    """True if a file is a zip or (compressed) tar archive, by its content."""
     if not path.is_file():
         return False
     if zipfile.is_zipfile(path):

@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int | None], None]
 REDIRECT_HOSTS = {
     "github.com": frozenset({"objects.githubusercontent.com", "release-assets.githubusercontent.com"}),
 }
-"""Where hosts of published sources are known to send us: GitHub keeps release files elsewhere."""
+"""Hosts to which those of published sources are known to send us: GitHub keeps release files elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def _receive(
 
 
 def _span(response: httpx.Response, have: int) -> tuple[int, int | None]:
-    """(where the answer's bytes begin, bytes of the whole file if the server says)."""
+    """Span of the answer: (first byte, bytes of the whole file if the server says)."""
     if response.status_code == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != have:

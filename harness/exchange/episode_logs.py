@@ -40,7 +40,7 @@ Reward = float | tuple[float, dict[str, float]]
 
 
 class EpisodeLog(BaseModel):
-    """What is read of an EpisodeLog; further keys are passed over, as sotopia's versions differ in them."""
+    """The keys of an EpisodeLog that are read; others are passed over, as sotopia's versions differ in them."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,12 +56,12 @@ class EpisodeLog(BaseModel):
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did."""
+    """Counts of an import."""
 
     folder: Path
     episodes: int = 0
     judged: int = 0
-    """Of them with scores of their own."""
+    """Episodes with scores of their own."""
     skipped: int = 0
     """Dialogues that were there already."""
     notes: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ def import_episodes(paths: Sequence[Path], folder: Path) -> Imported:
 
 
 def read_logs(paths: Iterable[Path]) -> Iterator[tuple[str, EpisodeLog]]:
-    """(where it stands, the log) of every log. Raises `BadInput`."""
+    """Yield (place, log) for every log. Raises `BadInput`."""
     for path in paths:
         files = (
             sorted(each for each in path.rglob("*") if each.suffix in (".json", ".jsonl")) if path.is_dir() else [path]
@@ -140,7 +140,8 @@ class Reading:
     """One log, understood."""
 
     def __init__(self, where: str, log: EpisodeLog) -> None:
-        """Raises `BadInput` for a log without two agents or without their first observations."""
+        """Read the log's names and opening. Raises `BadInput` for a log without two agents or without their first
+        observations."""
         self.where, self.log = where, log
         opening = log.messages[0] if log.messages else []
         told = {
@@ -199,7 +200,7 @@ class Reading:
         return found
 
     def _acts(self, messages: Sequence[tuple[str, str, str]], turn: int) -> list[tuple[int, str]]:
-        """What was done in a turn: without the silence of the one that was not asked."""
+        """Acts of a turn: without the silence of the one that was not asked."""
         acts = [
             (self.names.index(sender), text)
             for sender, receiver, text in messages

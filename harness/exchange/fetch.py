@@ -53,7 +53,7 @@ def fetch(
 
 
 def _where(hooks: DataHooks, folder: Path, unpacked: Path, archives: bool) -> Path:
-    """Where the environment finds its data: beside each other as downloaded, or in what was unpacked."""
+    """Folder in which the environment finds its data: beside each other as downloaded, or in what was unpacked."""
     if not archives or hooks.recognises(folder):
         return folder
     return locate(hooks, unpacked) or unpacked

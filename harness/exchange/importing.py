@@ -12,9 +12,9 @@ from harness.base.safe_files import scratch_folder, sweep
 from harness.exchange.archives import Limits, extract_archive, is_archive
 
 _DEPTH = 5
-"""How many folders deep data may lie: a clone of AMPO has its profiles five folders down."""
+"""Greatest depth of the data: a clone of AMPO has its profiles five folders down."""
 _FOLDERS = 2000
-"""How many folders are looked into before giving up."""
+"""Number of folders looked into before giving up."""
 
 
 def import_path(

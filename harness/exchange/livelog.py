@@ -22,7 +22,7 @@ from harness.runs.standing import Standing
 
 LogName = Literal["tensorboard", "wandb"]
 FOLDER = "live-log"
-"""Where TensorBoard's files and W&B's offline ones lie, in the run's folder."""
+"""Folder within the run's that holds TensorBoard's files and W&B's offline ones."""
 EVERY_S = 10.0
 SHARE = 0.02
 """Logging takes at most about this share of the time."""
@@ -30,7 +30,7 @@ TRIES = 3
 
 
 class Log(Protocol):
-    """Where numbers go."""
+    """A destination of numbers: TensorBoard, Weights & Biases, or a plug-in."""
 
     def write(self, values: dict[str, float], step: int) -> None: ...
 
@@ -39,7 +39,7 @@ class Log(Protocol):
 
 class TensorBoardLog:
     def __init__(self, folder: Path) -> None:
-        """Raises `BadInput` without TensorBoard."""
+        """Open a TensorBoard writer. Raises `BadInput` without TensorBoard."""
         try:
             from tensorboard.summary import Writer
         except ImportError:
@@ -59,7 +59,7 @@ class WandbLog:
     """Goes where W&B's own environment variables say (WANDB_PROJECT, WANDB_ENTITY, WANDB_MODE, WANDB_API_KEY)."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `BadInput` without W&B, or when it cannot be begun."""
+        """Begin a W&B run. Raises `BadInput` without W&B, or when it cannot be begun."""
         try:
             import wandb
         except ImportError:
@@ -112,7 +112,7 @@ class LoggedProgress(Progress):
             self._safely(lambda: self._log.write(values := so_far(self._folder), int(values["episodes/finished"])))
 
     def _safely(self, work: Callable[[], object]) -> None:
-        """A log that fails is said once in a while, and given up; the run goes on."""
+        """Call the logger and report a failure; after `TRIES` failures the log is switched off. The run goes on."""
         try:
             work()
         except Exception as error:  # whatever a logging library raises is none of the run's business
@@ -122,7 +122,7 @@ class LoggedProgress(Progress):
 
 
 def so_far(folder: Path) -> dict[str, float]:
-    """What a run's rows say now: counts, calls, tokens, money (where known), and the goal's mean per cell."""
+    """Values of a run's rows now: counts, calls, tokens, money (where known), and the goal's mean per cell."""
     from harness.results.frames import COSTS
     from harness.results.tables import NOT_PLAYED, episodes
 

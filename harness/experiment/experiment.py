@@ -51,12 +51,12 @@ class Experiment(Spec):
     """Actors that only sit opposite."""
     strategists: list[StrategistSpec] = Field(min_length=1)
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
-    """For two-seat environments. self-play: the same agent in both seats, both scored."""
+    """Partners in two-seat environments. self-play: the same agent in both seats, both scored."""
     repeats: int = Field(1, ge=1)
     judge: JudgeSpecs | None = None
     """One judge, or a list of them: a panel."""
     judge_aggregate: Literal["mean", "median"] = "mean"
-    """How a panel's scores become one."""
+    """Rule that makes a panel's scores one."""
     process: list[ProcessSpec] = []
     """Process rewards that are given as soon as an episode is scored."""
     include: list[dict[str, str]] = []
@@ -299,7 +299,7 @@ def explain(error: ValidationError, where: str) -> str:
 
 
 def _is_tag(part: int | str) -> bool:
-    """Whether a part of an error's place is pydantic's name for a branch, not a key that a user wrote."""
+    """True if a part of an error's place is pydantic's name for a branch, not a key that a user wrote."""
     return str(part) in ("one", "panel") or str(part).startswith(("literal", "PartnerSpec"))
 
 

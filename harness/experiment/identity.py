@@ -39,7 +39,7 @@ EFFORT_KEYS = (
     *("requests_per_minute", "tokens_per_minute", "reasoning_cap"),
 )
 MANAGED_KEYS = ("slots", "threads", "cache_mib", "start_s")
-"""What a server that we start is given to work with."""
+"""Resources of a server that we start; they do not change outputs."""
 ARGS_OF_EFFORT = {"transformers": ("batch_size", "max_wait_ms"), "vllm": ("python",)}
 SETTLED: Mapping[str, Callable[[Environment], Any]] = {
     "max_steps": lambda made: made.protocol,
@@ -65,7 +65,8 @@ def identity_of(config: Mapping[str, Any], *kind: str) -> str:
 
 
 def identity_options(config: Mapping[str, Any]) -> Json:
-    """What of a dumped experiment (or training) changes outputs, in the normal form."""
+    """Options that affect outputs, in their normal form, of a dumped experiment (or training); checkpoints count by content
+    hash, not path."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY and not _later(key, value)}
     for role in ROLES:
         if role in kept:
@@ -137,7 +138,7 @@ def _without_defaults(name: str, given: str) -> Json:
 
 
 def _is_settled_so(name: str, options: Mapping[str, Any], key: str, made: Any) -> bool:
-    """Whether an option says what other options settle anyway (the limit of steps that a protocol has)."""
+    """True if an option says what other options settle anyway (the limit of steps that a protocol has)."""
     means = SETTLED.get(key)
     if means is None or type(made.options).model_fields[key].default is not None:
         return False

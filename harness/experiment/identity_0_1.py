@@ -19,7 +19,7 @@ LATER_ROLE_KEYS = (("reasoning_effort", None), ("prompt", None))
 
 
 def earlier_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a dumped config made the identity."""
+    """Options of a dumped config that made the identity in version 0.1."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     for key, default in LATER_KEYS.items():
         if kept.get(key) == default:
@@ -43,7 +43,7 @@ def earlier_name(config: Mapping[str, Any]) -> str:
 
 
 def compared_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What has to be the same for a run of version 0.1 to be continued: its identity but for the models' addresses."""
+    """Options that have to be the same for a run of version 0.1 to be continued: its identity but for the models' addresses."""
     options = earlier_options(config)
     models: Mapping[str, Mapping[str, Any]] = options["models"]
     options["models"] = {

@@ -57,7 +57,7 @@ class _Manifest(_Part):
 
 
 def manifest_problem(manifest: Mapping[str, Any]) -> str | None:
-    """What of a manifest has not the type that readers count on; None where it can be used."""
+    """First entry of a manifest with another type than readers count on; None where it can be used."""
     try:
         _Manifest.model_validate(manifest)
     except ValidationError as error:

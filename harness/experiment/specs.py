@@ -1,5 +1,5 @@
-"""What a user writes for one part of an experiment: an environment, an actor, a strategist, a partner, a judge, a method
-of process rewards, the limits. `harness.experiment.experiment` puts them together."""
+"""Specs for the parts of an experiment, as a user writes them: an environment, an actor, a strategist, a partner, a judge, a
+method of process rewards, the limits. `harness.experiment.experiment` puts them together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EnvironmentSpec(Spec):
     label: str = ""
     """Shown in results instead of the name; needed when one split is played twice with different options."""
     tasks: int | list[str] | None = None
-    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
+    """Number of tasks (the first n of the split's stable order), or their ids; null = all."""
     options: dict[str, Any] = {}
     """The environment's own options, for example `protocol` or `max_turns`."""
 
@@ -38,14 +38,14 @@ class EnvironmentSpec(Spec):
 
 
 class RoleSpec(Spec):
-    """How a role asks its model."""
+    """Settings with which a role asks its model."""
 
     temperature: float | None = Field(0.7, ge=0, le=2)
     """null: none is sent, the model's own default holds."""
     max_tokens: int = Field(256, ge=1)
-    """What an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
+    """Tokens that an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
     reasoning_effort: str | None = None
-    """How much the model should think before it answers: none, minimal, low, medium, high, …; null = as the model's
+    """Effort the model should spend on thinking before it answers: none, minimal, low, medium, high, …; null = as the model's
     config says. Refused where the model's vendor has no such setting."""
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each text in a structured answer, for small models that do not stop; null = none."""
@@ -88,7 +88,7 @@ class StrategistSpec(RoleSpec):
 
 
 class PartnerSpec(Spec):
-    """Who sits opposite in a two-seat environment."""
+    """The opponent in a two-seat environment."""
 
     name: str = ""
     actor: str = "same"
@@ -107,7 +107,7 @@ class PartnerSpec(Spec):
 
 
 class JudgingSpec(Spec):
-    """How a judge asks its model."""
+    """Settings with which a judge asks its model."""
 
     temperature: float | None = Field(0.0, ge=0, le=2)
     """null: none is sent, the model's own default holds."""
@@ -145,7 +145,7 @@ class ProcessSpec(JudgingSpec):
 
 
 TURN_SECONDS, EPISODE_SECONDS, JUDGING_SECONDS = 300.0, 3600.0, 600.0
-"""Where the config does not say."""
+"""Deadlines where the config gives none."""
 
 
 class Limits(Spec):

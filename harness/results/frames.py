@@ -71,7 +71,7 @@ def process_frame(run: Path) -> Frame:
 
 
 def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
-    """Where an episode's judgements (that count) or process rewards (of every attempt) stand in their file."""
+    """Offsets of an episode's judgements (that count) or process rewards (of every attempt) in their file."""
     columns = index_columns(run / file)
     mine = np.flatnonzero(columns.ids("episode_id") == episode_id.encode())
     if file == JUDGEMENTS and len(mine):
@@ -84,7 +84,7 @@ def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
 
 
 def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
-    """Where the last line of every id stands, in the order of the ids' first lines."""
+    """Positions of the last line of every id, in the order of the ids' first lines."""
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ids) else np.zeros(0, np.intp)

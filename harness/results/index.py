@@ -179,7 +179,7 @@ def _believed(path: Path, stored: Columns, now: State, verify: bool) -> Columns:
 
 
 def _is_line(path: Path, offset: int, length: int, key: str, name: str) -> bool:
-    """Whether a record of that id lies there."""
+    """True if a record of that id lies there."""
     with open(path, "rb") as file:
         file.seek(offset)
         line = file.readline()

@@ -13,7 +13,7 @@ Scores = Sequence[Mapping[str, float]]
 
 
 def panel_label(judges: Sequence[str], how: Aggregate) -> str | None:
-    """How a panel is named where one judge's label could stand: `mean(a, b)`; a single judge is itself."""
+    """Label of a panel for places that show one judge's label: `mean(a, b)`; a single judge is itself."""
     if len(judges) < 2:
         return judges[0] if judges else None
     return f"{how}({', '.join(judges)})"

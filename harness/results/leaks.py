@@ -24,11 +24,11 @@ CARD = "training_tasks.json"
 LATER_LEAKS = "later_leaks"
 """Key of a manifest: leaks that were allowed when the run was judged, beside `leaks`, those of its play."""
 SHOWN = 25
-"""How many task ids a refusal names."""
+"""Number of task ids that a refusal names."""
 
 
 class TrainingTasks(BaseModel):
-    """What stands in a `training_tasks.json`."""
+    """Form of a `training_tasks.json`."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
@@ -84,7 +84,7 @@ def read_training_tasks(path: Path) -> frozenset[str]:
 
 
 def card_of(config: Mapping[str, Any]) -> Path | None:
-    """Where a model's config says what it was trained on: `trained_on`, or the card in (or beside) a local checkpoint."""
+    """The card that says which tasks a model was trained on: `trained_on`, or the card in (or beside) a local checkpoint."""
     named = config.get("trained_on")
     if named:
         return Path(named)

@@ -230,7 +230,7 @@ def _turned_down(call: Row) -> bool:
 
 
 def _readings(calls: Sequence[Row]) -> tuple[int | None, int | None]:
-    """How many answers were unreadable and how many mended; None where nobody wrote down how they were read."""
+    """Numbers of answers that were unreadable and mended; None where nobody wrote down how they were read."""
     told, answered = set(), set()
     for call in calls:
         if call["text"] is not None:
@@ -256,7 +256,7 @@ def _asked_again(calls: Iterable[Row]) -> Iterable[bool]:
 
 
 def _unreadable_by_turns(calls: Sequence[Row], record: Row) -> int:
-    """How many actors' answers an older record says were unreadable: all but the last of a turn, and that one, too, where
+    """Number of actors' answers that an older record says were unreadable: all but the last of a turn, and that one, too, where
     the turn says so or the episode ended there."""
     asked: dict[int | None, list[Row]] = defaultdict(list)
     for call in calls:

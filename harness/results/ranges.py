@@ -12,13 +12,13 @@ from environments.base import Metric, Outcome
 from harness.results.records import EpisodeRecord, StrategyReward
 
 SLACK = 1e-9
-"""How far beyond its range, as a share of it, rounding may take a number."""
+"""Share of its range by which rounding may take a number beyond it."""
 Scale = Mapping[str, tuple[float, float]]
 """Name of a dimension -> its lowest and highest score."""
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite real number; a truth value is none, numpy's numbers are."""
+    """True if a value is a finite real number; a truth value is none, numpy's numbers are."""
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
         return False
     try:
@@ -28,7 +28,7 @@ def is_number(value: object) -> bool:
 
 
 def within_range(value: Any, low: float, high: float) -> bool:
-    """Whether a number lies in a range, but for rounding."""
+    """True if a number lies in a range, but for rounding."""
     slack = SLACK * max(1.0, high - low)
     return low - slack <= float(value) <= high + slack
 
@@ -49,8 +49,9 @@ def checked_outcome(outcome: Outcome | None, metric: Metric) -> Outcome | None:
 
 
 def score_problem(scores: Any, episode: EpisodeRecord, scale: Scale, metric: str | None) -> str | None:
-    """What is wrong with a judge's scores: not one set per seat, a number that is none or lies outside its scale, or no score
-    of the `metric`; None where they can be used. Dimensions that the scale does not know only have to be numbers."""
+    """Problem with a judge's scores, if they cannot be used: not one set per seat, a number that is none or lies outside its
+    scale, or no score of the `metric`; None where they can be used. Dimensions that the scale does not know only have to be
+    numbers."""
     seats = len(episode.seats)
     if (
         not isinstance(scores, Sequence)
@@ -71,8 +72,8 @@ def score_problem(scores: Any, episode: EpisodeRecord, scale: Scale, metric: str
 
 
 def reward_problem(rewards: Any, episode: EpisodeRecord) -> str | None:
-    """What is wrong with a method's rewards: a number that is none, or a reward of a turn that has no strategy; None where
-    they can be used."""
+    """Problem with a method's rewards, if they cannot be used: a number that is none, or a reward of a turn that has no
+    strategy; None where they can be used."""
     if not isinstance(rewards, Iterable) or not all(isinstance(each, StrategyReward) for each in rewards):
         return "expected a list of StrategyReward"
     strategies = {(turn.index, turn.seat) for turn in episode.turns if (turn.strategy or "").strip()}

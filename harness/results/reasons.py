@@ -15,14 +15,14 @@ from agents.models.errors.reasons import REASONS as OF_MODELS
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What stands behind a short name."""
+    """The meaning of a failure's short name, and the advice on it."""
 
     meaning: str
     """One line without a period."""
     advice: str
-    """What to do: a sentence or two."""
+    """The next step, in a sentence or two."""
     again: bool
-    """Whether running the same command again can help without changing anything."""
+    """True if running the same command again can help without changing anything."""
 
 
 OTHERS: Mapping[str, Why] = {
@@ -80,7 +80,7 @@ OTHERS: Mapping[str, Why] = {
     ),
     "judge": Why("the judge failed", "Run the same command again: the judge is asked again.", True),
 }
-"""Of failures that are not a model call's. A kind stands here under its own name, for what has no other."""
+"""Failures that are not a model call's. A kind stands here under its own name, for what has no other."""
 
 
 OF_SCORES: Mapping[str, Why] = {
@@ -91,11 +91,12 @@ OF_SCORES: Mapping[str, Why] = {
         True,
     ),
 }
-"""Where a judge is asked again by the same command, which an actor is not."""
+"""Failures after which the same command asks a judge again, though not an actor."""
 
 
 def why(name: str, *, of_score: bool = False) -> Why:
-    """What stands behind a short name, of an episode or `of_score`; a plug-in's own says nothing that is known here."""
+    """Meaning and advice of a short name, of an episode or `of_score`; a plug-in's own name has no meaning that is known
+    here."""
     if of_score and name in OF_SCORES:
         return OF_SCORES[name]
     if name in OTHERS:

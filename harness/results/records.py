@@ -1,9 +1,8 @@
-"""What is kept, versioned. One line of `episodes.jsonl` is an `EpisodeRecord`, one of `judgements.jsonl` a
+"""Records that are kept, versioned. One line of `episodes.jsonl` is an `EpisodeRecord`, one of `judgements.jsonl` a
 `JudgementRecord`; nothing that a score was made of is thrown away.
 
-A chat message is stored once: a call names how many leading messages it shares with the seat's and role's call before
-(its reply included) and carries only the rest; `harness.play.calls` writes them so and puts them together again.
-"""
+A chat message is stored once: a call names how many leading messages it shares with the seat's and role's call before (its
+reply included) and carries only the rest; `harness.play.calls` writes them so and puts them together again."""
 
 from __future__ import annotations
 
@@ -37,16 +36,16 @@ class ErrorInfo(Record):
     reason: str | None = _unset(None)
     """A short name by which failures are grouped; null where the kind says all, and in older records."""
     traceback: str | None = _unset(None)
-    """Of an error of kind `bug`: where it was raised."""
+    """Place where an error of kind `bug` was raised."""
 
     @classmethod
     def of(cls, problem: EpisodeError) -> ErrorInfo:
-        """What a record says of an error."""
+        """The error as a record stores it."""
         return cls(kind=problem.kind, message=problem.message, failure=problem.failure, reason=problem.reason)
 
 
 class Obtained(Record):
-    """How a reply was obtained: all that may differ between a run and its replay."""
+    """The way a reply was obtained: everything that may differ between a run and its replay."""
 
     latency_s: float
     attempts: int
@@ -59,7 +58,7 @@ class MessageRecord(Record):
 
 
 Reading = Literal["ok", "mended", "unreadable"]
-"""How an answer was read: as it stands, after wrappers were taken off or JSON was mended, or not at all."""
+"""Outcome of reading an answer: readable as it stands, after wrappers were taken off or JSON was mended, or not at all."""
 
 
 class CallRecord(Record):
@@ -67,7 +66,7 @@ class CallRecord(Record):
     seat: int
     role: str
     ordinal: int
-    """Of this seat and role, from 0; re-asks count."""
+    """Number of the call of this seat and role, from 0; re-asks count."""
     model: str
     """The model's name in the config."""
     served_model: str | None
@@ -76,18 +75,18 @@ class CallRecord(Record):
     """`name@version` of the templates the chat was built from."""
     prefix: int
     messages: list[MessageRecord]
-    """What follows the first `prefix` messages."""
+    """Messages that follow the first `prefix` ones."""
     temperature: float | None
     max_tokens: int
-    """What the answer may need; the request asked for `room` more."""
+    """Tokens the answer may need; the request asked for `room` more."""
     seed: int | None
     structured: str | None
     text: str | None
     """The answer, without the model's reasoning; null when the call failed."""
     reasoning: str | None = _unset(None)
-    """What the model thought before it answered, where it says so; never acted on."""
+    """The model's thoughts before its answer, where it sends them; never acted on."""
     read: Reading | None = _unset(None)
-    """How the answer was read; null where nobody reads it (plug-ins), and in older records."""
+    """Outcome of reading the answer; null where nobody reads it (plug-ins), and in older records."""
     error: str | None = None
     error_class: FailureClass | None = _unset(None)
     error_reason: str | None = _unset(None)
@@ -103,14 +102,14 @@ class CallRecord(Record):
     """Tokens that were asked for beyond `max_tokens`, for reasoning."""
     cached_tokens: int | None
     usd: float | None
-    """Of a call that failed, too, where its endpoint said what it took."""
+    """Cost of the call, also of one that failed, where its endpoint said what it took."""
     broken_off: int = _unset(0)
     """Attempts that were sent and broken off, by a deadline or an interruption: what they cost is not known."""
     obtained: Obtained | None
     dropped: list[str] = []
     """Request parameters the endpoint does not take, which were left out."""
     notes: list[str] = _unset([])
-    """What was unusual about the reply (`agents.models.base.ChatReply.notes`)."""
+    """Anything unusual about the reply (`agents.models.base.ChatReply.notes`)."""
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
 
@@ -119,7 +118,7 @@ class TurnRecord(Record):
     index: int
     seat: int
     observation: list[str]
-    """What the seat saw since its own last act (at its first turn: since the start), as event texts."""
+    """Events the seat saw since its own last act (at its first turn: since the start), as texts."""
     strategy: str | None
     strategy_source: str
     action_kind: str
@@ -129,7 +128,7 @@ class TurnRecord(Record):
     raw: str | None = _unset(None)
     """The actor's answer, where no action could be read from it."""
     answer: str | None = _unset(None)
-    """What of the actor's answer stayed in the chat, where that is not all of it."""
+    """Part of the actor's answer that stayed in the chat, where that is not all of it."""
     rendered: str
     """The action as judges and viewers read it."""
     reward: float | None = None
@@ -143,11 +142,11 @@ class SeatRecord(Record):
     actor: str
     actor_model: str | None
     tested: bool
-    """Whether this seat's score counts for the arm."""
+    """True if this seat's score counts for the arm."""
     background: str
-    """What the seat was told at the start."""
+    """Text the seat was told at the start."""
     closing: list[str]
-    """What the seat saw after its last turn's observation, up to the end."""
+    """Events the seat saw after its last turn's observation, up to the end."""
 
 
 class OutcomeRecord(Record):
@@ -168,14 +167,14 @@ class EpisodeRecord(Record):
     strategist: str
     task_id: str
     task_label: str | None = None
-    """What the environment says of the task beyond its split, for example that the tested role is not known."""
+    """Note of the environment on the task beyond its split, for example that the tested role is not known."""
     group: str
     order: int
     """The seat of the tested agent in partner pairings; 0 otherwise."""
     repeat: int
     seed: int
     attempt: int = 1
-    """How often this episode was tried over all invocations; the last line of an id counts."""
+    """Number of tries at this episode over all invocations; the last line of an id counts."""
     status: Literal["finished", "failed"]
     error: ErrorInfo | None = None
     end_reason: str
@@ -203,7 +202,7 @@ class JudgementRecord(Record):
     reasons: list[dict[str, str]] | None
     calls: list[CallRecord]
     flags: list[str] = []
-    """What is suspicious, for example that the transcript tries to instruct the judge."""
+    """Suspicious findings, for example that the transcript tries to instruct the judge."""
     repeat: int = 0
     """0 counts as the score; 1, 2, … are the same question asked again (test-retest)."""
     variant: str = ""
@@ -214,18 +213,18 @@ class JudgementRecord(Record):
 
 
 class StrategyReward(Record):
-    """What one strategy was worth."""
+    """The value of one strategy."""
 
     turn: int
     """Index of the turn the strategy was proposed in."""
     seat: int
     reward: float
     credit: float
-    """What the method itself said of this strategy, before the episode's outcome was put in: the number that judges are
-    measured by."""
+    """The method's own value of this strategy, before the episode's outcome was put in: the number that judges are measured
+    by."""
     reason: str | None = None
     details: dict[str, float] = {}
-    """What the numbers were made of: dimensions, values before and after, outcomes of the plays."""
+    """Parts of the numbers: dimensions, values before and after, outcomes of the plays."""
 
 
 class ProcessRewardRecord(Record):

@@ -58,7 +58,7 @@ LONGEST_TEXT = 1 << 20
 """Bytes of a line that is set aside as text; longer ones as base64, part by part."""
 BOM = b"\xef\xbb\xbf"
 BEGINS = b'{"schema_version":'
-"""How our records begin. Inside a record it cannot stand: quotation marks in texts are escaped."""
+"""Bytes every record begins with. Inside a record it cannot stand: quotation marks in texts are escaped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 CALLS = "calls.jsonl"
 FORECAST = "forecast.json"
 MANIFEST_KEYS = ("run", "created_at", "identity", "config", "cells", "environments", "judge", "prompts", "data")
-"""What every reader may count on."""
+"""Keys every reader of a manifest may count on."""
 
 
 class StoreFull(HarnessError):
@@ -47,7 +47,7 @@ def gone(path: Path) -> StoreFull:
 
 
 def write_problem(path: Path, error: OSError) -> str:
-    """Why a path could not be opened for writing, in words."""
+    """Reason a path could not be opened for writing, in words."""
     return "it is a link, which is not followed" if path.is_symlink() else str(error.strerror or error)
 
 
@@ -203,7 +203,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Raises `BadInput` when the folder is no run or its manifest is damaged."""
+    """Read a run's manifest. Raises `BadInput` when the folder is no run or its manifest is damaged."""
     path = folder / MANIFEST
     refuse_irregular(path)
     try:

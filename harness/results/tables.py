@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 NOT_PLAYED = "not played"
-"""Why an episode has no goal that a budget left unplayed; only version 0.1 wrote a row for it."""
+"""Mark of an episode without a goal that a budget left unplayed; only version 0.1 wrote a row for it."""
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:

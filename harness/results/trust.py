@@ -66,7 +66,7 @@ def line_hash(line: bytes) -> int:
 
 
 def fitting_blocks(path: Path, columns: Columns) -> int:
-    """How many of the index's first blocks hold nothing but lines that stand where they stood."""
+    """Number of the index's first blocks that hold only lines still standing in their place."""
     position = 0
     with open(path, "rb") as file:
         for number, block in enumerate(columns.blocks):
