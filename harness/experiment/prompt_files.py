@@ -55,5 +55,5 @@ PromptPath = Annotated[
 
 
 def prompt_version(value: Any) -> Any:
-    """What of a dumped prompt counts: the hash of its text."""
+    """Identity of a dumped prompt: the hash of its text."""
     return Prompt("", value["text"]).version if isinstance(value, dict) and "text" in value else value

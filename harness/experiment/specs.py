@@ -50,7 +50,7 @@ class RoleSpec(Spec):
     answer_chars: int | None = Field(None, ge=20)
     """Cap on each text in a structured answer, for small models that do not stop; null = none."""
     history: int | None = Field(None, ge=0)
-    """How many of the seat's own past turns stay in the chat; null = all."""
+    """Number of the seat's own past turns that stay in the chat; null = all."""
     prompt: PromptPath | None = None
     """A text file with a prompt of your own; `harness list` names the fields it may use. null: the environment's."""
 

@@ -28,7 +28,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.torn = set_aside_torn_tail(path)
-        """Where a torn tail of an earlier process was put; None when there was none."""
+        """Place to which a torn tail of an earlier process was moved; None when there was none."""
         try:
             self._file = open(path, "ab", buffering=0, opener=_not_through_a_link)
         except OSError as error:

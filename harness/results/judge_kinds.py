@@ -35,7 +35,7 @@ class JudgeKind:
     metric: str
     """The dimension that is the goal."""
     prompt_fields: PromptFields | None = None
-    """What a user's own prompt for it may hold; None where it takes none (`JudgeSpec.prompt`)."""
+    """Fields that a user's own prompt for it may hold; None where it takes none (`JudgeSpec.prompt`)."""
 
 
 REGISTRY = Registry(

@@ -19,7 +19,7 @@ Turn = Mapping[str, Any]
 FRAME_FIELDS = PromptFields(
     ("mark", "material"), ("mark", "material"), ("<<<MATERIAL $mark", "$material", "MATERIAL $mark>>>")
 )
-"""What a judge's prompt that is filled with a frame has to hold."""
+"""Fields and markers that a judge's prompt filled with a frame has to hold."""
 
 
 def frame(document: str) -> dict[str, str]:
