@@ -33,7 +33,7 @@ from harness.runs.executors import Json, Keeper, Record
 from harness.runs.executors.local import Player
 from harness.runs.executors.remote import Permits, RemotePlayer, RunServices
 from harness.runs.executors.worker_pool import KINDS
-from harness.runs.jobs import after
+from harness.runs.jobs import mark_recorded
 from harness.runs.runner import Stop, run_jobs
 
 RETRIES = 2

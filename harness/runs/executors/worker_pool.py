@@ -22,7 +22,7 @@ from harness.runs.executors import Json, Keeper, Record
 from harness.runs.executors.local import Player
 from harness.runs.executors.remote import Permits, RunServices
 from harness.runs.executors.worker import Peer, PeerLost, streams
-from harness.runs.jobs import after
+from harness.runs.jobs import mark_recorded
 from harness.runs.runner import Stop, run_jobs
 
 KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (EpisodeRecord, JudgementRecord, ProcessRewardRecord)}
