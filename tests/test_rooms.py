@@ -24,6 +24,7 @@ ROOMS = (
     "harness.exchange",
     "leaderboard",
     "harness.commands",
+    "harness.api",
     "harness.cli",
 )
 """Each imports from itself and from those before it only."""

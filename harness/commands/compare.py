@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -31,18 +32,18 @@ def compare_command(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(as_json(family), indent=2, ensure_ascii=False, allow_nan=False))
     elif arguments.format == "csv":
-        rows = [flat(row, role) for role, row in _every(family)]
+        rows = [flat(row, role) for role, row in every_row(family)]
         if not arguments.raw:
             rows = [{name: harmless(value) for name, value in row.items()} for row in rows]
         writer = csv.DictWriter(sys.stdout, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     else:
-        _print(family, arguments.format == "markdown")
+        print_family(family, Console(), arguments.format == "markdown")
     return 0
 
 
-def _every(family: Family) -> list[tuple[str, Comparison]]:
+def every_row(family: Family) -> list[tuple[str, Comparison]]:
     """Rows in print order with their role; controls stand under the arm they are beside."""
     found: list[tuple[str, Comparison]] = []
     for number, row in enumerate(family.rows):
@@ -54,7 +55,7 @@ def _every(family: Family) -> list[tuple[str, Comparison]]:
 def as_json(family: Family) -> dict[str, Any]:
     """Everything, with null for what is not known."""
     return {
-        "comparisons": [flat(row, role) for role, row in _every(family)],
+        "comparisons": [flat(row, role) for role, row in every_row(family)],
         "family": family.size,
         "reported_differences": list(family.reported),
         "without_counterpart": list(family.unmatched),
@@ -116,10 +117,14 @@ HEADINGS = ("A", "B", "mean A", "mean B", "B − A", "95 %", "p", "p Holm", "win
             "McNemar p", "tokens/ep.", "tokens/point", "USD/point")  # fmt: skip
 
 
-def _print(family: Family, markdown: bool) -> None:
-    console = Console()
+ELSEWHERE = "`harness compare … --format csv`"
+
+
+def print_family(family: Family, console: Console, markdown: bool = False, elsewhere: str = ELSEWHERE) -> None:
+    """Print the comparisons and what may be concluded. `elsewhere`: where a reader finds the columns that a narrow terminal
+    has no room for."""
     places: dict[str, list[list[str]]] = {}
-    for role, row in _every(family):
+    for role, row in every_row(family):
         shared = [axis for axis in AXES[:4] if row.a.axes[axis] == row.b.axes[axis]]
         head = ", ".join(f"{axis} {row.a.axes[axis]}" for axis in shared)
         places.setdefault(head, []).append(_texts(row, role))
@@ -127,8 +132,8 @@ def _print(family: Family, markdown: bool) -> None:
         for head, rows in places.items():
             _markdown(head, rows)
     else:
-        print_grids(console, [_grid(head, rows) for head, rows in places.items()], LOOK)
-    print()
+        print_grids(console, [_grid(head, rows) for head, rows in places.items()], replace(LOOK, elsewhere=elsewhere))
+    console.print()
     mark = "- " if markdown else ""
     for line in conclusions(family):
         say(console, mark + line)
@@ -202,7 +207,6 @@ def _broken(heading: str) -> str:
 LOOK = Look(
     words=("A", "B"),
     spared=("USD/point", "tokens/point", "tokens/ep.", "McNemar p", "only A/B succeeds", "missing", "mean A", "mean B"),
-    elsewhere="`harness compare … --format csv`",
 )
 
 

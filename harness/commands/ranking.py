@@ -105,6 +105,20 @@ def print_leaderboard(
     """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`. Returns what was read."""
     loaded = load_runs(runs, judge)
     table = ranked_rows(loaded, min_coverage)
+    print_ranking(table, runs, form, console, raw=raw)
+    return loaded
+
+
+def print_ranking(
+    table: Sequence[Row],
+    runs: Sequence[Path],
+    form: str,
+    console: Console,
+    elsewhere: str = "`harness leaderboard RUN --format csv`",
+    *,
+    raw: bool = False,
+) -> None:
+    """Print ranked rows of these runs. `elsewhere`: where a reader finds the columns that a narrow terminal has no room for."""
     if form == "csv":
         (as_table(table) if raw else harmless_table(as_table(table))).to_csv(sys.stdout, index=False)
     elif form == "json":
@@ -120,11 +134,10 @@ def print_leaderboard(
         if form == "markdown":
             _print_markdown(names, rows, headings)
         else:
-            _print_tables(console, names, rows, headings)
+            _print_tables(console, names, rows, headings, elsewhere)
         note = mixed_readers(map(read_manifest, runs))
         if note:
             say(console, note)
-    return loaded
 
 
 def _add_shares(rows: Sequence[Texts], table: Sequence[Row]) -> Texts:
@@ -173,7 +186,9 @@ def _process_headings(columns: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _print_tables(console: Console, names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> None:
+def _print_tables(
+    console: Console, names: Sequence[str], rows: Sequence[Texts], headings: Texts, elsewhere: str
+) -> None:
     """A table per place, above it what all its rows share."""
     places: dict[tuple[str, ...], list[Texts]] = {}
     for row in rows:
@@ -185,7 +200,7 @@ def _print_tables(console: Console, names: Sequence[str], rows: Sequence[Texts],
         words=[headings[name] for name in names if name in WORDS],
         lists=[headings["tied_with"]],
         spared=[headings[name] for each in SPARED for name in names if _is(name, each)],
-        elsewhere="`harness leaderboard RUN --format csv`",
+        elsewhere=elsewhere,
     )
     print_grids(console, [_grid(place, names, here, headings) for place, here in places.items()], look)
 

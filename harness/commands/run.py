@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,16 +30,30 @@ from harness.runs.interface import interface_lines
 from harness.runs.manifest import folder_name
 from harness.runs.plan import Plan
 from harness.runs.progress import Progress
-from harness.runs.run import Run, RunSummary, execute
+from harness.runs.run import INTERRUPTED, Run, RunSummary, execute
+from harness.runs.runner import Stop
 
 EXIT_OK, EXIT_OWED, EXIT_INTERRUPTED = 0, 4, 130
 
 
 def run_command(arguments: argparse.Namespace) -> int:
-    try:
+    with advising():
         return _run(arguments)
+
+
+@contextmanager
+def advising() -> Iterator[None]:
+    """Say of a check that failed how to leave it out."""
+    try:
+        yield
     except CheckFailed as failed:
         raise BadInput(f"{failed}\n`--no-check` leaves the check out.") from None
+
+
+def check_probe(blocks: int | None) -> None:
+    """Raises `BadInput` for a number of blocks below 1."""
+    if blocks is not None and blocks < 1:
+        raise BadInput(f"--probe {blocks}: expected at least 1 block")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -45,8 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
     name = folder_name(experiment, arguments.results) if arguments.name is None else arguments.name
     folder = run_folder(arguments.results, name)
     budget = read_budget(arguments)
-    if arguments.probe is not None and arguments.probe < 1:
-        raise BadInput(f"--probe {arguments.probe}: expected at least 1 block")
+    check_probe(arguments.probe)
     run = Run(
         experiment,
         folder,
@@ -63,29 +78,36 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
-    first = run.replay is None and not (folder / MANIFEST).exists()  # a replay takes nothing that could be foreseen
-    with run:
-        if first and any(path != folder for path in arguments.results.iterdir()):
-            keep_forecast(run, arguments.results)
-        progress = logged(Progress(), experiment.log, run.folder)
-        if run.readers != TODAY:
-            progress.say(kept_line("run"))
-        for line in said(run.checked):
-            progress.say(line)
-        for torn in run.torn:
-            progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
-        summary = execute(run, progress)
-        if arguments.probe is not None:
-            keep_forecast(run, arguments.results, arguments.probe)
+    summary = play(run, arguments.results, Progress())
     if arguments.probe is not None:
         show_forecast(run.plan, name, arguments.results)
         if ending := [*stopped_lines(summary), *after_lines(summary)]:
             say(Console(), as_called("\n".join(["", *ending])))
     else:
         print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
-    if summary.stopped == "interrupted":
+    if summary.stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_OWED
+
+
+def play(run: Run, results: Path, progress: Progress, stop: Stop | None = None) -> RunSummary:
+    """Open a run's folder under `results`, play what is left, and close it. Keeps a forecast where other runs allow one.
+    `stop`: see `execute`."""
+    first = run.replay is None and not (run.folder / MANIFEST).exists()  # nothing could be foreseen of a replay
+    with run:
+        if first and any(path != run.folder for path in results.iterdir()):
+            keep_forecast(run, results)
+        progress = logged(progress, run.experiment.log, run.folder)
+        if run.readers != TODAY:
+            progress.say(kept_line("run"))
+        for line in said(run.checked):
+            progress.say(line)
+        for torn in run.torn:
+            progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
+        summary = execute(run, progress, stop)
+        if run.blocks is not None:
+            keep_forecast(run, results, run.blocks)
+    return summary
 
 
 def show_forecast(plan: Plan, name: str, results: Path) -> int:
@@ -119,16 +141,22 @@ def read_budget(arguments: argparse.Namespace) -> Budget:
 
 
 def read_workforce(arguments: argparse.Namespace) -> Workforce:
+    """Read where episodes are played. Raises `BadInput` for options that do not go together."""
+    force = Workforce(arguments.executor, arguments.workers, arguments.recycle, arguments.address)
+    check_workforce(force)
+    return force
+
+
+def check_workforce(force: Workforce) -> None:
     """Raises `BadInput` for options that do not go together."""
-    if arguments.workers < 0:
-        raise BadInput(f"--workers {arguments.workers}: expected a number of processes, or 0 to play in this one")
-    if arguments.recycle < 1:
-        raise BadInput(f"--recycle {arguments.recycle}: expected at least 1 episode")
-    if arguments.executor == "ray" and arguments.workers:
+    if force.workers < 0:
+        raise BadInput(f"--workers {force.workers}: expected a number of processes, or 0 to play in this one")
+    if force.recycle < 1:
+        raise BadInput(f"--recycle {force.recycle}: expected at least 1 episode")
+    if force.kind == "ray" and force.workers:
         raise BadInput("--workers is for the local executor; on Ray the cluster says how many processes there are")
-    if arguments.executor != "ray" and arguments.address is not None:
+    if force.kind != "ray" and force.address is not None:
         raise BadInput("--address is a Ray cluster's: add --executor ray")
-    return Workforce(arguments.executor, arguments.workers, arguments.recycle, arguments.address)
 
 
 def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:

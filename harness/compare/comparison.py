@@ -91,8 +91,20 @@ def compare(
 ) -> Family:
     """Second against first; each is `RUN` or `RUN#axis=glob,…`. Arms meet when they agree on every axis that neither
     names. Raises `BadInput` when they cannot be compared."""
+    return compare_all([(first, second)], metric, judge, allow)
+
+
+def compare_all(
+    both: Iterable[tuple[str, str]], metric: str = "goal", judge: str | None = None, allow: Iterable[str] = ()
+) -> Family:
+    """Compare as `compare` does, several pairs of arms or runs in one family."""
     check_metric(metric)
     allowed = check_categories(allow)
+    return _together([_compared(first, second, metric, judge, allowed) for first, second in both])
+
+
+def _compared(first: str, second: str, metric: str, judge: str | None, allowed: Collection[str]) -> Family:
+    """Second against first, not yet corrected."""
     (a, named_a), (b, named_b) = select(first, judge), select(second, judge)
     free = named_a | named_b
     couples, unmatched = _couples(a, b, [axis for axis in AXES if axis not in free])
@@ -105,7 +117,7 @@ def compare(
         raise BadInput(f"{second} is the same as {first}: a run compared with itself (or its copy) shows nothing")
     rows = [_checked(left, right, metric, allowed) for left, right in couples]
     beside = {number: _beside(row, b, judge) for number, row in enumerate(rows)}
-    return _corrected(rows, beside, tuple(_reported(couples, allowed)), tuple(unmatched))
+    return Family(tuple(rows), beside, len(rows), tuple(_reported(couples, allowed)), tuple(unmatched))
 
 
 def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ...]:
@@ -126,7 +138,17 @@ def check_metric(metric: str) -> None:
 def uplift(text: str, metric: str = "goal", judge: str | None = None) -> Family:
     """Every strategist of a run against vanilla on the same environment, split, pairing and actor, the controls beside.
     Raises `BadInput` when there is no vanilla, or nothing beside it."""
+    return uplift_all([text], metric, judge)
+
+
+def uplift_all(texts: Iterable[str], metric: str = "goal", judge: str | None = None) -> Family:
+    """Compare as `uplift` does, several runs in one family."""
     check_metric(metric)
+    return _together([_uplifted(text, metric, judge) for text in texts])
+
+
+def _uplifted(text: str, metric: str, judge: str | None) -> Family:
+    """Every strategist against vanilla, not yet corrected."""
     arms, _ = select(text, judge)
     rows: list[Comparison] = []
     beside: dict[int, tuple[Comparison, ...]] = {}
@@ -144,7 +166,18 @@ def uplift(text: str, metric: str = "goal", judge: str | None = None) -> Family:
                 beside[len(rows) - 1] = tuple(compare_arms(control, arm, metric) for control in controls)
     if not rows:
         raise BadInput(f"{text} has no strategist beside one `vanilla` on the same tasks and actor: no uplift to show")
-    return _corrected(rows, beside, (), tuple(unmatched))
+    return Family(tuple(rows), beside, len(rows), (), tuple(unmatched))
+
+
+def _together(families: Sequence[Family]) -> Family:
+    """Join families into one, and correct it as a whole."""
+    rows: list[Comparison] = []
+    beside: dict[int, tuple[Comparison, ...]] = {}
+    for family in families:
+        beside |= {len(rows) + number: controls for number, controls in family.beside.items()}
+        rows += family.rows
+    reported = dict.fromkeys(line for family in families for line in family.reported)
+    return _corrected(rows, beside, tuple(reported), tuple(line for family in families for line in family.unmatched))
 
 
 def _by_place(arms: Arms) -> list[list[Arm]]:

@@ -87,21 +87,26 @@ class LoggedProgress(Progress):
 
     def __init__(self, shown: Progress, folder: Path, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(shown.console)
+        self._shown = shown
         self._folder, self._log, self._clock = folder, log, clock
         self._next = clock() + EVERY_S
         self._failures = 0
 
     @contextmanager
     def showing(self, meter: Meter, standing: Standing) -> Iterator[None]:
+        self.meter, self.standing = meter, standing
         try:
-            with super().showing(meter, standing):
+            with self._shown.showing(meter, standing):
                 yield
         finally:
             self._write()
             self._safely(self._log.close)
 
+    def waits(self, waits: list[tuple[str, float]]) -> None:
+        self._shown.waits(waits)
+
     def ended(self, unit: Unit, *, failed: bool) -> None:
-        super().ended(unit, failed=failed)
+        self._shown.ended(unit, failed=failed)
         if self._clock() >= self._next:
             began = self._clock()
             self._write()

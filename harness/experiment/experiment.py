@@ -6,7 +6,7 @@ unit played once is an episode. The identity of an experiment is a hash over the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -249,12 +249,18 @@ def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Exper
     names are looked for beside `path`. Raises `BadInput`."""
     where = str(path) if path else "the built-in quick-start"
     raw = read_yaml(text, where)
+    return checked_experiment(raw, where, overrides, path.parent if path else Path())
+
+
+def checked_experiment(raw: Any, where: str, overrides: Sequence[str] = (), folder: Path = Path()) -> Experiment:
+    """Check an experiment that is a mapping, as YAML gives it, with `--set a.b=c` applied to it. `where` names it in
+    messages; files that it names are looked for in `folder`. Raises `BadInput`."""
     if not isinstance(raw, dict):
         raise BadInput(f"{where}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:
         apply_override(raw, override)
     try:
-        return Experiment.model_validate(raw, context={"folder": path.parent if path else Path()})
+        return Experiment.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
         raise BadInput(explain(error, where)) from None
 

@@ -52,6 +52,8 @@ class Progress:
             panel = RunPanel(standing, self._title or standing.title, self.parts)
             with Live(panel, console=self.console, refresh_per_second=REFRESHED, transient=True):
                 yield
+        elif self.console.is_jupyter:  # who waits for the run draws the panel there
+            yield
         else:
             self.say(self.line())
             yield
@@ -88,7 +90,8 @@ class Progress:
 
     def tick(self) -> None:
         """Print a line from time to time if there is no panel."""
-        if not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_EVERY_S:
+        panel = self.console.is_terminal or self.console.is_jupyter
+        if not panel and time.monotonic() - self._last_line > PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.say(self.line())
 

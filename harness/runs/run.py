@@ -111,6 +111,8 @@ class Run:
         """Costs of the rows that were there when the run was opened."""
         self.activity = Activity()
         self._lock = RunLock(folder)
+        self.opened = False
+        """Whether everything is open and the play may begin."""
 
     def __enter__(self) -> Run:
         """Take the folder, write the manifest and check the models. Raises `BadInput` when the folder is held by another
@@ -121,6 +123,7 @@ class Run:
         except BaseException:
             self._leave()
             raise
+        self.opened = True
         return self
 
     @property
@@ -372,28 +375,33 @@ class Run:
         return (*([self.episodes.torn] if self.episodes.torn else []), *self.scores.torn)
 
 
-def execute(run: Run, progress: Progress) -> RunSummary:
-    """Play an opened run to its end. The first Ctrl-C (or SIGTERM) lets running episodes end, the second ends them."""
+INTERRUPTED = "interrupted"
+"""The reason of a run that Ctrl-C (or SIGTERM) ended."""
+
+
+def execute(run: Run, progress: Progress, stop: Stop | None = None) -> RunSummary:
+    """Play an opened run to its end. The first Ctrl-C (or SIGTERM) lets running episodes end, the second ends them; in a
+    thread that gets no signals, whoever gets them hands them on by `interrupt`, with the same `stop`."""
     try:
         asyncio.set_event_loop(run.loop)
-        return run.loop.run_until_complete(_execute(run, progress))
+        return run.loop.run_until_complete(_execute(run, progress, stop or Stop()))
     finally:
         end_loop(run.loop)
 
 
-async def _execute(run: Run, progress: Progress) -> RunSummary:
-    stop = Stop()
+def interrupt(stop: Stop, progress: Progress) -> None:
+    """Let running episodes end; the second time, end them. Call it in the run's own event loop."""
+    if stop.asked:
+        stop.cancel(INTERRUPTED)
+    else:
+        stop.drain(INTERRUPTED)
+        progress.say("Interrupted: letting the running episodes end. Press Ctrl-C again to end them now.")
+
+
+async def _execute(run: Run, progress: Progress, stop: Stop) -> RunSummary:
     loop = asyncio.get_running_loop()
-
-    def interrupted() -> None:
-        if stop.asked:
-            stop.cancel("interrupted")
-        else:
-            stop.drain("interrupted")
-            progress.say("Interrupted: letting the running episodes end. Press Ctrl-C again to end them now.")
-
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(number, interrupted)
+            loop.add_signal_handler(number, interrupt, stop, progress)
     played, judged = await run.play(progress, stop)
     return run.summary(played, judged, stop.reason)
