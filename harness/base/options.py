@@ -6,9 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.base.errors import BadInput, nearest
+
+
+class Options(BaseModel):
+    """The base of a part's own options: a key that it does not declare is refused."""
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 

@@ -24,7 +24,7 @@ from harness.judging.judges.copies import COPIES, as_asked
 from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import Row, latest_episodes, latest_judgements
-from harness.results.judge_kinds import Judge, judge_kind
+from harness.results.judge_kinds import AnyJudge, judge_kind
 from harness.results.leaks import find_leaks, refuse_new_leaks
 from harness.results.records import EpisodeRecord, JudgementRecord
 from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, read_record
@@ -111,7 +111,7 @@ def judged_tasks(run: Path) -> list[tuple[str, str]]:
     return [(row["environment"], row["task_id"]) for row in rows if row["status"] == "finished" and row["needs_judge"]]
 
 
-def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]:
+def owed(run: Path, judge: AnyJudge, again: int, copies: list[str]) -> list[Asking]:
     """What this judge has not scored yet: finished episodes, their repeats and their copies."""
     done = {
         (row["episode_id"], row["repeat"], row["variant"].split("-")[0])
@@ -124,7 +124,7 @@ def owed(run: Path, judge: Judge, again: int, copies: list[str]) -> list[Asking]
     return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
 
 
-def _standing(run: Path, judge: Judge) -> Standing:
+def _standing(run: Path, judge: AnyJudge) -> Standing:
     """The run's goals by this judge so far."""
     standing = Standing(run.name, judge.label)
     episodes = latest_episodes(run)
@@ -136,7 +136,7 @@ def _standing(run: Path, judge: Judge) -> Standing:
 
 
 async def _judge_all(
-    run: Path, judge: Judge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking], tally: Tally
+    run: Path, judge: AnyJudge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking], tally: Tally
 ) -> None:
     """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
@@ -158,7 +158,7 @@ async def _judge_all(
         await model.close()
 
 
-async def _judgement(record: EpisodeRecord, judge: Judge, asking: Asking) -> JudgementRecord:
+async def _judgement(record: EpisodeRecord, judge: AnyJudge, asking: Asking) -> JudgementRecord:
     if asking.repeat:
         return await judged_again(judge, record, asking.repeat)
     if asking.copy:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from harness.base.errors import BadInput
 from harness.base.seeds import seed_from, stable_hash
 from harness.play.bugs import bug
-from harness.results.judge_kinds import Judge, judge_kind, kind_in
+from harness.results.judge_kinds import AnyJudge, judge_kind, kind_in
 from harness.results.ranges import Scale, score_problem
 from harness.results.records import CallRecord, EpisodeRecord, ErrorInfo, JudgementRecord
 
 
-async def judged(judge: Judge, episode: EpisodeRecord) -> JudgementRecord:
+async def judged(judge: AnyJudge, episode: EpisodeRecord) -> JudgementRecord:
     """The judge's judgement; a judge whose code fails leaves the episode unscored instead of ending the run."""
     try:
         judgement = await judge.judge(episode)
@@ -51,7 +51,7 @@ def _scale_of(label: str) -> tuple[Scale, str | None]:
     return {name: (low, high) for name, low, high in kind.dimensions}, kind.metric
 
 
-async def judged_again(judge: Judge, episode: EpisodeRecord, repeat: int) -> JudgementRecord:
+async def judged_again(judge: AnyJudge, episode: EpisodeRecord, repeat: int) -> JudgementRecord:
     """The same question once more, with other sampling seeds; `repeat` counts from 1."""
     judgement = await judged(judge, episode.model_copy(update={"seed": seed_from("again", episode.seed, repeat)}))
     return named(judgement.model_copy(update={"repeat": repeat}))

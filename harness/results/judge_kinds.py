@@ -1,19 +1,22 @@
 """Kinds of judges: their table, and the scale of each of their scores, which readers of a run need to know. A plug-in adds one
-through the entry-point group `strategist_harness.judges`."""
+through the entry-point group `strategist_harness.judges`: a class on the base `harness.judging.judges.base.Judge`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agents.models.base import Model
 from environments.prompts import PromptFields
-from harness.base.registry import Registry
+from harness.base.registry import Registry, as_kind
 from harness.experiment.specs import JudgeSpec
 from harness.results.records import EpisodeRecord, JudgementRecord
 
 
-class Judge(Protocol):
+class AnyJudge(Protocol):
+    """Whatever judges an episode: one on the base `Judge`, or another with a label."""
+
     label: str
     """`kind/model/prompt version`: judgements of different labels are never mixed."""
 
@@ -23,14 +26,16 @@ class Judge(Protocol):
 
 
 class MakeJudge(Protocol):
-    def __call__(self, spec: JudgeSpec, model: Model) -> Judge: ...
+    def __call__(self, spec: JudgeSpec, model: Model) -> AnyJudge: ...
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeKind:
+    """A judge's class and what it says about itself. Packages made for version 0.1 offer one of these."""
+
     make: MakeJudge
     description: str
-    dimensions: tuple[tuple[str, float, float], ...]
+    dimensions: Sequence[tuple[str, float, float]]
     """(name, lowest, highest) of each score."""
     metric: str
     """The dimension that is the goal."""
@@ -41,14 +46,13 @@ class JudgeKind:
 REGISTRY = Registry(
     "judge",
     "strategist_harness.judges",
-    {"sotopia": "harness.judging.judges.sotopia:KIND"},
+    {"sotopia": "harness.judging.judges.sotopia:SotopiaJudge"},
 )
 
 
 def judge_kind(name: str) -> JudgeKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
-    kind: JudgeKind = REGISTRY.load(name)
-    return kind
+    return as_kind(REGISTRY.load(name), JudgeKind)
 
 
 def kind_in(label: str) -> str:

@@ -18,7 +18,7 @@ from harness.base.errors import EpisodeError
 from harness.base.seeds import call_seed
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judgement_id
-from harness.judging.judges.sotopia import DIMENSIONS, KIND, SotopiaJudge
+from harness.judging.judges.sotopia import DIMENSIONS, SotopiaJudge
 from harness.play.episode import play_episode
 from harness.results.records import EpisodeRecord, JudgementRecord
 from tests.harness.builders import Script, Watched, act, evaluation, judge_script, plan_with
@@ -51,8 +51,8 @@ def test_the_ranges_are_those_of_sotopia() -> None:
         "financial_and_material_benefits": (-5, 5),
         "goal": (0, 10),
     }
-    assert KIND.metric == "goal"
-    assert [name for name, _, _ in KIND.dimensions] == [*(name for name, _, _ in DIMENSIONS), "overall"]
+    assert SotopiaJudge.metric == "goal"
+    assert [name for name, _, _ in SotopiaJudge.dimensions] == [*(name for name, _, _ in DIMENSIONS), "overall"]
 
 
 SCORES = st.fixed_dictionaries({name: st.integers(low, high) for name, low, high in DIMENSIONS})
@@ -78,7 +78,7 @@ def test_one_call_scores_both_seats_and_overall_is_the_plain_mean_of_the_seven(
         assert {name: got[name] for name in scores} == scores
         assert got["overall"] == pytest.approx(sum(scores.values()) / 7)
         assert reasons == {name: f"{agent} {name}" for name in scores}
-        low, high = next((low, high) for name, low, high in KIND.dimensions if name == "overall")
+        low, high = next((low, high) for name, low, high in SotopiaJudge.dimensions if name == "overall")
         assert low - 1e-9 <= got["overall"] <= high + 1e-9
 
 

@@ -33,7 +33,8 @@ class Question:
     prompt: Prompt
     """The template that `text` was made from."""
     text: str
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
+    """The form of a structured answer; None: plain text."""
     seat: int = 0
     """Whose question it is, where a judge asks one per seat."""
     role: str = "judge"
@@ -64,14 +65,15 @@ async def ask(
         )
         reply = await recorded_call(model, request, ledger, None, question.prompt)
         try:
-            value = _read(read, reply.text, episode)
+            value = _read(read, reply.text, episode) if question.schema else read(reply.text)
         except ValueError as error:
             problem = str(error)
             ledger.mark(question.seat, question.role, "unreadable")
-            repair = load_prompt("harness.judging", "repair").fill(problem=problem).strip("\n")
-            messages = asked_again(messages, reply.text, repair)
+            repair = load_prompt("harness.judging", "repair" if question.schema else "repair_text")
+            messages = asked_again(messages, reply.text, repair.fill(problem=problem).strip("\n"))
             continue
-        ledger.mark(question.seat, question.role, "ok" if _one_object(reply.text) else "mended")
+        whole = question.schema is None or _one_object(reply.text)
+        ledger.mark(question.seat, question.role, "ok" if whole else "mended")
         return value
     raise EpisodeError(
         "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="unreadable-answer"

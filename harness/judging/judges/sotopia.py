@@ -6,23 +6,16 @@ wrote (names included) goes into the prompt as `harness.judging.judges.frame` sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
-from agents.models.base import Model
 from environments.prompts import load_prompt
-from harness.experiment.specs import JudgeSpec
-from harness.judging import judgement_id
-from harness.judging.judges.asking import Question, ask, read_answer, within
-from harness.judging.judges.frame import FRAME_FIELDS, background_of, document, frame, parts_of, turns_of
-from harness.judging.judges.injections import flags
-from harness.play.calls import CallLedger
-from harness.results.judge_kinds import JudgeKind
-from harness.results.records import EpisodeRecord, JudgementRecord
+from harness.judging.judges.asking import read_answer
+from harness.judging.judges.base import Judge, Score
+from harness.judging.judges.frame import background_of, document, turns_of
+from harness.results.records import EpisodeRecord
 
 DIMENSIONS: tuple[tuple[str, int, int], ...] = (
     ("believability", 0, 10),
@@ -54,40 +47,20 @@ def _answer_model() -> type[BaseModel]:
 
 
 ANSWER = _answer_model()
-SCHEMA = ANSWER.model_json_schema()
 
 
-class SotopiaJudge:
-    def __init__(self, spec: JudgeSpec, model: Model) -> None:
-        self._spec, self._model = spec, model
-        self._prompt = (
-            spec.prompt.named("judge", "sotopia") if spec.prompt else load_prompt("harness.judging", "sotopia")
-        )
-        self.label = f"sotopia/{model.name}/{self._prompt.version}"
+class SotopiaJudge(Judge):
+    description = "7 dimensions for both seats in one call; overall = plain mean of the 7"
+    prompt = load_prompt("harness.judging", "sotopia")
+    dimensions = (*((name, float(low), float(high)) for name, low, high in DIMENSIONS), ("overall", *OVERALL))
+    answer = ANSWER
 
-    async def judge(self, episode: EpisodeRecord) -> JudgementRecord:
-        """One call for both seats, one repair. Unreadable twice, or an endpoint that does not answer: unscored."""
-        ledger, started, clock = CallLedger(), datetime.now(UTC), time.monotonic()
-        question = Question(self._prompt, self._fill(episode), SCHEMA)
-        asked = ask(self._model, self._spec, episode, question, read_evaluation, ledger)
-        evaluation, error = await within(self._spec, asked)
-        return JudgementRecord(
-            judgement_id=judgement_id(episode.episode_id, self.label),
-            episode_id=episode.episode_id,
-            episode_attempt=episode.attempt,
-            judge=self.label,
-            status="unscored" if evaluation is None else "scored",
-            error=error,
-            scores=None if evaluation is None else [_scores(evaluation[seat]) for seat in SEATS],
-            reasons=None if evaluation is None else [_reasons(evaluation[seat]) for seat in SEATS],
-            calls=ledger.calls,
-            flags=flags(parts_of(episode)),
-            judged_at=started.isoformat(timespec="milliseconds"),
-            duration_s=round(time.monotonic() - clock, 4),
-        )
+    def material(self, episode: EpisodeRecord) -> str:
+        return material(episode)
 
-    def _fill(self, episode: EpisodeRecord) -> str:
-        return self._prompt.fill(**frame(material(episode))).strip("\n")
+    def parse(self, answer: str) -> list[Score]:
+        evaluation = read_evaluation(answer)
+        return [Score(_scores(evaluation[seat]), _reasons(evaluation[seat])) for seat in SEATS]
 
 
 def material(episode: EpisodeRecord) -> str:
@@ -108,12 +81,3 @@ def _scores(seat: Mapping[str, Any]) -> dict[str, float]:
 
 def _reasons(seat: Mapping[str, Any]) -> dict[str, str]:
     return {name: seat[name]["reasoning"] for name, _, _ in DIMENSIONS}
-
-
-KIND = JudgeKind(
-    make=SotopiaJudge,
-    description="7 dimensions for both seats in one call; overall = plain mean of the 7",
-    dimensions=(*((name, float(low), float(high)) for name, low, high in DIMENSIONS), ("overall", *OVERALL)),
-    metric="goal",
-    prompt_fields=FRAME_FIELDS,
-)

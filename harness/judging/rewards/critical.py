@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
-from harness.experiment.specs import ProcessSpec
+from environments.prompts import load_prompt
 from harness.judging.judges.asking import read_answer
-from harness.judging.rewards.process import Context, ProcessKind, Work, strategies_of
-from harness.judging.rewards.strategies import StrategyJudge, by_seat
+from harness.judging.rewards.process import Work, strategies_of
+from harness.judging.rewards.strategies import StrategyJudge
 from harness.results.records import StrategyReward
 
 
@@ -39,20 +39,15 @@ def read_critical(text: str, count: int) -> dict[int, str]:
     return {entry["strategy"]: entry["reason"] for entry in entries}
 
 
-class Critical:
-    def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        self._judge = StrategyJudge("critical", spec, context)
-        self.label = self._judge.label
+class Critical(StrategyJudge):
+    description = "EPO: a judge names the critical strategies; they get 1, the last one the outcome, the rest 0"
+    prompt = load_prompt("harness.judging", "critical")
 
-    async def rewards(self, work: Work) -> list[StrategyReward]:
-        """One call per seat that has strategies."""
-        return await by_seat(work, self._of_seat)
-
-    async def _of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
+    async def of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
         assert work.outcomes is not None
         turns = strategies_of(work.episode, seat)
         count = len(turns)
-        critical = await self._judge.ask(
+        critical = await self.ask(
             work, seat, answer_model(count), lambda answer: read_critical(answer, count), count=count
         )
         values = critical_rewards(count, set(critical), work.outcomes.seats[seat].value)
@@ -71,11 +66,3 @@ class Critical:
 def critical_rewards(count: int, critical: set[int], outcome: float) -> list[float]:
     """Per strategy 1..count: 1 if critical, else the outcome for the last, else 0."""
     return [1.0 if n in critical else outcome if n == count else 0.0 for n in range(1, count + 1)]
-
-
-KIND = ProcessKind(
-    make=Critical,
-    description="EPO: a judge names the critical strategies; they get 1, the last one the outcome, the rest 0",
-    needs_model=True,
-    needs_outcome=True,
-)

@@ -1,9 +1,9 @@
 """Process rewards: what single strategies were worth. The table of methods, and how a method's answer becomes a record.
 
 A method reads an episode's record and what its outcome was; it never edits an episode. A plug-in adds one through the
-entry-point group `strategist_harness.process_rewards`: a `ProcessKind`. A strategy is a turn's non-empty `strategy`:
-of a second model (epo, epo-rl, shuffled) or the actor's own thought (react). `vanilla` and `null` have none; their
-episodes are passed over.
+entry-point group `strategist_harness.process_rewards`: a class on the base `ProcessReward`. A strategy is a turn's
+non-empty `strategy`: of a second model (epo, epo-rl, shuffled) or the actor's own thought (react). `vanilla` and `null`
+have none; their episodes are passed over.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from agents.models.base import Model
 from environments.base import Environment, Task
 from harness.base import options
 from harness.base.errors import BadInput, EpisodeError
-from harness.base.registry import Registry
+from harness.base.registry import Registry, as_kind
 from harness.base.seeds import stable_hash
 from harness.experiment.experiment import SEPARATOR
 from harness.experiment.specs import ProcessSpec
@@ -81,6 +79,8 @@ class MakeMethod(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProcessKind:
+    """A method's class and what it says about itself. Packages made for version 0.1 offer one of these."""
+
     make: MakeMethod
     """Makes the method. Raises `BadInput` for an option it does not know."""
     description: str
@@ -97,19 +97,18 @@ REGISTRY = Registry(
     "process-reward method",
     "strategist_harness.process_rewards",
     {
-        "critical": "harness.judging.rewards.critical:KIND",
-        "utterance": "harness.judging.rewards.utterance:KIND",
-        "progress": "harness.judging.rewards.progress:KIND",
-        "replay": "harness.judging.rewards.replay:KIND",
-        "outcome": "harness.judging.rewards.outcome_only:KIND",
+        "critical": "harness.judging.rewards.critical:Critical",
+        "utterance": "harness.judging.rewards.utterance:Utterance",
+        "progress": "harness.judging.rewards.progress:WorldProgress",
+        "replay": "harness.judging.rewards.replay:Replay",
+        "outcome": "harness.judging.rewards.outcome_only:OutcomeOnly",
     },
 )
 
 
 def process_kind(name: str) -> ProcessKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
-    kind: ProcessKind = REGISTRY.load(name)
-    return kind
+    return as_kind(REGISTRY.load(name), ProcessKind)
 
 
 def check_spec(spec: ProcessSpec) -> ProcessKind:
@@ -188,13 +187,7 @@ async def _asked(
         return None, ErrorInfo.of(problem)
 
 
-class Options(BaseModel):
-    """Base of a method's own options."""
-
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-
-
-OptionsT = TypeVar("OptionsT", bound=Options)
+OptionsT = TypeVar("OptionsT", bound=options.Options)
 
 
 def read_options(kind: type[OptionsT], spec: ProcessSpec) -> OptionsT:
@@ -202,7 +195,42 @@ def read_options(kind: type[OptionsT], spec: ProcessSpec) -> OptionsT:
     return options.read_options(kind, spec.options, f"process reward {spec.method!r}")
 
 
-def with_options(label: str, given: Options) -> str:
+class ProcessReward:
+    """The base of methods that say what single strategies were worth. A subclass gives `reward`, for one strategy at a time,
+    or `rewards`, for a whole episode. It may also have the static methods `check` and `plays` of `ProcessKind`."""
+
+    description: ClassVar[str] = ""
+    """One line for `harness list`; the docstring's first line where it is left out."""
+    needs_model: ClassVar[bool] = False
+    """Whether it asks a judge's model (`self.context.model`), under the spec's deadline."""
+    needs_outcome: ClassVar[bool] = False
+    """Whether it waits for the episode's score (`work.outcomes`)."""
+    version: ClassVar[int] = 1
+    """Part of the label: another number where the method gives other rewards than it did."""
+    Options: ClassVar[type[options.Options]] = options.Options
+    """Its own options."""
+
+    def __init__(self, spec: ProcessSpec, context: Context) -> None:
+        """Raises `BadInput` for an unknown option."""
+        self.spec, self.context = spec, context
+        self.options: Any = read_options(self.Options, spec)
+        self.label = with_options(self._name(), self.options)
+
+    def _name(self) -> str:
+        return f"{self.spec.method}/{self.version}"
+
+    async def rewards(self, work: Work) -> list[StrategyReward]:
+        """One per strategy in turn order. Raises `EpisodeError` where that cannot be told."""
+        turns = [turn for turn in work.episode.turns if (turn.strategy or "").strip()]
+        found = [(turn, self.reward(work, turn)) for turn in turns]
+        return [StrategyReward(turn=turn.index, seat=turn.seat, reward=it, credit=it) for turn, it in found]
+
+    def reward(self, work: Work, turn: TurnRecord) -> float:
+        """What the strategy of a turn was worth."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `reward`")
+
+
+def with_options(label: str, given: options.Options) -> str:
     """The label, with a short hash of the options that are not at their default."""
     changed = given.model_dump(mode="json", exclude_defaults=True)
     return f"{label}+{stable_hash(changed)[:6]}" if changed else label

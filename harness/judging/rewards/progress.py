@@ -12,23 +12,26 @@ import asyncio
 
 from environments.base import Action, Environment, Play, Progress, Task, do
 from harness.base.errors import BadInput, EpisodeError
-from harness.experiment.specs import ProcessSpec
-from harness.judging.rewards.process import Context, Options, ProcessKind, Work, read_options
+from harness.judging.rewards.process import ProcessReward, Work
 from harness.results.records import EpisodeRecord, StrategyReward, TurnRecord
 
-VERSION = 1
 
+class WorldProgress(ProcessReward):
+    description = "no judge: how much nearer the goal each turn brought the world, by the environment's own measure"
 
-class WorldProgress:
-    def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        read_options(Options, spec)
-        self._plan = context.plan
-        self.label = f"progress/{VERSION}"
+    @staticmethod
+    def check(environment: Environment, task: Task) -> None:
+        """Refuse a world without a measure of progress. Raises `BadInput`."""
+        if environment.reset(task, 0).progress() is None:
+            raise BadInput(
+                f"{_no_progress(environment.name)} Use `critical` or `utterance` there, and name the environments that "
+                "`progress` is for: `process: [{method: progress, environments: [alfworld]}]`, or --environment alfworld"
+            )
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
         """Each strategy's advance. Raises `EpisodeError` of kind `environment` when the stored actions do not lead where they
         led."""
-        plan = self._plan(work.episode)
+        plan = self.context.plan(work.episode)
         play = plan.environment.reset(plan.task, plan.seed)
         return await asyncio.to_thread(advances, play, work.episode)
 
@@ -76,23 +79,5 @@ def _progress(play: Play, episode: EpisodeRecord) -> Progress:
     return progress
 
 
-def check(environment: Environment, task: Task) -> None:
-    """Refuse a world without a measure of progress. Raises `BadInput`."""
-    if environment.reset(task, 0).progress() is None:
-        raise BadInput(
-            f"{_no_progress(environment.name)} Use `critical` or `utterance` there, and name the environments that "
-            "`progress` is for: `process: [{method: progress, environments: [alfworld]}]`, or --environment alfworld"
-        )
-
-
 def _no_progress(name: str) -> str:
     return f"the world of {name} does not measure progress, so the process reward `progress` cannot be given."
-
-
-KIND = ProcessKind(
-    make=WorldProgress,
-    description="no judge: how much nearer the goal each turn brought the world, by the environment's own measure",
-    needs_model=False,
-    needs_outcome=False,
-    check=check,
-)

@@ -20,9 +20,10 @@ from pydantic import Field
 from agents.base import Situation, Strategist, Strategy
 from agents.strategists import kind_of
 from harness.base.errors import EpisodeError
+from harness.base.options import Options
 from harness.base.seeds import seed_from, stable_hash
 from harness.experiment.specs import ProcessSpec
-from harness.judging.rewards.process import Context, Options, ProcessKind, Work, read_options, with_options
+from harness.judging.rewards.process import ProcessReward, Work, read_options
 from harness.play.episode import EpisodePlan, Prefix, play_episode
 from harness.results.records import CallRecord, EpisodeRecord, StrategyReward, TurnRecord
 
@@ -70,30 +71,36 @@ class _Kept(Strategist):
         return Strategy(text=self.text, source="strategist")
 
 
-class Replay:
-    def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        self._options = read_options(ReplayOptions, spec)
-        self._context = context
-        self.label = with_options("replay/1", self._options)
+class Replay(ProcessReward):
+    description = "no judge: plays on with the strategy removed or replaced; credit is what the outcome loses"
+    needs_outcome = True
+    Options = ReplayOptions
+
+    @staticmethod
+    def plays(spec: ProcessSpec, strategies: int) -> int:
+        """Number of plays a spec takes for an episode with so many strategies."""
+        options = read_options(ReplayOptions, spec)
+        looked_at = strategies if options.turns is None else min(options.turns, strategies)
+        return looked_at * options.n * (2 if options.against == "replayed" else 1)
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
         """Each chosen strategy's reward. Raises `EpisodeError` when no play of a strategy came to an end, or an endpoint does
         not answer."""
-        plan = self._context.plan(work.episode)
+        plan = self.context.plan(work.episode)
         return [await self._of(plan, work, turn) for turn in self._chosen(work.episode)]
 
     def _chosen(self, episode: EpisodeRecord) -> list[TurnRecord]:
         turns = [turn for turn in episode.turns if (turn.strategy or "").strip()]
-        if self._options.turns is None or len(turns) <= self._options.turns:
+        if self.options.turns is None or len(turns) <= self.options.turns:
             return turns
         ranked = sorted(turns, key=lambda turn: stable_hash("replayed turn", episode.seed, turn.index))
-        return sorted(ranked[: self._options.turns], key=lambda turn: turn.index)
+        return sorted(ranked[: self.options.turns], key=lambda turn: turn.index)
 
     async def _of(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> StrategyReward:
         assert work.outcomes is not None
         changed = await self._plays(self._changed(plan, work.episode, turn), work, turn)
         kept = [work.outcomes.seats[turn.seat].value]
-        if self._options.against == "replayed":
+        if self.options.against == "replayed":
             kept = await self._plays(self._unchanged(plan, work.episode, turn), work, turn)
         credit = sum(kept) / len(kept) - sum(changed) / len(changed)
         return StrategyReward(
@@ -101,8 +108,8 @@ class Replay:
         )
 
     def _details(self, kept: Sequence[float], changed: Sequence[float]) -> dict[str, float]:
-        expected = self._options.n if self._options.against == "replayed" else 1
-        lost = expected - len(kept) + self._options.n - len(changed)
+        expected = self.options.n if self.options.against == "replayed" else 1
+        lost = expected - len(kept) + self.options.n - len(changed)
         named = {f"changed {number}": value for number, value in enumerate(changed)}
         named |= {f"kept {number}": value for number, value in enumerate(kept)}
         return {**named, "failed plays": float(lost)} if lost else named
@@ -115,7 +122,7 @@ class Replay:
             "shuffled": kind_of("shuffled").make(),
         }
         return _from(
-            plan, episode, turn, turn.index, _ChangedOnce(seat.strategist, others[self._options.change], turn.index)
+            plan, episode, turn, turn.index, _ChangedOnce(seat.strategist, others[self.options.change], turn.index)
         )
 
     def _unchanged(self, plan: EpisodePlan, episode: EpisodeRecord, turn: TurnRecord) -> EpisodePlan:
@@ -130,7 +137,7 @@ class Replay:
         assert plan.prefix is not None
         plans = [
             replace(plan, prefix=replace(plan.prefix, sampling=seed_from("replay", plan.seed, turn.index, number)))
-            for number in range(self._options.n)
+            for number in range(self.options.n)
         ]
         records = await asyncio.gather(*(play_episode(each) for each in plans))
         outcomes, problem = [], None
@@ -147,7 +154,7 @@ class Replay:
         return outcomes
 
     async def _outcome(self, record: EpisodeRecord, seat: int, calls: list[CallRecord]) -> float:
-        return (await self._context.judge_outcome(record, calls)).seats[seat].value
+        return (await self.context.judge_outcome(record, calls)).seats[seat].value
 
 
 def _from(
@@ -164,19 +171,3 @@ def answers(episode: EpisodeRecord) -> list[str]:
     """Per turn the actor's answer as it stayed in the chat, which goes on from it; a scripted actor's is its action."""
     last = {call.turn: call.text for call in episode.calls if call.role == "actor" and call.text is not None}
     return [turn.answer or last.get(turn.index) or turn.action for turn in episode.turns]
-
-
-def plays(spec: ProcessSpec, strategies: int) -> int:
-    """Number of plays a spec takes for an episode with so many strategies."""
-    options = read_options(ReplayOptions, spec)
-    looked_at = strategies if options.turns is None else min(options.turns, strategies)
-    return looked_at * options.n * (2 if options.against == "replayed" else 1)
-
-
-KIND = ProcessKind(
-    make=Replay,
-    description="no judge: plays on with the strategy removed or replaced; credit is what the outcome loses",
-    needs_model=False,
-    needs_outcome=True,
-    plays=plays,
-)

@@ -3,26 +3,18 @@ it is asked, once per seat that has strategies."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, Field
 
-from environments.prompts import Prompt, load_prompt
-from harness.experiment.specs import ProcessSpec
+from environments.prompts import Prompt
+from harness.base.options import Options
 from harness.judging.judges.asking import Question, ask
 from harness.judging.judges.frame import background_of, document, frame, parts_of
 from harness.judging.judges.injections import flags
 from harness.judging.rewards.outcomes import SeatOutcome
-from harness.judging.rewards.process import (
-    Context,
-    Options,
-    Work,
-    read_options,
-    seats_with_strategies,
-    strategies_of,
-    with_options,
-)
+from harness.judging.rewards.process import ProcessReward, Work, seats_with_strategies, strategies_of
 from harness.results.records import EpisodeRecord, StrategyReward, TurnRecord
 
 T = TypeVar("T")
@@ -34,32 +26,36 @@ class ReadingOptions(Options):
     wrote is never cut."""
 
 
-class StrategyJudge:
-    """A judge's model with the prompt of one method."""
+class StrategyJudge(ProcessReward):
+    """The base of methods that ask a judge's model once per seat that has strategies, by the prompt `prompt`."""
 
-    def __init__(self, method: str, spec: ProcessSpec, context: Context) -> None:
-        """`method` names the prompt and the role. Raises `BadInput` for an unknown option."""
-        assert context.model is not None
-        self._method, self._spec, self._model = method, spec, context.model
-        self._options = read_options(ReadingOptions, spec)
-        self._prompt = load_prompt("harness.judging", method)
-        self.label = with_options(f"{method}/{self._model.name}/{self._prompt.version}", self._options)
+    needs_model = True
+    needs_outcome = True
+    prompt: ClassVar[Prompt]
+    Options = ReadingOptions
+
+    def _name(self) -> str:
+        assert self.context.model is not None
+        return f"{self.spec.method}/{self.context.model.name}/{self.prompt.version}"
+
+    async def rewards(self, work: Work) -> list[StrategyReward]:
+        """The rewards of every seat, in turn order. Raises `EpisodeError`."""
+        found = [reward for seat in seats_with_strategies(work.episode) for reward in await self.of_seat(work, seat)]
+        return sorted(found, key=lambda reward: reward.turn)
+
+    async def of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
+        """The rewards of one seat, which a subclass asks for with `ask`. Raises `EpisodeError`."""
+        raise NotImplementedError
 
     async def ask(
         self, work: Work, seat: int, answer: type[BaseModel], read: Callable[[str], T], **fields: object
     ) -> T:
         """Ask about one seat; the answer has the form `answer` and is read by `read`; `fields` go into the prompt. Raises
         `EpisodeError`."""
-        assert work.outcomes is not None
-        text = fill(self._prompt, work, seat, work.outcomes.seats[seat], self._options, **fields)
-        question = Question(self._prompt, text, answer.model_json_schema(), seat, self._method)
-        return await ask(self._model, self._spec, work.episode, question, read, work.ledger)
-
-
-async def by_seat(work: Work, of_seat: Callable[[Work, int], Awaitable[list[StrategyReward]]]) -> list[StrategyReward]:
-    """The rewards of every seat that has strategies, in turn order."""
-    found = [reward for seat in seats_with_strategies(work.episode) for reward in await of_seat(work, seat)]
-    return sorted(found, key=lambda reward: reward.turn)
+        assert self.context.model is not None and work.outcomes is not None
+        text = fill(self.prompt, work, seat, work.outcomes.seats[seat], self.options, **fields)
+        question = Question(self.prompt, text, answer.model_json_schema(), seat, self.spec.method)
+        return await ask(self.context.model, self.spec, work.episode, question, read, work.ledger)
 
 
 def strategies_document(episode: EpisodeRecord, seat: int, outcome: SeatOutcome, options: ReadingOptions) -> str:

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
 
-from harness.experiment.specs import ProcessSpec
+from environments.prompts import load_prompt
 from harness.judging.judges.asking import read_answer
 from harness.judging.rewards.outcomes import SeatOutcome
-from harness.judging.rewards.process import Context, ProcessKind, Work, strategies_of
-from harness.judging.rewards.strategies import StrategyJudge, by_seat
+from harness.judging.rewards.process import Work, strategies_of
+from harness.judging.rewards.strategies import StrategyJudge
 from harness.results.records import StrategyReward
 
 DIMENSIONS = {
@@ -51,20 +51,15 @@ def read_attributions(text: str, count: int, dimensions: Sequence[str]) -> list[
     return sorted(entries, key=lambda entry: int(entry["strategy"]))
 
 
-class Utterance:
-    def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        self._judge = StrategyJudge("utterance", spec, context)
-        self.label = self._judge.label
+class Utterance(StrategyJudge):
+    description = "Sotopia-RL: a judge shares the result out over the strategies, per dimension"
+    prompt = load_prompt("harness.judging", "utterance")
 
-    async def rewards(self, work: Work) -> list[StrategyReward]:
-        """One call per seat that has strategies."""
-        return await by_seat(work, self._of_seat)
-
-    async def _of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
+    async def of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
         assert work.outcomes is not None
         turns, outcome = strategies_of(work.episode, seat), work.outcomes.seats[seat]
         names = [name for name in DIMENSIONS if name in outcome.dimensions]
-        entries = await self._judge.ask(
+        entries = await self.ask(
             work,
             seat,
             answer_model(len(turns), names),
@@ -91,11 +86,3 @@ def _reward(
         reason=entry["reason"],
         details={name: float(value) for name, value in given.items()},
     )
-
-
-KIND = ProcessKind(
-    make=Utterance,
-    description="Sotopia-RL: a judge shares the result out over the strategies, per dimension",
-    needs_model=True,
-    needs_outcome=True,
-)

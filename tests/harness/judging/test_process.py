@@ -18,7 +18,7 @@ from harness.experiment.specs import ProcessSpec
 from harness.judging.rewards.critical import critical_rewards, read_critical
 from harness.judging.rewards.outcomes import Outcomes, SeatOutcome
 from harness.judging.rewards.process import Context, process_id, process_kind, rewarded, within_budget
-from harness.judging.rewards.progress import advances, check
+from harness.judging.rewards.progress import WorldProgress, advances
 from harness.judging.rewards.replay import answers
 from harness.judging.rewards.utterance import read_attributions
 from harness.play.calls import full_messages
@@ -365,7 +365,7 @@ def test_progress_is_refused_where_the_world_can_not_tell() -> None:
     plan = plan_with({"m": Watched("m", speak)})
     world = plan.world(next(iter(plan.cells.values())))
     with pytest.raises(BadInput, match="sotopia does not measure progress"):
-        check(
+        WorldProgress.check(
             world.environment,
             Task(**{name: getattr(world.tasks[0], name) for name in ("id", "split", "group", "data")}),
         )

@@ -6,37 +6,23 @@ import re
 
 from pydantic import Field
 
-from harness.experiment.specs import ProcessSpec
-from harness.judging.rewards.process import Context, Options, ProcessKind, Work, read_options, with_options
-from harness.results.records import StrategyReward
+from harness.base.options import Options
+from harness.judging.rewards.process import ProcessReward, Work
+from harness.results.records import TurnRecord
 
 
-class NewWordsOptions(Options):
-    letters: int = Field(default=3, ge=1)
-    """Words with fewer letters do not count."""
+class NewWords(ProcessReward):
+    description = "no judge: the share of new words in each clue"
 
+    class Options(Options):
+        letters: int = Field(default=3, ge=1)
+        """Words with fewer letters do not count."""
 
-class NewWords:
-    def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        # `context` has the judge's model (where the kind needs one) and the plan that the episode was played by.
-        self._options = read_options(NewWordsOptions, spec)
-        self.label = with_options("new-words/1", self._options)
+    def reward(self, work: Work, turn: TurnRecord) -> float:
+        said = self.words(*work.episode.turns[: turn.index])
+        return len(self.words(turn) - said) / max(1, len(self.words(turn)))
 
-    async def rewards(self, work: Work) -> list[StrategyReward]:
-        said: set[str] = set()
-        found = []
-        for turn in work.episode.turns:
-            words = set(re.findall(rf"[a-z]{{{self._options.letters},}}", turn.action.lower()))
-            if (turn.strategy or "").strip():
-                share = len(words - said) / len(words) if words else 0.0
-                found.append(StrategyReward(turn=turn.index, seat=turn.seat, reward=share, credit=share))
-            said |= words
-        return found
-
-
-KIND = ProcessKind(
-    make=NewWords,
-    description="no judge: the share of new words in each clue",
-    needs_model=False,
-    needs_outcome=False,
-)
+    def words(self, *turns: TurnRecord) -> set[str]:
+        return {
+            word for turn in turns for word in re.findall(rf"[a-z]{{{self.options.letters},}}", turn.action.lower())
+        }
