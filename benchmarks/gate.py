@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.broken and given.remake:
         parser.error("a baseline is not made from a planted regression")
-    environments.REGISTRY.builtin["quiz"] = "benchmarks.quiz:make"
+    environments.REGISTRY.builtin["quiz"] = "benchmarks.quiz:Quiz"
     asked = benchmarks.quiz.ACTOR
     if given.broken:
         benchmarks.quiz.ACTOR = Prompt(asked.name, "$format")

@@ -8,27 +8,22 @@ general one, which speaks of acting step by step, leaves this model saying that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
 from environments.base import (
     Action,
     ActionFormat,
     BaselineEntry,
-    Event,
+    Environment,
     Metric,
     Outcome,
     ParsedAnswer,
     Play,
-    Progress,
-    StepResult,
     Task,
     Unreadable,
-    View,
 )
+from environments.game import Game
 from environments.prompts import Prompt
-from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
 
 QUESTIONS: tuple[tuple[str, str], ...] = (
@@ -85,47 +80,23 @@ def parse(answer: str) -> ParsedAnswer:
     return ParsedAnswer(Action(answer.strip()))
 
 
-@dataclass(slots=True)
-class QuizPlay:
+class QuizPlay(Game):
     """One question."""
 
-    question: str
-    wanted: str
-    said: str | None = None
+    max_turns = 1
 
-    names = ("agent",)
-    current_seat = 0
+    def __init__(self, question: str, wanted: str) -> None:
+        self.question, self.wanted, self.said = question, wanted, ""
 
-    @property
-    def done(self) -> bool:
-        return self.said is not None
+    def background(self, seat: int) -> str:
+        return self.question
 
-    @property
-    def end_reason(self) -> str:
-        return "answered" if self.done else ""
-
-    def view(self, seat: int) -> View:
-        events = () if self.said is None else (Event(0, self.said),)
-        return View(seat, "agent", None, len(events), 1, self.question, events, ())
-
-    def step(self, seat: int, action: Action) -> StepResult:
-        if self.done:
-            raise ValueError("the question is answered")
-        self.said = action.text
-        return StepResult(action.text)
+    def act(self, seat: int, action: Action) -> None:
+        self.said, self.end_reason = action.text, "answered"
 
     def outcome(self) -> Outcome:
-        right = self.said is not None and self.wanted in self.said.lower()
+        right = self.wanted in self.said.lower()
         return Outcome(float(right), right)
-
-    def judge_background(self) -> None:
-        return None
-
-    def progress(self) -> Progress | None:
-        return None
-
-    def copy(self) -> QuizPlay:
-        return replace(self)
 
 
 def know(play: Play, seat: int, random: Random) -> Action:
@@ -134,9 +105,8 @@ def know(play: Play, seat: int, random: Random) -> Action:
     return Action(play.wanted)
 
 
-class Quiz:
+class Quiz(Environment):
     name = "quiz"
-    seats = 1
     metric = Metric("right", 0.0, 1.0, success_at=1.0)
     protocol = "quiz-1"
     action_format = ActionFormat(
@@ -145,14 +115,12 @@ class Quiz:
         parse=parse,
         schema=lambda view, with_thought: None,
     )
-    baselines: Mapping[str, BaselineEntry] = {"know": BaselineEntry(know, "knows the answers", True)}
+    baselines = {"know": BaselineEntry(know, "knows the answers", True)}
 
     def splits(self) -> Mapping[str, str]:
         return {"all": f"{len(QUESTIONS)} questions"}
 
     def tasks(self, split: str) -> Sequence[Task]:
-        if split != "all":
-            raise BadInput(f"quiz has no split {split!r}; known: all")
         return [Task(f"quiz:{number}", split, f"quiz:{number}") for number in range(len(QUESTIONS))]
 
     def reset(self, task: Task, seed: int) -> Play:
@@ -163,10 +131,3 @@ class Quiz:
 
     def data_hashes(self, split: str) -> Mapping[str, str]:
         return {"questions": stable_hash(QUESTIONS)}
-
-
-def make(options: Mapping[str, Any]) -> Quiz:
-    """The target of the registry's line."""
-    if options:
-        raise BadInput(f"quiz has no options, got {', '.join(options)}")
-    return Quiz()

@@ -16,7 +16,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
+from pydantic import BaseModel
+
 from environments.prompts import Prompt
+from harness.base.options import Options as NoOptions
+from harness.base.options import read_options
+from harness.base.seeds import stable_hash
+from harness.reading.answers import read_command
+from harness.reading.wrappers import without_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,31 +241,64 @@ class BaselineEntry:
     strategies is called `follow`, or `follow-…`."""
 
 
-class Environment(Protocol):
-    """A source of tasks. Cheap to make; made by `environments.make(name, options)`."""
+class Environment:
+    """The base of environments: a source of tasks. A subclass gives `metric`, `tasks` and `reset`, and what is not the
+    default. Cheap to make; made by `environments.make(name, options)`."""
 
-    name: str
-    seats: int
+    name: str = ""
+    """The name it has in the table of environments, which also sets it where the class does not."""
+    seats: int = 1
+    """1 or 2."""
     metric: Metric
-    protocol: str
+    protocol: str = "1"
     """Which variant of the rules this instance plays; goes into every record."""
+    instructions: str = "Answer with the action alone, on one line."
+    """For prompts: how to write an answer. `parse` reads it."""
     action_format: ActionFormat
-    baselines: Mapping[str, BaselineEntry]
+    """Made of `instructions` and `parse` where a class does not bring its own."""
+    baselines: Mapping[str, BaselineEntry] = {}
+    Options: type[BaseModel] = NoOptions
+    """What a user may write under `options:`."""
+
+    def __init__(self, options: Mapping[str, Any] | BaseModel | None = None) -> None:
+        """Raises `BadInput` for an unknown or wrong option."""
+        given = options if isinstance(options, BaseModel) else read_options(self.Options, options or {}, self.name)
+        self.options: Any = given
+        if not hasattr(self, "action_format"):
+            thought = 'First write "Thought:" and one short sentence, then, on a new line, "Action:" and the action.'
+            self.action_format = ActionFormat(
+                self.instructions, f"{self.instructions}\n{thought}", self.parse, lambda view, with_thought: None
+            )
 
     def splits(self) -> Mapping[str, str]:
         """Split name -> one line about it (with the number of tasks where that is known without data)."""
+        return {"all": "every task"}
 
     def tasks(self, split: str) -> Sequence[Task]:
-        """All tasks of a split in their stable order. Raises `BadInput` for an unknown split, and for data
-        that is not imported, saying which command brings it."""
+        """All tasks of a split in their stable order. Raises `BadInput` for data that is not imported, saying which
+        command brings it."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `tasks`")
 
-    def reset(self, task: Task, seed: int) -> Play: ...
+    def reset(self, task: Task, seed: int) -> Play:
+        """The start of an episode."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `reset`")
+
+    def parse(self, answer: str) -> ParsedAnswer:
+        """The action in an answer: what stands behind "Action:", or else all of it. Raises `Unreadable`."""
+        found = read_command(answer, lambda line, marked: line.strip() or None if marked else None)
+        if found is not None:
+            return ParsedAnswer(Action(found.text), found.thought, kept=found.kept)
+        if not (text := without_tokens(answer).strip()):
+            raise Unreadable("expected an action")
+        return ParsedAnswer(Action(text))
 
     def prompt(self, role: str) -> Prompt | None:
         """The environment's own prompt for a role ("actor", "strategist"), or None for the general one."""
+        return None
 
     def data_hashes(self, split: str) -> Mapping[str, str]:
-        """File or part name -> sha256 of the data behind a split; goes into the manifest."""
+        """File or part name -> hash of the data behind a split; goes into the manifest. By default of its tasks."""
+        return {"tasks": stable_hash([(task.id, task.group, dict(task.data)) for task in self.tasks(split)])}
 
 
 def data_home() -> Path:

@@ -17,10 +17,9 @@ from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
 from environments.alfworld.generator import TaskType
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
-from environments.base import ActionFormat, BaselineEntry, Metric, Play, Task
+from environments.base import ActionFormat, BaselineEntry, Environment, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from harness.base.errors import BadInput, nearest
-from harness.base.options import read_options
 from harness.base.seeds import seed_from
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.answers import label_with_reader, reader_of, reasks_of
@@ -71,15 +70,18 @@ class AlfworldOptions(BaseModel):
     the original."""
 
 
-class AlfworldEnvironment:
+class AlfworldEnvironment(Environment):
     """One seat; the world itself tells whether the task is done."""
 
     name = "alfworld"
+    Options = AlfworldOptions
+    options: AlfworldOptions
     seats = 1
     metric = Metric("success", 0.0, 1.0, success_at=1.0)
 
-    def __init__(self, options: AlfworldOptions) -> None:
-        self.options = options
+    def __init__(self, options: Mapping[str, Any] | AlfworldOptions) -> None:
+        super().__init__(options)
+        options = self.options
         self._rules = PROTOCOLS[options.protocol]
         self._max_steps = options.max_steps or self._rules.max_steps
         self._parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
@@ -179,8 +181,3 @@ def _load(path: str, sha256: str | None, root: str) -> World:
 @cache
 def _prompt(role: str, protocol: str) -> Prompt:
     return load_prompt("environments.alfworld", "actor_epo" if (role, protocol) == ("actor", "epo") else role)
-
-
-def make(options: Mapping[str, Any]) -> AlfworldEnvironment:
-    """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return AlfworldEnvironment(read_options(AlfworldOptions, options, "alfworld"))

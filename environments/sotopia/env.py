@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.base import Action, ActionFormat, BaselineEntry, Metric, Play, Task
+from environments.base import Action, ActionFormat, BaselineEntry, Environment, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from environments.sotopia import splits
 from environments.sotopia.action_format import make_action_format
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
 from harness.base.errors import BadInput
-from harness.base.options import read_options
 from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
@@ -36,17 +35,20 @@ class SotopiaOptions(BaseModel):
     """How often an unreadable answer is asked for again before it fails the episode; None: once, never under `exact`."""
 
 
-class SotopiaEnvironment:
+class SotopiaEnvironment(Environment):
     """Two seats; the score comes from a judge."""
 
     name = "sotopia"
+    Options = SotopiaOptions
+    options: SotopiaOptions
     seats = 2
     metric = Metric("goal", 0.0, 10.0, success_at=8.0)
     """SOTOPIA knows no success, only the judge's goal score. We count 8 and more as one: about where strong models'
     mean lies on all tasks, so that rates are far from 0 and 1."""
 
-    def __init__(self, options: SotopiaOptions) -> None:
-        self.options = options
+    def __init__(self, options: Mapping[str, Any] | SotopiaOptions) -> None:
+        super().__init__(options)
+        options = self.options
         self.rules: Rules = PROTOCOLS[options.protocol]
         parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
         self.protocol: str = label_with_reader(options.protocol, parsing)
@@ -103,8 +105,3 @@ BASELINES: Mapping[str, BaselineEntry] = {
         small_talk, "says polite nothings and leaves after six turns", reads_hidden_state=False
     ),
 }
-
-
-def make(options: Mapping[str, Any]) -> SotopiaEnvironment:
-    """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return SotopiaEnvironment(read_options(SotopiaOptions, options, "sotopia"))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.base import ActionFormat, BaselineEntry, Metric, Task
+from environments.base import ActionFormat, BaselineEntry, Environment, Metric, Task
 from environments.prompts import Prompt, load_prompt
 from environments.webshop.action_format import make_action_format
 from environments.webshop.catalogue.catalogues import open_builtin, open_imported
@@ -20,7 +20,6 @@ from environments.webshop.shop.baselines import BASELINES
 from environments.webshop.shop.play import ObservationMode, PlaySettings, WebShopPlay
 from environments.webshop.shop.simulator import Shop, open_session
 from harness.base.errors import BadInput, nearest
-from harness.base.options import read_options
 from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
@@ -61,15 +60,18 @@ class WebShopOptions(BaseModel):
     """Size and seed of the built-in catalogue."""
 
 
-class WebShopEnvironment:
+class WebShopEnvironment(Environment):
     """One seat; the shop itself gives the score."""
 
     name = "webshop"
+    Options = WebShopOptions
+    options: WebShopOptions
     seats = 1
     metric = Metric("reward", 0.0, 1.0, success_at=1.0)
 
-    def __init__(self, options: WebShopOptions) -> None:
-        self.options = options
+    def __init__(self, options: Mapping[str, Any] | WebShopOptions) -> None:
+        super().__init__(options)
+        options = self.options
         parsing = reader_of(options.parsing, like_the_paper=False)
         self.protocol: str = label_with_reader(options.protocol, parsing)
         self.action_format: ActionFormat = make_action_format(parsing, reasks_of(options.reasks, parsing, earlier=0))
@@ -135,8 +137,3 @@ def _shop(table: GoalTable, sound: bool, show_attributes: bool) -> Shop:
 @cache
 def _prompt(role: str) -> Prompt:
     return load_prompt("environments.webshop", role)
-
-
-def make(options: Mapping[str, Any]) -> WebShopEnvironment:
-    """The environment under these options. Raises `BadInput` for an option that does not fit."""
-    return WebShopEnvironment(read_options(WebShopOptions, options, "webshop"))

@@ -183,9 +183,10 @@ def show_judgement(console: Console, record: EpisodeRecord, judgement: Judgement
         if call.text is not None and is_unreadable(call_row(call)):
             say(console, f"  could not be read (judge): {call.text if full else call.text[:SHOWN]}", "yellow")
     for seat, scores, reasons in zip(record.seats, judgement.scores or [], judgement.reasons or [], strict=False):
-        say(console, f"  {seat.name}: overall {scores['overall']:.2f}")
+        shown = [name for name in scores if name == "overall" or name not in reasons]
+        say(console, f"  {seat.name}: " + (", ".join(f"{name} {scores[name]:.2f}" for name in shown) or "judged"))
         for name, reason in reasons.items():
-            say(console, f"    {name} {scores[name]:g}: {reason}")
+            say(console, f"    {name} {scores[name]:g}: {reason}" if name in scores else f"    {name}: {reason}")
 
 
 def process_rewards_of(run: Path, record: EpisodeRecord) -> list[ProcessRewardRecord]:

@@ -415,7 +415,7 @@ def _world(spec: EnvironmentSpec, readers: int) -> World:
         spec.name, {**spec.options, "parsing": reading_0_1.NAME} if earlier else spec.options
     )
     _check_seats(environment)
-    every = environment.tasks(spec.split)
+    every = environments.tasks_of(environment, spec.split)
     tasks = choose_tasks(every, spec)
     return World(environment, tasks, every, {task.id: task for task in tasks})
 

@@ -35,7 +35,7 @@ def test_the_baseline_has_rows_off_the_floor_for_every_part_it_guards() -> None:
 
 
 def test_the_quiz_knows_its_own_answers() -> None:
-    quiz = benchmarks.quiz.make({})
+    quiz = benchmarks.quiz.Quiz()
     for task in quiz.tasks("all"):
         play = quiz.reset(task, 0)
         play.step(0, benchmarks.quiz.know(play, 0, None))  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_an_installed_plug_in_brings_all_five_kinds_of_part(installed: tuple[Pat
     python, work = installed
     listed = call(python, "-m", "harness.cli", "list", cwd=work)
     for words in (
-        "environment taboo: 1 seat(s), protocol taboo-1",
+        "environment taboo: 1 seat(s), protocol 1",
         "split demo: 4 words",
         "scripted agent silent: gives no clue at all",
         "strategist rotate: three ways to give a clue, in turn",

@@ -197,11 +197,7 @@ class ForThree(Quiz):
     seats = 3
 
 
-def for_three(options: dict[str, Any]) -> ForThree:
-    return ForThree()
-
-
 def test_an_environment_with_three_seats_is_refused_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(environments.REGISTRY.builtin, "three", f"{__name__}:for_three")
+    monkeypatch.setitem(environments.REGISTRY.builtin, "three", f"{__name__}:ForThree")
     with pytest.raises(BadInput, match=r"environment 'quiz' has 3 seats; expected 1 or 2"):
         plan_with(environments=[{"name": "three", "split": "all"}])

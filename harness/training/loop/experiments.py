@@ -63,7 +63,7 @@ def _tasks(part: EnvironmentPart, spec: TasksSpec | None) -> tuple[Task, ...]:
     wanted = EnvironmentSpec(
         name=part.name, split=spec.split, label=part.label, tasks=spec.tasks, options=dict(part.options)
     )
-    return choose_tasks(environments.make(part.name, part.options).tasks(spec.split), wanted)
+    return choose_tasks(environments.tasks_of(environments.make(part.name, part.options), spec.split), wanted)
 
 
 def training_hashes(tasks: list[Tasks]) -> frozenset[str]:

@@ -162,9 +162,9 @@ def test_ordinary_words_are_not_flagged(text: str) -> None:
 
 
 def test_our_own_scenarios_are_hardly_ever_flagged() -> None:
-    from environments.sotopia.env import make
+    from environments.sotopia.env import SotopiaEnvironment
 
-    environment = make({})
+    environment = SotopiaEnvironment({})
     texts = [environment.reset(task, 0).judge_background() or "" for task in environment.tasks("builtin")]
     flagged = [text for text in texts if kinds_in(text)]
     assert len(flagged) <= 0.02 * len(texts), [kinds_in(text) for text in flagged]

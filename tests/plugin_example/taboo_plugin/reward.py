@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from harness.base.options import Options
+from harness.base import options
 from harness.judging.rewards.process import ProcessReward, Work
 from harness.results.records import TurnRecord
 
@@ -14,7 +14,7 @@ from harness.results.records import TurnRecord
 class NewWords(ProcessReward):
     description = "no judge: the share of new words in each clue"
 
-    class Options(Options):
+    class Options(options.Options):
         letters: int = Field(default=3, ge=1)
         """Words with fewer letters do not count."""
 
