@@ -87,7 +87,7 @@ class Strategist:
     description: ClassVar[str] = ""
     """One line for `harness list`; the docstring's first line where it is left out."""
     needs_model: ClassVar[bool] = False
-    """Whether an experiment has to give it a `model`, which it asks with `Situation.ask`."""
+    """True where an experiment has to give it a `model`, which it asks with `Situation.ask`."""
 
     async def propose(self, situation: Situation) -> Strategy:
         """A strategy for this turn, or none."""

@@ -37,13 +37,13 @@ class Score:
     """A judge's score of one seat."""
 
     value: float | Mapping[str, float]
-    """Of the metric, or dimension -> score."""
+    """The metric's score, or dimension -> score."""
     reason: str | Mapping[str, str] = field(default_factory=dict)
 
 
 Given: TypeAlias = float | Mapping[str, float] | Score
 Scores: TypeAlias = Given | Sequence[Given]
-"""Of every seat alike, or one after the other."""
+"""The same scores for every seat, or one entry for each."""
 
 
 class Judge:
@@ -63,7 +63,7 @@ class Judge:
     prompt_fields: ClassVar[PromptFields] = FRAME_FIELDS
 
     def __init__(self, spec: JudgeSpec, model: Model) -> None:
-        """Raises `BadInput` for a prompt with a field or a frame that does not fit."""
+        """Check the prompt. Raises `BadInput` for a field or a frame that does not fit."""
         self.spec, self.model = spec, model
         self.template = spec.prompt.named("judge", spec.kind) if spec.prompt else _with_frame(self.prompt, spec.kind)
         self.prompt_fields.check(self.template, f"judge {spec.kind!r}: its prompt")

@@ -202,16 +202,16 @@ class ProcessReward:
     description: ClassVar[str] = ""
     """One line for `harness list`; the docstring's first line where it is left out."""
     needs_model: ClassVar[bool] = False
-    """Whether it asks a judge's model (`self.context.model`), under the spec's deadline."""
+    """True where it asks a judge's model (`self.context.model`), under the spec's deadline."""
     needs_outcome: ClassVar[bool] = False
-    """Whether it waits for the episode's score (`work.outcomes`)."""
+    """True where it waits for the episode's score (`work.outcomes`)."""
     version: ClassVar[int] = 1
     """Part of the label: another number where the method gives other rewards than it did."""
     Options: ClassVar[type[options.Options]] = options.Options
     """Its own options."""
 
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        """Raises `BadInput` for an unknown option."""
+        """Read the options. Raises `BadInput` for an unknown one."""
         self.spec, self.context = spec, context
         self.options: Any = read_options(self.Options, spec)
         self.label = with_options(self._name(), self.options)
@@ -226,7 +226,7 @@ class ProcessReward:
         return [StrategyReward(turn=turn.index, seat=turn.seat, reward=it, credit=it) for turn, it in found]
 
     def reward(self, work: Work, turn: TurnRecord) -> float:
-        """What the strategy of a turn was worth."""
+        """Tell what the strategy of a turn was worth."""
         raise NotImplementedError(f"{type(self).__name__} has no method `reward`")
 
 
