@@ -34,8 +34,8 @@ class Task:
     """Stable and unique within the environment, the same in every process; safe to print, never used as a path."""
     split: str
     group: str
-    """What tasks share that makes them alike (SOTOPIA scenario, ALFWorld scene, WebShop product): the
-    cluster that intervals are computed over."""
+    """Mark shared by tasks that are alike (SOTOPIA scenario, ALFWorld scene, WebShop product): the cluster that intervals are
+    computed over."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON, small: what `reset` needs to find or build the task."""
 
@@ -57,24 +57,24 @@ class View:
 
     seat: int
     name: str
-    """How the seat is called in the texts (a character's name; "agent" where there is none)."""
+    """Name of the seat in the texts (a character's name; "agent" where there is none)."""
     partner: str | None
     """The other seat's name, where there is one."""
     turn: int
     """Actions taken in the episode so far, by any seat."""
     max_turns: int
     background: str
-    """What the seat was told at the start: its own goal, the scenario, the first observation."""
+    """Text the seat was told at the start: its own goal, the scenario, the first observation."""
     events: tuple[Event, ...]
     """Everything the seat saw since, oldest first."""
     available: tuple[str, ...]
-    """What can be done now: action kinds (SOTOPIA) or whole commands (ALFWorld); may be empty if not enumerable."""
+    """Actions that can be done now: action kinds (SOTOPIA) or whole commands (ALFWorld); may be empty if not enumerable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a seat does. `kind` is an action type of the environment ("speak", "leave"), or "act" where
-    the text is the whole action ("search[red shoes]", "go to shelf 1")."""
+    """One act of a seat. `kind` is an action type of the environment ("speak", "leave"), or "act" where the text is the whole
+    action ("search[red shoes]", "go to shelf 1")."""
 
     text: str
     kind: str = "act"
@@ -85,9 +85,9 @@ UNREADABLE = "unreadable"
 
 
 SKIPPED = "(no action could be read)"
-"""How such a turn is rendered."""
+"""Text that stands for such a turn."""
 NOT_READ = "No action could be read from the last answer; the step is spent."
-"""What its seat is told."""
+"""Text that its seat is told."""
 
 
 class Unreadable(Exception):
@@ -100,17 +100,17 @@ class ParsedAnswer:
     thought: str | None = None
     """The actor's own reasoning, where the answer was asked to carry it (ReAct)."""
     mended: bool = False
-    """Whether wrappers had to be taken off, or JSON mended, to find the action."""
+    """True if wrappers had to be taken off, or JSON mended, to find the action."""
     kept: str | None = None
-    """What of the answer stays in the chat, where that is not all of it (an invented observation does not)."""
+    """Part of the answer that stays in the chat, where that is not all of it (an invented observation does not)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionFormat:
-    """How an actor writes an action in this environment, and what happens when it cannot be read."""
+    """Form in which an actor writes an action in this environment, and the treatment of one that cannot be read."""
 
     instructions: str
-    """For the prompt: how to write the answer."""
+    """Text for the prompt: how to write the answer."""
     instructions_with_thought: str
     """The same when the answer has to begin with the actor's own thought (ReAct)."""
     parse: Callable[[str], ParsedAnswer]
@@ -118,9 +118,9 @@ class ActionFormat:
     schema: Callable[[View, bool], dict[str, Any] | None]
     """(view, with thought) -> JSON schema for structured output, or None where answers are plain text."""
     reasks: int = 1
-    """How often an unreadable answer is asked for again."""
+    """Number of times an unreadable answer is asked for again."""
     unreadable: Literal["fail", "pass", "skip"] = "fail"
-    """What then: "fail" ends the episode with kind `model`; "pass" hands the raw text to `step`, which
+    """Next step if it stays unreadable: "fail" ends the episode with kind `model`; "pass" hands the raw text to `step`, which
     answers as the original environment does; "skip" spends the step without an action (`Skipping.skip`)."""
     passes_as: str = "act"
     """The kind of the action that "pass" makes of the raw text."""
@@ -152,7 +152,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How near the goal is, verified by the world: the base of the `progress` process reward."""
+    """Distance to the goal, verified by the world: the base of the `progress` process reward."""
 
     value: float
     """0..1, 1 = goal reached."""
@@ -164,7 +164,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What "goal" means here."""
+    """Meaning of "goal" in this environment."""
 
     name: str
     low: float
@@ -186,7 +186,7 @@ class Play(Protocol):
 
     @property
     def end_reason(self) -> str:
-        """Why the episode ended, in a few words; empty while it runs."""
+        """Reason the episode ended, in a few words; empty while it runs."""
 
     @property
     def current_seat(self) -> int: ...
@@ -200,7 +200,7 @@ class Play(Protocol):
         """The verified outcome so far; None where only a judge can tell."""
 
     def judge_background(self) -> str | None:
-        """What an outcome judge is told before the transcript (all goals and secrets); None where no judge is needed."""
+        """Text an outcome judge is told before the transcript (all goals and secrets); None where no judge is needed."""
 
     def progress(self) -> Progress | None:
         """None where the world cannot verify progress."""
@@ -233,12 +233,12 @@ Follower = Callable[[Play, int, Random, str], Action]
 @dataclass(frozen=True, slots=True)
 class BaselineEntry:
     act: Baseline
-    """What it does without a strategy."""
+    """Chooses an action without a strategy."""
     description: str
     reads_hidden_state: bool
     follow: Follower | None = None
-    """What it does with one; None: it hears of no strategy, meets only `vanilla` and is not ranked. A baseline that follows
-    strategies is called `follow`, or `follow-…`."""
+    """Chooses an action with a strategy; None: it hears of no strategy, meets only `vanilla` and is not ranked. A baseline that
+    follows strategies is called `follow`, or `follow-…`."""
 
 
 class Environment:
@@ -302,5 +302,5 @@ class Environment:
 
 
 def data_home() -> Path:
-    """Where imported and fetched data lies: $STRATEGIST_HARNESS_HOME or ~/.cache/strategist-harness."""
+    """Folder of imported and fetched data: $STRATEGIST_HARNESS_HOME or ~/.cache/strategist-harness."""
     return Path(os.environ.get("STRATEGIST_HARNESS_HOME") or Path.home() / ".cache" / "strategist-harness")

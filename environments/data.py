@@ -1,8 +1,7 @@
-"""How an environment's data gets onto this machine: declared sources, import, generation.
+"""Data of an environment and its way onto this machine: declared sources, import, generation.
 
-An environment that has data offers a module-level `DATA: DataHooks` in its `data` module; the table
-below names them. `harness data fetch|import|generate` works through this alone.
-"""
+An environment that has data offers a module-level `DATA: DataHooks` in its `data` module; the table below names them. `harness
+data fetch|import|generate` works through this alone."""
 
 from __future__ import annotations
 
@@ -26,11 +25,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import or a generation did."""
+    """Report of an import or a generation."""
 
     kept: int
     what: str
-    """What was counted in `kept`: "products", "games", "combos"."""
+    """Unit that `kept` counts: "products", "games", "combos"."""
     skipped: tuple[str, ...] = ()
     """One line per thing left out: its name and why."""
     where: Path | None = None
@@ -44,7 +43,7 @@ class DataHooks:
     import_from: Callable[[Path, Path], ImportReport]
     """(folder with the published files, data home) -> report. Raises `BadInput` naming what is missing."""
     generate: Callable[[int, int, Path], ImportReport] | None = None
-    """(how many, seed, output folder) -> report: new data of our own in the published format."""
+    """Makes new data of our own in the published format: (number, seed, output folder) -> report."""
 
 
 DATA = Registry(

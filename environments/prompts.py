@@ -49,7 +49,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class PromptFields:
-    """What a prompt of one role may hold, and what it has to."""
+    """Fields that a prompt of one role may hold, and those it has to."""
 
     allowed: tuple[str, ...]
     needed: tuple[str, ...] = ()

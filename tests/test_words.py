@@ -18,7 +18,9 @@ READ = (
     "harness/play",
     "harness/judging",
     "harness/compare",
+    "harness/training",
     "harness/exchange",
+    "environments",
 )
 """Folders whose docstrings are read: of modules, classes and functions, and the texts under fields and constants."""
 NOT_FIRST = {"what", "who", "where", "whether", "of", "how", "why", "when", "for", "raises"}

@@ -1,4 +1,4 @@
-"""How an actor writes a command, and how it is read: "Action: ..." after an optional "Thought: ...", or, where it only
+"""Form in which an actor writes a command, and its reading: "Action: ..." after an optional "Thought: ...", or, where it only
 chooses, a JSON object that is held to the possible commands."""
 
 from __future__ import annotations

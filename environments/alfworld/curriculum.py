@@ -13,7 +13,7 @@ from harness.base.seeds import seed_from
 
 
 def commands_left(task: str, choices: int | tuple[int, ...]) -> int:
-    """How many commands are left in the task of this id: the number given, or one of several, drawn by the id."""
+    """Number of commands left in the task of this id: the number given, or one of several, drawn by the id."""
     if isinstance(choices, int):
         return choices
     return choices[seed_from("alfworld steps left", task) % len(choices)]

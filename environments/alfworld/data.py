@@ -39,7 +39,7 @@ class GameFile:
     """A game that counts."""
 
     path: str
-    """SPLIT/TASK/TRIAL."""
+    """Path of the form SPLIT/TASK/TRIAL."""
     task_type: str
     scene: str
     """The number of the floor plan, the last part of the task's folder name."""
@@ -48,7 +48,7 @@ class GameFile:
 
 @dataclass(frozen=True, slots=True)
 class SplitFiles:
-    """What was found of a split."""
+    """Files found for a split."""
 
     folder: Path
     games: tuple[GameFile, ...]
@@ -58,7 +58,7 @@ class SplitFiles:
 
 
 def games_home() -> Path:
-    """Where games are looked for: $ALFWORLD_DATA, else the data home's folder `alfworld`."""
+    """Folder of the games: $ALFWORLD_DATA, else the data home's folder `alfworld`."""
     return Path(os.environ.get("ALFWORLD_DATA") or data_home() / "alfworld")
 
 
@@ -165,7 +165,7 @@ def import_from(folder: Path, home: Path) -> ImportReport:
 
 
 def check_game(file: Path) -> str | None:
-    """Why a game cannot be played, or None."""
+    """Reason a game cannot be played, or None."""
     try:
         world = load_game(file)
     except BadInput as error:

@@ -53,9 +53,8 @@ class AlfworldOptions(BaseModel):
     task_types: tuple[TaskType, ...] | None = None
     """Only these task types; None = all six."""
     other_put_form: Literal["refuse", "accept"] = "refuse"
-    """What to do with a command that is right but for its wording (`put O in R`, `put O onto R`, the other text format's
-    word, `the mug 1`, a final period): answer "Nothing happens." as the original and note it in the step's info, or
-    understand it."""
+    """Treatment of a command that is right but for its wording (`put O in R`, `put O onto R`, the other text format's word,
+    `the mug 1`, a final period): answer "Nothing happens." as the original and note it in the step's info, or understand it."""
     prompts: Literal["full", "brief"] = "full"
     """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
     `history: 0` each turn's prompt is a short one of its own."""
@@ -63,11 +62,11 @@ class AlfworldOptions(BaseModel):
     """`choice`: the actor sees the possible commands and structured output holds it to them, for small models that write
     anything but commands; the record's protocol says so."""
     parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """How answers are read: `lenient`, or `exact`, as the paper's wrapper does. None: `lenient`, and `exact` under
+    """Rule for reading answers: `lenient`, or `exact`, as the paper's wrapper does. None: `lenient`, and `exact` under
     `protocol: epo`; the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
     reasks: int | None = Field(default=None, ge=0, le=5)
-    """How often an unreadable answer is asked for again before it costs a step; None: once under `lenient`, else never, as
-    the original."""
+    """Number of times an unreadable answer is asked for again before it costs a step; None: once under `lenient`, else never,
+    as the original."""
 
 
 class AlfworldEnvironment(Environment):

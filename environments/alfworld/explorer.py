@@ -17,7 +17,7 @@ MARK = "Possible commands: "
 
 
 def explore(request: ChatRequest) -> str:
-    """One of the commands that the last message lists, all equally likely; drawn anew for every call of an episode. Raises
+    """One of the commands that the last message lists, all equally likely; drawn separately for every call of an episode. Raises
     `EpisodeError` where none are listed (`prompts: brief` lists them)."""
     for line in request.messages[-1].content.splitlines():
         if line.startswith(MARK):

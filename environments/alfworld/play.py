@@ -20,7 +20,7 @@ ERROR_INPUT = "Error Input. Your input must contains 'Action: '"
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What the protocols differ in."""
+    """Differences between the protocols."""
 
     name: str
     text: TextFormat
@@ -31,7 +31,7 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What is done with commands that are right but for their wording."""
+    """Treatment of commands that are right but for their wording."""
 
     accept: bool
     """Do them, and note it; else they are only noted."""
@@ -159,7 +159,7 @@ class AlfworldPlay:
         return StepResult(rendered=own, reward=float(self._game.won), info={"malformed": True, "no_effect": True})
 
     def _in_own_words(self, command: str) -> str | None:
-        """What a command in other words means here, if it could be done now and cannot as it stands."""
+        """The command that one in other words means here, if it could be done now and the given one cannot."""
         translated = self._wording.in_words_of(command, self.world.text)
         if translated is None or self._could_do(command) or not self._could_do(translated):
             return None

@@ -1,4 +1,4 @@
-"""How an actor writes an action (one JSON object, optionally with its own thought first), and how it is read."""
+"""Form in which an actor writes an action (one JSON object, optionally with its own thought first), and its reading."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEYS = frozenset(("action_type", "argument", "thought"))
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasoning", "rationale", "reason"))
 
 _CALL_NAMES = frozenset(("name", "function", "tool", "toolname"))
-"""Where a tool call says what is called."""
+"""Keys under which a tool call names the tool."""
 _SPEAKS = re.compile(
     r"^[*_ \t]{0,4}(?:[A-Z][\w.’'-]*(?: [A-Z][\w.’'-]*){1,3}(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[^\s{])"
     r"|[A-Z][\w.’'-]*(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[\"“]))",
@@ -173,7 +173,7 @@ def _normal(value: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
 
 
 def _thought_around(found: Found, answer: str) -> str | None:
-    """What stands before the object, where that is a thought."""
+    """Text before the object, if it is a thought."""
     before = answer[: found.start]
     return None if "{" in before else thought_before(before)
 
@@ -206,7 +206,7 @@ _FENCE = re.compile(r"```(?:json)?(.*?)(?:```|\Z)", re.DOTALL)
 
 
 def parse_exactly(kinds: Kinds, answer: str) -> ParsedAnswer:
-    """Read an answer as the originals do, without the second model that they ask to write a wrong answer anew: the whole
+    """Read an answer as the originals do, without the second model that they ask to rewrite a wrong answer: the whole
     answer, or what stands in its first code fence, is the object, every key and type as asked for. Raises `Unreadable`."""
     fence = _FENCE.search(answer)
     for text in (answer, fence.group(1) if fence else ""):

@@ -37,7 +37,7 @@ class BuiltinScenario(BaseModel):
     split: Literal["train", "test"]
     kind: str
     conflict: str = ""
-    """How the two goals stand to each other."""
+    """Relation between the two goals."""
     relationship: int = Field(ge=0, le=5)
     scenario: str
     agent_goals: tuple[str, str]

@@ -1,11 +1,8 @@
-"""How the published SOTOPIA profiles get here: where they lie, and how their several encodings become one.
-
-The texts are the same in all sources, the encoding is not: sotopia-space writes `env_id`/`agent_id`/`combo_id`,
-relationships as strings and "nan"/"none" for nothing, AMPO and DAT write `pk`, numbers and null, some as objects
-keyed by id. Files are told apart by what their rows hold, not by their names. The full Redis dumps (Hugging Face
-data sets `sotopia` and `sotopia-pi` of cmu-lti, a Box link in sotopia's installer) are not read; they are named in
-the README only.
-"""
+"""Import of the published SOTOPIA profiles: their places, and the one form that their several encodings become. The texts are
+the same in all sources, the encoding is not: sotopia-space writes `env_id`/`agent_id`/`combo_id`, relationships as strings and
+"nan"/"none" for nothing, AMPO and DAT write `pk`, numbers and null, some as objects keyed by id. Files are told apart by what
+their rows hold, not by their names. The full Redis dumps (Hugging Face data sets `sotopia` and `sotopia-pi` of cmu-lti, a Box
+link in sotopia's installer) are not read; they are named in the README only."""
 
 from __future__ import annotations
 
@@ -66,7 +63,7 @@ KINDS: dict[str, Callable[[Row], bool]] = {
     "relationships": lambda row: "background_story" in row,
     "combos": lambda row: "env_id" in row and "agent_ids" in row and "steps" not in row and "seat1" not in row,
 }
-"""What a file holds, told by its first row."""
+"""Contents of a file, told by its first row."""
 NEEDED = ("agents", "environments", "combos")
 _MAX_BYTES = 64 * 2**20
 """A candidate file larger than this is none of ours (all published files are below 100 kB)."""
@@ -111,7 +108,7 @@ def find_profiles(folder: Path) -> tuple[dict[str, list[tuple[Path, list[Row]]]]
 
 
 def recognises(folder: Path) -> bool:
-    """Whether a folder holds SOTOPIA scenarios and at least one other part."""
+    """True if a folder holds SOTOPIA scenarios and at least one other part."""
     if not folder.is_dir():
         return False
     found, _ = find_profiles(folder)

@@ -29,10 +29,10 @@ class SotopiaOptions(BaseModel):
     max_turns: int = Field(default=20, ge=1, le=1000)
     """The original's setting. Under `epo`, as in its code, one action more is possible."""
     parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """How answers are read: `lenient`, or `exact`, as the originals do. None: `lenient`, and `exact` under `protocol: epo`;
+    """Rule for reading answers: `lenient`, or `exact`, as the originals do. None: `lenient`, and `exact` under `protocol: epo`;
     the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
     reasks: int | None = Field(default=None, ge=0, le=5)
-    """How often an unreadable answer is asked for again before it fails the episode; None: once, never under `exact`."""
+    """Number of times an unreadable answer is asked for again before it fails the episode; None: once, never under `exact`."""
 
 
 class SotopiaEnvironment(Environment):

@@ -13,7 +13,7 @@ from environments.sotopia.rules import NONE, Rules, end_reason
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What does not change during an episode; shared between copies of a play."""
+    """Parts of an episode that never change; shared between copies of a play."""
 
     names: tuple[str, str]
     openings: tuple[str, str]

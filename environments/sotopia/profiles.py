@@ -1,9 +1,6 @@
-"""Who the characters are and what they are put into: the data model, and how it is read from disk.
-
-A `World` is one data set: characters, scenarios and the pairings that are played. The published
-profiles (40 agents, 90 environments, 450 combos) and our own built-in ones become the same types.
-Fields that nobody is ever shown (big five, moral values, model ids, ...) are not even read.
-"""
+"""Characters, scenarios and pairings: the data model, and how it is read from disk. A `World` is one data set: characters,
+scenarios and the pairings that are played. The published profiles (40 agents, 90 environments, 450 combos) and our own built-in
+ones become the same types. Fields that nobody is ever shown (big five, moral values, model ids, ...) are not even read."""
 
 from __future__ import annotations
 
@@ -173,7 +170,7 @@ def make_world(characters: list[Character], scenarios: list[Scenario], combos: l
 
 
 WORLD_FILES = ("agents.jsonl", "environments.jsonl", "combos.jsonl")
-"""What a folder of normalised profiles must hold."""
+"""Files that a folder of normalised profiles must hold."""
 
 
 def load_world(folder: Path) -> World:

@@ -1,10 +1,7 @@
-"""When a dialogue ends, in the three variants this environment plays.
-
-Facts from the released code and the recordings: sotopia 0.1.4 stops at 20 actions, EPO's fork of an
-older sotopia tests its counter with `>` and so plays 21. Both count the silence of the seat that is
-not asked: with "more than 2 trailing silences", one real silence of the second seat ends the dialogue
-and one of the first never does.
-"""
+"""Rules that end a dialogue, in the three variants this environment plays. Facts from the released code and the recordings:
+sotopia 0.1.4 stops at 20 actions, EPO's fork of an older sotopia tests its counter with `>` and so plays 21. Both count the
+silence of the seat that is not asked: with "more than 2 trailing silences", one real silence of the second seat ends the
+dialogue and one of the first never does."""
 
 from __future__ import annotations
 
@@ -24,10 +21,10 @@ class Rules:
     extra_actions: int
     """Actions that are possible beyond `max_turns`."""
     counts_unasked_silence: bool
-    """Whether the seat that is not asked counts as silent, too."""
+    """True if the seat that is not asked counts as silent, too."""
 
     def action_limit(self, max_turns: int) -> int:
-        """How many actions an episode can have."""
+        """Number of actions an episode can have."""
         return max_turns + self.extra_actions
 
 
@@ -59,7 +56,7 @@ def trailing_silences(kinds: Sequence[str], counts_unasked: bool) -> int:
 
 
 def end_reason(rules: Rules, kinds: Sequence[str], max_turns: int) -> str:
-    """Why the dialogue is over after these actions, in the original's words; empty while it goes on."""
+    """Reason the dialogue is over after these actions, in the original's words; empty while it goes on."""
     reason = ""
     if len(kinds) >= rules.action_limit(max_turns):
         reason += "The conversation is too long; "

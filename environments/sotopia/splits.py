@@ -29,7 +29,7 @@ SPLITS = {
 
 
 def published_folder() -> Path:
-    """Where the imported profiles lie."""
+    """Folder of the imported profiles."""
     return data_home() / "sotopia"
 
 
@@ -85,8 +85,8 @@ def _published_task(world: World, combo: Combo, split: str, **more: Any) -> Task
 
 
 def _role_data(scenario_id: str) -> dict[str, Any]:
-    """What a task of `hard-env-role` says about roles. `entries` of the 20 belong to its scenario; `seat_weight` is
-    what the score of one tested seat counts: summed over the split, tested seats and combos it gives 20 x 5 = 100."""
+    """Facts about roles in a task of `hard-env-role`. `entries` of the 20 belong to its scenario; `seat_weight` is what the
+    score of one tested seat counts: summed over the split, tested seats and combos it gives 20 x 5 = 100."""
     entries = hard.LISTED[scenario_id]
     return {
         "tested_seats": [0, 1],

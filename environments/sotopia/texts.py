@@ -28,12 +28,12 @@ def bio_parts(character: Character) -> tuple[str, str, str, str]:
 
 
 def full_bio(character: Character) -> str:
-    """What a character knows of itself, and the judge of everybody."""
+    """Everything a character knows of itself, and the judge of everybody."""
     return "".join(bio_parts(character))
 
 
 def bio_for_partner(character: Character, relationship: int) -> str:
-    """What the other one knows: more with every step of closeness, the secret never."""
+    """Facts the other one knows: more with every step of closeness, the secret never."""
     known = 3 if relationship >= FRIEND else {KNOW_BY_NAME: 1, ACQUAINTANCE: 2}.get(relationship, 0)
     return "".join(bio_parts(character)[:known]) or UNKNOWN
 
@@ -93,8 +93,8 @@ def render_action(kind: str, text: str) -> str:
 
 
 def turn_text(number: int, name: str, kind: str, rendered: str) -> str:
-    """What both seats observe of turn `number` (from 0). A silence is an empty turn; speech is verbatim, where
-    the original passes it through an XML parser."""
+    """Text that both seats observe of turn `number` (from 0). A silence is an empty turn; speech is verbatim, where the
+    original passes it through an XML parser."""
     return f"Turn #{number}: \n" if kind == "none" else f"Turn #{number}: {name} {rendered}\n"
 
 

@@ -1,9 +1,8 @@
-"""How an actor writes an action ("Action: …", with the thought before it where the answer has to begin with one), and how
-it is read.
+"""Form in which an actor writes an action ("Action: …", with the thought before it where the answer has to begin with one),
+and how it is read.
 
-The paper's wrapper takes everything after the first "Action: " and answers "Invalid format" where there is none, at the
-price of a step; it never asks again (`exact`). Leniently, what stands around the action is taken off first.
-"""
+The paper's wrapper takes everything after the first "Action: " and answers "Invalid format" where there is none, at the price
+of a step; it never asks again (`exact`). Leniently, what stands around the action is taken off first."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ def grammar(line: str, marked: bool) -> str | None:
 
 
 def _closing(line: str, start: int) -> int | None:
-    """Where the bracket closes that opened before `start`; None where it does not."""
+    """Position of the bracket that closes the one opened before `start`; None if there is none."""
     depth = 1
     for place in range(start, len(line)):
         depth += {"[": 1, "]": -1}.get(line[place], 0)

@@ -1,8 +1,6 @@
-"""How WebShop's published products get here, and what generated ones look like.
-
-The files lie on Google Drive, where the original's setup script takes them from; only one has a published hash. A
-catalogue becomes a store under `webshop/<name>` in the data home.
-"""
+"""Data of WebShop: the published products, and new ones in their form. The files lie on Google Drive, where the original's
+setup script takes them from; only one has a published hash. A catalogue becomes a store under `webshop/<name>` in the data
+home."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ FULL_SOURCES = (
 
 
 def recognises(folder: Path) -> bool:
-    """Whether a folder holds product and attribute files."""
+    """True if a folder holds product and attribute files."""
     return folder.is_dir() and all(any(folder.glob(f"{name}*.json")) for name in (ITEMS, ATTRIBUTES))
 
 

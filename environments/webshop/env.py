@@ -39,7 +39,7 @@ class WebShopOptions(BaseModel):
     goals: Kind = "human"
     """Instructions that people wrote, or those made from products and all their options."""
     seed: int = 0
-    """Of the prices inside price ranges and of the price limits in instructions, which the original leaves to chance."""
+    """Seed of the prices inside price ranges and of the price limits in instructions, which the original leaves to chance."""
     skip_broken: bool = False
     """Leave out goals that cannot score 1 even with the wanted product and options."""
     overlap: Overlap = "refuse"
@@ -49,10 +49,10 @@ class WebShopOptions(BaseModel):
     prompts: Literal["full", "brief"] = "full"
     """`brief`: a short prompt for the strategist, for small models."""
     parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """How answers are read: `lenient` (None), or `exact`, as the paper's wrapper does; the record's protocol says which.
+    """Rule for reading answers: `lenient` (None), or `exact`, as the paper's wrapper does; the record's protocol says which.
     `0.1` is for going on with a run that was begun under that version."""
     reasks: int | None = Field(default=None, ge=0, le=10)
-    """How often an unreadable answer is asked for again; None: once under `lenient`, else never, as in the paper."""
+    """Number of times an unreadable answer is asked for again; None: once under `lenient`, else never, as in the paper."""
     catalogue: str | None = None
     """Name of an imported catalogue; None: the full one, or the only one."""
     builtin_products: int = Field(default=1000, ge=50, le=2_000_000)

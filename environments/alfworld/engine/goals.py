@@ -1,9 +1,6 @@
-"""What a game asks for, read from the goal of its PDDL problem.
-
-The six ALFRED task types give two shapes (alfworld's `gen/goal_library.py`): *place* one or two objects of
-a type, perhaps clean, hot, cool or sliced, in one receptacle of a type; or *hold* an object of a type where
-a switched-on lamp of a type stands. A goal of any other shape is refused.
-"""
+"""Goal of a game, read from its PDDL problem. The six ALFRED task types give two shapes (alfworld's `gen/goal_library.py`):
+*place* one or two objects of a type, perhaps clean, hot, cool or sliced, in one receptacle of a type; or *hold* an object of a
+type where a switched-on lamp of a type stands. A goal of any other shape is refused."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _tools_here(world: World, state: State, here: tuple[int, ...]) -> tuple[list
 
 
 def accessible(world: World, state: State, r: int) -> bool:
-    """Whether things can be put into and taken from a receptacle."""
+    """True if things can be put into and taken from a receptacle."""
     return not world.openable >> r & 1 or bool(state.opened >> r & 1)
 
 
@@ -115,8 +115,8 @@ def _use_commands(world: World, state: State, here: tuple[int, ...]) -> list[str
 
 
 def is_won(world: World, state: State) -> bool:
-    """Whether the goal holds in this state. It can come to hold early (an object is listed in two places) and
-    can cease to hold again."""
+    """True if the goal holds in this state. It can come to hold early (an object is listed in two places) and can cease to hold
+    again."""
     if isinstance(world.goal, LookGoal):
         return _is_look_won(world, state)
     return _is_place_won(world, world.goal, state)

@@ -1,4 +1,4 @@
-"""What changes while a game is played, small enough to copy in about a microsecond."""
+"""State that changes while a game is played, small enough to copy in about a microsecond."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def look(world: World, state: State) -> str:
 
 
 def receptacle(world: World, state: State, r: int) -> str:
-    """What a receptacle shows when it is reached, opened or examined."""
+    """Text that a receptacle shows when it is reached, opened or examined."""
     name = world.receptacles[r]
     if not world.openable >> r & 1:
         return f"On the {name}, you see {objects_text(world, state.contents[r])}."
@@ -79,7 +79,7 @@ def inventory(world: World, state: State) -> str:
 
 
 def held_object(world: World, state: State, o: int) -> str:
-    """What `examine` says of an object: the first rule of the grammar that applies."""
+    """Text of `examine` about an object: the first rule of the grammar that applies."""
     name = world.objects[o]
     if world.vessels >> o & 1:
         return f"This is a normal {name}. In it, you see {objects_text(world, world.vessel_contents.get(o, 0))}."

@@ -1,9 +1,6 @@
-"""What never changes while a game is played: who exists, where it stands, what it can do, how it is called.
-
-Objects, receptacles and locations are numbered separately, each in plain string order of their ids, because
-every list in the game's texts follows that order. Sets of objects or receptacles are bit masks over these
-numbers: `mask >> number & 1`.
-"""
+"""World that never changes while a game is played: its objects, their places, abilities and names. Objects, receptacles and
+locations are numbered separately, each in plain string order of their ids, because every list in the game's texts follows that
+order. Sets of objects or receptacles are bit masks over these numbers: `mask >> number & 1`."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from harness.base.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
-    """What differs between the text formats of game files."""
+    """Differences between the text formats of game files."""
 
     name: str
     put_verb: str
@@ -62,7 +59,7 @@ class World:
     receptacles_at: tuple[tuple[int, ...], ...]
     """Receptacle numbers at each location, ascending."""
     can_hold: tuple[int, ...]
-    """For each object the mask of receptacles that can contain its type."""
+    """Mask, for each object, of the receptacles that can contain its type."""
     openable: int
     basins: int
     microwaves: int

@@ -20,7 +20,7 @@ from harness.base.seeds import seed_from, stable_hash
 Side = Literal["train", "test"]
 ROOMS: tuple[Room, ...] = get_args(Room)
 SCENES_PER_KIND = {"train": 60, "test": 20}
-"""How many scenes a room and grade has on each side."""
+"""Number of scenes a room and grade has on each side."""
 _TEST_SHARE = 4
 """One in so many structures (and task sentences) belongs to the test side."""
 TOOLS = {
@@ -52,7 +52,7 @@ class Scene:
         return frozenset(receptacle.kind for receptacle in self.receptacles)
 
     def structure(self) -> str:
-        """What the scene is, without names and coordinates: equal for scenes that play alike."""
+        """Hash of the scene without names and coordinates: equal for scenes that play alike."""
         places: dict[str, list[tuple[str, bool]]] = {}
         for receptacle in self.receptacles:
             places.setdefault(receptacle.location, []).append((receptacle.kind, receptacle.openable))

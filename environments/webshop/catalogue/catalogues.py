@@ -1,8 +1,6 @@
-"""Where catalogues lie, and how the built-in one comes to be.
-
-An imported catalogue lies under `webshop/<name>` in the data home, named after its product file (`items_shuffle`,
-`items_shuffle_1000`). The built-in one is generated there on first use, by one process while others wait.
-"""
+"""Folders of catalogues, and the making of the built-in one. An imported catalogue lies under `webshop/<name>` in the data
+home, named after its product file (`items_shuffle`, `items_shuffle_1000`). The built-in one is generated there on first use, by
+one process while others wait."""
 
 from __future__ import annotations
 

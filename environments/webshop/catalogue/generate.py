@@ -138,7 +138,7 @@ def product_id(number: int) -> str:
 
 
 def _plain_request(kind: ProductKind, wanted: list[str]) -> str:
-    """What synthetic goals begin with."""
+    """First part of a synthetic goal's text."""
     return f"Find me {wanted[0]} {kind.query} with {', '.join(wanted[1:])}"
 
 

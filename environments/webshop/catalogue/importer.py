@@ -22,7 +22,7 @@ from environments.webshop.catalogue.writing import write_store
 from harness.base.errors import BadInput
 
 ITEMS, ATTRIBUTES, HUMAN, NOUNS = "items_shuffle", "items_ins_v2", "items_human_ins", "title_pos"
-"""How the names of the published files begin; those of a sample go on with "_" and its size."""
+"""First parts of the published files' names; those of a sample go on with "_" and its size."""
 
 Raw = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ class PublishedFiles:
 
     @property
     def name(self) -> str:
-        """What the catalogue is called: its product file without the ending."""
+        """Name of the catalogue: its product file without the ending."""
         return self.items.stem
 
 

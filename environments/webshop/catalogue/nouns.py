@@ -25,7 +25,7 @@ BATCH = 2000
 """Titles tagged and kept at a time."""
 
 MODEL_VERSION = "3.8.0"
-"""Of `en_core_web_sm`, which the recordings were made with."""
+"""Version of `en_core_web_sm`, which the recordings were made with."""
 
 Titled = tuple[str, str]
 """(product id, title)."""

@@ -139,7 +139,7 @@ def parse_product(raw: Mapping[str, Any], about: Mapping[str, Any], nouns: tuple
 
 
 def skip_reason(asin: Any, seen: Mapping[str, int] | set[str]) -> str | None:
-    """Why the original leaves a product out on its id alone; None if it keeps it."""
+    """Reason the original leaves a product out on its id alone; None if it keeps it."""
     if not isinstance(asin, str):
         return "no id"
     if asin == "nan":

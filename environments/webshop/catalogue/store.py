@@ -208,7 +208,7 @@ _OPEN: dict[Path, tuple[int, Catalogue]] = {}
 def open_store(folder: Path) -> Catalogue:
     """The catalogue at a place, opened once per process. Raises `BadInput` if there is none.
 
-    A store that was written anew since it was opened is opened again.
+    A store that was rewritten since it was opened is opened again.
     """
     folder = folder.resolve()
     try:

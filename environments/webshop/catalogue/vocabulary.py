@@ -1,8 +1,7 @@
-"""What the built-in catalogue is made of: kinds of products with their attributes, options and prices.
+"""Vocabulary of the built-in catalogue: kinds of products with their attributes, options and prices.
 
-All our own. Names of categories follow the original's five departments, colours are taken from its colour list, so that
-the reward's colour rule has something to do.
-"""
+All our own. Names of categories follow the original's five departments, colours are taken from its colour list, so that the
+reward's colour rule has something to do."""
 
 from __future__ import annotations
 
@@ -14,9 +13,9 @@ class ProductKind:
     """One kind of product."""
 
     query: str
-    """What a shopper calls it, plural; also the product's `query` field."""
+    """Name a shopper gives it, plural; also the product's `query` field."""
     noun: str
-    """What the title calls it; every word is a noun."""
+    """Name the title gives it; every word is a noun."""
     category: str
     path: str
     """The product category, most general first."""
@@ -155,7 +154,7 @@ SYLLABLES = (
     "ba be bo da de do fa fe fi ga go ka ke ki ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro "
     "sa se so ta te ti to va ve vi vo za ze zo"
 )
-"""What brand names are made of."""
+"""Syllables that brand names are made of."""
 
 SENTENCES = (
     "Made for people who want {a} and {b} without fuss.",

@@ -21,7 +21,7 @@ from harness.base.safe_files import new_folder
 
 @dataclass
 class _Columns:
-    """What the writer gathers in memory while products stream by (some 60 bytes a product)."""
+    """Columns the writer gathers in memory while products stream by (some 60 bytes a product)."""
 
     asins: list[bytes] = field(default_factory=list)
     low: array = field(default_factory=lambda: array("d"))

@@ -1,1 +1,1 @@
-"""What is wanted: goals, the score of a purchase, which goals can be reached, splits."""
+"""Goals of the shopper: their texts, the score of a purchase, the reachable ones, splits."""

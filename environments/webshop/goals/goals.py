@@ -109,7 +109,7 @@ def draw_limit(price: float, rng: Random) -> float:
 
 
 def price_text(limit: float) -> str:
-    """How the instruction says the limit."""
+    """Words of the instruction for the price limit."""
     return "" if limit == NO_LIMIT else f", and price lower than {limit:.2f} dollars"
 
 

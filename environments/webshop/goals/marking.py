@@ -59,7 +59,7 @@ def broken_flags(product: Product) -> list[int]:
 
 
 def _matches(pair: tuple[str, str], bought: str, sound: bool) -> bool:
-    """Whether a bought value satisfies a synthetic goal's (name, value) pair."""
+    """True if a bought value satisfies a synthetic goal's (name, value) pair."""
     target = normalise_colour(pair[1] if sound else pair, sound)
     return token_set_ratio(normalise_colour(bought, sound), target) > MATCH_ABOVE
 

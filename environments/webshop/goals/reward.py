@@ -43,7 +43,7 @@ def _whole_colour(colour: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the shopper wants."""
+    """A product the shopper wants, with its attributes, options and price limit."""
 
     id: str
     """`kind:asin:number`, the same whatever the seed."""
@@ -139,7 +139,7 @@ def goal_options(goal: Goal, sound: bool = False) -> list[Option]:
 
 
 def option_matches(wanted: Iterable[Option], bought: Sequence[str], sound: bool = False) -> int:
-    """How many wanted options some bought value matches."""
+    """Number of wanted options that some bought value matches."""
     values = [normalise_colour(value, sound) for value in bought]
     return sum(
         any(token_set_ratio(value, target) > MATCH_ABOVE for value in values)
@@ -148,7 +148,7 @@ def option_matches(wanted: Iterable[Option], bought: Sequence[str], sound: bool 
 
 
 def attribute_matches(product: Product, wanted: Iterable[str]) -> int:
-    """How many wanted attributes the product has: fuzzily in its list, or word for word in its texts."""
+    """Number of wanted attributes the product has: fuzzily in its list, or word for word in its texts."""
     texts: tuple[str, ...] | None = None
     count = 0
     for attribute in wanted:

@@ -97,7 +97,7 @@ def _epo(split: str, table: GoalTable, overlap: Overlap) -> Sequence[int]:
 
 
 def is_test_product(asin: str) -> bool:
-    """Whether the goals of a built-in product are for testing: one product in five, by a hash of its id."""
+    """True if the goals of a built-in product are for testing: one product in five, by a hash of its id."""
     return int(stable_hash("webshop-builtin-split", asin)[:8], 16) % 5 == 0
 
 

@@ -126,7 +126,7 @@ def _cut_tokens(text: str) -> Iterator[str]:
 
 
 def _window_end(text: str, start: int) -> int:
-    """Where 255 UTF-16 units from `start` end."""
+    """Position after 255 UTF-16 units from `start`."""
     units = 0
     for i in range(start, min(len(text), start + MAX_TOKEN)):
         units += 2 if text[i] > "\uffff" else 1

@@ -119,7 +119,7 @@ class Index:
         return self._search_bounded(terms, limit)
 
     def count(self, text: str) -> int:
-        """How many documents hold any term of the text."""
+        """Number of documents that hold any term of the text."""
         lists = [self._documents[term.start : term.stop] for term, _ in self._query(text)]
         return len(np.unique(np.concatenate(lists))) if lists else 0
 
@@ -163,7 +163,7 @@ class Index:
             slot += 1
 
     def _contributions(self, term: _Term, weight: np.float32) -> Floats:
-        """What each posting of a term adds to its document's score."""
+        """Amount that each posting of a term adds to its document's score."""
         table = weight - weight / self._factors
         return table[self._codes[term.start : term.stop]]
 
@@ -229,7 +229,7 @@ class Index:
         return Hits(candidates[order].astype(np.int64), final[order])
 
     def _lookup(self, pair: tuple[_Term, np.float32], candidates: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
-        """What a term adds to each of the candidate documents."""
+        """Amount that a term adds to each of the candidate documents."""
         term, weight = pair
         documents = self._documents[term.start : term.stop]
         places = np.searchsorted(documents, candidates)

@@ -58,7 +58,7 @@ def stem(word: str) -> str:
 
 
 def _is_consonant(word: str, i: int) -> bool:
-    """Whether letter i is a consonant; "y" is one at the start and after a vowel."""
+    """True if letter i is a consonant; "y" is one at the start and after a vowel."""
     letter = word[i]
     if letter in VOWELS:
         return False

@@ -24,7 +24,7 @@ def _shopper(play: Play) -> WebShopPlay:
 
 
 def _instruction(play: WebShopPlay) -> tuple[str, float | None]:
-    """(what is wanted, price limit) as the first observation says it."""
+    """Wish and price limit, as the first observation states them."""
     found = _MARKED.search(play.background)
     text = found.group(1) if found else play.background
     limit = _PRICE_CLAUSE.search(text)
@@ -65,7 +65,7 @@ def _first_within(page: Page, limit: float | None) -> str | None:
 
 
 def _named_options(page: Page, wanted: str) -> dict[str, str]:
-    """For each option name the longest value that stands in the instruction, word for word."""
+    """Longest value of each option name that stands in the instruction, word for word."""
     chosen: dict[str, str] = {}
     for value, (role, name) in page.targets.items():
         if role != "option" or not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", wanted.lower()):

@@ -24,7 +24,7 @@ def words(text: str) -> list[str]:
 
 
 def without(play: Play, seat: int, random: Random) -> Action:
-    """What it does without a strategy: searches "anything", opens the first product, buys."""
+    """Act without a strategy: search "anything", open the first product, buy."""
     return follow(play, seat, random, "anything")
 
 

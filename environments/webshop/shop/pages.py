@@ -31,7 +31,7 @@ PageType = Literal["search", "results", "item", "sub", "done"]
 Role = Literal["text", "button", "link", "option"]
 Node = tuple[Role, str]
 Target = tuple[Role, str]
-"""What a clickable is: its role, and for an option the name it belongs to."""
+"""Meaning of a clickable: its role, and for an option the name it belongs to."""
 
 Card = tuple[str, str, str]
 """(product id, price tag, title)."""

@@ -114,8 +114,8 @@ class Prospect:
 
 
 def prospects(session: Session, steps: int) -> list[Prospect]:
-    """What `steps` more actions can still bring: the wanted product, or one that is open or shown now; with as many
-    of the useful options as there are steps for."""
+    """Products that `steps` more actions can still bring: the wanted product, or one that is open or shown now; with as many of
+    the useful options as there are steps for."""
     if session.done or steps <= 0:
         return []
     way = shortest_way(session)

@@ -12,7 +12,7 @@ from environments.webshop.shop import planning
 from environments.webshop.shop.simulator import Session, ShopFault
 
 INVALID_FORMAT = "Invalid format"
-"""What the paper's protocol answers to an answer that holds no action; it costs a step."""
+"""Answer of the paper's protocol to an answer that holds no action; it costs a step."""
 
 ObservationMode = Literal["text", "text_rich"]
 
@@ -21,7 +21,7 @@ _LOOKS_LIKE_ACTION = re.compile(r"\s*(?:search|click)\[.+\]")
 
 @dataclass(frozen=True, slots=True)
 class PlaySettings:
-    """What an environment's options say about an episode."""
+    """Options of the environment that matter to an episode."""
 
     mode: ObservationMode
     max_steps: int
@@ -74,7 +74,7 @@ class WebShopPlay:
         )
 
     def available(self) -> tuple[str, ...]:
-        """What can be done on the page now; "search[<words>]" stands for any search."""
+        """Actions that are possible on the page now; "search[<words>]" stands for any search."""
         if self.done:
             return ()
         page = self.session.page

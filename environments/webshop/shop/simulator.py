@@ -50,7 +50,7 @@ def parse_action(text: str) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class Shop:
-    """What all sessions of one setting share. Nothing in it changes; pickled as the setting, not as the data."""
+    """Parts that all sessions of one setting share. Nothing in it changes; pickled as the setting, not as the data."""
 
     goals: GoalTable
     sound: bool = False
@@ -77,7 +77,7 @@ class Session:
     goal: Goal
     id: str
     seed: int
-    """Of the draws that the special search "<r>" makes."""
+    """Seed of the draws that the special search "<r>" makes."""
     page: Page
     rng: Random | None = None
     """The source of those draws, made from the seed when first needed."""
@@ -121,7 +121,7 @@ class Session:
 
     @property
     def goal_broken(self) -> bool:
-        """Whether the goal cannot score 1 under the rules of this shop."""
+        """True if the goal cannot score 1 under the rules of this shop."""
         return self.goal.broken_sound if self.shop.sound else self.goal.broken
 
     @property
@@ -130,7 +130,7 @@ class Session:
         return None if self.score is None else self.score.reward
 
     def state(self) -> dict[str, Any]:
-        """Where the session stands, as the recordings write it."""
+        """State of the session, in the form that the recordings write."""
         return {
             "page_type": self.page.type,
             "keywords": self.keywords,

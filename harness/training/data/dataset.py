@@ -1,8 +1,7 @@
-"""What lies between preparing and fitting: rows of token sequences whose strategies carry weights, one JSON line each.
+"""The data set between preparing and fitting: rows of token sequences whose strategies carry weights, one JSON line each.
 
 A row is one episode's seat. In the layout `chat` it usually has one sequence, per turn one for each strategy; whatever the
-number, a row goes through the model as one padded batch and its strategies are averaged together.
-"""
+number, a row goes through the model as one padded batch and its strategies are averaged together."""
 
 from __future__ import annotations
 
@@ -36,14 +35,14 @@ class Span(_Strict):
     value: float
     """The discounted return."""
     weight: float
-    """What its mean log-probability is multiplied with: the return, normalised, a baseline taken off."""
+    """Factor of its mean log-probability: the return, normalised, a baseline taken off."""
 
 
 class ChatMessage(_Strict):
     role: str
     content: str
     weight: float | None = None
-    """Of an assistant message that is trained on."""
+    """Weight of an assistant message that is trained on."""
 
 
 class TokenSequence(_Strict):
@@ -75,7 +74,7 @@ def write_dataset(folder: Path, rows: Iterable[Row], manifest: dict[str, Any]) -
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Raises `BadInput` where `folder` was not written by `harness train prepare`."""
+    """Read a prepared folder's manifest. Raises `BadInput` where `folder` was not written by `harness train prepare`."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text("utf-8"))

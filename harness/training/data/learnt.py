@@ -1,4 +1,4 @@
-"""What a prepared data set will teach: the spread of its returns and of the weights its strategies have in the loss."""
+"""Statistics of a prepared data set: the spread of its returns and of the weights its strategies have in the loss."""
 
 from __future__ import annotations
 

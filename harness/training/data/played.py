@@ -26,12 +26,12 @@ class PlayedStrategy:
     stopped: bool
     """The model ended its answer itself (it was not cut at the token limit)."""
     token_ids: tuple[int, ...] | None
-    """Of all that the model wrote, reasoning included, where the engine gave them."""
+    """Tokens of all that the model wrote, reasoning included, where the engine gave them."""
     completion_tokens: int | None
     reward: float | None
     """None where the method did not look at this strategy."""
     reasoned: bool = False
-    """Whether the model thought before it answered: the answer is then not all that was sampled."""
+    """True if the model thought before it answered: the answer is then not all that was sampled."""
 
 
 def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> list[int]:

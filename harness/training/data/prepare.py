@@ -34,7 +34,7 @@ Keep = Literal["all", "weighted", "positive"]
 
 
 class PrepareOptions(BaseModel):
-    """How episodes become sequences. The defaults are EPO's released code."""
+    """Options for making sequences of episodes. The defaults are EPO's released code."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
@@ -42,7 +42,7 @@ class PrepareOptions(BaseModel):
     """`chat`: one sequence per episode and seat, the strategist's own chat, each strategy an assistant message with its
     return. `per-turn`: each turn's own prompt and answer; one episode's turns are one padded batch."""
     target: Target | None = None
-    """What is trained: the strategy as the chat holds it from then on (`chat`, as EPO does), or what the model really
+    """Text that is trained: the strategy as the chat holds it from then on (`chat`, as EPO does), or what the model really
     wrote (`sampled`: the "Strategy:" mark included). By default `chat` in the layout chat, `sampled` per turn."""
     rewards: str | None = None
     """Label or method of the process rewards; needed where a run has several."""
@@ -50,7 +50,7 @@ class PrepareOptions(BaseModel):
     normalize: Normalisation = "epo"
     """See `harness.judging.rewards.returns.returns`."""
     baseline: Baseline = "none"
-    """What is taken off the normalised return; see `harness.training.data.advantages`."""
+    """Baseline that is taken off the normalised return; see `harness.training.data.advantages`."""
     keep: Keep = "all"
     """Which strategies are learnt from. `weighted`: those whose weight is not 0; the others would cost a forward pass and
     teach nothing. `positive`: those whose weight is above 0. What is kept counts as in the whole row: L stays -1/K of the sum,
@@ -65,7 +65,7 @@ class PrepareOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PreparedData:
-    """What `prepare` wrote."""
+    """Output of `prepare`."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -132,7 +132,7 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether `prepare` wrote a folder, or was killed at it: then there are rows of ours and no manifest yet."""
+    """True if `prepare` wrote a folder, or was killed while it did: then there are rows of ours and no manifest yet."""
     if os.path.lexists(folder / MANIFEST):
         return holds_json(folder / MANIFEST, lambda value: value.get("kind") == KIND)
     hidden = all(path.name == DATASET or path.name.startswith(".") for path in folder.iterdir())

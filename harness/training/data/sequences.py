@@ -17,7 +17,7 @@ from harness.training.data.tokens import ChatTokens
 
 @dataclass(slots=True)
 class Counts:
-    """What happened to the strategies of all seats."""
+    """Counts of what happened to the strategies of all seats."""
 
     strategies: int = 0
     """Trained on."""

@@ -62,13 +62,13 @@ class ShareGptItem(BaseModel):
 
     @property
     def scores(self) -> list[float]:
-        """Of the gpt turns, oldest first."""
+        """Scores of the gpt turns, oldest first."""
         return [turn.score for turn in self.conversations if turn.speaker == "gpt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What `write_sharegpt` wrote."""
+    """Output of `write_sharegpt`."""
 
     path: Path
     conversations: int
@@ -83,7 +83,7 @@ def is_sharegpt(path: Path) -> bool:
 
 
 def read_sharegpt(path: Path) -> list[ShareGptItem]:
-    """Raises `BadInput` naming the item and the field that cannot be used."""
+    """Read a ShareGPT file. Raises `BadInput` naming the item and the field that cannot be used."""
     items = []
     for number, raw in enumerate(_raw(path)):
         if isinstance(raw, dict) and "location" in raw:

@@ -41,11 +41,11 @@ class ChatTokens:
         return list(self._last[1])
 
     def context(self, chat: Chat) -> list[int]:
-        """What an engine is given for a chat."""
+        """Tokens an engine is given for a chat."""
         return self.encode(self.render(chat, generation=True))
 
     def target(self, chat: Chat, text: str, stopped: bool = True) -> list[int]:
-        """The tokens of an answer to the chat. `stopped`: it ended by itself, so that its end-of-turn token belongs to it.
+        """The tokens of an answer to the chat. `stopped`: the model ended it, so that its end-of-turn token belongs to it.
 
         The answer is encoded behind its context, where a tokenizer may cut it otherwise than alone; where the two grow
         together at the border, alone."""
@@ -68,8 +68,8 @@ class ChatTokens:
 
     @cached_property
     def ending_text(self) -> str:
-        """What the template writes behind an answer, up to its first special token: the end of the turn. Empty for a
-        template without one."""
+        """Text the template writes behind an answer, up to its first special token: the end of the turn. Empty for a template
+        without one."""
         chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": SENTINEL}]
         rest = self.render(chat, generation=False).rpartition(SENTINEL)[2]
         found = [(rest.index(token), token) for token in self._special if token in rest]

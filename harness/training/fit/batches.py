@@ -78,7 +78,7 @@ class Collator:
 
 
 def segments_of(batch: Batch) -> Segments:
-    """What the loss needs of a batch."""
+    """The parts of a batch that the loss needs."""
     return Segments(batch["token_strategy"], batch["weights"], batch["strategy_row"], len(batch["labels"]))
 
 
@@ -100,7 +100,7 @@ def target_logprobs(model: Any, batch: Batch) -> Tensor:
 
 
 def _keeps_logits(model: Any) -> bool:
-    """Whether the model can be asked for some positions' logits; looks through wrappers (DDP, FSDP, peft)."""
+    """True if the model can be asked for some positions' logits; looks through wrappers (DDP, FSDP, peft)."""
     inner = model
     while hasattr(inner, "module"):
         inner = inner.module

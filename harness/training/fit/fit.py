@@ -22,14 +22,14 @@ from harness.training.fit.steps import Steps
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What `fit` made."""
+    """Output of `fit`."""
 
     checkpoint: Path
     """A Hugging Face folder (weights, config, tokenizer, `training_tasks.json`) that the providers can serve."""
     steps: int
     """Optimizer steps."""
     metrics: dict[str, Any]
-    """Of the last logged step; keys as in `curve`."""
+    """Metrics of the last logged step; keys as in `curve`."""
     curve: list[dict[str, Any]]
     """All logged steps, oldest first, as in `log.jsonl` (`harness.training.fit.journal.Journal`): step, epoch, loss, grad_norm,
     learning_rate, mean_return, logprob, weight, kl, zero_returns, tokens_per_second, …"""
@@ -59,8 +59,8 @@ def fit(data: Path, base_model: Path, options: TrainOptions, out: Path, steps: S
 
 
 def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> FitResult:
-    """What `train` makes in `out`, unless it is there: `out` then belongs to the training of that `identity` (plain JSON). Raises
-    `BadInput` where it belongs to another, or another process trains there."""
+    """Run `train` in `out` unless its result is there: `out` then belongs to the training of that `identity` (plain JSON).
+    Raises `BadInput` where it belongs to another, or another process trains there."""
     out.mkdir(parents=True, exist_ok=True)
     lock = RunLock(out)
     if _main_process():
@@ -74,7 +74,7 @@ def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> 
 
 
 def is_fit(folder: Path) -> bool:
-    """Whether a training was begun in a folder, or is about to be: only its lock and its data are there."""
+    """True if a training was begun in a folder, or is about to be: only its lock and its data are there."""
     return (folder / FIT).exists() or all(path.name == "data" or path.name.startswith(".") for path in folder.iterdir())
 
 
@@ -84,7 +84,7 @@ def _main_process() -> bool:
 
 
 FIT = "fit.json"
-"""What a training in a folder was begun with."""
+"""File with the identity a training in a folder was begun with."""
 
 
 def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
 
 
 def _finished(out: Path, identity: dict[str, Any]) -> bool:
-    """Whether the training in `out` is done; begins a new one. Raises `BadInput` where it is another."""
+    """True if the training in `out` is done; begins a new one if there is none. Raises `BadInput` where it is another."""
     path = out / FIT
     if path.exists():
         try:

@@ -195,7 +195,7 @@ def last_state(folder: Path) -> Path | None:
 
 
 def is_final(state: Path) -> bool:
-    """Whether a state is the trainer's after its last step."""
+    """True if a state is the trainer's after its last step."""
     progress = json.loads((state / "trainer_state.json").read_text("utf-8"))
     return bool(progress["global_step"] >= progress["max_steps"])
 
@@ -247,7 +247,7 @@ def _copy_texts(base_model: Path, made: Path) -> None:
 
 
 def _write_tasks(made: Path, learnt: TrainingTasks, base_model: Path) -> None:
-    """What the weights have learnt from: now, and whatever the start had."""
+    """Write the card of tasks the weights have learnt from, those of the start included."""
     before = read_training_tasks(base_model / CARD) if (base_model / CARD).exists() else frozenset()
     card = learnt.model_copy(update={"tasks": sorted(before | set(learnt.tasks))})
     write_whole(made / CARD, card.model_dump_json(indent=1) + "\n")

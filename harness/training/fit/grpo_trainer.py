@@ -60,9 +60,9 @@ class OnPolicy:
     start_hash: str
     play: Play
     learnt: TrainingTasks
-    """What the checkpoint will have learnt from."""
+    """Tasks that the checkpoint will have learnt from."""
     steps: Steps | None = None
-    """Who tells a person how far it is."""
+    """Display that tells a person about progress."""
 
 
 def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
@@ -166,7 +166,7 @@ class EpisodeTrainer(GRPOTrainer):
         super().__init__(reward_funcs=[reward], rollout_func=_played, **keywords)  # type: ignore[arg-type]
         self.training, self.rollouts = training, rollouts
         self.rows = Rows([], [], [], [], [])
-        """Of the round that is learnt from."""
+        """Rows of the round that is learnt from."""
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         """A round. TRL makes an advantage per prompt; every row gets its sample's."""
@@ -201,5 +201,5 @@ def _played(prompts: list[str], trainer: EpisodeTrainer) -> dict[str, Any]:
 
 
 def reward(worth: list[float | None], **_: Any) -> list[float | None]:
-    """What TRL calls to reward completions: what the rollout has found them worth. None teaches nothing."""
+    """The reward that TRL calls for completions: the value the rollout found. None teaches nothing."""
     return worth

@@ -1,5 +1,4 @@
-"""What a training says of itself while it runs: `log.jsonl`, TensorBoard, and the marks that tell whole checkpoints from torn
-ones."""
+"""Reports of a training while it runs: `log.jsonl`, TensorBoard, and the marks that tell whole checkpoints from torn ones."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Ratio = Literal["token", "strategy"]
 
 @dataclass(frozen=True, slots=True)
 class LossOptions:
-    """What is added to EPO's loss. With the defaults nothing is."""
+    """Additions to EPO's loss; none with the defaults."""
 
     kl: float = 0.0
     """Weight of the KL to the reference model."""
@@ -40,7 +40,7 @@ class Segments:
     strategy_row: Tensor
     """(K,) int64: number of the strategy's row, 0..R-1."""
     rows: int
-    """R."""
+    """Number of rows, R."""
 
 
 @dataclass(frozen=True, slots=True)

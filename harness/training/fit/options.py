@@ -1,4 +1,4 @@
-"""How a model is trained: the options, and which of them change the result."""
+"""Options of fitting a model, and those of them that change the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LoraOptions(BaseModel):
 
 
 class TrainOptions(BaseModel):
-    """How a model is trained. The defaults are EPO's yaml."""
+    """Options of fitting a model. The defaults are EPO's yaml."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
@@ -59,7 +59,7 @@ class TrainOptions(BaseModel):
     log_steps: int = Field(1, ge=1)
     tensorboard: bool = True
     save_dtype: Literal["start", "float32", "bfloat16"] = "start"
-    """Of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
+    """Type of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
     float32 weights."""
     launch: tuple[str, ...] | None = None
     """Arguments for `accelerate launch` (for example `--config_file recipes/accelerate/fsdp.yaml`): the training then runs in
@@ -70,5 +70,5 @@ NOT_IDENTITY = {"launch", "save_steps", "log_steps", "tensorboard"}
 
 
 def identity_of(options: TrainOptions) -> dict[str, Any]:
-    """What of the options changes the result."""
+    """The options that change the result."""
     return options.model_dump(mode="json", exclude=NOT_IDENTITY)

@@ -26,9 +26,9 @@ def reference_logprobs(
     kept: Path,
     steps: Steps | None = None,
 ) -> list[list[float]]:
-    """For every row the log-probabilities of its trained tokens under the model in `model_folder`, in training's precision.
-    `kept`: the file they are read from, or written to. Every process computes its share; the model has to fit one
-    device. `steps`: who tells a person how far it is."""
+    """Log-probabilities of every row's trained tokens under the model in `model_folder`, in training's precision. `kept`: the
+    file they are read from, or written to. Every process computes its share; the model has to fit one device. `steps`: who
+    tells a person how far it is."""
     state = PartialState()
     if not kept.exists():
         shares = _computed(model_folder, rows, collator, bf16, state, steps)

@@ -1,4 +1,4 @@
-"""How far a fitting is, for the person who waits: one live line on a terminal, now and then a plain line elsewhere. Needs no
+"""Progress of a fitting, for the person who waits: one live line on a terminal, now and then a plain line elsewhere. Needs no
 torch."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Steps:
     def __init__(
         self, title: str, console: Console | None = None, live: bool = True, now: Callable[[], float] = time.monotonic
     ) -> None:
-        """`live`: whether a terminal gets a line that is drawn anew; not where panels are shown meanwhile."""
+        """`live`: a terminal gets a line that is redrawn; not where panels are shown meanwhile."""
         self.console = console or Console(stderr=True)
         self._title, self._now = title, now
         self._live = live and self.console.is_terminal

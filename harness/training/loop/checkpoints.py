@@ -25,7 +25,7 @@ class Weights:
     folder: Path
     hash: str
     config: dict[str, Any]
-    """Of the model that serves them."""
+    """Config of the model that serves the weights."""
 
 
 def start_weights(name: str, config: dict[str, Any]) -> Weights:
@@ -37,7 +37,7 @@ def start_weights(name: str, config: dict[str, Any]) -> Weights:
 
 
 def is_here(config: dict[str, Any]) -> bool:
-    """Whether the weights lie on this machine as a folder."""
+    """True if the weights lie on this machine as a folder."""
     return (Path(str(config.get("model", ""))).expanduser() / "config.json").is_file()
 
 

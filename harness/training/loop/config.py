@@ -1,9 +1,8 @@
-"""What a user writes about a training (YAML), checked: which weights, on which tasks they play and learn, on which others
-they are ranked, who acts, who judges, and how the weights are fitted.
+"""Config of a training (YAML), checked: which weights, on which tasks they play and learn, on which others they are ranked,
+who acts, who judges, and how the weights are fitted.
 
-The identity of a training is a hash over the options that change outputs; its folder is `<name>-<hash>`, so an edited
-config becomes a new training.
-"""
+The identity of a training is a hash over the options that change outputs; its folder is `<name>-<hash>`, so an edited config
+becomes a new training."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ BESIDE = ("vanilla", "react", "epo")
 class TasksSpec(Spec):
     split: str
     tasks: int | list[str] | None = None
-    """How many tasks (the first n of the split's stable order), or their ids; null = all."""
+    """Number of tasks (the first n of the split's stable order), or their ids; null = all."""
 
 
 class EnvironmentPart(Spec):
@@ -52,7 +51,8 @@ class EnvironmentPart(Spec):
 
 
 class StrategistPart(RoleSpec):
-    """How the strategist under training is asked when it is ranked. `play` may set another temperature for training."""
+    """Settings with which the strategist under training is asked when it is ranked. `play` may set another temperature for
+    training."""
 
     model: str
     """A model of `models` whose provider serves a folder of weights: where the training starts."""
@@ -64,26 +64,26 @@ class PlayPart(Spec):
     temperature: float | None = Field(None, ge=0, le=2)
     """The strategist's sampling temperature; the strategist's own when left out."""
     repeats: int = Field(1, ge=1)
-    """How often each task is played in an iteration."""
+    """Number of times each task is played in an iteration."""
     tasks_per_iteration: int | None = Field(None, ge=1)
     """So many of each environment's training tasks per iteration, taking turns; null = all of them every time."""
     again: bool = False
-    """Plays the same seeds in every iteration; otherwise each iteration draws anew."""
+    """Plays the same seeds in every iteration; otherwise each iteration draws new ones."""
 
 
 class MethodPart(Spec):
-    """How the strategist learns from its play. The other keys belong to `grpo` (`harness.training.loop.grpo`)."""
+    """Method by which the strategist learns from its play. The other keys belong to `grpo` (`harness.training.loop.grpo`)."""
 
     name: Literal["epo", "grpo"] = "epo"
     """`epo`: plays an iteration, then learns from it, each strategy weighted by its return. `grpo`: every step plays its own
     episodes with the weights as they are and learns from how they compare with the others of their group."""
     reward: Literal["outcome", "process"] = "outcome"
-    """What an episode's seat is worth: its outcome (the goal in the environment's own metric), or the discounted sum of its
-    process rewards, r_1 + gamma r_2 + … (`data.gamma`)."""
+    """Value of an episode's seat: its outcome (the goal in the environment's own metric), or the discounted sum of its process
+    rewards, r_1 + gamma r_2 + … (`data.gamma`)."""
     scale: Literal["group", "batch", "none"] = "group"
-    """What a reward's distance from its group's mean is divided by: the standard deviation of the group, of the step, or 1."""
+    """Divisor of a reward's distance from its group's mean: the standard deviation of the group, of the step, or 1."""
     average: Literal["episode", "token"] = "episode"
-    """What counts alike in the loss: episodes (Shao et al. 2024), or tokens (Yu et al. 2025)."""
+    """Unit that counts alike in the loss: episodes (Shao et al. 2024), or tokens (Yu et al. 2025)."""
     updates: int = Field(1, ge=1)
     """Optimizer steps on what one step has played; above 1 the importance ratio is clipped."""
 
@@ -96,13 +96,13 @@ class MethodPart(Spec):
 
 
 class HeldOutPart(Spec):
-    """How every strategist is ranked: the same held-out tasks and seeds for all."""
+    """Ranking of all strategists: the same held-out tasks and seeds for all."""
 
     seed: int | None = None
-    """Of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
+    """Seed of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
     repeats: int = Field(1, ge=1)
     beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in BESIDE]
-    """What stands beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
+    """Strategists ranked beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
     every: int = Field(1, ge=1)
     """Rank every n-th iteration; the last one always."""
@@ -129,16 +129,16 @@ class TrainConfig(Spec):
     judge_aggregate: Literal["mean", "median"] = "mean"
     method: MethodPart = MethodPart()
     process: list[ProcessSpec] = []
-    """What single strategies were worth. Every environment needs exactly one method that applies to it; `grpo` on outcomes
+    """Process rewards of single strategies. Every environment needs exactly one method that applies to it; `grpo` on outcomes
     needs none."""
     data: PrepareOptions = PrepareOptions()
-    """How episodes become weighted sequences: layout, gamma, normalize, max_length."""
+    """Options for making weighted token sequences of episodes: layout, gamma, normalize, max_length."""
     fit: TrainOptions = TrainOptions()
-    """How the weights are fitted: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's
-    weights, on its own episodes."""
+    """Options of fitting the weights: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's weights,
+    on its own episodes."""
     held_out: HeldOutPart = HeldOutPart()
     owed_share: float = Field(0.0, ge=0, le=1)
-    """The training goes on while at most this share of an iteration's episodes is owed (failed through an endpoint,
+    """The training goes on while at most this share of an iteration's episodes is unfinished (failed through an endpoint,
     without a readable judgement or process reward); they are left out of training and counted in the curve."""
     limits: Limits = Limits()
 
@@ -198,7 +198,7 @@ class TrainConfig(Spec):
         return self
 
     def _check_grpo(self) -> None:
-        """What GRPO needs, and what of the other parts means nothing to it."""
+        """Check the parts that GRPO needs, and refuse those it has no use for."""
         group, step = self.play.repeats, self.fit.batch * self.fit.accumulation
         if group < 2:
             raise ValueError(
@@ -268,13 +268,13 @@ class TrainConfig(Spec):
 
     @property
     def earlier_name(self) -> str:
-        """What version 0.1 called the training's folder."""
+        """Name that version 0.1 gave to the training's folder."""
         identity = stable_hash("training", earlier_training_options(self.model_dump(mode="json")))
         return f"{self.name}-{identity[:8]}"
 
 
 def earlier_training_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a dumped config version 0.1 made the identity of. What came later is left out at its default."""
+    """Options of a dumped config that version 0.1 made the identity of. What came later is left out at its default."""
     kept = earlier_options(config)
     if kept.get("method") == MethodPart().model_dump(mode="json"):
         del kept["method"]

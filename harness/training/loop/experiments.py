@@ -36,7 +36,7 @@ class Tasks:
     held_out: tuple[Task, ...]
 
     missing: str | None = None
-    """Why there are none: data that is not on this machine."""
+    """Reason there are none: data that is not on this machine."""
 
 
 def find_tasks(config: TrainConfig, without_data: bool = False) -> list[Tasks]:
@@ -102,7 +102,7 @@ def _named(tasks: list[tuple[str, str]]) -> str:
 
 
 def arm_name(config: TrainConfig, iteration: int) -> str:
-    """How the leaderboard calls an iteration's strategist; the untrained one is 0."""
+    """Name of an iteration's strategist on the leaderboard; the untrained one is 0."""
     method = "epo-rl" if config.method.name == "epo" else config.method.name
     return f"{method}@{iteration}" if iteration else UNTRAINED
 
@@ -140,9 +140,9 @@ def round_experiment(
     tasks: list[Tasks],
     weights: Mapping[str, Any],
 ) -> Experiment:
-    """What round `number` (from 0) of an iteration plays under `grpo`: every task of `wanted` (by environment, as shown)
-    `play.repeats` times, by weights that `weights` (a model's config) serves. They go by a name of their own: an actor or judge
-    that is the start model stays what it is."""
+    """Experiment that round `number` (from 0) of an iteration plays under `grpo`: every task of `wanted` (by environment, as
+    shown) `play.repeats` times, by weights that `weights` (a model's config) serves. They go by a name of their own: an actor
+    or judge that is the start model stays what it is."""
     play, here = config.play, [each for each in tasks if each.part.shown in wanted]
     strategist = _player(config, iteration)
     strategist |= {key: f"{strategist[key]}+{number}" for key in ("model", "name")}
@@ -211,7 +211,7 @@ def held_out_experiment(
 
 
 def weights_name(config: TrainConfig, iteration: int) -> str:
-    """What the weights of an iteration are called in the records; the start keeps its name."""
+    """Name of an iteration's weights in the records; the start keeps its name."""
     return f"{config.strategist.model}@{iteration}" if iteration else config.strategist.model
 
 
@@ -251,9 +251,9 @@ def _judging(config: TrainConfig) -> set[str | None]:
     return {*(judge.model for judge in _judges(config)), *(spec.model for spec in config.process)}
 
 
-def steady_options(experiment: Experiment, readers: int) -> dict[str, Any]:
-    """What of an experiment changes its outputs, as trainings with these readers write it down. Where a checkpoint lies does
-    not, what is in it does."""
+def experiment_identity(experiment: Experiment, readers: int) -> dict[str, Any]:
+    """Options of an experiment that affect outputs, in the form that trainings with these readers write; checkpoints count by
+    content hash, not path."""
     options_of = earlier_options if readers == EARLIER else identity_options
     options = options_of(experiment.model_dump(mode="json"))
     for model in options["models"].values():

@@ -66,7 +66,7 @@ def folder_readers(folder: Path) -> int:
 
 
 def folder_name(config: TrainConfig, results: Path) -> str:
-    """What the training's folder under `results` is called. A training that version 0.1 began keeps the name it had."""
+    """Name of the training's folder under `results`. A training that version 0.1 began keeps the name it had."""
     earlier = config.earlier_name
     begun = (results / earlier / TRAINING).exists() and not (results / config.folder_name / TRAINING).exists()
     return earlier if begun and folder_readers(results / earlier) == EARLIER else config.folder_name
@@ -94,7 +94,7 @@ def open_folder(folder: TrainingFolder, config: TrainConfig, facts: dict[str, An
 
 
 def read_training(folder: Path) -> dict[str, Any]:
-    """What stands in a `training.json`. Raises `BadInput`."""
+    """Read a `training.json`. Raises `BadInput`."""
     path = folder / TRAINING
     try:
         value = json.loads(path.read_text("utf-8"))

@@ -39,7 +39,7 @@ Play = Callable[[int, Mapping[str, list[Task]], Mapping[str, Any]], Path]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a group plays: a task, looked at from one seat."""
+    """Task and seat that a group plays."""
 
     environment: str
     """As shown."""
@@ -115,7 +115,7 @@ class Sample:
     reward: float | None
     """None where there is none: the episode failed, or nobody could score it. It then teaches nothing."""
     sequences: list[TokenSequence]
-    """What the strategist was given and answered, its answers as spans; none where it proposed nothing that is kept."""
+    """Texts the strategist was given and answered, its answers as spans; none where it proposed nothing that is kept."""
 
     @property
     def tokens(self) -> int:
@@ -238,7 +238,7 @@ class Rows:
     sample: list[int]
     """Which sample a row belongs to."""
     factor: list[float]
-    """What the sample's advantage is multiplied with in a row."""
+    """Factor of the sample's advantage in a row."""
 
 
 def rows_of(samples: Sequence[Sample], per_episode: bool, parts: int, filler: int) -> Rows:
@@ -271,7 +271,7 @@ def _append(rows: Rows, prompt: list[int], completion: list[int], mask: list[int
 
 
 def learnt_numbers(notes: Path) -> dict[str, Any]:
-    """What an iteration's rounds have learnt from, as `data` of the curve (`harness.results.training_curve`)."""
+    """Statistics of an iteration's rounds, as `data` of the curve (`harness.results.training_curve`)."""
     rounds = [json.loads(path.read_text("utf-8")) for path in sorted(notes.glob("*.json"))]
     rewards = [reward for note in rounds for reward in note["rewards"]]
     known = [reward for reward in rewards if reward is not None]

@@ -1,4 +1,4 @@
-"""What a run reached, arm by arm, as plain JSON for the curve."""
+"""Results of a run, arm by arm, as plain JSON for the curve."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def owed_by(summary: RunSummary) -> int:
 
 
 def counts_of(summary: RunSummary) -> dict[str, Any]:
-    """What became of a run's episodes, as plain JSON."""
+    """Counts of a run's episodes, as plain JSON."""
     return {
         "planned": summary.planned,
         "finished": summary.finished,

@@ -43,6 +43,7 @@ from harness.training.loop.config import TrainConfig
 from harness.training.loop.experiments import (
     Tasks,
     arm_name,
+    experiment_identity,
     find_tasks,
     held_out_experiment,
     held_out_hashes,
@@ -50,7 +51,6 @@ from harness.training.loop.experiments import (
     learnt_before,
     play_experiment,
     round_experiment,
-    steady_options,
     weights_name,
 )
 from harness.training.loop.folder import TrainingFolder, folder_readers, open_folder
@@ -72,8 +72,8 @@ class Interrupted(HarnessError):
     """The user stopped the training; the same command goes on."""
 
 
-class Owed(HarnessError):
-    """A stage cannot be finished now: too much is owed."""
+class TooManyUnfinished(HarnessError):
+    """A stage has more failed or unscored episodes than `owed_share` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class SelfPlay:
     def __init__(
         self, config: TrainConfig, folder: Path, progress: Progress | None = None, look_only: bool = False
     ) -> None:
-        """Raises `BadInput` for tasks both trained on and ranked on, and for tasks and start weights that cannot be found
-        (`look_only`: those are noted in `missing`); nothing is written or played yet."""
+        """Plan a training; nothing is written or played yet. Raises `BadInput` for tasks both trained on and ranked on, and for
+        tasks and start weights that cannot be found (`look_only`: those are noted in `missing`)."""
         self.config = config
         self.folder = TrainingFolder(folder)
         self.readers = folder_readers(folder)
@@ -104,7 +104,7 @@ class SelfPlay:
         self.progress = progress or Progress()
         self.tasks = find_tasks(config, without_data=look_only)
         self.missing = [each.missing for each in self.tasks if each.missing]
-        """What is not on this machine."""
+        """Data that is not on this machine."""
         if look_only and not is_here(config.start):
             self.missing.append(f"the start weights {config.start.get('model')}")
             self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
@@ -147,7 +147,7 @@ class SelfPlay:
 
     def run(self) -> list[CurveRow]:
         """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
-        was made from something else, `Interrupted`, `Owed` and `StoreFull`; the same command then goes on."""
+        was made from something else, `Interrupted`, `TooManyUnfinished` and `StoreFull`; the same command then goes on."""
         if self.missing:
             raise BadInput(f"not on this machine: {'; '.join(self.missing)}")
         try:
@@ -328,7 +328,8 @@ class SelfPlay:
         return learnt_before(self.config) | own
 
     def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
-        """Play a run to its end. Raises `Interrupted`, and `Owed` when more is owed than the config allows."""
+        """Play a run to its end. Raises `Interrupted`, and `TooManyUnfinished` when more is unfinished than the config
+        allows."""
         with Run(experiment, folder, allow_leak=allow_leak, readers=self.readers) as run:
             self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.todo)} with something left to do")
             for torn in run.torn:
@@ -338,18 +339,18 @@ class SelfPlay:
             raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
         owed = owed_by(summary)
         if summary.stopped or owed > self.config.owed_share * summary.planned:
-            raise Owed(
+            raise TooManyUnfinished(
                 f"stage {stage} is not done: {said_of(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
-                f"`harness show {folder}` has the reasons; the same command does what is owed"
+                f"`harness show {folder}` has the reasons; the same command plays and scores the rest"
             )
         return summary
 
     def _run_inputs(self, experiment: Experiment, weights: Weights) -> dict[str, Any]:
-        """What a run's result is a function of."""
+        """Inputs that determine a run's result."""
         plan = Plan(experiment, self.readers)
         prompts = dict(sorted(prompt_versions(plan)))
         return {
-            "experiment": steady_options(experiment, self.readers),
+            "experiment": experiment_identity(experiment, self.readers),
             "weights": weights.hash,
             "data": data_hashes(plan),
             "prompts": prompts,

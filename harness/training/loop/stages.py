@@ -24,7 +24,7 @@ from harness.compare.comparability import differences
 from harness.results.store import refuse_newer, write_whole
 
 HASHED_WHOLE = 64 << 20
-"""Bytes. Of larger outputs a continued training checks the size only: hashing weights anew takes minutes."""
+"""Bytes. Of larger outputs a continued training checks the size only: hashing weights again takes minutes."""
 BLOCK = 1 << 20
 
 
@@ -38,7 +38,7 @@ class Output(BaseModel):
 
 
 class Marker(BaseModel):
-    """What a finished stage leaves behind."""
+    """Mark of a finished stage, left in its folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,15 +49,15 @@ class Marker(BaseModel):
     outputs: dict[str, Output]
     """By path relative to the training's folder."""
     outputs_hash: str
-    """Of the outputs' hashes: what the next stage names as its input."""
+    """Hash of the outputs' hashes: the input that the next stage names."""
     numbers: dict[str, Any]
     seconds: float
-    """Of the call that finished it."""
+    """Seconds of the call that finished it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What doing a stage gives."""
+    """Result of doing a stage."""
 
     outputs: Iterable[Path]
     """Files, or folders with all that is in them."""
@@ -149,8 +149,8 @@ def fingerprint(path: Path) -> Output:
 
 
 def changed(path: Path, output: Output) -> str | None:
-    """What is wrong with a file that a finished stage made; None when nothing is. Records may have grown since: a line that
-    is appended (another judge's scores) changes none that was there."""
+    """Problem with a file that a finished stage made; None when nothing is. Records may have grown since: a line that is
+    appended (another judge's scores) changes none that was there."""
     if not path.is_file():
         return "is missing"
     size = path.stat().st_size
@@ -162,7 +162,7 @@ def changed(path: Path, output: Output) -> str | None:
 
 
 def _sha256(path: Path, first: int) -> str:
-    """Of the first bytes of a file."""
+    """SHA-256 of the first bytes of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while first > 0 and (block := file.read(min(BLOCK, first))):

@@ -13,7 +13,7 @@ from harness.base.seeds import stable_hash
 from harness.reading.readers import EARLIER, TODAY
 from harness.results.training_curve import TRAINING
 from harness.training.loop.config import TrainConfig, load_train_config
-from harness.training.loop.experiments import find_tasks, held_out_experiment, play_experiment, steady_options
+from harness.training.loop.experiments import experiment_identity, find_tasks, held_out_experiment, play_experiment
 from harness.training.loop.folder import TrainingFolder, folder_name, folder_readers, open_folder
 from tests.shared_data import ROOT
 
@@ -50,10 +50,12 @@ def test_its_stages_have_the_inputs_that_their_markers_hold(config: TrainConfig)
         "play-1": play_experiment(config, tasks[0], 1, config.start),
         "held-out-1": held_out_experiment(config, tasks, 1, {**config.start, "revision": "sha256:abc"}),
     }
-    assert {name: stable_hash(steady_options(each, EARLIER)) for name, each in experiments.items()} == INPUTS
-    (today,) = {stable_hash(steady_options(held_out_experiment(config, tasks, 1, at), TODAY)) for at in (later, later)}
+    assert {name: stable_hash(experiment_identity(each, EARLIER)) for name, each in experiments.items()} == INPUTS
+    (today,) = {
+        stable_hash(experiment_identity(held_out_experiment(config, tasks, 1, at), TODAY)) for at in (later, later)
+    }
     moved = held_out_experiment(config, tasks, 1, {**later, "model": "/elsewhere/"})
-    assert stable_hash(steady_options(moved, TODAY)) == today, "where a checkpoint lies changes nothing"
+    assert stable_hash(experiment_identity(moved, TODAY)) == today, "where a checkpoint lies changes nothing"
 
 
 def test_it_is_found_by_the_name_it_had_and_keeps_its_readers(config: TrainConfig, tmp_path: Path) -> None:

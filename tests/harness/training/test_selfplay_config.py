@@ -11,7 +11,7 @@ from harness.base.errors import BadInput
 from harness.results.leaks import write_training_tasks
 from harness.training.loop.config import TrainConfig, load_train_config
 from harness.training.loop.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
-from harness.training.loop.selfplay import Owed, SelfPlay
+from harness.training.loop.selfplay import SelfPlay, TooManyUnfinished
 from tests.harness.training.configs import SCRIPTS, empty_weights, training, write_training
 
 
@@ -190,7 +190,9 @@ def test_what_is_owed_stops_the_stage_and_is_kept_for_the_same_command(tmp_path:
         held_out={"beside": ["vanilla"]},
     )
     training_ = SelfPlay(owing, tmp_path / "t")
-    with pytest.raises(Owed, match=r"held-out-0 is not done: 2 of 2 episodes finished, .*unscored: 2.*`owed_share`"):
+    with pytest.raises(
+        TooManyUnfinished, match=r"held-out-0 is not done: 2 of 2 episodes finished, .*unscored: 2.*`owed_share`"
+    ):
         training_.run()
     assert training_.stages.marker("held-out-0") is None
     assert len((tmp_path / "t/held-out/t@0/episodes.jsonl").read_text().splitlines()) == 2
