@@ -28,7 +28,8 @@ class ModelActor:
     """Asks a model for each action. Keeps no state between turns."""
 
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
-        """Raises `EpisodeError` of kind `model` when the answer stays unreadable and the environment wants one."""
+        """Answer one turn. Raises `EpisodeError` of kind `model` when the answer stays unreadable and the environment wants
+        one."""
         messages, prompt = self._chat(situation, strategy)
         form = situation.format
         schema = form.schema(situation.view, strategy.think_first)
@@ -78,7 +79,7 @@ class ModelActor:
 
 
 def _kept(form: ActionFormat, text: str) -> str:
-    """What of an unreadable answer stays in the chat."""
+    """Part of an unreadable answer that stays in the chat."""
     return spoken(text) if form.parsing == LENIENT else text
 
 

@@ -1,9 +1,6 @@
-"""What an agent is: a strategist and an actor sitting in a seat.
-
-Both are asynchronous (they call models) and see a `Situation`: the seat's own view, its own past turns,
-and a way to ask their model. Nothing else can be reached from it: not the other seat, not the state of
-play, not the records.
-"""
+"""The agent: a strategist and an actor sitting in a seat. Both are asynchronous (they call models) and see a `Situation`: the
+seat's own view, its own past turns, and a way to ask their model. Nothing else can be reached from it: not the other seat, not
+the state of play, not the records."""
 
 from __future__ import annotations
 
@@ -18,12 +15,12 @@ from environments.prompts import Prompt
 StrategySource = Literal["none", "actor", "strategist", "donor", "empty"]
 ParseStatus = Literal["ok", "reasked", "unreadable"]
 Reading = Literal["ok", "mended", "unreadable"]
-"""How an answer was read: as it stands, after wrappers were taken off or JSON was mended, or not at all."""
+"""Outcome of reading an answer: readable as it stands, after wrappers were taken off or JSON was mended, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """What a strategist proposes for one turn."""
+    """The proposal of a strategist for one turn."""
 
     text: str | None
     """None: there is no strategy and the actor hears of none. Empty: the actor is shown an empty one."""
@@ -34,7 +31,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an actor did with one turn."""
+    """The answer of an actor to one turn."""
 
     action: Action
     text: str
@@ -42,7 +39,7 @@ class Answer:
     parse: ParseStatus
     thought: str | None = None
     kept: str | None = None
-    """What of `text` stays in the chat, where that is not all of it."""
+    """Part of `text` that stays in the chat, where that is not all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Situation:
     donor: Callable[[], View]
     """The first view of another task of the same environment, chosen by a hash of the episode, seat and turn."""
     history: int | None = None
-    """How many own turns stay in the chat; None = all."""
+    """Number of own turns that stay in the chat; None = all."""
     mark: Callable[[Reading], None] = lambda read: None
     """Say how the last answer was read: it stands in the call's record and is counted in the ledger of the interface."""
 
@@ -96,4 +93,4 @@ class Strategist:
 
 class Actor(Protocol):
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
-        """Raises `EpisodeError` of kind `model` when no readable answer came and the environment wants one."""
+        """Answer one turn. Raises `EpisodeError` of kind `model` when no readable answer came and the environment wants one."""

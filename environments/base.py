@@ -253,15 +253,15 @@ class Environment:
     protocol: str = "1"
     """Which variant of the rules this instance plays; goes into every record."""
     instructions: str = "Answer with the action alone, on one line."
-    """For prompts: how to write an answer. `parse` reads it."""
+    """Text for prompts: how to write an answer. `parse` reads it."""
     action_format: ActionFormat
     """Made of `instructions` and `parse` where a class does not bring its own."""
     baselines: Mapping[str, BaselineEntry] = {}
     Options: type[BaseModel] = NoOptions
-    """What a user may write under `options:`."""
+    """Options a user may write under `options:`."""
 
     def __init__(self, options: Mapping[str, Any] | BaseModel | None = None) -> None:
-        """Raises `BadInput` for an unknown or wrong option."""
+        """Read the options. Raises `BadInput` for an unknown or wrong one."""
         given = options if isinstance(options, BaseModel) else read_options(self.Options, options or {}, self.name)
         self.options: Any = given
         if not hasattr(self, "action_format"):

@@ -19,12 +19,12 @@ class Game:
     turn: int = 0
     """Actions that were taken."""
     end_reason: str = ""
-    """Why the episode ended; empty while it runs."""
+    """Reason the episode ended; empty while it runs."""
     _seen: tuple[tuple[int | None, Event], ...] = ()
     """(the seat that sees it, None: every seat; what it sees)."""
 
     def background(self, seat: int) -> str:
-        """What a seat is told at the start: its goal, the rules, the first observation. Nothing of the other seat's."""
+        """Text a seat is told at the start: its goal, the rules, the first observation. Nothing of the other seat's."""
         raise NotImplementedError(f"{type(self).__name__} has no method `background`")
 
     def act(self, seat: int, action: Action) -> str | StepResult | None:
@@ -32,7 +32,7 @@ class Game:
         raise NotImplementedError(f"{type(self).__name__} has no method `act`")
 
     def available(self, seat: int) -> tuple[str, ...]:
-        """What the seat can do now, where that can be listed."""
+        """Actions the seat can do now, where that can be listed."""
         return ()
 
     def tell(self, text: str, seat: int | None = None) -> None:
@@ -86,7 +86,7 @@ class Game:
         return None
 
     def judge_background(self) -> str | None:
-        """What a judge is told before the transcript; None: what the seat was told."""
+        """Text a judge is told before the transcript; None: the text the seat was told."""
         return None
 
     def progress(self) -> Progress | None:

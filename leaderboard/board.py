@@ -161,7 +161,7 @@ def leaderboard(board: Board, filters: Filters | None = None, scripted: bool = T
 
 
 def _partner(arm: Arm) -> str:
-    """Who sits opposite, in words."""
+    """The opponent, in words."""
     axes = arm.axes
     spec = arm.facts["protocol"].get("partner")
     if spec is None:

@@ -29,7 +29,7 @@ LABEL = 60
 class Chart:
     figure: go.Figure
     text: str
-    """What it shows, in words."""
+    """Description in words."""
 
 
 def plain(text: object) -> str:
@@ -211,7 +211,7 @@ def _known(value: object) -> bool:
 
 
 def names_of(rows: Iterable[Mapping[str, Any]], several_runs: bool) -> list[str]:
-    """What arms are called in a chart: strategist and actor, and the run where there are several."""
+    """Names of arms in a chart: strategist and actor, and the run where there are several."""
     return [
         (str(row["actor"]) if row.get("scripted") else f"{row['strategist']} + {row['actor']}")
         + (f" ({row['run']})" if several_runs else "")

@@ -1,4 +1,4 @@
-"""What a goal costs: money, tokens, calls and model seconds per episode beside the goal, and which arms nobody beats."""
+"""Costs of a goal: money, tokens, calls and model seconds per episode beside the goal, and which arms nobody beats."""
 
 from __future__ import annotations
 

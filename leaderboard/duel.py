@@ -31,7 +31,7 @@ class Duel:
     figures: dict[str, Any]
     """mean (of b), reference_mean (of a), difference, low, high, p, p_holm, finding, pairs, groups, missing, wins, …"""
     sentence: str
-    """What can be concluded, in words."""
+    """Conclusion in words."""
     interface: tuple[str, ...]
     """Sentences on large differences between the arms' ledgers, which may explain the difference."""
     tasks: pd.DataFrame
@@ -96,8 +96,8 @@ def _why(row: Any) -> str | None:
 
 
 def distribution(tasks: pd.DataFrame, bins: int = 21) -> pd.DataFrame:
-    """How `Duel.tasks`' differences are spread, symmetric about 0: low, high (edges), tasks (count). An odd number of
-    `bins` puts "no difference" in the middle of one."""
+    """Spread of the differences in `Duel.tasks`, symmetric about 0: low, high (edges), tasks (count). An odd number of `bins`
+    puts "no difference" in the middle of one."""
     values = tasks["difference"].dropna().to_numpy(dtype=float)
     reach = float(np.abs(values).max()) if len(values) else 0.0
     edges = np.linspace(-1, 1, bins + 1) * (reach * (1 + 1e-9) if reach > 0 else 1.0)
@@ -133,7 +133,7 @@ class Divergence:
 
 
 def divergence(a: EpisodeRecord, b: EpisodeRecord) -> Divergence:
-    """Where two episodes part, turn by turn."""
+    """Points at which two episodes part, turn by turn."""
     steps = tuple(_step(*_pair(a.turns, b.turns, number)) for number in range(max(len(a.turns), len(b.turns))))
     return Divergence(
         steps,

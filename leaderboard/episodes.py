@@ -71,7 +71,7 @@ def _says(table: pd.DataFrame, word: str) -> pd.Series:
 
 
 def _contains(column: pd.Series, word: str) -> pd.Series:
-    """Whether a text column holds a word; a column of categories is searched category by category."""
+    """Mask of the rows whose text holds a word; a column of categories is searched category by category."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         hits = [word in str(each).casefold() for each in column.cat.categories]
         codes = column.cat.codes
@@ -81,7 +81,7 @@ def _contains(column: pd.Series, word: str) -> pd.Series:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a process-reward method said of one strategy."""
+    """One strategy's value by a process-reward method."""
 
     label: str
     reward: float
@@ -183,7 +183,7 @@ class Conversation:
     loose_calls: tuple[Call, ...]
     """Calls that belong to no turn."""
     offset: int
-    """Of the record in the run's `episodes.jsonl`."""
+    """Offset of the record in the run's `episodes.jsonl`."""
 
     head: dict[str, Any] = field(default_factory=dict)
     """Scalars: cell, task_id, task_label, group, seed, order, repeat, attempt, status, error, end_reason, score, success,

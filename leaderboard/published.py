@@ -32,7 +32,7 @@ class Spec(BaseModel):
 class Source(Spec):
     name: str = Field(min_length=1)
     citation: str = Field(min_length=1)
-    """Where the figures were seen."""
+    """Source in which the figures were seen."""
     caveat: str = Field(min_length=1)
 
 
@@ -92,7 +92,7 @@ def numbers(value: str | float) -> list[float]:
 
 @cache
 def read_published(path: Path = PATH) -> Published:
-    """Raises `BadInput` for a file that does not fit the schema."""
+    """Read the published figures. Raises `BadInput` for a file that does not fit the schema."""
     try:
         return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:

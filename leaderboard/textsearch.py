@@ -22,7 +22,7 @@ class Hits:
     offsets: Mapping[str, tuple[int, ...]]
     """Run -> byte offsets of the records that hold the phrase, ascending."""
     cut: bool
-    """Whether a run has more than were looked for."""
+    """True if a run has more than were looked for."""
 
 
 def records_with(runs: Mapping[str, Path], phrase: str, most: int = MOST) -> Hits:

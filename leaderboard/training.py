@@ -57,7 +57,7 @@ def loss_table(rows: Sequence[CurveRow]) -> pd.DataFrame:
 
 
 def returns_table(rows: Sequence[CurveRow]) -> pd.DataFrame:
-    """What was learnt from, per iteration: sequences, strategies, tokens, return_mean, return_low, return_high (of all
+    """Data that each iteration learnt from: sequences, strategies, tokens, return_mean, return_low, return_high (of all
     strategies), zero_share, changed (relative L2 change of the weights), seconds."""
     found = []
     for row in rows:
@@ -76,7 +76,7 @@ def returns_table(rows: Sequence[CurveRow]) -> pd.DataFrame:
 
 
 def weights_table(rows: Sequence[CurveRow]) -> pd.DataFrame:
-    """How the strategies' weights in the loss are spread: iteration, low, high (edges of a bin), count."""
+    """Spread of the strategies' weights in the loss: iteration, low, high (edges of a bin), count."""
     found = []
     for row in rows:
         weights = (row.data or {}).get("weights") or {}

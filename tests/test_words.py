@@ -17,10 +17,13 @@ READ = (
     "harness/results",
     "harness/play",
     "harness/judging",
+    "harness/runs",
     "harness/compare",
     "harness/training",
     "harness/exchange",
     "environments",
+    "agents",
+    "leaderboard",
 )
 """Folders whose docstrings are read: of modules, classes and functions, and the texts under fields and constants."""
 NOT_FIRST = {"what", "who", "where", "whether", "of", "how", "why", "when", "for", "raises"}

@@ -1,6 +1,5 @@
-"""What goes along with every request to an address, as the config says: headers, query and the certificates to trust. Values
-that are secrets are read from the environment when they are needed.
-"""
+"""Headers, query and trusted certificates of every request to an address, as the config gives them. Values that are secrets are
+read from the environment when they are needed."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class Access:
     headers: Mapping[str, str]
     query: Mapping[str, str]
     secrets: tuple[Secret, ...]
-    """What must appear in no text."""
+    """Secrets that must appear in no text."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -42,7 +41,7 @@ class Access:
 
 
 def authenticates(config: RemoteConfig) -> bool:
-    """Whether headers or query carry the key, so that there need not be one in a variable of the provider's."""
+    """True if headers or query carry the key, so that there need not be one in a variable of the provider's."""
     given = [*config.headers.items(), *config.query.items()]
     return any(_AUTHENTICATES.search(name) for name, _ in given) or any(
         isinstance(value, FromEnvironment) for value in config.query.values()
@@ -50,14 +49,14 @@ def authenticates(config: RemoteConfig) -> bool:
 
 
 def omits_key(config: EndpointConfig) -> bool:
-    """Whether the library's own header for the key must not be sent: another one carries it."""
+    """True if the library's own header for the key must not be sent: another one carries it."""
     if not isinstance(config, RemoteConfig) or not authenticates(config):
         return False
     return all(name.lower() != "authorization" for name in config.headers)
 
 
 def access_of(config: EndpointConfig) -> Access:
-    """What a model's config adds to its requests. Raises `CallFailed` naming a variable that is not set."""
+    """Additions of a model's config to its requests. Raises `CallFailed` naming a variable that is not set."""
     if not isinstance(config, RemoteConfig):
         return Access({}, {}, ())
     secrets: list[Secret] = []
@@ -136,7 +135,7 @@ def trust(config: EndpointConfig, base_url: str) -> ssl.SSLContext | None:
         if ca:
             context.load_verify_locations(cafile=os.path.expanduser(ca))
         elif os.environ.get("SSL_CERT_FILE"):
-            # Where it cannot be read, the library that reads it by itself says nothing.
+            # Where it cannot be read, the library, which reads it separately, says nothing.
             context.load_verify_locations(cafile=os.environ["SSL_CERT_FILE"])
     except (OSError, ssl.SSLError) as error:
         problem = f"{'`ca`' if ca else '$SSL_CERT_FILE'}: {named} holds no certificates that can be read: {error}"

@@ -45,7 +45,7 @@ class Call:
         """`trying_out`: it is the check before playing, which finds the room."""
         self.attempts = 0
         self.spent: Usage | None = None
-        """What replies without an answer took."""
+        """Tokens and money that replies without an answer took."""
         self._context = context
         self._config = context.config
         self._request = request
@@ -56,7 +56,7 @@ class Call:
         self._most = min(context.config.retries, 2) if trying_out else context.config.retries
         self._growths = 0
         self._room: int | None = None
-        """Of this call alone; None: the model's."""
+        """Room of this call alone; None: the model's."""
         self._extra = 0
         """Tokens of a thinking budget that the limit has to be above."""
 
@@ -98,7 +98,7 @@ class Call:
         return self._request if total == self._request.max_tokens else replace(self._request, max_tokens=total)
 
     async def _goes_on(self, failure: CallFailed, mode: RequestMode) -> bool:
-        """Whether another attempt, which may ask otherwise, can help; after the pause that it takes."""
+        """True if another attempt, which may ask otherwise, can help; after the pause that it takes."""
         if failure.name == "output-limit" and self._enlarges():
             return True
         if failure.name in ("context-too-long", "too-many-tokens") and self._shrinks(failure):
@@ -164,7 +164,7 @@ class Call:
             room.raise_to(self._extra)
 
     def learnt(self) -> list[str]:
-        """What the call taught, in words."""
+        """Lessons of the call, in words."""
         return [str(change) for change in self._trial.changes if change.name != "token limit"] if self._trial else []
 
     @property
@@ -173,7 +173,7 @@ class Call:
         return self._trial.first if self._trial else None
 
     def _final(self, failure: CallFailed) -> CallFailed:
-        """What is reported: where leaving parameters out did not help, the failure that came before."""
+        """The failure to report: where leaving parameters out did not help, the failure that came before."""
         first = self._trial.first if self._trial else None
         return first if first is not None and failure.failure == "setup" else failure
 

@@ -1,4 +1,4 @@
-"""What a model is: something that completes a chat. Everything above the providers speaks only this."""
+"""The model: something that completes a chat. Everything above the providers speaks only this."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class ChatRequest:
     temperature: float | None = 0.0
     """None: none is sent, the model's own default holds."""
     max_tokens: int = 256
-    """What the answer should need, without reasoning."""
+    """Tokens the answer should need, without reasoning."""
     reasoning_effort: str | None = None
-    """How much to think before answering ("none", "low", "medium", "high", …), as the role asks; None: as the model's
+    """Effort to spend on thinking before answering ("none", "low", "medium", "high", …), as the role asks; None: as the model's
     config says. Providers translate it."""
     top_p: float | None = None
     stop: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class ChatReply:
     model: str
     """The model as the endpoint names it."""
     finish_reason: str
-    """Why it ended: stop | length | filter | refusal; "unknown" where the endpoint does not say."""
+    """Reason it ended: stop | length | filter | refusal; "unknown" where the endpoint does not say."""
     prompt_tokens: int | None
     completion_tokens: int | None
     """Reasoning included."""
@@ -68,15 +68,15 @@ class ChatReply:
     reasoning: str | None = None
     """The reasoning's text, wherever the endpoint put it; None where there was none. Kept, never acted on."""
     notes: tuple[str, ...] = ()
-    """What was unusual: "answer-in-reasoning" (a server's parser put the answer into the reasoning field)."""
+    """Anything unusual: "answer-in-reasoning" (a server's parser put the answer into the reasoning field)."""
     room: int = 0
     """Tokens that were asked for beyond the request's `max_tokens`, for reasoning."""
     usd: float | None = None
     """Price of the call: what the endpoint told, else from the price table; None where it is unknown."""
     structured: Literal["native", "prompt"] | None = None
-    """How the schema was asked for; None when the request had none."""
+    """Means by which the schema was asked for; None when the request had none."""
     latency_s: float = 0.0
-    """Of the last attempt, seconds."""
+    """Seconds the last attempt took."""
     attempts: int = 1
     cache_hit: bool = False
     token_ids: tuple[int, ...] | None = None
@@ -93,7 +93,7 @@ class Model(Protocol):
     """The name it has in the config."""
     provider: str
     model: str
-    """What is asked of the endpoint."""
+    """Name that the endpoint is asked for."""
     revision: str | None
     base_url: str | None
     """Without credentials; part of records and of the cache key."""

@@ -1,4 +1,4 @@
-"""What an answer may be before it is read: from the server that was asked, and of at most 32 MiB."""
+"""Bounds on an answer before it is read: from the server that was asked, and of at most 32 MiB."""
 
 from __future__ import annotations
 

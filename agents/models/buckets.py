@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 WINDOW_S = 60.0
 SLACK = 1e-6
-"""What sums of fractions may lack."""
+"""Amount that sums of fractions may lack."""
 BURSTS = 240
 """A minute's worth is spread over so many bursts, so that the calls of a quarter of a second may come together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What an endpoint takes in a minute, where that is known; None: nobody said."""
+    """Requests and tokens an endpoint takes in a minute, where that is known; None: nobody said."""
 
     requests: float | None = None
     tokens: float | None = None

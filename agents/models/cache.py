@@ -25,7 +25,7 @@ from agents.models.replies.usage import checked
 from harness.base.errors import BadInput, EpisodeError
 
 Parts = dict[str, Any]
-"""What the key is made of, by name: plain values, or hashes of the long ones."""
+"""Parts of a key, by name: plain values, or hashes of the long ones."""
 
 
 _SORTED = json.JSONEncoder(sort_keys=True)
@@ -97,9 +97,9 @@ class CallLog:
         self.skipped_lines = 0
         self.size = 0
         self.usd = 0.0
-        """What the calls that were there when it was opened cost, as far as their prices are known."""
+        """Cost of the calls that were there when it was opened, as far as their prices are known."""
         self.tokens = 0
-        """Of prompt and answer, of the same calls."""
+        """Tokens of prompt and answer, of the same calls."""
         self._read_only = read_only
         self._wanted = wanted
         self._addresses: dict[str | None, None] = {}
@@ -245,7 +245,7 @@ def reply_json(reply: ChatReply) -> dict[str, Any]:
 
 
 def reply_from(plain: Mapping[str, Any], *, cache_hit: bool = True) -> ChatReply:
-    """What `reply_json` wrote, marked as coming from a record."""
+    """The reply that `reply_json` wrote, marked as coming from a record."""
     lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped", "notes") if name in plain}
     return ChatReply(**{**plain, **lists}, cache_hit=cache_hit)
 
@@ -259,7 +259,7 @@ def _likeness(one: Parts, other: Parts) -> int:
 
 
 def difference(asked: Parts, recorded: Parts) -> str:
-    """What differs, in words: `temperature: asked 0.7, recorded 0.0; messages: number 2 of 3 (user)`."""
+    """Differences in words: `temperature: asked 0.7, recorded 0.0; messages: number 2 of 3 (user)`."""
     said = []
     for name in dict.fromkeys([*asked, *(name for name in recorded if name != ADDRESS)]):
         value, other = asked.get(name), recorded.get(name)

@@ -14,7 +14,7 @@ from agents.models.errors.refusals import RequestMode
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client read from the endpoint."""
+    """An answer as a client read it from the endpoint."""
 
     text: str
     """The content, reasoning that stands in it included."""
@@ -28,11 +28,11 @@ class Answer:
     usd: float | None = None
     """The price that the endpoint told."""
     reasoning: str | None = None
-    """What came beside the content."""
+    """Reasoning that came beside the content."""
     field: bool = False
-    """Whether `reasoning` came in a field that the server fills by parsing the model's text: an answer can get lost there."""
+    """True if `reasoning` came in a field that the server fills by parsing the model's text: an answer can get lost there."""
     refusal: str = ""
-    """What the endpoint says of a refusal; it is no answer."""
+    """Words of the endpoint about a refusal; it is no answer."""
     cut_at: tuple[str, ...] = ()
     """Stop sequences that the endpoint was not given: the answer is cut at them here."""
     notes: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
-"""What a user writes about a model: one pydantic model per provider, and the messages for what is wrong in it.
+"""Configs of models, as a user writes them: one pydantic model per provider, and the messages for what is wrong in it.
 
-No key ever stands here: `api_key_env` is the *name* of an environment variable. Values are not echoed in
-messages, because a value in the wrong place may be a key.
-"""
+No key ever stands here: `api_key_env` is the *name* of an environment variable. Values are not echoed in messages, because a
+value in the wrong place may be a key."""
 
 from __future__ import annotations
 
@@ -80,14 +79,14 @@ class PriceConfig(_Part):
 
 
 class ReasoningTags(_Part):
-    """What stands around a model's reasoning."""
+    """Marks around a model's reasoning."""
 
     open: Annotated[str, Field(min_length=1)]
     close: Annotated[str, Field(min_length=1)]
 
 
 class ModelConfig(_Part):
-    """What every provider understands. Temperature is not here: the role that asks decides it."""
+    """Options that every provider understands. Temperature is not here: the role that asks decides it."""
 
     provider: str
     model: str
@@ -96,8 +95,8 @@ class ModelConfig(_Part):
     max_tokens: PositiveInt | None = None
     """A cap on what one request may ask for, room for reasoning included."""
     reasoning: ReasoningTags | Literal[False] | None = None
-    """How reasoning is marked in this model's texts, beside the forms that are known: `{open: …, close: …}`. false: texts are
-    taken as they are, reasoning included."""
+    """Marks of reasoning in this model's texts, beside the forms that are known: `{open: …, close: …}`. false: texts are taken
+    as they are, reasoning included."""
     refused: ClassVar[Mapping[str, str]] = {}
     """Keys that other providers have and this one cannot have -> why."""
     price: PriceConfig | None = None
@@ -106,11 +105,11 @@ class ModelConfig(_Part):
 
 
 class EndpointConfig(ModelConfig):
-    """What every provider of real models understands."""
+    """Options that every provider of real models understands."""
 
     reasoning_effort: str | None = None
-    """How much the model should think before it answers (none, minimal, low, medium, high, …), where a role does not say.
-    Translated for the vendor; refused where it has no meaning."""
+    """Effort the model should spend on thinking before it answers (none, minimal, low, medium, high, …), where a role does not
+    say. Translated for the vendor; refused where it has no meaning."""
     reasoning_tokens: NonNegativeInt | Literal["auto"] = "auto"
     """Room for reasoning: what a request asks for beyond its role's `max_tokens`. auto: settled by the check before
     playing, the same for all arms."""
@@ -121,8 +120,8 @@ class EndpointConfig(ModelConfig):
     """Limits of the endpoint and key that are known beforehand; calls keep below them."""
 
     structured: Literal["auto", "native", "prompt"] = "auto"
-    """How a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own
-    means until it refuses them ("auto"). Each reply says which it was."""
+    """Means by which a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own means
+    until it refuses them ("auto"). Each reply says which it was."""
     concurrency: PositiveInt | None = None
     """Most calls at once to this endpoint and key; 256 when left out. The limit in force adapts below it: it begins at the
     number given here (when left out, a remote endpoint is met with 64, doubled per round), each 429 takes some away, and
@@ -152,7 +151,7 @@ def _address(value: Any) -> str | FromEnvironment:
 
 
 class HttpConfig(EndpointConfig):
-    """What everything spoken to over HTTP understands."""
+    """Options that everything spoken to over HTTP understands."""
 
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Sent with every request as it is: options of the endpoint that this project does not know. A secret as `{env: NAME}`."""
@@ -204,12 +203,12 @@ class LlamaCppConfig(HttpConfig):
     """Processor threads; all processors when left out."""
     cache_mib: Annotated[int, Field(ge=0)] | None = None
     """Most memory (MiB) for the prompts of conversations that have no slot at the moment; it is taken as they come. Where all
-    that take turns do not fit, every call reads its whole prompt anew. 0: none. When left out: 4096, or a quarter of the
+    that take turns do not fit, every call reads its whole prompt again. 0: none. When left out: 4096, or a quarter of the
     machine's memory if that is less."""
 
 
 class TransformersArgs(_Part):
-    """How a model is loaded into this process, and how its requests are batched."""
+    """Settings for loading a model into this process, and for batching its requests."""
 
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """auto: as the weights are stored."""
@@ -218,7 +217,7 @@ class TransformersArgs(_Part):
     batch_size: PositiveInt = 32
     """Most answers generated at the same time."""
     max_wait_ms: Annotated[float, Field(ge=0)] = 20.0
-    """How long a batch stays open for more requests after its first."""
+    """Milliseconds a batch stays open for more requests after its first."""
     adapter: str | None = None
     """Folder of a LoRA adapter (peft) on top of `model`."""
     chat_template_kwargs: dict[str, Any] = {}

@@ -63,7 +63,7 @@ def _problem(config: EndpointConfig, base_url: str | None, effort: str) -> str:
 
 
 def chat_effort(config: EndpointConfig, base_url: str, effort: str) -> dict[str, Any]:
-    """What a chat completion's body gets for it."""
+    """Additions to a chat completion's body for an effort."""
     host, on = urlsplit(base_url).hostname or "", effort != "none"
     if config.provider in ("vllm", "llamacpp"):
         kwargs = template_kwargs(config.model, effort)
@@ -86,14 +86,13 @@ def chat_effort(config: EndpointConfig, base_url: str, effort: str) -> dict[str,
 
 
 def responses_effort(effort: str) -> dict[str, Any]:
-    """What a request of the Responses API gets for it."""
+    """Additions to a request of the Responses API for an effort."""
     return {"reasoning": {"effort": effort}}
 
 
 def anthropic_effort(model: str, effort: str, max_tokens: int) -> dict[str, Any]:
-    """What a request of the messages API gets for it
-    (https://platform.claude.com/docs/en/build-with-claude/effort). A budget comes on top of `max_tokens`, which is meant for
-    the answer."""
+    """Additions to a request of the messages API for an effort (https://platform.claude.com/docs/en/build-with-claude/effort).
+    A budget comes on top of `max_tokens`, which is meant for the answer."""
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
     if _BUDGETED.search(model):

@@ -64,14 +64,14 @@ class EndpointModel:
         self._address = base_url
         self.limit = limit
         self.reasoning = config.reasoning
-        """How reasoning is marked in its texts; False: they are taken as they are."""
+        """Marks of reasoning in its texts; False: they are taken as they are."""
         self.options: Mapping[str, Any] = {
             "structured": config.structured,
             "max_tokens": config.max_tokens,
             "extra_body": config.extra_body if isinstance(config, HttpConfig) else {},
             **_set_options(config),
         }
-        """What else of the config changes a reply; part of the cache key."""
+        """Other options of the config that change a reply; part of the cache key."""
         check_effort(name, config, base_url, config.reasoning_effort)
         self._config = config
         self._client = client
@@ -83,7 +83,7 @@ class EndpointModel:
         self._said_misplaced = False
         self._template_opens = False
         self._quota_said = ""
-        """What the endpoint said when its quota was last used up."""
+        """Words of the endpoint when its quota was last used up."""
 
     @property
     def room(self) -> int:
@@ -92,12 +92,12 @@ class EndpointModel:
 
     @property
     def room_known(self) -> bool:
-        """Whether the model was asked how much it takes, or a record says it."""
+        """True if the model was asked how much it takes, or a record says it."""
         return self._room.known
 
     @property
     def room_settled(self) -> bool:
-        """Whether the room is known: a call that uses it up before it answers is not asked again."""
+        """True if the room is known: a call that uses it up before it answers is not asked again."""
         return self._room.settled
 
     def set_room(self, tokens: int, settled: bool = True) -> None:
@@ -320,7 +320,7 @@ class EndpointModel:
         return names and [hide(name, getattr(self._client, "hidden", ())) for name in names]
 
     async def answers_at_v1(self) -> bool:
-        """Whether `ADDRESS/v1/models` answers, where the address itself does not end in /v1."""
+        """True if `ADDRESS/v1/models` answers, where the address itself does not end in /v1."""
         return bool(await self._looked_up("answers_at_v1", False))
 
     async def _looked_up(self, what: str, otherwise: Any) -> Any:
@@ -335,17 +335,17 @@ class EndpointModel:
 
     @property
     def hosted(self) -> bool:
-        """Whether a server of ours on this machine answers for it."""
+        """True if a server of ours on this machine answers for it."""
         return isinstance(self._client, Hosting)
 
     @property
     def relayed(self) -> bool:
-        """Whether only this process can ask it: it has no address, and no server that others could attach to."""
+        """True if only this process can ask it: it has no address, and no server that others could attach to."""
         return self.base_url is None and not self.hosted
 
     async def address(self) -> str | None:
-        """Where the server listens that this process runs for the model, started if it is not; None for an endpoint
-        that is nobody's child. Raises `CallFailed`."""
+        """Address of the server that this process runs for the model, started if it is not; None for an endpoint that is
+        nobody's child. Raises `CallFailed`."""
         found: str | None = await self._client.address() if isinstance(self._client, Hosting) else None
         return found
 

@@ -1,13 +1,10 @@
-"""How many calls may run at once against one endpoint and key: a limit that adapts.
-
-Each "too many" (429) takes one slot away, a burst of them at most half within one cooldown, and every new
-call is held back for as long as the endpoint asks (`quota`). A server error stops growth for one round (as many good
-calls as the limit). It grows only while nearly full: doubling per round until the first 429, by a twentieth
-per round (by one at least) after it. The habit is that of inspect_ai's adaptive concurrency. Where it is known how much the
-endpoint takes in a minute, calls keep below that (`buckets`). All models of a process that share
-an endpoint and a key share one limit; a worker process gets its permits from the process it works for
-(`take_permits_from`), so that workers do not multiply a limit.
-"""
+"""Adaptive limit on calls at once, one for each endpoint and key. Each "too many" (429) takes one slot away, a burst of them at
+most half within one cooldown, and every new call is held back for as long as the endpoint asks (`quota`). A server error stops
+growth for one round (as many good calls as the limit). It grows only while nearly full: doubling per round until the first 429,
+by a twentieth per round (by one at least) after it. The habit is that of inspect_ai's adaptive concurrency. Where it is known
+how much the endpoint takes in a minute, calls keep below that (`buckets`). All models of a process that share an endpoint and a
+key share one limit; a worker process gets its permits from the process it works for (`use_remote_limits`), so that workers do
+not multiply a limit."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from agents.models.config import EndpointConfig
 from agents.models.quota import Closed, Quota
 
 Outcome = Literal["ok", "throttled", "server_error", "lost"]
-"""What became of a call, as far as the limit is concerned; "lost": it says nothing about the endpoint."""
+"""Outcome of a call, as far as the limit is concerned; "lost": it says nothing about the endpoint."""
 
 DEFAULT_CONCURRENCY = 256
 REMOTE_START = 64
@@ -32,7 +29,7 @@ GROWTH = 0.05
 """Per round, once there was a 429. By one per round, a limit of 256 that a burst has halved would take 128 rounds to
 come back: with answers of 2 s four minutes, and 14 rounds so."""
 COOLDOWN_S = 1.0
-"""How long a burst of 429s counts as one, and how long growth waits after it."""
+"""Seconds in which a burst of 429s counts as one, and for which growth waits after it."""
 
 
 def concurrency_of(config: EndpointConfig, local: bool) -> tuple[int, int, Rates]:
@@ -206,7 +203,7 @@ LimitMaker = Callable[[str, str, int, int, Rates], Limit]
 _elsewhere: LimitMaker | None = None
 
 
-def take_permits_from(make: LimitMaker | None) -> None:
+def use_remote_limits(make: LimitMaker | None) -> None:
     """From now on the process's limits are those that `make(endpoint, key, most, start, rates)` gives."""
     global _elsewhere
     _elsewhere = make
@@ -238,7 +235,8 @@ def name_endpoint(endpoint: str, name: str) -> None:
 
 
 def closed_until(endpoint: str) -> float | None:
-    """When an endpoint whose quota is not waited for may be asked again, in seconds since 1970; None where it may be now."""
+    """Time at which an endpoint whose quota is not waited for may be asked again, in seconds since 1970; None where it may be
+    now."""
     times = [limit.quota.closed_until() for (where, _), limit in _LIMITS.items() if where == endpoint]
     return max((time for time in times if time is not None), default=None)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from agents.models.base import Message
 
 OPENING = "(The conversation starts with you.)"
-"""What the user says where the assistant has to begin."""
+"""Text of the user where the assistant has to begin."""
 
 
 def without_empty(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -1,5 +1,5 @@
-"""What must not stand in a model's config: a key, since configs are written into manifests; and in `extra_body`, what the
-harness sends itself."""
+"""Entries that must not stand in a model's config: a key, since configs are written into manifests; and in `extra_body`, what
+the harness sends itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _WARNED: set[tuple[str, str]] = set()
 
 
 def pasted_problems(config: Any) -> list[str]:
-    """What is wrong in a checked config of a model at an address, without the values; empty where nothing is."""
+    """Problems in a checked config of a model at an address, without the values; empty where nothing is."""
     body = getattr(config, "extra_body", {})
     replaced = [
         f"extra_body.{key}: the harness sends it itself; {SENT_BY_US[key]}" for key in body if key in SENT_BY_US

@@ -1,8 +1,7 @@
-"""What a call costs: the price table `prices.toml`, and its arithmetic. Unknown is None, never 0.
+"""Prices of calls: the price table `prices.toml`, and its arithmetic. Unknown is None, never 0.
 
-The table holds at the vendors' own addresses only: whoever serves a model of the same name elsewhere (Azure, a gateway,
-this machine) asks a price of their own. What runs in or under the harness costs nothing.
-"""
+The table holds at the vendors' own addresses only: whoever serves a model of the same name elsewhere (Azure, a gateway, this
+machine) asks a price of their own. What runs in or under the harness costs nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ class Price:
 
     @property
     def free(self) -> bool:
-        """Whether no call costs anything, counted or not."""
+        """True if no call costs anything, counted or not."""
         return not (self.prompt or self.cached or self.completion)
 
     def usd(self, prompt: int | None, cached: int | None, completion: int | None) -> float | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from harness.base.errors import HarnessError
 
 LONGEST_PAUSE_S = 60.0
-"""Of a pause whose length the endpoint does not say."""
+"""Longest pause in seconds when the endpoint does not name its length."""
 TRUSTED = 10
 """After so many pauses in a row without a success, an endpoint gets twice the time it asks for, then four times, …"""
 
@@ -110,6 +110,6 @@ class Quota:
         return self._clock()
 
     def closed_until(self) -> float | None:
-        """When the endpoint may be asked again, in seconds since 1970; None where it may be now."""
+        """Time at which the endpoint may be asked again, in seconds since 1970; None where it may be now."""
         left = self._closed_until - self._clock()
         return time.time() + left if left > 0 else None

@@ -1,6 +1,5 @@
-"""How many tokens a model is given beyond its answer, for reasoning: found by asking for more where the first answer did not
-come, kept by the process, told to others.
-"""
+"""Tokens a model is given beyond its answer, for reasoning: found by asking for more where the first answer did not come, kept
+by the process, told to others."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GROWTH = 8
-"""What was asked for is multiplied by it where all of it was used up before the answer."""
+"""Factor for the next request when all of the room was used up before the answer."""
 MOST_GROWTHS = 2
 LEAST_REASONING = 2048
 """Tokens that a model which reasons is asked for at least: before an answer in a world it takes hundreds to thousands, however
@@ -23,11 +22,11 @@ class Room:
 
     tokens: int = 0
     settled: bool = False
-    """Whether it is known: a call that uses all of it up before it answers is not asked again."""
+    """True if it is known: a call that uses all of it up before it answers is not asked again."""
     known: bool = False
-    """Whether the model was asked, or a record says it; it is not `settled` where the answer took no reasoning."""
+    """True if the model was asked, or a record says it; it is not `settled` where the answer took no reasoning."""
     fixed: bool = False
-    """Whether the config says it."""
+    """True if the config sets it."""
     on_change: Callable[[Room], None] = field(default=lambda room: None, repr=False)
 
     def raise_to(self, tokens: int) -> None:
@@ -83,7 +82,7 @@ _FITS = (
     re.compile(r"max_\w*tokens: \d+ > (?P<most>\d+)"),
     re.compile(r"\[\d+, ?(?P<most>\d+)\]"),
 )
-"""How messages say how many tokens an answer may have."""
+"""Phrases in which messages say how many tokens an answer may have."""
 
 
 def fitting(words: str) -> int | None:

@@ -38,7 +38,7 @@ class Secret:
         return hashlib.sha256(self._value.encode()).hexdigest()[:16]
 
     def forms(self) -> tuple[str, ...]:
-        """What it can look like in a text: as it is, without `Bearer`, in an address, inside base64; the longest first."""
+        """Forms it can take in a text: as it is, without `Bearer`, in an address, inside base64; the longest first."""
         if self._forms is None:
             value = self._value
             bare = value.removeprefix("Bearer ")

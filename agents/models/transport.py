@@ -25,7 +25,7 @@ from agents.models.secrets import Secret, scrub
 
 Sdk = TypeVar("Sdk")
 Hidden = Secret | Sequence[Secret] | None
-"""What must appear in no text."""
+"""Secrets that must appear in no text."""
 
 KEEPALIVE_S = 4.0
 """Below the 5 s after which uvicorn (vLLM) and llama.cpp close an idle connection."""
@@ -73,8 +73,8 @@ def http_client(sdk: Any, config: EndpointConfig, base_url: str) -> Any:
 
 @cache
 def _usual_certificates(trust_env: bool, file: str | None, folder: str | None) -> ssl.SSLContext:
-    """What a client trusts by default, read once per process: reading it costs 20 ms. `file` and `folder` are the variables
-    that the library heeds."""
+    """Certificates a client trusts by default, read once per process: reading it costs 20 ms. `file` and `folder` are the
+    variables that the library heeds."""
     import httpx2
 
     return httpx2.create_ssl_context(trust_env=trust_env)

@@ -10,7 +10,7 @@ from environments.prompts import Prompt, PromptFields, load_prompt
 _SITUATION = ("background", "name", "partner", "available", "format")
 STRATEGIST_FIELDS = PromptFields(_SITUATION, needed=("background",))
 ACTOR_FIELDS = PromptFields(_SITUATION, needed=("background", "format|available"))
-"""What the prompts of these roles are filled with, the environments' own and those that a user names."""
+"""Fields of the prompts of these roles, the environments' own and those that a user names."""
 
 
 @cache

@@ -20,7 +20,7 @@ class StrategistKind:
     description: str
     needs_model: bool = False
     prompt_fields: PromptFields = STRATEGIST_FIELDS
-    """What a user's own prompt for it may hold; of no use where it asks no model."""
+    """Fields that a user's own prompt for it may hold; of no use where it asks no model."""
 
 
 REGISTRY = Registry(

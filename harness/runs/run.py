@@ -112,7 +112,7 @@ class Run:
         self.activity = Activity()
         self._lock = RunLock(folder)
         self.opened = False
-        """Whether everything is open and the play may begin."""
+        """True if everything is open and the play may begin."""
 
     def __enter__(self) -> Run:
         """Take the folder, write the manifest and check the models. Raises `BadInput` when the folder is held by another

@@ -122,7 +122,7 @@ def turn_element(turn: Turn, seats: int) -> Element:
 
 
 def _seen(observation: Sequence[str], seats: int) -> Iterator[Content]:
-    """What the seat saw. Opposite another seat it mostly repeats the turns above, and is folded."""
+    """Observation of the seat. Opposite another seat it mostly repeats the turns above, and is folded."""
     if not observation:
         return
     text = node("div", "\n".join(observation), class_="seen", tabindex=0, role="region", aria_label="What was seen")

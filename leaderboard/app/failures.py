@@ -1,4 +1,4 @@
-"""Why things failed, by reason, on the viewer's first page."""
+"""Failures by reason, on the viewer's first page."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What every page begins with: its title, what could not be read, how far a running run is, and the filters.
+"""Frame of every page: its title, what could not be read, how far a running run is, and the filters.
 
-The state of a page stands in its address: every filter is bound to a query parameter of its name, so that an address can
-be shared, and a value that nothing here has is dropped.
-"""
+The state of a page stands in its address: every filter is bound to a query parameter of its name, so that an address can be
+shared, and a value that nothing here has is dropped."""
 
 from __future__ import annotations
 
@@ -89,7 +88,7 @@ def filters(board: Board, axes: Sequence[str]) -> Filters:
 
 
 def _live(shown: Opened) -> None:
-    """The page anew as soon as a run is new or has something new; how far those are that are being played."""
+    """Redraw the page as soon as a run is new or has something new; how far those are that are being played."""
     st.fragment(_watch, run_every=EVERY)(shown, _playing(shown.board))
 
 
@@ -109,7 +108,7 @@ def _playing(board: Board | None) -> tuple[str, ...]:
 
 
 def running_note(folder: Path, files: Sequence[Path]) -> None:
-    """The page anew when one of the files changes, as long as a process is working on the folder."""
+    """Redraw the page when one of the files changes, as long as a process is working on the folder."""
     if being_played(folder):
         st.fragment(_watch_files, run_every=EVERY)(folder, tuple(files), _marks(files))
 
@@ -125,7 +124,7 @@ def _marks(files: Sequence[Path]) -> list[tuple[int, int]]:
 
 
 def progress_note(board: Board) -> str:
-    """How much was read, in words."""
+    """Amount that was read, in words."""
     count = len(board.episodes)
     runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
     return f"{runs}, {len(board.arms)} arms, {count:,} episodes."

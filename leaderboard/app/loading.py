@@ -1,4 +1,4 @@
-"""What the viewer shows: the runs among the paths it was started with, read once and kept until a file changes."""
+"""Runs of the viewer: those among the paths it was started with, read once and kept until a file changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from leaderboard.board import Board, Stamp, open_board, stamp
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What could be read."""
+    """Result of opening the runs."""
 
     board: Board | None
     problems: tuple[str, ...]

@@ -1,5 +1,5 @@
-"""What the pages are built of. Texts from records go to the browser through here only: as escaped HTML (`markup.node`)
-or as plain text, never as Markdown."""
+"""Pieces that pages are built of. Texts from records go to the browser through here only: as escaped HTML (`markup.node`) or as
+plain text, never as Markdown."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Column:
 
     heading: str
     text: Callable[[Row], str]
-    """What stands in the cell, and in the downloads."""
+    """Text of the cell, also in the downloads."""
     drawn: Callable[[Row], Content] | None = None
-    """How the page draws it, where that is more than the text."""
+    """Drawing of the cell on the page, where that is more than the text."""
     number: bool = False
     wide: bool = False
     """May take the whole width on a narrow screen."""
@@ -170,7 +170,7 @@ def _place(value: float, bounds: tuple[float, float]) -> float:
 
 
 def empty(what: str, *commands: str) -> None:
-    """What stands where there is nothing: what is missing, and the commands that make some."""
+    """Message for an empty place: what is missing, and the commands that make some."""
     parts: list[Content] = [node("p", what)]
     parts += [node("pre", as_called(command)) for command in commands]
     show(node("div", *parts, class_="empty", role="status"))

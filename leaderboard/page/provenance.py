@@ -1,4 +1,4 @@
-"""Where the numbers of the page come from: per run its versions, models, judge and hashes of data and prompts.
+"""Sources of the page's numbers: per run its versions, models, judge and hashes of data and prompts.
 
 Only what tells results apart is shown: no address of an endpoint, no path of the machine that played."""
 

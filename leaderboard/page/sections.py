@@ -53,7 +53,7 @@ def _cell(row: Row, column: Column) -> Element:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is ranked together: the rows of one environment, split and pairing."""
+    """One table of the ranking: the rows of one environment, split and pairing."""
 
     title: str
     rows: Sequence[Row]
@@ -144,7 +144,7 @@ FINDINGS = {
 
 
 def uplift(place: Place, board: Board) -> list[Content]:
-    """What each strategist adds to vanilla (rows of `leaderboard.matrix.matrix`); nothing where there is no vanilla."""
+    """Uplift of each strategist over vanilla (rows of `leaderboard.matrix.matrix`); nothing where there is no vanilla."""
     rows = [row for row in place.rows if row["difference"] is not None]
     if not rows:
         return []
@@ -215,7 +215,7 @@ def _turns_value(name: str) -> Any:
 
 
 def failures(board: Board) -> list[Content]:
-    """Why things failed, run by run; nothing where nothing did."""
+    """Failures by reason, run by run; nothing where nothing did."""
     rows: list[Row] = [
         {**asdict(group), "run": name} for name, folder in board.names.items() for group in grouped_failures(folder)
     ]

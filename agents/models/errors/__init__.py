@@ -1,1 +1,1 @@
-"""What went wrong with a call: the short names, what a refusal means, how long to wait."""
+"""Failures of calls: the short names, the meaning of a refusal, the waits."""

@@ -1,6 +1,5 @@
-"""What the body of a failed answer says, whatever its form: an object, a list, a string, JSON inside a string, a sentence
-around a vendor's JSON, pydantic's `detail`, or a web page.
-"""
+"""Reader of a failed answer's body, whatever its form: an object, a list, a string, JSON inside a string, a sentence around a
+vendor's JSON, pydantic's `detail`, or a web page."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ class Said:
     """An error in the endpoint's own words."""
 
     message: str
-    """For people; not scrubbed."""
+    """Message for people; not scrubbed."""
     words: str
     """Messages and codes in lower case, without addresses and without what repeats the request."""
     codes: frozenset[str] = frozenset()
@@ -44,11 +43,11 @@ class Said:
     wait: float | None = None
     """Seconds that the body asks to wait."""
     page: bool = False
-    """Whether it is a web page."""
+    """True if it is a web page."""
 
 
 def read_body(content: bytes) -> Said:
-    """What an answer's bytes say."""
+    """Read an answer's bytes."""
     text = content[: 4 * LONGEST_READ].decode("utf-8", "replace")
     try:
         return read_error(json.loads(text))
@@ -66,7 +65,7 @@ def _read_page(text: str) -> Said:
 
 
 def read_error(body: Any) -> Said:
-    """What decoded JSON, or a text, says."""
+    """Read decoded JSON, or a text."""
     found = _Found()
     found.walk("", body, 0)
     message = "; ".join(dict.fromkeys(text for text in found.messages if text.strip())) or _shortened(body)
@@ -98,7 +97,7 @@ class _Found:
         self.waits: list[float | None] = []
         self.failed_generation: str | None = None
         self.coded = False
-        """Whether the first code came from a field called `code`."""
+        """True if the first code came from a field called `code`."""
 
     def walk(self, key: str, value: Any, depth: int) -> None:
         if depth > 8 or len(self.messages) > 50:
@@ -156,7 +155,7 @@ def _in_order(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _json_in(text: str) -> tuple[int, Any] | None:
-    """Where an object or a list begins in the text, as JSON or as Python writes it, and the value; None where none does."""
+    """Find an object or a list in the text, as JSON or as Python writes it: (position, value); None if there is none."""
     for match in list(re.finditer(r"[{\[]\s*['\"{\[]", text))[:5]:
         start = match.start()
         try:

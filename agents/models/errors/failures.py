@@ -1,8 +1,6 @@
-"""What can go wrong with one call: its class and short name, whether it is worth another attempt, after how long.
-
-`CallFailed` stays inside this package. It is made from what the client library raised but keeps no
-reference to it, because such exceptions hold the request with its key.
-"""
+"""Failures of one call: class and short name, whether it is worth another attempt, after how long. `CallFailed` stays inside
+this package. It is made from what the client library raised but keeps no reference to it, because such exceptions hold the
+request with its key."""
 
 from __future__ import annotations
 
@@ -63,14 +61,14 @@ class CallFailed(Exception):
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the call, for the concurrency limit."""
+        """Outcome of the call, for the concurrency limit."""
         if self.failure == "quota":
             return "throttled"
         return "server_error" if self.failure == "transient" or self.retry else "lost"
 
     @property
     def may_be_parameter(self) -> bool:
-        """Whether the endpoint may have refused a parameter of the request."""
+        """True if the endpoint may have refused a parameter of the request."""
         return not self.certain and self.status in PARAMETER_STATUSES
 
 

@@ -1,8 +1,7 @@
-"""What an endpoint's refusal means: families of words that vendors use for the same fault, looked at before the status.
+"""Meanings of an endpoint's refusal: families of words that vendors use for the same fault, looked at before the status.
 
-The order matters: what is known for certain (context, account, key, model, API, filter) comes before what may be a
-parameter, and that before what the status alone suggests.
-"""
+The order matters: what is known for certain (context, account, key, model, API, filter) comes before what may be a parameter,
+and that before what the status alone suggests."""
 
 from __future__ import annotations
 
@@ -301,7 +300,7 @@ def _larger_than_limit(words: str) -> bool:
 
 
 def is_page(content: bytes) -> bool:
-    """Whether an answer is a web page."""
+    """True if an answer is a web page."""
     return read_body(content[:4000]).page
 
 

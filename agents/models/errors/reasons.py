@@ -19,7 +19,7 @@ class Reason:
     meaning: str
     """One line without a period."""
     advice: str
-    """What to do: a sentence."""
+    """The next step, in a sentence."""
 
     @property
     def again(self) -> bool:
@@ -32,7 +32,7 @@ class Reason:
 
 
 def kind_of(failure: FailureClass) -> ErrorKind:
-    """Who is to blame for a failure of that class."""
+    """The party to blame for a failure of that class."""
     return "model" if failure in ("request", "answer") else "infrastructure"
 
 

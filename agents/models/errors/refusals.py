@@ -1,8 +1,5 @@
-"""What endpoints do not take: which parameters they refuse for a model, found by trying without, remembered by the process
-and told to others.
-
-A refusal is only believed when the request succeeds without the parameter.
-"""
+"""Parameters that endpoints refuse for a model, found by trying without, remembered by the process and told to others. A
+refusal is only believed when the request succeeds without the parameter."""
 
 from __future__ import annotations
 
@@ -19,13 +16,13 @@ from agents.models.errors.failures import CallFailed
 from agents.models.room import learn_room
 
 Learnt = dict[str, Any]
-"""What was learnt about a model at an endpoint, as plain JSON: `base_url`, `model`, and the fields of `Refusals`, or those of
-a room (`agents.models.room`)."""
+"""Lessons about a model at an endpoint, as plain JSON: `base_url`, `model`, and the fields of `Refusals`, or those of a room
+(`agents.models.room`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestMode:
-    """How one attempt asks."""
+    """Parameters that one attempt sends, and the way it asks for JSON."""
 
     schema: Literal["native", "prompt"] | None
     without: frozenset[str]
@@ -43,7 +40,7 @@ class Change:
     name: str
     """A parameter that is left out; "schema": the schema goes into the prompt; "token limit": its other name."""
     value: Any = None
-    """What is added under that name, where something is."""
+    """Value that is added under that name, if any."""
     adds: bool = False
 
     def applied(self, mode: RequestMode) -> RequestMode:
@@ -65,7 +62,7 @@ class Change:
 
 @dataclass(slots=True)
 class Refusals:
-    """What an endpoint has refused for a model, remembered by the process so that it is not asked again."""
+    """Parameters an endpoint has refused for a model, remembered by the process so that it is not asked again."""
 
     schema: bool = False
     """It has no structured output, or not for such schemas: the schema goes into the prompt."""
@@ -74,7 +71,7 @@ class Refusals:
     max_tokens: bool | None = None
     """Which name it wants for the token limit (`RequestMode.completion_tokens`)."""
     added: dict[str, Any] = field(default_factory=dict)
-    """What it wants beside everything else ("enable_thinking": False)."""
+    """Parameters it wants beside everything else ("enable_thinking": False)."""
     on_change: Callable[[Refusals], None] = field(default=lambda refusals: None, repr=False)
 
     def learn(self, changes: Iterable[Change]) -> None:
@@ -114,14 +111,14 @@ class Trial:
         self.first: CallFailed | None = None
         """The failure that is reported where nothing helps."""
         self.changes: tuple[Change, ...] = ()
-        """Of the attempt under way."""
+        """Changes of the attempt under way."""
         self._kept: tuple[Change, ...] = ()
         self._vain: list[Change] = []
         self._said = ""
         self._all_tried = False
 
     def go_on(self, failure: CallFailed, candidates: Iterable[Change]) -> bool:
-        """Whether `changes` now holds something else to try."""
+        """Put the next thing to try into `changes`. True if there is one."""
         said = re.sub(r"[0-9a-f-]{8,}|\d+", "", failure.said)
         if self.first is None:
             self.first = failure
@@ -196,7 +193,7 @@ _THINKING_ON = re.compile(r"enable_thinking\b.{0,40}\bfalse")
 
 
 def candidates(failure: CallFailed, request: ChatRequest, mode: RequestMode, config: EndpointConfig) -> list[Change]:
-    """What the endpoint's message may be about, the most likely first."""
+    """Changes that answer the endpoint's message, the most likely first."""
     said = failure.body
     words = failure.said.lower() if said is None else said.words
     param = "" if said is None else said.param
@@ -207,7 +204,7 @@ def candidates(failure: CallFailed, request: ChatRequest, mode: RequestMode, con
 
 
 def _together(ordered: list[Change], words: str) -> list[Change]:
-    """Of two that exclude each other the temperature stays."""
+    """Keep the temperature of two parameters that exclude each other."""
     names = [change.name for change in ordered]
     if "both" in words and {"temperature", "top_p"} <= set(names):
         return sorted(ordered, key=lambda change: change.name == "temperature")
@@ -235,7 +232,7 @@ _told: list[Callable[[Learnt], None]] = []
 
 
 def shared_refusals(base_url: str, model: str) -> Refusals:
-    """What the process has learnt about a model at an endpoint."""
+    """Lessons of the process about a model at an endpoint."""
 
     def tell(refusals: Refusals) -> None:
         tell_all({"base_url": base_url, "model": model, **refusals.plain()})

@@ -1,4 +1,4 @@
-"""How long an endpoint asks to be left alone: every form in which it says so, in headers, fields and sentences."""
+"""Time for which an endpoint asks to be left alone: every form in which it says so, in headers, fields and sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 
 LONGEST_S = 366 * 86400.0
-"""What is longer is no wait: a broken number."""
+"""Seconds above which it is no wait but a broken number."""
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = r"(ms|milliseconds?|msecs?|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
@@ -44,7 +44,7 @@ def wait_in_headers(headers: Mapping[str, str]) -> float | None:
 
 
 def _some_left(headers: Mapping[str, str], reset: str) -> bool:
-    """Whether the limit that a `…-reset` header belongs to is not the one that was reached."""
+    """True if the limit that a `…-reset` header belongs to is not the one that was reached."""
     left = headers.get(reset.lower().replace("reset", "remaining"))
     try:
         return left is not None and float(left) > 0

@@ -155,7 +155,7 @@ class BatchEngine:
                 self._changed.wait(left)
             if self._closed or not self._queue:
                 return []
-            batch = alike(self._queue, self._batch_size)
+            batch = next_batch(self._queue, self._batch_size)
             for job in batch:
                 self._queue.remove(job)
             for job in self._queue:
@@ -170,21 +170,21 @@ class BatchEngine:
                 _generate_with(loaded, batch, done)
 
 
-def alike(queue: Sequence[Job], most: int) -> list[Job]:
-    """The next batch: at most so many requests that are like one of them, in their order. That one is the oldest of the largest
-    such group, or the oldest of all when `PATIENCE` batches have passed it over. All of one adapter where no more than half a
-    batch waits. `queue`: oldest first, not empty."""
+def next_batch(queue: Sequence[Job], size: int) -> list[Job]:
+    """Pick up to `size` similar requests, in their order: from the largest group of similar ones, or from the oldest request once
+    it has waited `PATIENCE` batches. All of one adapter where no more than half a batch waits. `queue`: oldest first, not
+    empty."""
     first = queue[0]
-    if len(queue) <= most // 2:
+    if len(queue) <= size // 2:
         return [job for job in queue if job.adapter == first.adapter]
     if first.passed < PATIENCE:
         # Of equal kinds one stands for all: a queue has few kinds.
         kinds = {(job.adapter, len(job.row.prompt), job.row.max_tokens): job for job in reversed(queue)}
         counts = {kind: sum(_like(job, other) for other in queue) for kind, job in kinds.items()}
-        most_waiting = max(min(count, most) for count in counts.values())
-        large = {kind for kind, count in counts.items() if min(count, most) == most_waiting}
+        most_waiting = max(min(count, size) for count in counts.values())
+        large = {kind for kind, count in counts.items() if min(count, size) == most_waiting}
         first = next(job for job in queue if (job.adapter, len(job.row.prompt), job.row.max_tokens) in large)
-    return [job for job in queue if _like(first, job)][:most]
+    return [job for job in queue if _like(first, job)][:size]
 
 
 def _like(one: Job, other: Job) -> bool:

@@ -1,4 +1,4 @@
-"""What a model's server on this machine inherits, and the key that only the run which started it knows."""
+"""Environment that a model's server on this machine inherits, and the key that only the run which started it knows."""
 
 from __future__ import annotations
 

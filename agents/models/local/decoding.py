@@ -39,9 +39,9 @@ class Row:
     abandoned: Callable[[], bool] = lambda: False
     """True if nobody waits for the answer any more."""
     tokens: list[int] = field(default_factory=list)
-    """What was generated, the end-of-turn token included when it came to one."""
+    """Tokens that were generated, the end-of-turn token included when it came to one."""
     logprobs: list[float] = field(default_factory=list)
-    """Of each token under the model itself: before temperature, top_p and grammar."""
+    """Log-probability of each token under the model itself: before temperature, top_p and grammar."""
     text: str = ""
     finish_reason: str = ""
     """stop | length | abandoned; empty until it is done."""
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ends an answer, and how its tokens are read."""
+    """Tokens that end an answer, and the decoder of its tokens."""
 
     end_tokens: frozenset[int]
     pad: int
@@ -153,7 +153,7 @@ def _drawn(weights: Tensor, draws: Tensor) -> Tensor:
 
 
 def _finish(row: Row, ending: Ending, done: Callable[[Row], None]) -> bool:
-    """Whether the row's last token was its last; then its text is there, and `done` was called."""
+    """True if the row's last token ended it; then its text is there, and `done` was called."""
     token = row.tokens[-1]
     # After this token nothing else may come, though the model did not say that it is at the end.
     over = row.grammar is not None and row.grammar.take(token)
@@ -174,7 +174,7 @@ def _finish(row: Row, ending: Ending, done: Callable[[Row], None]) -> bool:
 
 
 def first_stop(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first stop sequence begins; None when there is none."""
+    """Position of the first stop sequence; None when there is none."""
     return min((at for stop in stops if stop and (at := text.find(stop)) >= 0), default=None)
 
 

@@ -58,10 +58,10 @@ class RewrittenModel:
     source: str
     """Name of the packaged model."""
     kind: str
-    """What its quantised matrices become, by llama.cpp's name."""
+    """Type that its quantised matrices become, by llama.cpp's name."""
     file: str
     sha256: str
-    """Of the whole file: the same on every machine."""
+    """SHA-256 of the whole file: the same on every machine."""
 
 
 REWRITTEN = {
@@ -76,9 +76,8 @@ NAMES = (*PACKAGED, *REWRITTEN)
 
 
 def revision_of(model: str) -> str | None:
-    """What tells this file from another of the same name: the pinned hash of a packaged model, else the file's
-    size and a hash of its first and last MiB (the whole would take minutes for large ones). None when there
-    is no such file."""
+    """Revision that tells this file from another of the same name: the pinned hash of a packaged model, else the file's size
+    and a hash of its first and last MiB (the whole would take minutes for large ones). None when there is no such file."""
     known = PACKAGED.get(model) or REWRITTEN.get(model)
     if known is not None:
         return f"sha256:{known.sha256[:12]}"

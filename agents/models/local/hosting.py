@@ -54,11 +54,11 @@ class HostedClient(Generic[ServerKind]):
         self._starting = threading.Lock()
         self._ask: Callable[[], Awaitable[str]] | None = None
         self._lost = False
-        """The server of another process did not answer: it may have been started anew, at another address."""
+        """The server of another process did not answer: it may have been restarted, at another address."""
 
     @property
     def hidden(self) -> tuple[Secret, ...]:
-        """What must appear in no text."""
+        """Secrets that must appear in no text."""
         return self._http.hidden if self._http is not None else ()
 
     def attach(self, ask: Callable[[], Awaitable[str]]) -> None:
@@ -102,7 +102,7 @@ class HostedClient(Generic[ServerKind]):
         try:
             return await self._client().send(request, mode)
         except CallFailed as failure:
-            # Also where one that was started anew listens at the same port, and wants its own key.
+            # Also where one that was restarted listens at the same port, and wants its own key.
             self._lost = failure.outcome == "server_error" or failure.name == "bad-key"
             raise
 

@@ -1,4 +1,4 @@
-"""How torch's threads wait for each other. A leaf module."""
+"""Setting for how torch's threads wait for each other. A leaf module."""
 
 from __future__ import annotations
 

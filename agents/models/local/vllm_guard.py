@@ -1,8 +1,7 @@
-"""What stands before a managed vLLM server: every path but /health wants the run's key. vLLM's own check covers some paths
-only; others of it generate, too.
+"""Guard before a managed vLLM server: every path but /health wants the run's key. vLLM's own check covers some paths only;
+others of it generate, too.
 
-It runs inside vLLM's environment, so it needs nothing but the standard library.
-"""
+It runs inside vLLM's environment, so it needs nothing but the standard library."""
 
 from __future__ import annotations
 

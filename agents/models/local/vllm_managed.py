@@ -36,19 +36,19 @@ MOST_STARTS = 4
 """A server that dies this often is not started again."""
 SAY_EVERY_S = 15.0
 HUB_TOKENS = ("HF_TOKEN", "HF_TOKEN_PATH", "HUGGING_FACE_HUB_TOKEN")
-"""What vLLM itself fetches weights with from the Hugging Face hub."""
+"""Variables with which vLLM itself fetches weights from the Hugging Face hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """What makes two servers the same."""
+    """The settings that identify a server; equal specs share one."""
 
     python: str
     """The interpreter in whose environment vLLM is."""
     model: str
     """A folder, or a name on the Hugging Face hub."""
     revision: str | None
-    """Of the weights: a folder may hold others tomorrow."""
+    """Revision of the weights: a folder may hold others tomorrow."""
     served_name: str
     flags: tuple[str, ...]
 
@@ -64,7 +64,7 @@ class ManagedVllm:
         self.spec = spec
         self.users = 0
         self.starts = 0
-        """How often this process started it."""
+        """Number of times this process started it."""
         self._start_s = start_s
         self._lock = threading.Lock()
         self._hold: IO[str] | None = None
@@ -212,7 +212,7 @@ def _is_alive(state: dict[str, str | int]) -> bool:
 
 
 def _read_state(folder: Path) -> dict[str, str | int]:
-    """What the server's keeper wrote; empty when there is none that lives."""
+    """State that the server's keeper wrote; empty when there is none that lives."""
     try:
         state: dict[str, str | int] = json.loads((folder / STATE).read_text())
     except (OSError, ValueError):

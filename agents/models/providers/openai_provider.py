@@ -27,7 +27,7 @@ class OpenAIClient:
 
     never: frozenset[str] = frozenset()
     token_limits = 2
-    """How many names the protocol has for the token limit."""
+    """Number of names the protocol has for the token limit."""
 
     def __init__(
         self, config: HttpConfig, base_url: str, key_variable: str, needs_key: bool, secret: Secret | None = None
@@ -79,7 +79,7 @@ class OpenAIClient:
         return _listed(await self._exchange("get", "/models"))
 
     async def answers_at_v1(self) -> bool:
-        """Whether an API answers at `/v1` below the address. Raises `CallFailed`."""
+        """True if an API answers at `/v1` below the address. Raises `CallFailed`."""
         if self.base_url.endswith("/v1"):
             return False
         try:
@@ -88,7 +88,7 @@ class OpenAIClient:
             return failure.name in ("bad-key", "no-access")
 
     def body_additions(self, request: ChatRequest) -> dict[str, Any]:
-        """What an endpoint's own dialect adds to a request's body."""
+        """Additions of an endpoint's own dialect to a request's body."""
         return {}
 
     async def close(self) -> None:
@@ -174,7 +174,7 @@ def _choice_of(got: Any, secret: Hidden) -> dict[str, Any]:
 
 
 def _refusal_of(message: Mapping[str, Any], content: Content) -> str:
-    """What the model says instead of an answer; empty where it answered."""
+    """Text of a refusal that the model wrote instead of an answer; empty where it answered."""
     said = message.get("refusal")
     refused = content.refusal or (said if isinstance(said, str) else "")
     return "" if content.text.strip() else refused.strip()

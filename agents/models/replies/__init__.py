@@ -1,1 +1,1 @@
-"""What came back from a model: the answer apart from its reasoning, tokens, errors of status 200."""
+"""Replies of models: the answer apart from its reasoning, tokens, errors of status 200."""

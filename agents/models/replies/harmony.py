@@ -41,7 +41,7 @@ def harmony(text: str) -> tuple[str, str] | None:
 
 
 def _is_final(header: str) -> bool:
-    """Whether a message's header names the channel `final`, or none at all (`assistant`)."""
+    """True if a message's header names the channel `final`, or none at all (`assistant`)."""
     words = re.findall(r"\w+", header.lower())
     return "final" in words or all(word in _ROLES for word in words)
 

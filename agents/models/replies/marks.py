@@ -43,23 +43,23 @@ _CLOSING = tuple(f"c{number}" for number in range(8))
 AROUND_ANSWERS = re.compile(
     r"<[|｜](?:begin|start|end)[_▁ ](?:of[_▁ ])?(?:solution|response|answer)[|｜]>", re.IGNORECASE
 )
-"""What some models put around the answer once their reasoning is over."""
+"""Marks that some models put around the answer once their reasoning is over."""
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a mark stands and what it does: it opens reasoning, closes it, does both (`<think/>`), or begins the answer."""
+    """One mark and its effect: it opens reasoning, closes it, does both (`<think/>`), or begins the answer."""
 
     start: int
     end: int
     does: str
     """open | close | both | answer"""
     weak: bool = False
-    """Whether it could be a placeholder instead."""
+    """True if it could be a placeholder instead."""
     paired: bool = False
-    """Whether it counts only with its partner: alone it could be a label, or the end of something else."""
+    """True if it counts only with its partner: alone it could be a label, or the end of something else."""
 
 
 def marks_in(text: str, own: ReasoningTags | None) -> list[Mark]:
@@ -79,7 +79,7 @@ def marks_in(text: str, own: ReasoningTags | None) -> list[Mark]:
 
 
 def is_json(text: str) -> bool:
-    """Whether all of the text is one JSON object or list: marks in its strings are text."""
+    """True if all of the text is one JSON object or list: marks in its strings are text."""
     if text.lstrip()[:1] not in ("{", "["):
         return False
     try:
@@ -125,7 +125,7 @@ def _all_marks(text: str, own: ReasoningTags | None) -> Iterator[Mark]:
 
 
 def _quoted(text: str, mark: Mark) -> bool:
-    """Whether the mark alone stands in quotation marks: the left one begins a quotation, the right one ends it."""
+    """True if the mark alone stands in quotation marks: the left one begins a quotation, the right one ends it."""
     if mark.start == 0 or _QUOTES.get(text[mark.start - 1]) != text[mark.end : mark.end + 1]:
         return False
     before, after = text[max(0, mark.start - 2) : mark.start - 1], text[mark.end + 1 : mark.end + 2]

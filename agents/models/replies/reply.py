@@ -3,7 +3,7 @@
 `separated` is for providers of one's own; it knows every form that public models use:
 - A closed block is reasoning. Blocks may be nested, and there may be several.
 - A closing mark that nothing opened ends reasoning that the chat template opened: all before the last one is reasoning.
-- An opened block that never closes holds no answer. A text before it is the answer only where the model ended by itself.
+- An opened block that never closes holds no answer. A text before it is the answer only where the model itself ended.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _THOUGHT_KEY = re.compile(r"reasoning|think|thought", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """What a model wrote, in two."""
+    """A model's text, in two."""
 
     answer: str
     reasoning: str | None
     misplaced: bool = False
-    """Whether the answer stood in the field for reasoning."""
+    """True if the answer stood in the field for reasoning."""
     opened_before: bool = False
-    """Whether the reasoning was closed but not opened: the chat template opens it."""
+    """True if the reasoning was closed but not opened: the chat template opens it."""
 
 
 def separated(text: str, tags: Tags = None, finish: str = "stop") -> tuple[str, str | None]:
@@ -58,7 +58,7 @@ def parted(
     """Separate a reply's content (`text`), to which reasoning came apart from it (`beside`).
 
     `field`: it came in a field that the server fills by parsing what the model wrote. Where content is empty then, and the
-    model ended by itself, the parser put the answer there: that text, behind any closed block, is the answer.
+    model itself ended, the parser put the answer there: that text, behind any closed block, is the answer.
     `opened`: the model's chat template opens its reasoning, so that a text which was cut before any mark is reasoning."""
     if tags is False:
         return Parted(text, joined([beside]))
@@ -116,14 +116,14 @@ class _Cutter:
         self.answers: list[str] = []
         self.thoughts: list[str] = []
         self.place = 0
-        """Where the piece begins that is being read: of the answer, or, while `depth` is not 0, of reasoning."""
+        """Start of the piece that is being read: of the answer, or, while `depth` is not 0, of reasoning."""
         self.depth = 0
         self.closed: Mark | None = None
         """The last closing mark inside the open block."""
         self.paired = False
-        """Whether a block was opened and closed: a closing mark alone is then more likely text."""
+        """True if a block was opened and closed: a closing mark alone is then more likely text."""
         self.lone = False
-        """Whether reasoning was closed that nothing opened."""
+        """True if reasoning was closed that nothing opened."""
 
     def meet(self, mark: Mark) -> None:
         if mark.does == "answer":
@@ -203,7 +203,7 @@ _FINISHES = {
 
 
 def finish_of(reason: Any) -> str:
-    """Why an answer ended, from an endpoint's own word: stop, length, filter, refusal or unknown; "error" where the endpoint
+    """Reason an answer ended, from an endpoint's own word: stop, length, filter, refusal or unknown; "error" where the endpoint
     broke it off."""
     return _finish_of_word(reason[:100].lower().replace("-", "_")) if isinstance(reason, str) else "unknown"
 

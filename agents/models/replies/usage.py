@@ -21,7 +21,7 @@ _CACHED = re.compile(r"cached_tokens|cache_hit|cache_read", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used."""
+    """Tokens a call used."""
 
     prompt: int | None = None
     cached: int | None = None

@@ -1,9 +1,8 @@
-"""Where episodes are played: in this process, in worker processes of our own, or on a Ray cluster.
+"""Executors that play episodes: in this process, in worker processes of our own, or on a Ray cluster.
 
-One interface. A unit of work is plain JSON (`harness.runs.jobs.Job.as_json`); what is made of it goes back, record by record, to
-a `Keeper`: the run's own process, which alone writes. An executor pulls the next unit when it has room for one, so
-that order, budgets and interruptions stay the run's business.
-"""
+One interface. A unit of work is plain JSON (`harness.runs.jobs.Job.as_json`); what is made of it goes back, record by record,
+to a `Keeper`: the run's own process, which alone writes. An executor pulls the next unit when it has room for one, so that
+order, budgets and interruptions stay the run's business."""
 
 from __future__ import annotations
 
@@ -49,4 +48,4 @@ class Workforce:
     recycle: int = 1000
     """A worker process ends after so many episodes, and a fresh one takes its place."""
     address: str | None = None
-    """Of the Ray cluster; None = one on this machine, for as long as the run lasts."""
+    """Address of the Ray cluster; None = one on this machine, for as long as the run lasts."""

@@ -37,11 +37,11 @@ from harness.runs.jobs import mark_recorded
 from harness.runs.runner import Stop, run_jobs
 
 RETRIES = 2
-"""How often Ray plays a task again whose process or machine died. Then its units are tried one by one, as often; one that
+"""Number of times Ray plays a task again whose process or machine died. Then its units are tried one by one, as often; one that
 dies there, too, is recorded as failed."""
 BEAT_S = 2.0
 QUOTAS_S = 0.5
-"""How often the run asks how the endpoints' quotas stand."""
+"""Seconds between looks at the endpoints' quotas."""
 SILENT_S = 20.0
 """Permits of a task that has shown no sign of life for so long are handed out again."""
 LOCAL_STORE_BYTES = 100_000_000
@@ -217,7 +217,7 @@ class RayExecutor:
     def __init__(
         self, address: str | None, at_once: int, player: Player, services: RunServices, say: Callable[[str], None]
     ) -> None:
-        """Raises `BadInput` when the cluster cannot be joined."""
+        """Join the cluster or start one. Raises `BadInput` when it cannot be joined."""
         self._player, self._services, self._say, self._at_once = player, services, say, at_once
         self._units: dict[str, tuple[Json, Keeper]] = {}
         self._failures: dict[str, Exception] = {}
@@ -394,7 +394,7 @@ def batches(units: Iterable[Json], size: int) -> Iterator[list[Json]]:
 
 
 def _is_new_record(unit: Json, record: Record) -> bool:
-    """Whether the run still lacks this record: a task that Ray retries may send one twice."""
+    """True if the run still lacks this record: a task that Ray retries may send one twice."""
     kind = type(record).__name__
     if kind == "EpisodeRecord":
         return unit["episode"] is None

@@ -20,7 +20,7 @@ from harness.runs.runner import Stop, run_jobs
 from harness.runs.scoring import Scoring
 
 GRACE_S = 30.0
-"""How long an episode may take to end after its deadline."""
+"""Seconds an episode may take to end after its deadline."""
 
 Keep = Callable[[Record], Awaitable[None]]
 

@@ -43,7 +43,7 @@ from harness.runs.scoring import Scoring
 from harness.runs.watching import EndpointWatch
 
 ALLOWED_S = 30.0
-"""How often default limits are put off while the run's process works on a call."""
+"""Seconds between two extensions of default limits while the run's process works on a call."""
 Ask = Callable[[str, Json], Awaitable[Json]]
 """(model's name, `request_json`) -> `reply_json`."""
 
@@ -337,7 +337,7 @@ class RemotePlayer:
 
     def __init__(self, setup: Json, run: RunConnection) -> None:
         """Build a player from `RunServices.setup()`. Raises `BadInput` if a plug-in or data set is not installed here."""
-        limits.take_permits_from(partial(RemoteLimit, run))
+        limits.use_remote_limits(partial(RemoteLimit, run))
         for refusal in setup["refusals"]:
             learn_refusals(refusal)
         tell_refusals(run.record_refusal)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.runs.executors import Json, Record
 
 BEAT_S = 1.0
-"""How often a worker shows that its event loop still turns."""
+"""Seconds between signs that a worker's event loop still turns."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LONGEST_FRAME = 1 << 28
 """Bytes. A length beyond it is no frame of ours."""

@@ -36,10 +36,10 @@ MOST_KILLED_STARTS = 20
 FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 """Exit codes of a process that somebody else ended: a person, a scheduler, a kernel short of memory."""
 HUNG_S = 60.0
-"""How long beyond the deadline of a turn a worker may show no sign of life. Within the deadline a world that does not
+"""Seconds beyond the deadline of a turn in which a worker may show no sign of life. Within the deadline a world that does not
 return is broken off by the worker itself."""
 END_S = 5.0
-"""How long a worker may take to end when it is told to."""
+"""Seconds a worker may take to end when it is told to."""
 
 
 class WorkerDied(HarnessError):
@@ -56,14 +56,14 @@ class Worker:
         self.taken = 0
         """Units it was ever given."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Raises `BadInput` when the process could not get ready, `WorkerDied` when it died before."""
+        """Result of starting up: `BadInput` when the process could not get ready, `WorkerDied` when it died before."""
         self.gone = asyncio.Event()
         self.over = asyncio.Event()
         """It is gone, or has had its share of units."""
         self.idle = asyncio.Event()
         """It is gone, or has had its share and finished it."""
         self.heard = time.monotonic()
-        """When it last gave a sign of life."""
+        """Time of its last sign of life."""
         self.hung = False
         self._services, self._say = services, say
         self._permits = Permits()
@@ -129,7 +129,7 @@ class Worker:
 
     @property
     def killed_from_outside(self) -> bool:
-        """Whether the process ended by a signal that is not its own fault."""
+        """True if the process ended by a signal that is not its own fault."""
         return self._process is not None and self._process.returncode in FROM_OUTSIDE
 
     def describe_end(self) -> str:
