@@ -1,4 +1,5 @@
-"""The worlds agents act in. `base` is the contract; each folder is one environment; this is their table."""
+"""Environments of the strategist harness: the worlds agents act in. `base` is the contract; each folder is one environment;
+this is their table."""
 
 from __future__ import annotations
 

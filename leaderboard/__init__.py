@@ -1,0 +1,1 @@
+"""Leaderboard of the strategist harness: views of runs, for the viewer and for a static page."""
