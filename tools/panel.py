@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.commands.run import read_experiment
+from harness.commands.run_experiment import read_experiment
 from harness.runs.panel import RunPanel
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute

@@ -20,7 +20,7 @@ from rich.console import Console
 from harness.api.view import RunView
 from harness.api.waiting import in_a_thread, own_handlers
 from harness.base.errors import BadInput
-from harness.commands.run import advising, check_probe, check_workforce, play, read_experiment, run_folder
+from harness.commands.run_experiment import advising, check_probe, check_workforce, play, read_experiment, run_folder
 from harness.experiment.experiment import Experiment, checked_experiment
 from harness.runs.budget import Budget
 from harness.runs.executors import Workforce

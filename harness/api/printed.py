@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands.compare import every_row, flat, print_family
+from harness.commands.compare_runs import every_row, flat, print_family
 from harness.commands.ranking import print_ranking
 from harness.compare.comparison import Family
 from harness.compare.conclusions import conclusions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.commands.run import after_lines, stopped_lines
+from harness.commands.run_experiment import after_lines, stopped_lines
 from harness.results.tables import cell_rows
 from harness.runs.summary import RunSummary
 

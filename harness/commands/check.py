@@ -1,130 +1,46 @@
-"""`harness check`: the CI gate, and making its baseline. Exit codes: 0 pass, 1 regressed, 2 bad input, 3 too few."""
+"""`harness check`: arguments, and what they call."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+from harness.commands.allow import add_allow
 
-from harness.base.errors import BadInput
-from harness.commands.printing import Grid, Look, print_grids, say
-from harness.compare.arms import load_run
-from harness.compare.baseline import baseline_text, is_baseline, make_baseline
-from harness.compare.check_reports import (
-    HEADLINES,
-    INTERFACE,
-    as_json,
-    interface_rows,
-    is_json,
-    is_junit,
-    is_markdown,
-    junit,
-    markdown,
-)
-from harness.compare.comparability import check_categories
-from harness.compare.regression import CellCheck, Check, check
-from harness.compare.sources import load
-from harness.results.index import verify_indexes
-from harness.results.ledger import LINE_HEADINGS
-from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice
-from harness.runs.failures import failure_lines
 
-STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        help="the CI gate: has a candidate run dropped below a baseline?",
+        description="Judge a candidate run against a baseline, cell by cell. docs/ci.md has a whole workflow.",
+        epilog="exit codes: 0 pass · 1 regressed · 2 bad input · 3 too few episodes to tell",
+    )
+    check.add_argument("--baseline", type=Path, metavar="FILE", help="a run's folder, or what --make-baseline made")
+    check.add_argument("--candidate", type=Path, metavar="RUN", help="the run's folder")
+    check.add_argument("--metric", default="goal", help="goal or success (goal)")
+    check.add_argument(
+        "--max-drop", type=float, default=0.0, metavar="X", help="allowed drop, as a share of the metric's range (0)"
+    )
+    check.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.05,
+        metavar="T",
+        help="without --max-drop: pass when a drop of T would have been seen at 80 %% power and none was (0.05)",
+    )
+    check.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    add_allow(check)
+    for form in ("markdown", "junit", "json"):
+        check.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write a {form} report")
+    check.add_argument(
+        "--make-baseline", type=Path, metavar="RUN", help="write a baseline of this run to --out instead"
+    )
+    check.add_argument("--out", type=Path, metavar="FILE")
+    check.set_defaults(do=check_command)
 
 
 def check_command(arguments: argparse.Namespace) -> int:
-    if arguments.make_baseline is not None:
-        return _make(arguments)
-    if arguments.baseline is None or arguments.candidate is None:
-        raise BadInput("give --baseline FILE and --candidate RUN (or --make-baseline RUN --out FILE)")
-    outputs = _outputs(arguments)
-    result = check(
-        load(_there(arguments.baseline), arguments.judge),
-        load_run(_there(arguments.candidate), arguments.judge),
-        arguments.metric,
-        arguments.max_drop,
-        arguments.tolerance,
-        check_categories(arguments.allow),
-    )
-    # where a report is standard output, the table for people is not
-    _print(result, Console(stderr=any(target.descriptor == 1 for target, _ in outputs)))
-    for target, text in outputs:
-        target.write(text(result))
-    if os.environ.get(STEP_SUMMARY):
-        append_to(Path(os.environ[STEP_SUMMARY]), STEP_SUMMARY, markdown(result))
-    return result.exit_code
+    """Judge a candidate run against a baseline, or make a baseline."""
+    from harness.commands.check_run import check_run, write_baseline
 
-
-Report = Callable[[Check], str]
-
-
-def _outputs(arguments: argparse.Namespace) -> list[tuple[Target, Report]]:
-    """The reports that are asked for, each with its checked place."""
-    reports: dict[str, tuple[Mine, Report]] = {
-        "markdown": (is_markdown, markdown),
-        "junit": (is_junit, junit),
-        "json": (is_json, _json),
-    }
-    found = [
-        (file_target(path, f"--{name}", mine), report)
-        for name, (mine, report) in reports.items()
-        if (path := getattr(arguments, name)) is not None
-    ]
-    refuse_twice([target for target, _ in found])
-    return found
-
-
-def _json(result: Check) -> str:
-    return json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _make(arguments: argparse.Namespace) -> int:
-    if arguments.out is None:
-        raise BadInput("--make-baseline RUN needs --out FILE")
-    out = file_target(arguments.out, "--out", is_baseline)
-    baseline = make_baseline(load_run(_there(arguments.make_baseline), arguments.judge))
-    out.write(baseline_text(baseline))
-    rows = sum(len(cell.rows) for cell in baseline.cells)
-    print(f"{out.path}: {rows} outcomes of {len(baseline.cells)} cells", file=out.notes)
-    return 0
-
-
-def _there(path: Path) -> Path:
-    """The path, with the indexes of a run compared with its records line by line: nothing may hide behind them."""
-    if not path.exists():
-        raise BadInput(f"{path} does not exist; expected a run's folder, or a file that --make-baseline made")
-    verify_indexes(path)
-    return path
-
-
-def _print(result: Check, console: Console) -> None:
-    names = ("cell", "baseline", "candidate", "difference", "verdict")
-    print_grids(console, [Grid("", names, [_texts(cell) for cell in result.cells])], Look(words=("cell", "verdict")))
-    _print_interface(console, result)
-    lines = [f"{cell.cell}: {line}" for cell in result.cells for line in cell.warnings]
-    lines += [f"{cell.cell}: {cell.reason}" for cell in result.cells]
-    lines += [f"differs, as it may: {line}" for line in result.reported]
-    lines += [f"without a baseline: {cell}" for cell in result.added]
-    if result.failures:
-        lines += ["what failed in the candidate:", *failure_lines(result.failures)]
-    for line in [*lines, HEADLINES[result.verdict]]:
-        say(console, line)
-
-
-def _print_interface(console: Console, result: Check) -> None:
-    """How the replies of both sides were read."""
-    heads = ("side", *(LINE_HEADINGS.get(name, name) for name in INTERFACE))
-    grids = [Grid(f"{cell.cell}: how answers were read", heads, interface_rows(cell)) for cell in result.cells]
-    look = Look(
-        words=("side", "role"), spared=("answer in reasoning", "asked again", "mended"), elsewhere="`--json FILE`"
-    )
-    print_grids(console, [grid for grid in grids if grid.rows], look)
-
-
-def _texts(cell: CellCheck) -> list[str]:
-    difference = cell.result.difference.mean
-    return [cell.cell, f"{cell.baseline:.3f}", f"{cell.candidate:.3f}", f"{difference:+.3f}", cell.verdict]
+    return check_run(arguments) if arguments.make_baseline is None else write_baseline(arguments)

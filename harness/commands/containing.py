@@ -8,9 +8,8 @@ from pathlib import Path
 
 from harness.base.errors import Damaged
 from harness.base.invocation import as_called
+from harness.commands import EXIT_OK, EXIT_UNFINISHED
 from harness.results.soundness import readable
-
-EXIT_OK, EXIT_LEFT_OUT = 0, 4
 
 
 def without_damaged(runs: Sequence[Path]) -> tuple[list[Path], int]:
@@ -21,4 +20,4 @@ def without_damaged(runs: Sequence[Path]) -> tuple[list[Path], int]:
         print(f"harness: {as_called(line)}", file=sys.stderr)
     if runs and not good:
         raise Damaged("no run is left that can be read")
-    return good, EXIT_LEFT_OUT if problems else EXIT_OK
+    return good, EXIT_UNFINISHED if problems else EXIT_OK

@@ -1,88 +1,45 @@
-"""`harness data fetch|import|generate`."""
+"""`harness data fetch|import|generate`: arguments, and what they call."""
 
 from __future__ import annotations
 
-import filecmp
-import os
-from collections.abc import Callable
-from dataclasses import replace
+import argparse
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
 
-from environments.data import DATA, ImportReport
-from harness.base.errors import BadInput
-from harness.base.safe_files import move_in, scratch_folder, tidy_when_ended
-from harness.exchange.fetch import fetch_data
-from harness.exchange.importing import import_path
-from harness.results.targets import folder_kind, folder_target
-
-SHOWN_SKIPS = 20
-Generate = Callable[[int, int, Path], ImportReport]
-
-
-def fetch_command(environment: str) -> int:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
-            bars.update(tasks[name], completed=done, total=total)
-
-        with tidy_when_ended():
-            report = fetch_data(environment, progress=progress)
-    for file in report.files:
-        mark = "verified" if file.verified else "UNVERIFIED: no hash is published for it"
-        print(f"{file.path.name}: sha256 {file.sha256} ({mark})")
-    print_report(environment, report.imported)
-    return 0
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="fetch, import or generate the environments' data")
+    parts = data.add_subparsers(metavar="ACTION", required=True)
+    fetch = parts.add_parser("fetch", help="download published data from its declared sources, and import it")
+    fetch.add_argument("environment")
+    fetch.set_defaults(do=fetch_command)
+    bring = parts.add_parser("import", help="import a folder or archive that lies on this machine")
+    bring.add_argument("path", type=Path)
+    bring.add_argument("--env", metavar="ENVIRONMENT", help="whose data it is; found out when left out")
+    bring.set_defaults(do=import_command)
+    make = parts.add_parser("generate", help="generate data of our own in the published format")
+    make.add_argument("environment")
+    make.add_argument("--n", type=int, required=True, help="how many")
+    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR")
+    make.set_defaults(do=generate_command)
 
 
-def import_command(path: Path, environment: str | None) -> int:
-    with tidy_when_ended():
-        name, report = import_path(path, environment)
-    print_report(name, report)
-    return 0
+def fetch_command(arguments: argparse.Namespace) -> int:
+    """Download published data, and import it."""
+    from harness.commands.data_files import fetch
+
+    return fetch(arguments.environment)
 
 
-def generate_command(environment: str, n: int, seed: int, out: Path) -> int:
-    hooks = DATA.load(environment)
-    if hooks.generate is None:
-        raise BadInput(f"{environment} has no generator; `harness list` shows what each environment has")
-    if n < 1:
-        raise BadInput(f"--n {n}: expected at least 1")
-    print_report(environment, _generated(hooks.generate, n, seed, out))
-    return 0
+def import_command(arguments: argparse.Namespace) -> int:
+    """Import a folder or archive."""
+    from harness.commands.data_files import bring_in
+
+    return bring_in(arguments.path, arguments.env)
 
 
-def _generated(generate: Generate, n: int, seed: int, out: Path) -> ImportReport:
-    """Generate beside `out`, and move it there when all of it is made. What was generated there before stays; a file that
-    would be changed is refused by name."""
-    folder_target(out, "--out", lambda folder: folder_kind(folder) is None)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tidy_when_ended(), scratch_folder(out.parent, out.name) as made:
-            report = generate(n, seed, made)
-            for path in (each for each in made.rglob("*") if each.is_file()):
-                place = out / path.relative_to(made)
-                if os.path.lexists(place) and (place.is_symlink() or not filecmp.cmp(path, place, shallow=False)):
-                    raise BadInput(f"--out {out}: {place} is there already and differs. Name another folder.")
-            move_in(made, out)
-    except OSError as error:
-        raise BadInput(f"--out {out} cannot be written: {error.strerror or error}") from error
-    return replace(report, where=None if report.where is None else out)
+def generate_command(arguments: argparse.Namespace) -> int:
+    """Generate data in the published format."""
+    from harness.commands.data_files import generate
 
-
-def print_report(environment: str, report: ImportReport) -> None:
-    """What was kept and where, and what was left out and why."""
-    where = f" in {report.where}" if report.where else ""
-    print(f"{environment}: {report.kept} {report.what}{where}; {len(report.skipped)} left out")
-    for line in report.skipped[:SHOWN_SKIPS]:
-        print(f"  left out: {line}")
-    if len(report.skipped) > SHOWN_SKIPS:
-        print(f"  … and {len(report.skipped) - SHOWN_SKIPS} more")
+    return generate(arguments.environment, arguments.n, arguments.seed, arguments.out)

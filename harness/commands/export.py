@@ -1,14 +1,12 @@
-"""`harness export` and `harness import-episodes`: runs in the formats of others, and others' dialogues as a run."""
+"""`harness export`: a run in the formats of others."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.base.spreadsheets import RAW_HELP
 
-Command = Callable[[argparse.Namespace], int]
 FORMATS = ("hf-dataset", "sharegpt", "csv")
 
 
@@ -37,31 +35,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument(
         "--normalize", choices=["epo", "none"], default="epo", help="sharegpt: per episode, or not (epo)"
     )
-    export.set_defaults(do=_tidily(_do_export), reads=True)
-    bring = commands.add_parser(
-        "import-episodes",
-        help="sotopia's EpisodeLog JSON as a run: to be judged and shown like any other",
-        description="Reads EpisodeLog objects: .json (one, or a list), .jsonl, or a folder of them.",
-    )
-    bring.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    bring.add_argument("--name", default="imported", help="name of the run (imported)")
-    bring.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
-    bring.set_defaults(do=_tidily(_do_import))
+    export.set_defaults(do=export_command, reads=True)
 
 
-def _tidily(command: Command) -> Command:
-    """The command, which removes what it was writing when it is told to end."""
+def export_command(arguments: argparse.Namespace) -> int:
+    """Write the export; remove what is half written when the process is told to end."""
+    from harness.base.safe_files import tidy_when_ended
 
-    def run(arguments: argparse.Namespace) -> int:
-        from harness.base.safe_files import tidy_when_ended
-
-        with tidy_when_ended():
-            return command(arguments)
-
-    return run
+    with tidy_when_ended():
+        return _export(arguments)
 
 
-def _do_export(arguments: argparse.Namespace) -> int:
+def _export(arguments: argparse.Namespace) -> int:
     from harness.base.errors import BadInput
     from harness.results.index import verify_indexes
     from harness.results.soundness import check_run
@@ -95,16 +80,4 @@ def _do_export(arguments: argparse.Namespace) -> int:
         done = export_sharegpt(arguments.run, out, arguments.rewards, arguments.gamma, arguments.normalize)
         left = f"; {done.left_out} left out: a strategy without a reward, or a chat that does not alternate"
         print(f"{out.path}: {done.conversations} conversations" + (left if done.left_out else ""), file=out.notes)
-    return 0
-
-
-def _do_import(arguments: argparse.Namespace) -> int:
-    from harness.exchange.episode_logs import import_episodes
-
-    done = import_episodes(arguments.paths, arguments.results / arguments.name)
-    print(
-        f"{done.folder}: {done.episodes} dialogues, {done.judged} with their own scores; {done.skipped} were there already"
-    )
-    for line in done.notes:
-        print(f"  {line}")
     return 0

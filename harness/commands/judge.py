@@ -1,167 +1,71 @@
-"""`harness judge`: score a run's stored episodes with another judge, ask a judge again, show it planted copies. All
-judgements stay beside each other; only a judge's first of an episode itself counts as its score."""
+"""`harness judge` and `harness judge report`: arguments, and what they call."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from agents.models.base import Model
-from harness.base.errors import BadInput, nearest
-from harness.base.invocation import as_called
-from harness.commands.asking import Tally, ask_all
-from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
-from harness.commands.process import process_command
-from harness.experiment.experiment import Experiment
-from harness.experiment.specs import JudgeSpec
-from harness.judging import judged, judged_again, named
-from harness.judging.judges.copies import COPIES, as_asked
-from harness.results.appender import Appender
-from harness.results.holding import RunLock
-from harness.results.index import Row, latest_episodes, latest_judgements
-from harness.results.judge_kinds import AnyJudge, judge_kind
-from harness.results.leaks import find_leaks, refuse_new_leaks
-from harness.results.records import EpisodeRecord, JudgementRecord
-from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, read_record
-from harness.runs.checking import check_or_refuse
-from harness.runs.interface import give_rooms
-from harness.runs.manifest import folder_readers
-from harness.runs.metering import Meter, MeteredModel
-from harness.runs.plan import asking_way, open_model
-from harness.runs.standing import Standing
+REPORT = "judge report"
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """One judgement to be made."""
+def two_words(argv: list[str]) -> list[str]:
+    """Join `judge report` to one word, unless a run of that name is meant."""
+    if argv[:2] == ["judge", "report"] and not Path("report", "manifest.json").exists():
+        return [REPORT, *argv[2:]]
+    return argv
 
-    row: Row
-    repeat: int = 0
-    copy: str = ""
-    """Name of a planted copy; empty: the episode itself."""
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    judge = commands.add_parser(
+        "judge",
+        help="score a run's stored episodes; `judge report RUN …`: how good the judges are",
+        description="Score stored episodes again, or give their strategies process rewards (--process). "
+        "`harness judge report RUN …` prints the judges' report card.",
+    )
+    judge.add_argument("run", type=Path, help="the run's folder")
+    judge.add_argument("--judge", metavar="MODEL", help="a model of the run's config, or provider:model")
+    judge.add_argument("--kind", default="sotopia", help="the kind of judge (sotopia)")
+    judge.add_argument("--model-config", type=Path, metavar="FILE", help="YAML with `models:` to take MODEL from")
+    judge.add_argument("--max-tokens", type=int, metavar="N", help="longest answer (as in the run's config, else 1500)")
+    judge.add_argument(
+        "--answer-chars",
+        type=int,
+        metavar="N",
+        help="cap on each reason in an answer, for small models that do not stop",
+    )
+    judge.add_argument("--again", type=int, default=0, metavar="K", help="ask K times more (test-retest)")
+    judge.add_argument(
+        "--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed,silenced or all"
+    )
+    process = judge.add_argument_group("process rewards")
+    process.add_argument("--process", metavar="METHOD", help="critical, utterance, progress, replay or a plug-in's")
+    process.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")
+    process.add_argument("--environment", action="append", default=[], metavar="NAME", help="only this environment's")
+    process.add_argument("--max-episodes", type=int, metavar="N", help="at most N episodes of each cell")
+    process.add_argument("--outcome", metavar="LABEL", help="whose scores are the outcome (the run's own judge)")
+    judge.add_argument(
+        "--allow-leak", action="store_true", help="ask models that were trained on the tasks; the manifest says so"
+    )
+    judge.set_defaults(do=judge_command)
+    report = commands.add_parser(REPORT)
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or a folder of runs")
+    report.add_argument("--format", choices=["table", "markdown", "json"], default="table")
+    report.set_defaults(do=report_command, reads=True)
 
 
 def judge_command(arguments: argparse.Namespace) -> int:
+    """Score a run's stored episodes, or give their strategies process rewards."""
     if arguments.process is not None:
-        return process_command(arguments)
-    if arguments.judge is None:
-        raise BadInput("harness judge needs --judge MODEL, --process METHOD, or `report` before the runs")
-    experiment = stored_experiment(arguments.run)
-    config = judge_config(experiment, arguments.judge, arguments.model_config)
-    spec = judge_spec(arguments, experiment)
-    copies = read_copies(arguments.copies)
-    if arguments.again < 0:
-        raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
-    model = open_model(arguments.judge, config, folder_readers(arguments.run))
-    meter = Meter()
-    judge = judge_kind(arguments.kind).make(spec, MeteredModel(model, meter))
-    lock = RunLock(arguments.run)
-    lock.acquire()
-    try:
-        met = {arguments.judge: judged_tasks(arguments.run)}
-        refuse_new_leaks(find_leaks(met, {arguments.judge: config}), arguments.allow_leak, arguments.run)
-        asked = owed(arguments.run, judge, arguments.again, copies)
-        at_once = experiment.limits.episodes_at_once
-        tally = Tally("judgements", _standing(arguments.run, judge), meter)
-        asyncio.run(_judge_all(arguments.run, judge, spec, model, at_once, asked, tally))
-    finally:
-        lock.release()
-    console = Console()
-    line = f"judge {judge.label}: {tally.scored} scored now, {tally.unscored} unscored."
-    more = f" harness leaderboard {arguments.run} --judge {shlex.quote(judge.label)}"
-    if arguments.again or copies:
-        more = f" harness judge report {arguments.run}"
-    console.print(line + as_called(more), markup=False, highlight=False, soft_wrap=True)
-    if tally.unscored:
-        console.print(tally.why(), markup=False, highlight=False, soft_wrap=True)
-    return exit_code(tally)
+        from harness.commands.process import reward_run
+
+        return reward_run(arguments)
+    from harness.commands.judge_run import judge_run
+
+    return judge_run(arguments)
 
 
-def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSpec:
-    """How the judge is asked: as the run's config asks this model, else as it asks its first judge, but for what the
-    command line says. Raises `BadInput`."""
-    known = sorted(experiment.judges, key=lambda spec: spec.model != arguments.judge)
-    base = known[0] if known else JudgeSpec(model="")
-    changes = {"model": arguments.judge, "kind": arguments.kind} | (
-        {} if base.kind == arguments.kind else {"prompt": None}
-    )
-    return with_settings(base.model_copy(update=changes), arguments)
+def report_command(arguments: argparse.Namespace) -> int:
+    """Print the judges' report card."""
+    from harness.commands.report import print_report
 
-
-def read_copies(text: str | None) -> list[str]:
-    """The names of planted copies in `--copies`. Raises `BadInput` for one that does not exist."""
-    if text is None:
-        return []
-    names = list(COPIES) if text == "all" else [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in COPIES:
-            known = ", ".join(COPIES)
-            raise BadInput(f"--copies: there is no copy {name!r}; there are {known}, or all.{nearest(name, COPIES)}")
-    return names
-
-
-def judged_tasks(run: Path) -> list[tuple[str, str]]:
-    """(environment, task id) of every finished episode that a judge has to score."""
-    rows = latest_episodes(run).values()
-    return [(row["environment"], row["task_id"]) for row in rows if row["status"] == "finished" and row["needs_judge"]]
-
-
-def owed(run: Path, judge: AnyJudge, again: int, copies: list[str]) -> list[Asking]:
-    """What this judge has not scored yet: finished episodes, their repeats and their copies."""
-    done = {
-        (row["episode_id"], row["repeat"], row["variant"].split("-")[0])
-        for row in latest_judgements(run, every=True).values()
-        if row["status"] == "scored" and row["judge"] == judge.label
-    }
-    rows = [row for row in latest_episodes(run).values() if row["status"] == "finished" and row["needs_judge"]]
-    asked = [Asking(row, repeat) for repeat in range(again + 1) for row in rows]
-    asked += [Asking(row, copy=name) for name in copies for row in rows]
-    return [each for each in asked if (each.row["episode_id"], each.repeat, each.copy) not in done]
-
-
-def _standing(run: Path, judge: AnyJudge) -> Standing:
-    """The run's goals by this judge so far."""
-    standing = Standing(run.name, judge.label)
-    episodes = latest_episodes(run)
-    asked = [
-        (name, row["cell"]) for name, row in episodes.items() if row["status"] == "finished" and row["needs_judge"]
-    ]
-    standing.learn_goals(asked, episodes, latest_judgements(run).values())
-    return standing
-
-
-async def _judge_all(
-    run: Path, judge: AnyJudge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking], tally: Tally
-) -> None:
-    """Make the judgements."""
-    appender = Appender(run / JUDGEMENTS)
-
-    async def do(asking: Asking) -> list[JudgementRecord]:
-        episode = read_record(run / EPISODES, asking.row["offset"], EpisodeRecord)
-        judgement = await _judgement(episode, judge, asking)
-        tally.standing.show(episode)
-        await appender.append(judgement)
-        return [judgement]
-
-    try:
-        if asked:
-            give_rooms({model.name: model}, read_manifest(run))
-            await check_or_refuse({model.name: model}, {model.name: [asking_way(spec)]})
-        await ask_all([(asking.row["cell"], asking) for asking in asked], at_once, do, tally)
-    finally:
-        appender.close()
-        await model.close()
-
-
-async def _judgement(record: EpisodeRecord, judge: AnyJudge, asking: Asking) -> JudgementRecord:
-    if asking.repeat:
-        return await judged_again(judge, record, asking.repeat)
-    if asking.copy:
-        copy = COPIES[asking.copy](record)
-        return named(as_asked(copy, await judged(judge, copy.episode)))
-    return await judged(judge, record)
+    return print_report(arguments.runs, arguments.format)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import BadInput
 from harness.base.yamltext import read_yaml, text_of
+from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 from harness.commands.asking import Tally
 from harness.experiment.experiment import Experiment, explain
 from harness.experiment.specs import JudgingSpec
@@ -18,15 +19,6 @@ from harness.results.store import MANIFEST
 from harness.runs.plan import model_config
 
 SpecT = TypeVar("SpecT", bound=JudgingSpec)
-
-
-EXIT_OK = 0
-
-
-EXIT_OWED = 4
-
-
-EXIT_INTERRUPTED = 130
 
 
 def with_settings(spec: SpecT, arguments: argparse.Namespace) -> SpecT:
@@ -42,7 +34,7 @@ def with_settings(spec: SpecT, arguments: argparse.Namespace) -> SpecT:
 def exit_code(tally: Tally) -> int:
     if tally.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_OK if tally.unscored == 0 else EXIT_OWED
+    return EXIT_OK if tally.unscored == 0 else EXIT_UNFINISHED
 
 
 def stored_experiment(run: Path) -> Experiment:

@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands import EXIT_BAD_INPUT, EXIT_OK
+
 if TYPE_CHECKING:
     from harness.runs.checking import Checked
     from harness.runs.plan import Plan
 
-EXIT_OK, EXIT_BAD_INPUT = 0, 2
 
 SMOLLM2 = "smollm2-135m-instruct"
 QUICK = f"{SMOLLM2}-q8_0"
@@ -66,7 +67,7 @@ def check_command(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from harness.commands.printing import say
-    from harness.commands.run import read_experiment
+    from harness.commands.run_experiment import read_experiment
     from harness.runs.checking import table
     from harness.runs.plan import Plan
 

@@ -35,7 +35,7 @@ from harness.runs.scoring import ExistingScores, Records, Scoring
 from harness.runs.standing import Standing
 
 
-def process_command(arguments: argparse.Namespace) -> int:
+def reward_run(arguments: argparse.Namespace) -> int:
     experiment = stored_experiment(arguments.run)
     spec = read_spec(arguments, experiment)
     kind = check_spec(spec)

@@ -55,7 +55,8 @@ SPARED = (
 """Columns that a narrow terminal does without, the first of them first; of `PREFIXES`: every one that begins so."""
 
 
-def leaderboard_command(arguments: argparse.Namespace) -> int:
+def print_asked(arguments: argparse.Namespace) -> int:
+    """Print the ranking as `harness leaderboard`'s arguments ask for it."""
     if arguments.published and arguments.runs == [Path("results")] and not any(Path("results").glob("*/manifest.json")):
         runs, code = list[Path](), 0
     else:

@@ -22,7 +22,7 @@ from harness.results.tables import find_runs
 COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")
 
 
-def report_command(paths: Sequence[Path], form: str) -> int:
+def print_report(paths: Sequence[Path], form: str) -> int:
     runs, code = without_damaged(find_runs(paths))
     report = judge_report(runs)
     if not report.outcome and not report.process:

@@ -1,5 +1,5 @@
-"""One episode in a terminal: the dialogue with strategies, the world's answers, and how the models' answers were read.
-Agents' words are printed as plain text (`say`)."""
+"""A run or one episode in a terminal: the ranking and what failed, or the dialogue with strategies, the world's answers, and how
+the models' answers were read. Agents' words are printed as plain text (`say`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.base.errors import BadInput
+from harness.base.invocation import as_called
 from harness.base.money import price_text
 from harness.commands.printing import say
 from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
@@ -25,6 +26,8 @@ from harness.results.records import (
 from harness.results.scalars import COST_FIELDS, call_costs
 from harness.results.soundness import check_run
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
+from harness.runs.failures import failure_lines, grouped_failures
+from harness.runs.summary import cost_lines, costs_in
 
 SHOWN = 1000
 """Characters of a world's answer, or of an unreadable one, that are shown without --full."""
@@ -204,3 +207,39 @@ def _reward_line(label: str, reward: StrategyReward) -> str:
 def _say_flags(console: Console, flags: Sequence[str]) -> None:
     if flags:
         say(console, f"  texts that try to instruct the judge: {'; '.join(flags)}", "red")
+
+
+LISTED = 10
+"""Episodes of a run that `show` lists."""
+
+
+def show_run(run: Path, episode: str | None, full: bool = False) -> int:
+    """Print a run's ranking, how its models' replies were read, and why things failed; or one episode."""
+    console = Console()
+    if episode is None:
+        from harness.commands.interface import print_ledgers
+        from harness.commands.ranking import print_leaderboard
+
+        manifest = check_run(run)
+        say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
+        (loaded,) = print_leaderboard([run], "table", None, console)
+        rows = latest_episodes(run).values()
+        for line in cost_lines(costs_in(run)):
+            say(console, line)
+        if rows:
+            first = f", the first {LISTED} of them" if len(rows) > LISTED else ""
+            say(console, as_called(f"\n{len(rows)} episodes{first}; `harness show {run} EPISODE` shows one:"))
+        for row in list(rows)[:LISTED]:
+            say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
+        print_ledgers(console, loaded.arms.arms)
+        say_failures(console, run)
+        return 0
+    show_episode(console, run, episode, full)
+    return 0
+
+
+def say_failures(console: Console, run: Path) -> None:
+    """Print why things failed in a run; nothing if nothing did."""
+    lines = failure_lines(grouped_failures(run))
+    if lines:
+        say(console, "\n".join(["\nWhy things failed:", *lines]))

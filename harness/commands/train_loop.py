@@ -12,9 +12,10 @@ from rich.console import Console
 from agents.models.local.openmp import wait_passively
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
+from harness.commands import EXIT_INTERRUPTED, EXIT_OK
 from harness.commands.forecast import amount_texts, money_text, range_text
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.commands.run import run_folder
+from harness.commands.run_experiment import run_folder
 from harness.experiment.experiment import SEPARATOR, Experiment
 from harness.reading.readers import TODAY, kept_line
 from harness.results.index import Row
@@ -26,8 +27,6 @@ from harness.training.loop.config import TrainConfig, load_train_config
 from harness.training.loop.experiments import UNTRAINED
 from harness.training.loop.folder import TrainingFolder, folder_name
 from harness.training.loop.selfplay import Interrupted, PlannedRun, SelfPlay
-
-EXIT_OK, EXIT_INTERRUPTED = 0, 130
 
 
 def train_command(arguments: argparse.Namespace) -> int:

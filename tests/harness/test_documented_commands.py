@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import _two_words, parser
+from harness.cli import parse
 from tests.documents import PROGRAM, blocks, documents, spans, words
 from tests.shared_data import ROOT
 
@@ -40,7 +40,7 @@ def refusal(command: str) -> str:
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
-            parser().parse_args(_two_words(words(command)))
+            parse(words(command))
         except SystemExit as end:
             return said.getvalue().strip().splitlines()[-1] if end.code else ""
     return ""

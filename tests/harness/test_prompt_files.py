@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness.base.errors import BadInput
-from harness.commands.reading import list_command
+from harness.commands.listing import print_parts
 from harness.experiment.experiment import Experiment, load_experiment
 from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord
@@ -121,7 +121,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_list_of_parts_names_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    list_command()
+    print_parts()
     told = capsys.readouterr().out
     assert (
         "fields of its prompt: allowed: $background, $name, $partner, $available, $format; needed: $background" in told

@@ -17,7 +17,7 @@ from rich.console import Console
 from agents.models.base import ChatRequest
 from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
-from harness.commands.judge import judge_spec
+from harness.commands.judge_run import judge_spec
 from harness.experiment.experiment import Experiment
 from harness.results.index import latest_judgements, latest_process_rewards
 from harness.results.store import PROCESS_REWARDS

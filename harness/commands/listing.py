@@ -1,11 +1,9 @@
-"""`harness list` and `harness show RUN`: read records, print them. Agents' words are printed as plain text (`say`).
-What needs pandas is imported when it is due."""
+"""What `harness list` prints: every part that a run can use, with what it says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
@@ -15,19 +13,15 @@ from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import kind_of
 from harness.base.errors import BadInput
-from harness.base.invocation import as_called
 from harness.commands.printing import say
 from harness.judging.rewards.process import REGISTRY as PROCESS_METHODS
 from harness.judging.rewards.process import process_kind
-from harness.results.index import latest_episodes
 from harness.results.judge_kinds import REGISTRY as JUDGES
 from harness.results.judge_kinds import judge_kind
-from harness.results.soundness import check_run
-from harness.runs.failures import failure_lines, grouped_failures
-from harness.runs.summary import cost_lines, costs_in
 
 
-def list_command() -> int:
+def print_parts() -> int:
+    """Print every environment, strategist, provider, judge and process reward."""
     console = Console()
     for name in environments.REGISTRY.names():
         _say_part(console, f"environment {name}", partial(_environment_lines, name))
@@ -71,41 +65,3 @@ def _say_part(console: Console, head: str, lines: Callable[[], list[str]]) -> No
     except (ImportError, AttributeError, BadInput) as error:
         first, rest = f"not usable here ({error})", []
     say(console, "\n".join([f"{head}: {first}", *rest]))
-
-
-LISTED = 10
-"""Episodes of a run that `show` lists."""
-
-
-def show_command(run: Path, episode: str | None, full: bool = False) -> int:
-    """A run's ranking, how its models' replies were read, and why things failed; or one episode."""
-    console = Console()
-    if episode is None:
-        from harness.commands.interface import print_ledgers
-        from harness.commands.ranking import print_leaderboard
-
-        manifest = check_run(run)
-        say(console, f"run {manifest['run']}, made {manifest['created_at']}, judge {manifest['judge'] or 'none'}")
-        (loaded,) = print_leaderboard([run], "table", None, console)
-        rows = latest_episodes(run).values()
-        for line in cost_lines(costs_in(run)):
-            say(console, line)
-        if rows:
-            first = f", the first {LISTED} of them" if len(rows) > LISTED else ""
-            say(console, as_called(f"\n{len(rows)} episodes{first}; `harness show {run} EPISODE` shows one:"))
-        for row in list(rows)[:LISTED]:
-            say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
-        print_ledgers(console, loaded.arms.arms)
-        say_failures(console, run)
-        return 0
-    from harness.commands.showing import show_episode
-
-    show_episode(console, run, episode, full)
-    return 0
-
-
-def say_failures(console: Console, run: Path) -> None:
-    """Why things failed in a run; nothing where nothing did."""
-    lines = failure_lines(grouped_failures(run))
-    if lines:
-        say(console, "\n".join(["\nWhy things failed:", *lines]))

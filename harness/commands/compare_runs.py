@@ -1,0 +1,219 @@
+"""`harness compare`: prints a family of comparisons and what can be concluded from it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from harness.base.errors import BadInput
+from harness.base.money import UNKNOWN, usd_text
+from harness.base.spreadsheets import harmless
+from harness.commands.printing import Grid, Look, print_grids, say
+from harness.compare.comparison import Comparison, Family, compare, uplift
+from harness.compare.conclusions import conclusions, finding, interface_sentences, names
+from harness.experiment.experiment import AXES
+
+
+def compare_runs(arguments: argparse.Namespace) -> int:
+    """Compare as `harness compare`'s arguments say, and print the comparisons. Raises `BadInput`."""
+    if arguments.second is None:
+        if arguments.allow:
+            raise BadInput("--allow is for two runs; within one run nothing that has to be the same differs")
+        family = uplift(arguments.first, arguments.metric, arguments.judge)
+    else:
+        family = compare(arguments.first, arguments.second, arguments.metric, arguments.judge, arguments.allow)
+    if arguments.format == "json":
+        print(json.dumps(as_json(family), indent=2, ensure_ascii=False, allow_nan=False))
+    elif arguments.format == "csv":
+        rows = [flat(row, role) for role, row in every_row(family)]
+        if not arguments.raw:
+            rows = [{name: harmless(value) for name, value in row.items()} for row in rows]
+        writer = csv.DictWriter(sys.stdout, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        print_family(family, Console(), arguments.format == "markdown")
+    return 0
+
+
+def every_row(family: Family) -> list[tuple[str, Comparison]]:
+    """Rows in print order with their role; controls stand under the arm they are beside."""
+    found: list[tuple[str, Comparison]] = []
+    for number, row in enumerate(family.rows):
+        found.append(("", row))
+        found += [("control", each) for each in family.beside.get(number, ())]
+    return found
+
+
+def as_json(family: Family) -> dict[str, Any]:
+    """Everything, with null for what is not known."""
+    return {
+        "comparisons": [flat(row, role) for role, row in every_row(family)],
+        "family": family.size,
+        "reported_differences": list(family.reported),
+        "without_counterpart": list(family.unmatched),
+        "conclusions": conclusions(family),
+    }
+
+
+def flat(row: Comparison, role: str) -> dict[str, Any]:
+    """One comparison as plain values; None for what is not known or not finite."""
+    d, success = row.result.estimate, row.success
+    bounds = row.result.bounds
+    values = {
+        "role": role,
+        "metric": row.metric,
+        "run_a": row.a.source,
+        "run_b": row.b.source,
+        **{f"{axis}_{side}": arm.axes[axis] for axis in AXES for side, arm in (("a", row.a), ("b", row.b))},
+        "mean_a": row.mean_a,
+        "mean_b": row.mean_b,
+        "difference": d.mean,
+        "low": d.low,
+        "high": d.high,
+        "p": row.result.p,
+        "p_holm": row.p_holm,
+        "p_exact": row.result.exact,
+        "finding": finding(row),
+        "pairs": d.n,
+        "groups": d.clusters,
+        "missing": row.result.missing,
+        "worst_low": bounds.low if bounds else None,
+        "best_high": bounds.high if bounds else None,
+        "wins": row.result.wins,
+        "ties": row.result.ties,
+        "losses": row.result.losses,
+        "success_difference": success.estimate.mean,
+        "only_a_succeeds": success.mcnemar.only_a if success.mcnemar else None,
+        "only_b_succeeds": success.mcnemar.only_b if success.mcnemar else None,
+        "mcnemar_p": success.mcnemar.p if success.mcnemar else None,
+        "visible_difference": row.visible,
+        "episodes_needed": row.needed,
+        "more_tokens": row.tokens,
+        "more_usd": row.usd,
+        "tokens_per_point": row.per_point(row.tokens),
+        "usd_per_point": row.per_point(row.usd),
+        **{
+            f"share_without_effect_{side}": arm.ledger and arm.ledger.no_effect
+            for side, arm in (("a", row.a), ("b", row.b))
+        },
+        "interface": " ".join(interface_sentences(row.a, row.b)),
+    }
+    return {key: _known(value) for key, value in values.items()}
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+HEADINGS = ("A", "B", "mean A", "mean B", "B − A", "95 %", "p", "p Holm", "win/tie/loss (groups)", "missing", "only A/B succeeds",
+            "McNemar p", "tokens/ep.", "tokens/point", "USD/point")  # fmt: skip
+
+
+ELSEWHERE = "`harness compare … --format csv`"
+
+
+def print_family(family: Family, console: Console, markdown: bool = False, elsewhere: str = ELSEWHERE) -> None:
+    """Print the comparisons and what may be concluded. `elsewhere`: where a reader finds the columns that a narrow terminal
+    has no room for."""
+    places: dict[str, list[list[str]]] = {}
+    for role, row in every_row(family):
+        shared = [axis for axis in AXES[:4] if row.a.axes[axis] == row.b.axes[axis]]
+        head = ", ".join(f"{axis} {row.a.axes[axis]}" for axis in shared)
+        places.setdefault(head, []).append(_texts(row, role))
+    if markdown:
+        for head, rows in places.items():
+            _markdown(head, rows)
+    else:
+        print_grids(console, [_grid(head, rows) for head, rows in places.items()], replace(LOOK, elsewhere=elsewhere))
+    console.print()
+    mark = "- " if markdown else ""
+    for line in conclusions(family):
+        say(console, mark + line)
+    for title, lines in (("Differs, as it may:", family.reported), ("Without a counterpart:", family.unmatched)):
+        if lines:
+            say(console, f"\n{title}")
+            for line in lines:
+                say(console, f"{mark or '  '}{line}")
+
+
+def _texts(row: Comparison, role: str) -> list[str]:
+    d, mcnemar = row.result.estimate, row.success.mcnemar
+    a, b = names(row)
+    return [
+        f"{a} ({role})" if role else a,
+        b,
+        _number(row.mean_a),
+        _number(row.mean_b),
+        _number(d.mean, True),
+        f"{_number(d.low, True)} … {_number(d.high, True)}",
+        _small(row.result.p),
+        _small(row.p_holm),
+        f"{row.result.wins}/{row.result.ties}/{row.result.losses}",
+        str(row.result.missing),
+        f"{mcnemar.only_a}/{mcnemar.only_b}" if mcnemar else "–",
+        _small(mcnemar.p) if mcnemar else "–",
+        _tokens(row.tokens),
+        _per_point(row, row.tokens, _tokens),
+        _per_point(row, row.usd, _usd),
+    ]
+
+
+def _number(value: float, signed: bool = False) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def _small(p: float) -> str:
+    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _tokens(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:+.0f}"
+
+
+def _usd(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else usd_text(value, signed=True)
+
+
+def _per_point(row: Comparison, cost: float, text: Callable[[float], str]) -> str:
+    """`no gain` where the cost is known and nothing was gained."""
+    if math.isnan(row.result.estimate.mean):
+        return "–"
+    value = row.per_point(cost)
+    return "no gain" if math.isnan(value) and not math.isnan(cost) else text(value)
+
+
+def _grid(head: str, rows: list[list[str]]) -> Grid:
+    """What is not known of any row is not shown."""
+    shown = [number for number in range(len(HEADINGS)) if any(row[number] != "–" for row in rows)]
+    return Grid(
+        head, [_broken(HEADINGS[number]) for number in shown], [[row[number] for number in shown] for row in rows]
+    )
+
+
+def _broken(heading: str) -> str:
+    return heading.replace(" (", "\n(")
+
+
+LOOK = Look(
+    words=("A", "B"),
+    spared=("USD/point", "tokens/point", "tokens/ep.", "McNemar p", "only A/B succeeds", "missing", "mean A", "mean B"),
+)
+
+
+def _markdown(head: str, rows: list[list[str]]) -> None:
+    print(f"\n**{head}**\n")
+    print("| " + " | ".join(HEADINGS) + " |")
+    print("|" + "---|" * len(HEADINGS))
+    for row in rows:
+        print("| " + " | ".join(value.replace("|", "\\|") for value in row) + " |")
