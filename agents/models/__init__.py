@@ -19,13 +19,13 @@ REGISTRY = Registry(
         "anthropic": "agents.models.providers.anthropic_provider:make",
         "llamacpp": "agents.models.providers.llamacpp:make",
         "openai": "agents.models.providers.openai_apis:make",
-        "scripted": "agents.models.providers.scripted:make",
+        "scripted": "agents.models.providers.scripted:ScriptedModel",
         "transformers": "agents.models.providers.transformers_provider:make",
         "vllm": "agents.models.providers.vllm_provider:make",
     },
 )
-"""Each target is a function `make(name: str, config: Mapping) -> Model` that checks its own config
-(pydantic, unknown keys refused). Making a model connects to nothing and needs no key."""
+"""Each target is a class on the base `agents.models.provider.Provider`, or a function `make(name: str, config: Mapping) ->
+Model` that checks its own config (pydantic, unknown keys refused). Making a model connects to nothing and needs no key."""
 
 
 def check_effort(model: Model, effort: str | None) -> None:

@@ -7,21 +7,19 @@ from random import Random
 
 from pydantic import Field
 
-from environments.base import Action, BaselineEntry, Environment, Metric, Play, Task
-from environments.game import Game
-from harness.base import options
+import harness
 
 WORDS = ("lighthouse", "sandwich", "umbrella", "volcano")
 
 
-class TabooGame(Game):
+class TabooGame(harness.Game):
     def __init__(self, word: str, clues: int) -> None:
         self.word, self.max_turns = word, clues
 
     def background(self, seat: int) -> str:
         return f"Describe the word {self.word!r} without saying it. You have {self.max_turns} clues."
 
-    def act(self, seat: int, action: Action) -> None:
+    def act(self, seat: int, action: harness.Action) -> None:
         if self.word in action.text.lower():
             self.end_reason = "the word was said"
 
@@ -29,24 +27,24 @@ class TabooGame(Game):
         return f"The word was {self.word!r}."
 
 
-def keep_silent(play: Play, seat: int, random: Random) -> Action:
-    return Action("no comment")
+def keep_silent(play: harness.Play, seat: int, random: Random) -> harness.Action:
+    return harness.Action("no comment")
 
 
-class Taboo(Environment):
-    metric = Metric("goal", 0.0, 10.0, success_at=10.0)
+class Taboo(harness.Environment):
+    metric = harness.Metric("goal", 0.0, 10.0, success_at=10.0)
     instructions = "Answer with one clue, in one sentence."
-    baselines = {"silent": BaselineEntry(keep_silent, "gives no clue at all", reads_hidden_state=False)}
+    baselines = {"silent": harness.BaselineEntry(keep_silent, "gives no clue at all", reads_hidden_state=False)}
 
-    class Options(options.Options):
+    class Options(harness.Options):
         clues: int = Field(default=2, ge=1)
         """How many clues are given before the judge guesses."""
 
     def splits(self) -> Mapping[str, str]:
         return {"demo": f"{len(WORDS)} words"}
 
-    def tasks(self, split: str) -> Sequence[Task]:
-        return [Task(f"taboo:{word}", split, group=word, data={"word": word}) for word in WORDS]
+    def tasks(self, split: str) -> Sequence[harness.Task]:
+        return [harness.Task(f"taboo:{word}", split, group=word, data={"word": word}) for word in WORDS]
 
-    def reset(self, task: Task, seed: int) -> Play:
+    def reset(self, task: harness.Task, seed: int) -> harness.Play:
         return TabooGame(task.data["word"], self.options.clues)

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
-
-from agents.models.base import ChatReply, ChatRequest
-from agents.models.config import ModelConfig, read_config
-from harness.base.errors import EpisodeError
+import harness
 
 
-class CannedConfig(ModelConfig):
-    """What a user writes under `models:`. Unknown keys are refused."""
+class Canned(harness.Provider):
+    free = True
 
-    provider: Literal["canned"] = "canned"
-    model: str = "canned"
-    answers: dict[str, list[str]]
-    """Role (actor, strategist, judge) -> its answers, repeated when they run out."""
+    class Options(harness.ProviderOptions):
+        answers: dict[str, list[str]]
+        """Role (actor, strategist, judge) -> its answers, repeated when they run out."""
 
-
-class CannedModel:
-    provider = "canned"
-    base_url: str | None = None
-
-    def __init__(self, name: str, config: CannedConfig) -> None:
-        self.name = name
-        self.model = config.model
-        self.revision = config.revision
-        self._answers = config.answers
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        answers = self._answers.get(request.identity.role)
-        if not answers:
-            raise EpisodeError("model", f"model {self.name!r} has no answers for the role {request.identity.role!r}")
-        text = answers[request.identity.ordinal % len(answers)]
-        prompt = sum(len(message.content.split()) for message in request.messages)
-        return ChatReply(text, self.model, "stop", prompt_tokens=prompt, completion_tokens=len(text.split()), usd=0.0)
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
-def make(name: str, config: Mapping[str, Any]) -> CannedModel:
-    """What the entry point names. Connects to nothing yet."""
-    return CannedModel(name, read_config(CannedConfig, name, config))
+    async def answer(self, request: harness.ChatRequest) -> str:
+        who = request.identity
+        if who.role not in self.config.answers:
+            raise harness.EpisodeError("model", f"model {self.name!r} has no answers for the role {who.role!r}")
+        answers = self.config.answers[who.role]
+        return str(answers[who.ordinal % len(answers)])
