@@ -263,7 +263,7 @@ class Soak:
             "faults by kind": (_listed(tally.faults),),
             "good answers / recorded / recorded twice": (tally.requests - faults, recorded, twice),
             "episodes by what became of them": (_listed(finals),),
-            "failed records by kind (infrastructure: owed, and played again)": (_listed(kinds),),
+            "failed records by kind (infrastructure: played again)": (_listed(kinds),),
             "episodes compared with an undisturbed run / different": (compared, different),
             "seconds, starts included": (round(tally.seconds),),
         }
@@ -334,7 +334,7 @@ def history_problems(tries: list[dict[str, Any]]) -> Iterator[str]:
         if error is not None and (error["kind"] not in ("infrastructure", "model") or not error["message"]):
             yield f"failed as {error}"
     if tries[-1]["error"] is not None and tries[-1]["error"]["kind"] == "infrastructure":
-        yield "still owed"
+        yield "still unfinished"
 
 
 def steady(value: Any) -> Any:

@@ -172,7 +172,7 @@ class AdaptiveLimit:
             self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
 
     def _let_in(self) -> float:
-        """Let in whom the limit allows. Returns the seconds after which more may come by themselves; 0 where none do."""
+        """Let in whom the limit allows. Returns the seconds after which time alone lets more in; 0 where it lets none in."""
         while self.waiting:
             future, tokens = self.waiting[0]
             if not future.done():

@@ -33,7 +33,7 @@ class RunSummary:
     """Reason the run ended early, in a line; a second one says what to do where the same command cannot go on as things are.
     None when it went through."""
     judge: str | None
-    """Label of the run's judge; None where the experiment has none: then no score is owed."""
+    """Label of the run's judge; None where the experiment has none: then no score is missing."""
     later: tuple[str, ...] = ()
     """Sentences: how much is left for when an endpoint's quota opens."""
 

@@ -37,7 +37,7 @@ HISTORIES = {
     "the same attempt twice": ([record(1, "infrastructure"), record(1)], "attempts [1, 1]"),
     "an attempt is missing": ([record(2)], "attempts [2]"),
     "a result played again": ([record(1, "model"), record(2)], "played again although it failed for good"),
-    "still owed": ([record(1, "infrastructure")], "still owed"),
+    "still unfinished": ([record(1, "infrastructure")], "still unfinished"),
     "too short": ([record(1, turns=3)], "finished without four answered turns"),
     "a kind that nothing of this can have": ([record(1, "environment")], "failed as"),
 }

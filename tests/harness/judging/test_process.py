@@ -1,4 +1,4 @@
-"""Process rewards: what each method gives a strategy, and that what cannot be told is owed and never a number."""
+"""Process rewards: what each method gives a strategy, and that what cannot be told is unscored and never a number."""
 
 from __future__ import annotations
 
