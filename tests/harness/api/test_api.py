@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -12,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import harness
 from agents.models.base import ChatRequest
 from harness.api.printed import Comparisons
+from harness.api.waiting import NotebookPanel
 from harness.cli import main
 from harness.compare.comparison import uplift
 from harness.compare.conclusions import conclusions
 from harness.results.store import EPISODES
+from harness.runs.progress import Progress
+from tests.extras import required
 from tests.harness.builders import config, play_or_judge
 from tests.shared_data import ROOT
 
@@ -216,3 +221,29 @@ def test_streaming_reads_one_record_at_a_time(monkeypatch: pytest.MonkeyPatch) -
     stream = harness.open(DEMO).stream()
     next(stream)
     assert len(read) == 1
+
+
+def test_a_notebook_shows_one_panel_and_draws_it_again_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, str]] = []
+
+    class Handle:
+        def update(self, said: dict[str, str], raw: bool) -> None:
+            shown.append(("again", said["text/html"]))
+
+    def display(said: dict[str, str], raw: bool, display_id: bool) -> Handle:
+        shown.append(("first", said["text/html"]))
+        return Handle()
+
+    monkeypatch.setattr(required("IPython.display"), "display", display)
+    progress = Progress(Console(file=io.StringIO(), force_jupyter=True))
+    panel = NotebookPanel(progress)
+    panel.draw()
+    assert shown == [], "there is nothing to play yet"
+    progress.standing.begin([("e", "env | split | solo | me | epo")], ["e"], {}, ())
+    panel.draw()
+    panel.draw()
+    assert [how for how, _ in shown] == ["first", "again"]
+    assert all("0/1 episodes" in html and "epo" in html for _, html in shown)
+    elsewhere = NotebookPanel(Progress(Console(file=io.StringIO())))
+    elsewhere.draw()
+    assert len(shown) == 2
