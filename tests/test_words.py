@@ -24,6 +24,7 @@ READ = (
     "environments",
     "agents",
     "leaderboard",
+    "harness/commands",
 )
 """Folders whose docstrings are read: of modules, classes and functions, and the texts under fields and constants."""
 NOT_FIRST = {"what", "who", "where", "whether", "of", "how", "why", "when", "for", "raises"}

@@ -11,6 +11,6 @@ COMMANDS = (
 commands of two words."""
 EXIT_OK, EXIT_BAD_INPUT, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 2, 4, 130
 EXIT_CODES = (
-    "exit codes: 0 all finished · 2 bad input · 4 finished with failed or owed episodes, or a damaged run was left out · "
+    "exit codes: 0 all finished · 2 bad input · 4 finished with failed or unfinished episodes, or a damaged run was left out · "
     "130 interrupted"
 )

@@ -22,10 +22,11 @@ Answered = JudgementRecord | ProcessRewardRecord
 
 
 class Tally:
-    """What came of the questions so far, for the person who waits."""
+    """Counts of the questions asked so far, for the person who waits."""
 
     def __init__(self, what: str, standing: Standing, meter: Meter, console: Console | None = None) -> None:
-        """`what`: what is asked about, in the plural. `standing`: where the run stands; it counts the questions."""
+        """Begin with no answers. `what`: the things that are asked about, in the plural. `standing`: where the run stands; it
+        counts the questions."""
         self.scored = self.unscored = 0
         self.interrupted = False
         self.standing, self.meter = standing, meter
@@ -58,7 +59,7 @@ async def ask_all(
     jobs: Sequence[tuple[str, Job]], at_once: int, do: Callable[[Job], Awaitable[Iterable[Answered]]], tally: Tally
 ) -> None:
     """Do every job, `at_once` at a time: (cell of its episode, what `do` takes); `do` gives the records it wrote. The first
-    Ctrl-C (or SIGTERM) lets running questions end, the second ends them; what was not asked is owed."""
+    Ctrl-C (or SIGTERM) lets running questions end, the second ends them; the same command asks the rest."""
     stop = Stop()
     for cell, _ in jobs:
         tally.standing.expect(cell)

@@ -116,7 +116,7 @@ def _print(result: Check, console: Console) -> None:
 
 
 def _print_interface(console: Console, result: Check) -> None:
-    """How the replies of both sides were read."""
+    """Print how the replies of both sides were read."""
     heads = ("side", *(LINE_HEADINGS.get(name, name) for name in INTERFACE))
     grids = [Grid(f"{cell.cell}: how answers were read", heads, interface_rows(cell)) for cell in result.cells]
     look = Look(

@@ -79,7 +79,7 @@ def _generated(make: Generate, n: int, seed: int, out: Path) -> ImportReport:
 
 
 def print_report(environment: str, report: ImportReport) -> None:
-    """What was kept and where, and what was left out and why."""
+    """Print what was kept and where, and what was left out and why."""
     where = f" in {report.where}" if report.where else ""
     print(f"{environment}: {report.kept} {report.what}{where}; {len(report.skipped)} left out")
     for line in report.skipped[:SHOWN_SKIPS]:

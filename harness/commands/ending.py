@@ -1,4 +1,4 @@
-"""What the quick-start ends with: one game with and without a strategist side by side, and the answer in one sentence."""
+"""Ending of the quick-start: one game with and without a strategist side by side, and the answer in one sentence."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def print_excerpt(console: Console, game: SameGame) -> None:
 
 
 def _task(record: EpisodeRecord) -> str:
-    """What the seat had to do: the last line of what it was told that says so, else the task's id."""
+    """The seat's task: the last line of what it was told that says so, else the task's id."""
     lines = [line.strip() for line in record.seats[0].background.splitlines() if line.strip()]
     told = [line for line in lines if line.lower().startswith(("your task is", "instruction"))]
     return (told or lines or [record.task_id])[-1 if told else 0]
@@ -102,7 +102,7 @@ def _turns(record: EpisodeRecord) -> Iterator[Text]:
 
 
 def _answer(record: EpisodeRecord, number: int) -> str:
-    """What the seat saw after its turn: the world's words, its own left out."""
+    """The observation of the seat after its turn: the world's words, its own left out."""
     turn = record.turns[number]
     later = [each for each in record.turns[number + 1 :] if each.seat == turn.seat]
     seen = later[0].observation if later else record.seats[turn.seat].closing

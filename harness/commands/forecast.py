@@ -78,7 +78,7 @@ def money_text(amount: Amount, of: str) -> str:
 
 
 def notes(plan: Plan, cells: Sequence[CellForecast], rooms: Rooms) -> Iterator[str]:
-    """What has to be known beside the numbers: models without a price, what bounds are, and room for reasoning in them."""
+    """Notes beside the numbers: models without a price, what bounds are, and room for reasoning in them."""
     configs = {name: model_config(plan.experiment, name) for name in plan.model_names()}
     missing = unpriced(configs)
     if missing and any(row.amounts["usd"].unpriced for row in cells):

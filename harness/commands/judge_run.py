@@ -81,7 +81,7 @@ def judge_run(arguments: argparse.Namespace) -> int:
 
 
 def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSpec:
-    """How the judge is asked: as the run's config asks this model, else as it asks its first judge, but for what the
+    """Settings for asking the judge: as the run's config asks this model, else as it asks its first judge, but for what the
     command line says. Raises `BadInput`."""
     known = sorted(experiment.judges, key=lambda spec: spec.model != arguments.judge)
     base = known[0] if known else JudgeSpec(model="")
@@ -110,7 +110,7 @@ def judged_tasks(run: Path) -> list[tuple[str, str]]:
 
 
 def owed(run: Path, judge: AnyJudge, again: int, copies: list[str]) -> list[Asking]:
-    """What this judge has not scored yet: finished episodes, their repeats and their copies."""
+    """List what this judge has not scored yet: finished episodes, their repeats and their copies."""
     done = {
         (row["episode_id"], row["repeat"], row["variant"].split("-")[0])
         for row in latest_judgements(run, every=True).values()

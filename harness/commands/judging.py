@@ -1,4 +1,4 @@
-"""What `harness judge` and `harness judge --process` share."""
+"""Parts that `harness judge` and `harness judge --process` share."""
 
 from __future__ import annotations
 

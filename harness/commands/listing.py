@@ -1,4 +1,4 @@
-"""What `harness list` prints: every part that a run can use, with what it says of itself."""
+"""Output of `harness list`: every part that a run can use, with its own description."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SMOLLM2 = "smollm2-135m-instruct"
 QUICK = f"{SMOLLM2}-q8_0"
-"""What the quick-start plays with."""
+"""Model that the quick-start plays with."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""What commands print with: agents' words as plain text, and tables that fit where they are read."""
+"""Printing for commands: agents' words as plain text, and tables that fit where they are read."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How columns are shown, by their headings."""
+    """The way columns are shown, by their headings."""
 
     words: Collection[str] = ()
     """Left-justified; the others are numbers."""
     lists: Collection[str] = ()
     """Left-justified, and folded in a terminal."""
     spared: Sequence[str] = ()
-    """What a narrow terminal does without, the first of them first."""
+    """Columns that a narrow terminal leaves out, the first of them first."""
     elsewhere: str = ""
-    """Where a reader finds what was left out: a command."""
+    """Command that shows a reader what was left out."""
 
 
 def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:

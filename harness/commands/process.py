@@ -76,7 +76,7 @@ def reward_run(arguments: argparse.Namespace) -> int:
 
 
 def leaks_of(plan: Plan, spec: ProcessSpec, plays: bool) -> Iterator[Leak]:
-    """What the models that will be asked were trained on: the method's judge, and everybody where it plays again."""
+    """Find the tasks that the models to be asked were trained on: the method's judge, and everybody where it plays again."""
     met = {name: tasks for name, tasks in plan.played_by().items() if plays or name == spec.model}
     return find_leaks(met, {name: model_config(plan.experiment, name) for name in met})
 
@@ -121,7 +121,7 @@ async def _reward_all(
     at_once: int,
     tally: Tally,
 ) -> None:
-    """Reward what is owed, after a `check` of the models where there is something."""
+    """Make the missing rewards, after a `check` of the models where there is something."""
     rows = latest_episodes(arguments.run)
     owed = scoring.owed(arguments.run, rows.values(), rewards_only=True)
     records = Records(arguments.run)

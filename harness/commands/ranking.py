@@ -31,7 +31,7 @@ COLUMNS = (
 )  # fmt: skip
 HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with", "reasoning_tokens": "of them reasoning"}
 PLACE = ("environment", "split", "pairing")
-"""What a table of its own is printed for: arms are ranked within it."""
+"""Columns whose values make a table of their own: arms are ranked within it."""
 COMMON = ("assisted", "actor", "planned", "finished", "failed", "unscored", "tasks", "groups", "usd")
 """Columns that are said once, above a table, where all its rows agree."""
 WORDS = ("run", "assisted", "actor", "strategist")

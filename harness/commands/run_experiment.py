@@ -51,7 +51,7 @@ def advising() -> Iterator[None]:
 
 
 def check_probe(blocks: int | None) -> None:
-    """Raises `BadInput` for a number of blocks below 1."""
+    """Check `--probe`. Raises `BadInput` for a number of blocks below 1."""
     if blocks is not None and blocks < 1:
         raise BadInput(f"--probe {blocks}: expected at least 1 block")
 
@@ -148,7 +148,7 @@ def read_workforce(arguments: argparse.Namespace) -> Workforce:
 
 
 def check_workforce(force: Workforce) -> None:
-    """Raises `BadInput` for options that do not go together."""
+    """Check the options for workers and clusters. Raises `BadInput` for options that do not go together."""
     if force.workers < 0:
         raise BadInput(f"--workers {force.workers}: expected a number of processes, or 0 to play in this one")
     if force.recycle < 1:

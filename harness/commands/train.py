@@ -29,7 +29,7 @@ def _loop_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="train a strategist by self-play; `train prepare`, `train fit`: its parts",
         description="Iterative self-play from a config (recipes/ has some): play, judge, learn, rank, again. The same "
         "command continues a training. `harness train prepare` and `harness train fit` are its parts.",
-        epilog="exit codes: 0 all done · 2 bad input · 4 too much is owed to go on · 130 interrupted",
+        epilog="exit codes: 0 all done · 2 bad input · 4 too much is unfinished to go on · 130 interrupted",
     )
     train.add_argument("config", type=Path, metavar="CONFIG", help="the training's YAML file")
     train.add_argument(

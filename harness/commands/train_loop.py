@@ -156,7 +156,7 @@ def _head(training: SelfPlay) -> list[str]:
     if config.method.name == "grpo":
         groups = config.fit.batch * config.fit.accumulation // config.play.repeats
         lines.append(
-            f"  grpo: every round plays {groups} × {config.play.repeats} episodes anew and learns from them at once"
+            f"  grpo: every round plays {groups} × {config.play.repeats} new episodes and learns from them at once"
         )
     return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 

@@ -63,7 +63,7 @@ def _played_tasks(path: Path) -> list[str]:
 
 
 def print_prepared(made: PreparedData) -> None:
-    """What a person wants to know before training on it."""
+    """Print what a person wants to know before training on it."""
     counts = made.manifest
     print(
         f"{made.folder}: {counts['strategies']:,} strategies in {counts['rows']:,} rows (episodes' seats), "

@@ -75,7 +75,7 @@ def viewer_command(arguments: argparse.Namespace) -> int:
 
 
 def default_paths() -> list[Path]:
-    """What is shown when nothing is named."""
+    """Paths that are shown when none is named."""
     demo = Path("results/demo")
     return [demo if demo.is_dir() else Path("results")]
 
