@@ -194,7 +194,7 @@ def _per_point(row: Comparison, cost: float, text: Callable[[float], str]) -> st
 
 
 def _grid(head: str, rows: list[list[str]]) -> Grid:
-    """Lay out the rows below their heads; a column that is known of no row is left out."""
+    """Lay out the rows below their heads; a column without a value in any row is left out."""
     shown = [number for number in range(len(HEADINGS)) if any(row[number] != "–" for row in rows)]
     return Grid(
         head, [_broken(HEADINGS[number]) for number in shown], [[row[number] for number in shown] for row in rows]
