@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 
 from agents.models.secrets import read_variables
 
+MOST_STARTS = 4
+"""A model server that died this often is not started again."""
 _NAMED = re.compile(
     r"(?:api|access|private|auth|account|subscription|signing)_?keys?(?:_|$)|_key(?:_id)?$|^key$|token$|secret|passw(?:or)?d|"
     r"passphrase|credential|^aws_|_pat$|_auth$|cookie",

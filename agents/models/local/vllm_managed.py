@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from agents.models.local.child import inherited, located, new_key
+from agents.models.local.child import MOST_STARTS, inherited, located, new_key
 from agents.models.local.vllm_server import GUARD, LOG, STATE, USERS, process_start
 from environments.base import data_home
 from harness.base.errors import BadInput
@@ -32,8 +32,6 @@ from harness.base.seeds import stable_hash
 
 log = logging.getLogger(__name__)
 
-MOST_STARTS = 4
-"""A server that dies this often is not started again."""
 SAY_EVERY_S = 15.0
 HUB_TOKENS = ("HF_TOKEN", "HF_TOKEN_PATH", "HUGGING_FACE_HUB_TOKEN")
 """Variables with which vLLM itself fetches weights from the Hugging Face hub."""

@@ -26,7 +26,7 @@ from agents.models.config import LlamaCppConfig, read_config
 from agents.models.endpoint import EndpointModel
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import shared_limit
-from agents.models.local.child import inherited, located, new_key
+from agents.models.local.child import MOST_STARTS, inherited, located, new_key
 from agents.models.local.gguf import gguf_path, revision_of
 from agents.models.local.hosting import HostedClient
 from agents.models.providers.openai_provider import OpenAIClient
@@ -37,8 +37,6 @@ CACHE_MIB = 4096
 """Most memory for prompts, where the config does not say."""
 START_S = 300.0
 """Longest a model may take to load."""
-MOST_STARTS = 4
-"""A server that dies this often is not started again."""
 
 
 @dataclass(frozen=True, slots=True)
