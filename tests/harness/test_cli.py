@@ -283,7 +283,7 @@ def test_a_command_that_does_not_exist_exits_2(shell: Shell, arguments: list[str
 def test_help_names_the_exit_codes(shell: Shell) -> None:
     for arguments in (["--help"], ["run", "--help"]):
         assert shell(*arguments) == 0
-        for code in ("0 all finished", "2 bad input", "4 finished with failed or owed", "130 interrupted"):
+        for code in ("0 all finished", "2 bad input", "4 finished with failed or unfinished", "130 interrupted"):
             assert code in " ".join(shell.out.split())
 
 
