@@ -8,6 +8,7 @@ from typing import Any
 
 from environments.base import Environment, Task
 from harness.base.errors import BadInput, nearest
+from harness.base.part_files import shown_name
 from harness.base.registry import Registry
 
 REGISTRY = Registry(
@@ -26,7 +27,7 @@ def make(name: str, options: Mapping[str, Any] | None = None) -> Environment:
     """The environment of that name. Raises `BadInput` for an unknown name or option."""
     part = REGISTRY.load(name)
     if isinstance(part, type) and issubclass(part, Environment):
-        part.name = part.name or name
+        part.name = part.name or shown_name(name)
     environment: Environment = part(dict(options or {}))
     return environment
 

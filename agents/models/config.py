@@ -24,6 +24,7 @@ from pydantic import (
 
 from agents.models.pasted import pasted_problems, warn_of_pasted
 from harness.base.errors import BadInput, nearest
+from harness.base.part_files import in_file
 
 Config = TypeVar("Config", bound="ModelConfig")
 VENDORS = {
@@ -263,9 +264,12 @@ class ScriptedConfig(ModelConfig):
 
 def read_config(kind: type[Config], name: str, config: Mapping[str, Any]) -> Config:
     """The checked config of the model `name`. Raises `BadInput` naming every field that is wrong, what was
-    expected there, and the nearest right name of an unknown key; never the value that was given."""
+    expected there, and the nearest right name of an unknown key; never the value that was given. A provider in a file beside
+    the experiment keeps its own name (the field's default), whatever the file is called."""
+    own = not kind.model_fields["provider"].is_required()
+    given = {key: value for key, value in config.items() if key != "provider" or not own or not in_file(str(value))}
     try:
-        checked = kind.model_validate(dict(config))
+        checked = kind.model_validate(given)
     except ValidationError as error:
         problems = [_problem(kind, details) for details in error.errors(include_input=False, include_url=False)]
     else:

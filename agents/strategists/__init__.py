@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agents.base import Strategist
 from agents.prompts import STRATEGIST_FIELDS
 from environments.prompts import PromptFields
+from harness.base.errors import BadInput
 from harness.base.registry import Registry, as_kind
 
 
@@ -38,5 +39,8 @@ REGISTRY = Registry(
 
 
 def kind_of(name: str) -> StrategistKind:
-    """The kind behind a name. Raises `BadInput` for an unknown one."""
-    return as_kind(REGISTRY.load(name), StrategistKind)
+    """The kind behind a name. Raises `BadInput` for an unknown one, and for what is no strategist."""
+    kind = as_kind(REGISTRY.load(name), StrategistKind)
+    if not hasattr(getattr(kind, "make", None), "propose"):
+        raise BadInput(f"strategist {name!r} has no method `propose`; expected a class on `agents.base.Strategist`")
+    return kind

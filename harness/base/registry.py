@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from harness.base.errors import BadInput, nearest
+from harness.base.part_files import in_file, load_part
 
 KindT = TypeVar("KindT")
 
@@ -39,6 +40,8 @@ class Registry:
 
     def load(self, name: str) -> Any:
         """The object behind a name. Raises `BadInput` for an unknown name or a plug-in that does not import."""
+        if in_file(name):
+            return load_part(name, self.kind)
         if name in self.builtin:
             module, _, attribute = self.builtin[name].partition(":")
             return getattr(importlib.import_module(module), attribute)

@@ -14,6 +14,7 @@ from rich.console import Console
 from agents.models.base import Model
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import as_called
+from harness.base.part_files import find_part
 from harness.commands.asking import Tally, ask_all
 from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
 from harness.experiment.experiment import Experiment
@@ -23,7 +24,7 @@ from harness.judging.judges.copies import COPIES, as_asked
 from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import Row, latest_episodes, latest_judgements
-from harness.results.judge_kinds import AnyJudge, judge_kind
+from harness.results.judge_kinds import AnyJudge, make_judge
 from harness.results.leaks import find_leaks, refuse_new_leaks
 from harness.results.records import EpisodeRecord, JudgementRecord
 from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, read_record
@@ -57,7 +58,7 @@ def judge_run(arguments: argparse.Namespace) -> int:
         raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
     model = open_model(arguments.judge, config, folder_readers(arguments.run))
     meter = Meter()
-    judge = judge_kind(arguments.kind).make(spec, MeteredModel(model, meter))
+    judge = make_judge(spec, MeteredModel(model, meter))
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
@@ -85,9 +86,8 @@ def judge_spec(arguments: argparse.Namespace, experiment: Experiment) -> JudgeSp
     command line says. Raises `BadInput`."""
     known = sorted(experiment.judges, key=lambda spec: spec.model != arguments.judge)
     base = known[0] if known else JudgeSpec(model="")
-    changes = {"model": arguments.judge, "kind": arguments.kind} | (
-        {} if base.kind == arguments.kind else {"prompt": None}
-    )
+    kind = find_part(arguments.kind, Path())
+    changes = {"model": arguments.judge, "kind": kind} | ({} if base.kind == kind else {"prompt": None})
     return with_settings(base.model_copy(update=changes), arguments)
 
 

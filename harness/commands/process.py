@@ -14,6 +14,7 @@ from rich.console import Console
 from agents.models.base import Model
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
+from harness.base.part_files import find_again, find_part
 from harness.base.yamltext import read_yaml
 from harness.commands.asking import Tally, ask_all
 from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
@@ -37,6 +38,7 @@ from harness.runs.standing import Standing
 
 def reward_run(arguments: argparse.Namespace) -> int:
     experiment = stored_experiment(arguments.run)
+    find_again(experiment.parts, Path())
     spec = read_spec(arguments, experiment)
     kind = check_spec(spec)
     known = _models(arguments, experiment)
@@ -84,9 +86,10 @@ def leaks_of(plan: Plan, spec: ProcessSpec, plays: bool) -> Iterator[Leak]:
 def read_spec(arguments: argparse.Namespace, experiment: Experiment) -> ProcessSpec:
     """The method of the command line; where the run's config has the same method, its settings are the base. Raises
     `BadInput`."""
-    known = [spec for spec in experiment.process if spec.method == arguments.process]
+    method = find_part(arguments.process, Path())
+    known = [spec for spec in experiment.process if spec.method == method]
     known.sort(key=lambda spec: spec.model != arguments.judge)
-    base = known[0] if known else ProcessSpec(method=arguments.process)
+    base = known[0] if known else ProcessSpec(method=method)
     changes: dict[str, Any] = {"options": {**base.options, **dict(map(_option, arguments.option))}}
     if arguments.judge is not None:
         changes["model"] = arguments.judge

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.base.errors import BadInput, nearest
+from harness.base.part_files import shown_name
+from harness.experiment.beside import prompt_version
 from harness.experiment.identity import EFFORT_ROLE_KEYS, entry_of, environment_options, model_identity
-from harness.experiment.prompt_files import prompt_version
 from harness.experiment.specs import PartnerSpec
 from harness.reading.readers import reader_in, readers_said, without_reader
 from harness.reading.version_0_1 import NAME as EARLIER_READER
@@ -89,7 +90,7 @@ def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
     """Facts that may differ between two arms, as plain JSON: the strategist, prompts and code."""
     strategist = cell.split(" | ")[4]
     config = manifest["config"]
-    spec = next((s for s in config["strategists"] if (s["name"] or s["kind"]) == strategist), {"kind": "vanilla"})
+    spec = next((s for s in config["strategists"] if strategist_label(s) == strategist), {"kind": "vanilla"})
     return {
         "strategist": {**_of_output(spec), "model_config": model_facts(config, spec.get("model"))},
         "prompts": manifest["prompts"],
@@ -101,7 +102,7 @@ def _serving(manifest: Mapping[str, Any], strategist: str) -> dict[str, Any] | N
     """Engine, version and precision of the strategist's model; None where it has none, is an endpoint's, or was not noted
     yet."""
     specs = manifest["config"]["strategists"]
-    spec: Mapping[str, Any] = next((s for s in specs if (s["name"] or s["kind"]) == strategist), {})
+    spec: Mapping[str, Any] = next((s for s in specs if strategist_label(s) == strategist), {})
     found: dict[str, Any] | None = manifest.get("served", {}).get(spec.get("model"))
     return found
 
@@ -111,6 +112,11 @@ def judge_models(config: Mapping[str, Any]) -> list[Any]:
     judges = config.get("judge") or []
     each = judges if isinstance(judges, list) else [judges]
     return [{**_of_output(judge), "model_config": model_facts(config, judge["model"])} for judge in each]
+
+
+def strategist_label(spec: Mapping[str, Any]) -> str:
+    """How results call the strategist of a dumped config."""
+    return str(spec["name"] or shown_name(spec["kind"]))
 
 
 def _of_output(role: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,9 +145,7 @@ def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
         if isinstance(raw, str):
             continue
         if (partner := PartnerSpec.model_validate(raw)).label == pairing:
-            strategist = next(
-                (s for s in config["strategists"] if (s["name"] or s["kind"]) == partner.strategist), None
-            )
+            strategist = next((s for s in config["strategists"] if strategist_label(s) == partner.strategist), None)
             strategist = strategist and _of_output(strategist)
             return {**raw, "actor_config": _actor(config, partner.actor), "strategist_config": strategist}
     return None

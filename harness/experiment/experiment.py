@@ -15,6 +15,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from harness.base.errors import BadInput, nearest
 from harness.base.yamltext import read_yaml
+from harness.experiment.beside import ModelEntry
 from harness.experiment.identity import identity_of
 from harness.experiment.manifest_form import SEPARATOR as SEPARATOR
 from harness.experiment.specs import (
@@ -44,7 +45,7 @@ class Experiment(Spec):
     description: str = ""
     seed: int = 0
     environments: list[EnvironmentSpec] = Field(min_length=1)
-    models: dict[str, dict[str, Any]] = {}
+    models: dict[str, ModelEntry] = {}
     """Name -> provider config. A role may also name a model as `provider:model` without an entry here."""
     actors: list[ActorSpec] = Field(min_length=1)
     partners: list[ActorSpec] = []
@@ -118,6 +119,13 @@ class Experiment(Spec):
         if self.judge is None:
             return []
         return list(self.judge) if isinstance(self.judge, list) else [self.judge]
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the parts that it is made of, those in files among them."""
+        names = [*(spec.name for spec in self.environments), *(spec.kind for spec in self.strategists)]
+        names += [*(judge.kind for judge in self.judges), *(spec.method for spec in self.process)]
+        return [*names, *(str(model.get("provider")) for model in self.models.values())]
 
     @property
     def identity(self) -> str:

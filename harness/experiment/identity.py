@@ -17,8 +17,9 @@ import environments
 from agents.models import config as configs
 from environments.base import Environment
 from harness.base.errors import BadInput
+from harness.base.part_files import shown_name
 from harness.base.seeds import stable_hash
-from harness.experiment.prompt_files import prompt_version
+from harness.experiment.beside import prompt_version
 from harness.experiment.specs import PartnerSpec
 from harness.reading.readers import TODAY
 
@@ -92,8 +93,14 @@ def _each(roles: Any) -> Any:
         for key, value in roles.items()
         if not _left_out(key, value)
     }
-    shown = kept.get("kind") if "script" not in kept else kept["model"] or f"script:{kept['script']}"
-    return kept | {"name": ""} if "name" in kept and kept["name"] == shown else kept
+    return kept | {"name": ""} if "name" in kept and kept["name"] == _shown(kept) else kept
+
+
+def _shown(role: Mapping[str, Any]) -> Any:
+    """How a role without a name is called."""
+    if "script" in role:
+        return role["model"] or f"script:{role['script']}"
+    return shown_name(role["kind"]) if "kind" in role else None
 
 
 def _left_out(key: str, value: Any) -> bool:
@@ -108,7 +115,7 @@ def _partner(spec: Mapping[str, Any]) -> Json:
 
 def _environment(spec: Mapping[str, Any]) -> Json:
     kept = dict(spec)
-    if kept.get("label") == kept["name"]:
+    if kept.get("label") == shown_name(kept["name"]):
         kept["label"] = ""
     if "options" in kept:
         kept["options"] = environment_options(kept["name"], kept["options"])

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from harness.experiment.prompt_files import PromptPath
+from harness.base.part_files import shown_name
+from harness.experiment.beside import PartName, PromptPath
 
 
 class Spec(BaseModel):
@@ -15,8 +16,8 @@ class Spec(BaseModel):
 
 
 class EnvironmentSpec(Spec):
-    name: str
-    """sotopia, webshop, alfworld or a plug-in; `harness list` shows them."""
+    name: PartName
+    """sotopia, webshop, alfworld, a plug-in or PATH.py:NAME; `harness list` shows them."""
     split: str
     label: str = ""
     """Shown in results instead of the name; needed when one split is played twice with different options."""
@@ -34,7 +35,7 @@ class EnvironmentSpec(Spec):
 
     @property
     def shown(self) -> str:
-        return self.label or self.name
+        return self.label or shown_name(self.name)
 
 
 class RoleSpec(Spec):
@@ -78,13 +79,13 @@ class ActorSpec(RoleSpec):
 class StrategistSpec(RoleSpec):
     name: str = ""
     """Shown in results; the kind when left out."""
-    kind: str
-    """vanilla, react, epo, epo-rl, null, shuffled or a plug-in; `harness list` shows them."""
+    kind: PartName
+    """vanilla, react, epo, epo-rl, null, shuffled, a plug-in or PATH.py:NAME; `harness list` shows them."""
     model: str | None = None
 
     @property
     def label(self) -> str:
-        return self.name or self.kind
+        return self.name or shown_name(self.kind)
 
 
 class PartnerSpec(Spec):
@@ -122,8 +123,8 @@ class JudgingSpec(Spec):
 
 
 class JudgeSpec(JudgingSpec):
-    kind: str = "sotopia"
-    """`harness list` shows the judges."""
+    kind: PartName = "sotopia"
+    """`harness list` shows the judges; or PATH.py:NAME."""
     model: str
     prompt: PromptPath | None = None
     """A text file with a prompt of your own; `harness list` names its fields. null: the judge's."""
@@ -132,8 +133,8 @@ class JudgeSpec(JudgingSpec):
 class ProcessSpec(JudgingSpec):
     """A method that says what single strategies were worth."""
 
-    method: str
-    """critical, utterance, progress, replay or a plug-in; `harness list` shows them."""
+    method: PartName
+    """critical, utterance, progress, replay, a plug-in or PATH.py:NAME; `harness list` shows them."""
     model: str | None = None
     """The judge's model, for the methods that ask one."""
     environments: list[str] | None = None

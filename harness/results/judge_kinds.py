@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agents.models.base import Model
 from environments.prompts import PromptFields
+from harness.base.errors import BadInput
 from harness.base.registry import Registry, as_kind
 from harness.experiment.specs import JudgeSpec
 from harness.results.records import EpisodeRecord, JudgementRecord
@@ -53,6 +54,16 @@ REGISTRY = Registry(
 def judge_kind(name: str) -> JudgeKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
     return as_kind(REGISTRY.load(name), JudgeKind)
+
+
+def make_judge(spec: JudgeSpec, model: Model) -> AnyJudge:
+    """The judge of a config. Raises `BadInput` where its label is none by which its kind could be found again."""
+    judge = judge_kind(spec.kind).make(spec, model)
+    if kind_in(judge.label) != spec.kind:
+        raise BadInput(
+            f"judge {spec.kind!r}: its label {judge.label!r} has to begin with its kind (`spec.kind`) and a slash"
+        )
+    return judge
 
 
 def kind_in(label: str) -> str:

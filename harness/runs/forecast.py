@@ -97,7 +97,9 @@ def add_run(run: Path, found: dict[str, list[Row]]) -> None:
         judged = [*latest_judgements(run).values(), *latest_process_rewards(run).values()]
     except (BadInput, ValueError, KeyError):
         return
-    seats = {entry["name"]: entry["seats"] for entry in manifest["environments"].values()}
+    worlds, specs = manifest["environments"], experiment.environments
+    seats = dict.fromkeys((spec.name for spec in specs), 1)  # one of which no cell was wanted is not in the manifest
+    seats |= {spec.name: worlds[spec.shown]["seats"] for spec in specs if spec.shown in worlds}
     identity = {cell.id: arm_identity(experiment, cell) for cell in _possible_cells(experiment, seats)}
     extra: dict[str, list[Row]] = {}
     for row in judged:

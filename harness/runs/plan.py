@@ -20,8 +20,8 @@ from environments.base import Environment, Task
 from environments.prompts import PromptFields
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import episode_seed, stable_hash
+from harness.experiment.beside import PromptFile
 from harness.experiment.experiment import Cell, Experiment, cells
-from harness.experiment.prompt_files import PromptFile
 from harness.experiment.specs import (
     ActorSpec,
     EnvironmentSpec,
@@ -86,12 +86,13 @@ class Plan:
         self.experiment = experiment
         self.readers = readers
         self.worlds = {_world_key(spec): _world(spec, readers) for spec in experiment.environments}
-        seats = {world.environment.name: world.environment.seats for world in self.worlds.values()}
-        scripts = {world.environment.name: tuple(world.environment.baselines) for world in self.worlds.values()}
+        made = {spec.name: self.worlds[_world_key(spec)].environment for spec in experiment.environments}
+        seats = {name: environment.seats for name, environment in made.items()}
+        scripts = {name: tuple(environment.baselines) for name, environment in made.items()}
         self._check_scripts(scripts)
         followers = {
-            world.environment.name: [name for name, entry in world.environment.baselines.items() if entry.follow]
-            for world in self.worlds.values()
+            name: [script for script, entry in environment.baselines.items() if entry.follow]
+            for name, environment in made.items()
         }
         self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts, followers)}
         self._check_roles()

@@ -18,7 +18,7 @@ from harness.judging.rewards.process import Context, ProcessMethod, check_spec, 
 from harness.play.episode import EpisodePlan
 from harness.results.appender import Appender
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
-from harness.results.judge_kinds import AnyJudge, judge_kind, kind_in
+from harness.results.judge_kinds import AnyJudge, judge_kind, kind_in, make_judge
 from harness.results.judge_panel import Aggregate, Scores, aggregated, panel_label, read_panel
 from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.results.store import JUDGEMENTS, PROCESS_REWARDS
@@ -101,7 +101,7 @@ class Scoring:
         scores are the outcome, where it is not the judges given. Raises `BadInput` for a method's options."""
         self._plan = plan
         self._models: Mapping[str, Model] = plan.models if models is None else models
-        self.judges: list[AnyJudge] = [judge_kind(each.kind).make(each, self._models[each.model]) for each in judges]
+        self.judges: list[AnyJudge] = [make_judge(each, self._models[each.model]) for each in judges]
         self.label = panel_label([judge.label for judge in self.judges], aggregate)
         told_by = outcome or self.label
         self._outcome = told_by

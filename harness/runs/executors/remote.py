@@ -32,6 +32,7 @@ from agents.models.replies.usage import checked
 from agents.models.room import known_rooms
 from harness.base.deadlines import allow
 from harness.base.errors import BadInput, EpisodeError, Usage, error_from, error_json
+from harness.base.part_files import learn_sources, sources_of
 from harness.experiment.experiment import Experiment
 from harness.play.watchdog import Activity
 from harness.reading.readers import TODAY
@@ -88,6 +89,7 @@ class RunServices:
                 if any(getattr(model, where, False) for where in here)
             ],
             "path": sys.path,
+            "parts": sources_of(self._experiment.parts),
         }
 
     def recorded_calls(self, episode: str) -> list[Json]:
@@ -342,6 +344,7 @@ class RemotePlayer:
             learn_refusals(refusal)
         tell_refusals(run.record_refusal)
         self._lent = LentCalls(Path(setup["calls"]))
+        learn_sources(setup["parts"])
         experiment = Experiment.model_validate(setup["experiment"])
         self.limits = experiment.limits
         set_quota_wait(experiment.limits.quota_wait_s)

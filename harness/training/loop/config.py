@@ -13,8 +13,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from harness.base.errors import BadInput, nearest
+from harness.base.part_files import shown_name
 from harness.base.seeds import stable_hash
 from harness.base.yamltext import read_yaml, text_of
+from harness.experiment.beside import ModelEntry, PartName
 from harness.experiment.experiment import JudgeSpecs, apply_override
 from harness.experiment.identity import identity_of
 from harness.experiment.identity_0_1 import earlier_options
@@ -36,7 +38,7 @@ class TasksSpec(Spec):
 class EnvironmentPart(Spec):
     """One environment: where the strategist trains in it, and where it is ranked."""
 
-    name: str
+    name: PartName
     label: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,40})?$")
     """Shown in results instead of the name."""
     options: dict[str, Any] = {}
@@ -47,7 +49,7 @@ class EnvironmentPart(Spec):
 
     @property
     def shown(self) -> str:
-        return self.label or self.name
+        return self.label or shown_name(self.name)
 
 
 class StrategistPart(RoleSpec):
@@ -120,7 +122,7 @@ class TrainConfig(Spec):
     seed: int = 0
     iterations: int = Field(1, ge=1, le=1000)
     environments: list[EnvironmentPart] = Field(min_length=1)
-    models: dict[str, dict[str, Any]]
+    models: dict[str, ModelEntry]
     strategist: StrategistPart
     actor: ActorSpec
     play: PlayPart = PlayPart()
