@@ -203,7 +203,6 @@ NAMES = {
     "experiments/demo.yaml": "demo-7760227f",
     "experiments/figure-4-who-meets-whom.yaml": "figure-4-who-meets-whom-342cd8a5",
     "experiments/gate.yaml": "gate-03186bb7",
-    "experiments/judges.yaml": "judges-dc7f5408",
     "experiments/sotopia-self-play.yaml": "sotopia-self-play-8e388b06",
     "experiments/sotopia-vs-partners.yaml": "sotopia-vs-partners-9e676b1c",
     "experiments/webshop.yaml": "webshop-9b7fcebc",
