@@ -85,6 +85,14 @@ class Strategist:
     """One line for `harness list`; the docstring's first line where it is left out."""
     needs_model: ClassVar[bool] = False
     """True where an experiment has to give it a `model`, which it asks with `Situation.ask`."""
+    reference: ClassVar[bool] = False
+    """True for the arm without help that others are held against."""
+    control: ClassVar[bool] = False
+    """True where it says something that cannot fit: a gain that is not beyond its own is not due to strategies."""
+    proposes: ClassVar[bool] = True
+    """False where its turns never have a strategy that could be rewarded."""
+    actor_thinks: ClassVar[bool] = False
+    """True where the actor's own thought is the strategy, which a scripted actor has none of."""
 
     async def propose(self, situation: Situation) -> Strategy:
         """A strategy for this turn, or none."""

@@ -17,7 +17,7 @@ import pandas as pd
 
 from harness.base.errors import BadInput
 from harness.compare.arms import Arm, arm_differences
-from harness.compare.comparison import difference_of
+from harness.compare.comparison import REFERENCE, difference_of
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from harness.results.frames import SCORE
 from harness.results.judge_kinds import judge_kind, kind_in
@@ -188,10 +188,10 @@ def _uplifts(arms: Sequence[Arm], order: pd.Series) -> pd.DataFrame:
 
 
 def _vanilla(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
-    if arm.kind == "vanilla" or arm.scripted:
+    if arm.role == REFERENCE or arm.scripted:
         return None
     axes = list(arm.axes.values())[:4]
-    plain = [each for each in arms if each.kind == "vanilla" and list(each.axes.values())[:4] == axes]
+    plain = [each for each in arms if each.role == REFERENCE and list(each.axes.values())[:4] == axes]
     own = [each for each in plain if each.source == arm.source]
     if len(own) == 1:
         return own[0]

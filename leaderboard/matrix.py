@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from agents.strategists import REFERENCE
 from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparison import Comparison, compare_arms
 from harness.compare.conclusions import finding
@@ -24,12 +25,12 @@ COLUMNS = (
 def references(board: Board) -> list[str]:
     """Strategists that an arm may be held against, `vanilla` first where it was played."""
     names = sorted(board.table.loc[~board.table["scripted"], "strategist"].unique())
-    return sorted(names, key=lambda name: name != "vanilla")
+    return sorted(names, key=lambda name: name != REFERENCE)
 
 
 def matrix(
     board: Board,
-    reference: str = "vanilla",
+    reference: str = REFERENCE,
     metric: str = "goal",
     filters: Filters | None = None,
     reference_actor: str | None = None,

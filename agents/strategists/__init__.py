@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agents.base import Strategist
 from agents.prompts import STRATEGIST_FIELDS
 from environments.prompts import PromptFields
 from harness.base.errors import BadInput
 from harness.base.registry import Registry, as_kind
+
+Role = Literal["reference", "control", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,21 @@ class StrategistKind:
     """Called without arguments: strategists keep no state between turns."""
     description: str
     needs_model: bool = False
+    reference: bool = False
+    control: bool = False
+    proposes: bool = True
+    actor_thinks: bool = False
     prompt_fields: PromptFields = STRATEGIST_FIELDS
     """Fields that a user's own prompt for it may hold; of no use where it asks no model."""
 
+    @property
+    def role(self) -> Role:
+        """The arm's place in comparisons."""
+        return "control" if self.control else "reference" if self.reference else ""
 
+
+REFERENCE = "vanilla"
+"""The kind that plays where an experiment names no strategist."""
 REGISTRY = Registry(
     "strategist",
     "strategist_harness.strategists",
@@ -44,3 +58,16 @@ def kind_of(name: str) -> StrategistKind:
     if not hasattr(getattr(kind, "make", None), "propose"):
         raise BadInput(f"strategist {name!r} has no method `propose`; expected a class on `agents.base.Strategist`")
     return kind
+
+
+def built_in_role(name: str) -> Role:
+    """The role of a built-in kind; none for any other, whose role its run's manifest says (`roles`)."""
+    return kind_of(name).role if name in REGISTRY.builtin else ""
+
+
+def actor_thinks(name: str) -> bool:
+    """True where the actor's own thought is the strategy; False for a kind that is not installed here."""
+    try:
+        return kind_of(name).actor_thinks
+    except BadInput:
+        return False

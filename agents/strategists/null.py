@@ -8,6 +8,8 @@ from agents.base import Situation, Strategist, Strategy
 
 class Null(Strategist):
     description = "control: the path of epo with an empty strategy, no call"
+    control = True
+    proposes = False
 
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text="", source="empty")

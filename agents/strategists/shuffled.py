@@ -11,6 +11,7 @@ from agents.strategists.epo import ask_strategist
 class Shuffled(Strategist):
     description = "control: a strategy asked for another task of the environment"
     needs_model = True
+    control = True
 
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=await ask_strategist(situation, situation.donor(), ()), source="donor")

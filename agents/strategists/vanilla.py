@@ -7,6 +7,8 @@ from agents.base import Situation, Strategist, Strategy
 
 class Vanilla(Strategist):
     description = "no strategy, no extra call"
+    reference = True
+    proposes = False
 
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="none")

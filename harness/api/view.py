@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from agents.strategists import REFERENCE
 from harness.api.printed import Comparisons, Ranking
 from harness.api.sentences import counted, told
 from harness.base.errors import BadInput
@@ -95,7 +96,7 @@ class RunView:
     def compare(
         self,
         strategist: str | None = None,
-        against: str = "vanilla",
+        against: str = REFERENCE,
         *,
         environment: str | None = None,
         split: str | None = None,

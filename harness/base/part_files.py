@@ -42,12 +42,12 @@ _SOURCES: dict[str, Source] = {}
 
 
 def in_file(name: str) -> bool:
-    """Whether a part's name says that it lives in a file."""
+    """True for the full name of a part that lives in a file."""
     return _KNOWN.fullmatch(name) is not None
 
 
 def shown_name(name: str) -> str:
-    """What a part is called in results: `Bargain` for one in a file, else its name."""
+    """Name of a part in results: `Bargain` for one in a file, else its full name."""
     found = _KNOWN.fullmatch(name)
     return name if found is None else found["part"]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.strategists import built_in_role
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
@@ -81,6 +82,11 @@ class Arm:
     def kind(self) -> str:
         """The strategist's kind."""
         return str(self.tested["strategist"]["kind"])
+
+    @property
+    def role(self) -> str:
+        """reference, control, or empty: as its run says, else as its built-in kind does."""
+        return self.tested["strategist"].get("role") or built_in_role(self.kind)
 
     @property
     def scripted(self) -> bool:

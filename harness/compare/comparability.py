@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from agents.strategists import REFERENCE
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import shown_name
 from harness.experiment.beside import prompt_version
@@ -90,9 +91,11 @@ def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
     """Facts that may differ between two arms, as plain JSON: the strategist, prompts and code."""
     strategist = cell.split(" | ")[4]
     config = manifest["config"]
-    spec = next((s for s in config["strategists"] if strategist_label(s) == strategist), {"kind": "vanilla"})
+    spec = next((s for s in config["strategists"] if strategist_label(s) == strategist), {"kind": REFERENCE})
+    roles: Mapping[str, str] = manifest.get("roles") or {}
+    role = {"role": roles[strategist]} if strategist in roles else {}
     return {
-        "strategist": {**_of_output(spec), "model_config": model_facts(config, spec.get("model"))},
+        "strategist": {**_of_output(spec), "model_config": model_facts(config, spec.get("model")), **role},
         "prompts": manifest["prompts"],
         "code": {key: manifest.get(key) for key in ("git", "packages", "python")},
     }
@@ -115,7 +118,7 @@ def judge_models(config: Mapping[str, Any]) -> list[Any]:
 
 
 def strategist_label(spec: Mapping[str, Any]) -> str:
-    """How results call the strategist of a dumped config."""
+    """Name of a dumped strategist in results."""
     return str(spec["name"] or shown_name(spec["kind"]))
 
 

@@ -27,8 +27,8 @@ from harness.statistics import (
     smallest_visible_drop,
 )
 
-CONTROLS = ("null", "shuffled")
-"""Kinds of strategists that say something, but nothing that fits: what is left of a gain beside them is their words'."""
+CONTROL, REFERENCE = "control", "reference"
+"""Roles of arms (`Arm.role`)."""
 ALPHA = 0.025
 """On each side of a two-sided test at 5 %."""
 SHARE = 0.05
@@ -122,10 +122,10 @@ def _compared(first: str, second: str, metric: str, judge: str | None, allowed: 
 
 def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ...]:
     """The second arm against the controls of its own run on the same place, where it is not a control itself."""
-    if row.b.kind in ("vanilla", *CONTROLS) or row.a.kind == row.b.kind:
+    if row.b.role or row.a.kind == row.b.kind:
         return ()
     group = next(group for group in _by_place(load(b.path, judge)) if any(arm.cell == row.b.cell for arm in group))
-    controls = [arm for arm in group if arm.kind in CONTROLS and arm.cell != row.a.cell]
+    controls = [arm for arm in group if arm.role == CONTROL and arm.cell != row.a.cell]
     return tuple(compare_arms(control, row.b, row.metric) for control in controls)
 
 
@@ -154,15 +154,15 @@ def _uplifted(text: str, metric: str, judge: str | None) -> Family:
     beside: dict[int, tuple[Comparison, ...]] = {}
     unmatched = []
     for group in _by_place(arms):
-        plain = [arm for arm in group if arm.kind == "vanilla"]
-        others = [arm for arm in group if arm.kind != "vanilla"]
+        plain = [arm for arm in group if arm.role == REFERENCE]
+        others = [arm for arm in group if arm.role != REFERENCE]
         if len(plain) != 1 or not others:
             unmatched += [arm.cell for arm in group if not arm.scripted]
             continue
-        controls = [arm for arm in others if arm.kind in CONTROLS]
+        controls = [arm for arm in others if arm.role == CONTROL]
         for arm in others:
             rows.append(compare_arms(plain[0], arm, metric))
-            if arm.kind not in CONTROLS:
+            if arm.role != CONTROL:
                 beside[len(rows) - 1] = tuple(compare_arms(control, arm, metric) for control in controls)
     if not rows:
         raise BadInput(f"{text} has no strategist beside one `vanilla` on the same tasks and actor: no uplift to show")

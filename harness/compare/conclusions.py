@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal
 
 from harness.compare.arms import Arm
-from harness.compare.comparison import CONTROLS, SHARE, Comparison, Family
+from harness.compare.comparison import REFERENCE, SHARE, Comparison, Family
 from harness.results.ledger import LEAST, ROLES, percent
 
 LEVEL = 0.05
@@ -214,7 +214,7 @@ def conclusions(family: Family) -> list[str]:
         where = _place(row) if len({_place(each) for each in family.rows}) > 1 else ""
         lines += [f"{where}{line}" for line in interface_sentences(row.a, row.b)]
         lines.append(f"{where}{sentence(row)}")
-        is_uplift = row.a.kind == "vanilla" and row.b.kind not in ("vanilla", *CONTROLS)
+        is_uplift = row.a.role == REFERENCE and not row.b.role
         control = control_sentence(row, family.beside.get(number, ())) if is_uplift else ""
         if control:
             lines.append(f"{where}{control}")

@@ -21,6 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agents.strategists import REFERENCE
 from environments.sotopia import splits, texts
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
@@ -170,7 +171,7 @@ class Reading:
 
     @property
     def cell(self) -> str:
-        return SEPARATOR.join(("sotopia", SPLIT, self.pairing, self.players[0], "vanilla"))
+        return SEPARATOR.join(("sotopia", SPLIT, self.pairing, self.players[0], REFERENCE))
 
     def turns(self) -> list[TurnRecord]:
         seen: dict[int, list[str]] = {0: [], 1: []}
@@ -214,7 +215,7 @@ class Reading:
         seats = [
             SeatRecord(
                 name=name,
-                strategist="vanilla",
+                strategist=REFERENCE,
                 strategist_model=None,
                 actor=model,
                 actor_model=model,
@@ -233,7 +234,7 @@ class Reading:
             protocol=PROTOCOL,
             pairing=self.pairing,
             actor=self.players[0],
-            strategist="vanilla",
+            strategist=REFERENCE,
             task_id=self.task_id,
             task_label=self.log.tag or None,
             group=self.log.environment,

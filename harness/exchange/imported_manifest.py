@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import environments
+from agents.strategists import REFERENCE
 from harness.experiment.experiment import SEPARATOR, Experiment
 from harness.results.leaks import task_hash
 
@@ -32,7 +33,7 @@ def imported_manifest(name: str, cells: Counter[str], judge: str, tasks: Sequenc
         "models": {},
         "actors": [{"name": model, "model": f"log:{model}"} for model in models],
         "partners": [{"name": model, "model": f"log:{model}"} for model in partners if model not in models],
-        "strategists": [{"kind": "vanilla"}],
+        "strategists": [{"kind": REFERENCE}],
         "pairings": [
             pairing
             if pairing == "self-play"

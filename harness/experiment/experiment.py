@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
+from agents.strategists import REFERENCE, actor_thinks
 from harness.base.errors import BadInput, nearest
 from harness.base.yamltext import read_yaml
 from harness.experiment.beside import ModelEntry
@@ -106,7 +107,7 @@ class Experiment(Spec):
         _unique("pairings", [pairing_label(p) for p in self.pairings])
         _unique_judges([_judge_label(judge) for judge in self.judges])
         actors = ["same", *(a.label for a in [*self.actors, *self.partners])]
-        strategists = ["same", "vanilla", *(s.label for s in self.strategists)]
+        strategists = ["same", REFERENCE, *(s.label for s in self.strategists)]
         for pairing in self.pairings:
             if isinstance(pairing, PartnerSpec):
                 _known("partner's actor", pairing.actor, actors)
@@ -214,8 +215,8 @@ def cells(
                 for strategist in experiment.strategists:
                     if actor.script is not None:
                         follows = actor.script in (followers or {}).get(environment.name, ())
-                        if not follows or strategist.kind == "react":  # a script writes no thoughts
-                            strategist = StrategistSpec(kind="vanilla")
+                        if not follows or actor_thinks(strategist.kind):  # a script writes no thoughts
+                            strategist = StrategistSpec(kind=REFERENCE)
                         if scripts is not None and actor.script not in scripts[environment.name]:
                             continue
                     partner = pairing if isinstance(pairing, PartnerSpec) else None

@@ -97,7 +97,7 @@ def _each(roles: Any) -> Any:
 
 
 def _shown(role: Mapping[str, Any]) -> Any:
-    """How a role without a name is called."""
+    """Name of a role that is given none."""
     if "script" in role:
         return role["model"] or f"script:{role['script']}"
     return shown_name(role["kind"]) if "kind" in role else None

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from agents.strategists import REFERENCE
 from harness.base.part_files import shown_name
 from harness.experiment.beside import PartName, PromptPath
 
@@ -94,7 +95,7 @@ class PartnerSpec(Spec):
     name: str = ""
     actor: str = "same"
     """The name of an actor of this experiment or of `partners`, or `same`: the tested agent's own actor."""
-    strategist: str = "vanilla"
+    strategist: str = REFERENCE
     """The name of a strategist of this experiment, or `same`."""
     orders: Literal["first", "second", "both"] = "both"
     """The seat of the tested agent."""

@@ -159,7 +159,7 @@ class _Asking:
             yield self._ask(judge.model, 1, self._transcript, judge.max_tokens)
 
     def _process(self) -> Iterator[ProcessSpec]:
-        if self._cell.strategist.kind in ("vanilla", "null"):
+        if not kind_of(self._cell.strategist.kind).proposes:
             return
         for spec in self._plan.experiment.process:
             if spec.environments is None or self._cell.environment.shown in spec.environments:

@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.models.local.served import served_by
 from agents.prompts import general
+from agents.strategists import REGISTRY, kind_of
 from harness.base.errors import BadInput
 from harness.experiment.experiment import Experiment
 from harness.experiment.identity import identity_options
@@ -44,6 +45,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "environments": _environments(plan),
         "judge": scoring.label,
         "process": [method.label for method in scoring.methods],
+        "roles": _roles(experiment),
         "prompts": dict(sorted(prompt_versions(plan))),
         "data": data_hashes(plan),
         "tasks": _tasks(plan),
@@ -52,6 +54,14 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "git": _git(),
     }
+
+
+def _roles(experiment: Experiment) -> dict[str, str]:
+    """Roles of the strategists that are not built in, by label, so that a reader needs no package of theirs."""
+    found = {
+        spec.label: kind_of(spec.kind).role for spec in experiment.strategists if spec.kind not in REGISTRY.builtin
+    }
+    return {label: role for label, role in found.items() if role}
 
 
 def prompt_versions(plan: Plan) -> Iterator[tuple[str, str]]:

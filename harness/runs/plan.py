@@ -15,7 +15,7 @@ from agents.models import REGISTRY as PROVIDERS
 from agents.models import check_effort, make_model
 from agents.models.base import Model
 from agents.prompts import ACTOR_FIELDS
-from agents.strategists import kind_of
+from agents.strategists import REFERENCE, kind_of
 from environments.base import Environment, Task
 from environments.prompts import PromptFields
 from harness.base.errors import BadInput, nearest
@@ -112,7 +112,7 @@ class Plan:
 
     def assisted(self, cell: Cell) -> str:
         """Which seats have a strategist other than vanilla: "none", "one", "both"; stands beside every score."""
-        marks = [strategist.kind != "vanilla" for _, strategist in self._who(cell, 0)]
+        marks = [not kind_of(strategist.kind).reference for _, strategist in self._who(cell, 0)]
         if len(marks) == 1:
             return "yes" if marks[0] else "no"
         return {0: "none", 1: "one", 2: "both"}[sum(marks)]
@@ -339,7 +339,7 @@ class Plan:
         if cell.partner.strategist == "same":
             return cell.strategist
         named = [spec for spec in self.experiment.strategists if spec.label == cell.partner.strategist]
-        return named[0] if named else StrategistSpec(kind="vanilla")
+        return named[0] if named else StrategistSpec(kind=REFERENCE)
 
     def _seating(self, cell: Cell, unit: Unit, task: Task) -> list[tuple[ActorSpec, StrategistSpec, bool]]:
         """Actor, strategist and whether the seat's score counts, per seat."""

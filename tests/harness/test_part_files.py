@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.base import part_files
 from harness.base.errors import BadInput
 from harness.base.part_files import find_part, load_part
 from harness.cli import main
+from harness.compare.comparison import uplift
 from harness.experiment.experiment import Experiment, load_experiment
 from harness.results.store import read_manifest
 from harness.runs.plan import Plan
+from harness.runs.progress import Progress
+from harness.runs.run import Run, execute
 from tests.harness.builders import config
 from tests.shared_data import ROOT
 
@@ -35,8 +39,8 @@ TABOO: dict[str, Any] = {
     "name": "taboo",
     "environments": [{"name": "./parts/environment.py:Taboo", "label": "taboo", "split": "demo"}],
     "models": {
-        "m": {"provider": "./parts/provider.py:make", "answers": {"actor": ["a tall light", "it warns ships"]}},
-        "j": {"provider": "./parts/provider.py:make", "answers": {"judge": ["lighthouse"]}},
+        "m": {"provider": "./parts/provider.py:Canned", "answers": {"actor": ["a tall light", "it warns ships"]}},
+        "j": {"provider": "./parts/provider.py:Canned", "answers": {"judge": ["lighthouse"]}},
     },
     "actors": ["m"],
     "strategists": ["vanilla", {"kind": "./parts/strategist.py:Rotate"}],
@@ -75,8 +79,6 @@ def test_all_kinds_of_parts_play_from_files_here_and_in_workers(beside: Path) ->
 
 
 def test_a_run_is_read_by_names_where_its_files_are_gone(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from harness.base import part_files
-
     assert run(beside, "here") == 0
     for file in (beside / "parts").iterdir():
         file.unlink()
@@ -155,3 +157,22 @@ def test_a_part_is_executed_once_in_a_process(tmp_path: Path) -> None:
     assert load_part(name, "part") is load_part(name, "part")
     assert find_part("vanilla", tmp_path) == "vanilla"
     assert load_part(name.replace(":Part", ":io"), "part") is io
+
+
+CONTROL = BARGAIN.replace("class Bargain(Strategist):", "class Canned(Strategist):\n    control = True")
+
+
+def test_a_control_of_ones_own_is_a_control_of_comparisons_where_it_is_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "canned.py").write_text(CONTROL)
+    strategists = ["vanilla", {"kind": "epo", "model": "m"}, {"kind": "./canned.py:Canned"}]
+    raw = yaml.safe_dump(config(strategists=strategists, judge={"model": "m"}))
+    with Run(load_experiment(tmp_path / "e.yaml", raw, []), tmp_path / "run") as opened:
+        assert execute(opened, Progress()).complete
+    part_files._SOURCES.clear()
+    family = uplift(str(tmp_path / "run"))
+    kinds = [row.b.axes["strategist"] for row in family.rows]
+    assert kinds == ["Canned", "epo"]
+    assert {kinds[row]: [each.a.axes["strategist"] for each in beside] for row, beside in family.beside.items()} == {
+        "epo": ["Canned"]
+    }
+    assert [row.b.role for row in family.rows] == ["control", ""]

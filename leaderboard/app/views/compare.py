@@ -9,6 +9,7 @@ import streamlit as st
 from harness.base.errors import BadInput
 from harness.compare.arms import METRICS
 from harness.compare.comparability import CATEGORIES
+from harness.compare.comparison import REFERENCE
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.dialogue import side_by_side
 from leaderboard.app.frame import begin
@@ -71,7 +72,7 @@ def defaults(board: Board, numbers: list[int]) -> tuple[int, int]:
     for best in sorted((row for row in rows if row["uplift"] is not None), key=lambda row: -row["uplift"]):
         place = ("run", "environment", "split", "pairing", "actor")
         for row in rows:
-            if board.arms[row["arm"]].kind == "vanilla" and all(row[key] == best[key] for key in place):
+            if board.arms[row["arm"]].role == REFERENCE and all(row[key] == best[key] for key in place):
                 return row["arm"], best["arm"]
     return numbers[0], numbers[1]
 
