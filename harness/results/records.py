@@ -251,5 +251,5 @@ class ProcessRewardRecord(Record):
     duration_s: float
 
 
-VOLATILE = {"started_at", "duration_s", "judged_at", "obtained", "attempt", "episode_attempt"}
+VOLATILE = {"started_at", "duration_s", "judged_at", "obtained", "broken_off", "attempt", "episode_attempt"}
 """Fields that may differ between a run and its replay: times, and how a reply was obtained."""

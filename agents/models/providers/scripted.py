@@ -15,6 +15,8 @@ from agents.models.config import ScriptedConfig
 from agents.models.provider import Provider
 from harness.base.errors import BadInput
 
+MOVED = {"harness.judging.planted": "examples.planted_judges"}
+"""Modules of functions under their former names, which experiments of earlier versions give."""
 Script = Callable[[ChatRequest], "str | ChatReply | Awaitable[str | ChatReply]"]
 
 
@@ -45,7 +47,7 @@ class ScriptedModel(Provider):
 def _find(name: str, target: str) -> Script:
     module, _, path = target.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = importlib.import_module(MOVED.get(module, module))
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:

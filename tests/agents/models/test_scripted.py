@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.models import make_model
 from agents.models.base import ChatReply, ChatRequest
 from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete
@@ -53,7 +54,7 @@ def test_an_async_function_may_give_the_whole_reply() -> None:
 
 
 def test_a_function_that_gives_something_else_ends_the_episode() -> None:
-    with pytest.raises(EpisodeError, match="returned int"):
+    with pytest.raises(EpisodeError, match="answered with int"):
         complete(config("wrong"), ask())
 
 
@@ -63,3 +64,8 @@ def test_a_function_that_gives_something_else_ends_the_episode() -> None:
 def test_a_function_that_can_not_be_found_is_named(function: str) -> None:
     with pytest.raises(BadInput, match=function):
         complete(config("shout") | {"function": function})
+
+
+def test_a_function_is_found_under_its_former_name() -> None:
+    former = {"provider": "scripted", "function": "harness.judging.planted:teller"}
+    assert make_model("m", former).name == "m"

@@ -173,7 +173,12 @@ def test_our_own_scenarios_are_hardly_ever_flagged() -> None:
 PIECES = st.sampled_from(
     ['"', "\\", "\n", "}", "]", "MATERIAL", ">>>", "<<<", "$mark", "\u2028", "\x85", "\ud800", "é"]
 )
-TEXTS = st.lists(PIECES | st.characters(), max_size=20).map("".join)
+TEXTS = (
+    st.lists(PIECES | st.characters(), max_size=20)
+    .map("".join)
+    .filter(lambda text: "\ud800" not in text or not re.search("\ud800[\udc00-\udfff]", text))
+)
+"""Any text, but for two halves of a character side by side: JSON reads those as the character."""
 
 
 @settings(max_examples=200, deadline=None)

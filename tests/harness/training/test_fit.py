@@ -300,7 +300,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path: P
     conditions = {
         "training": lambda: (states / "checkpoint-2" / "whole.json").exists(),
         "saving": lambda: (states / "checkpoint-4").exists() and not (states / "checkpoint-4" / "whole.json").exists(),
-        "finishing": lambda: (out / ".model.tmp").exists(),
+        "finishing": lambda: any(out.glob(".model.*.part")),
     }
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     with open(tmp_path / "log.txt", "wb") as log:
