@@ -27,7 +27,7 @@ Json = dict[str, Any]
 NOT_IDENTITY = ("description", "limits", "log")
 LATER_KEYS: Mapping[str, Any] = {}
 """Keys of an experiment that came after this form: at their default they are left out, so that runs keep their name."""
-LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None, "prompt": None}
+LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None, "prompt": None, "top_p": None, "stop": None}
 """The same for the keys of a role."""
 EFFORT_ROLE_KEYS = ("seconds",)
 """Keys of a role that change no output."""

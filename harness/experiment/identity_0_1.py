@@ -14,7 +14,7 @@ LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
 EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")
 LATER_EFFORT_KEYS = ("headers", "query", "ca", "requests_per_minute", "tokens_per_minute", "reasoning_cap")
 """Keys that version 0.1 did not know and that change no output: a run of its may be continued with them."""
-LATER_ROLE_KEYS = (("reasoning_effort", None), ("prompt", None))
+LATER_ROLE_KEYS = tuple((key, None) for key in ("reasoning_effort", "prompt", "top_p", "stop"))
 """Keys of roles that came later, and what they are where they are not used."""
 
 

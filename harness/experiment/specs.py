@@ -44,6 +44,10 @@ class RoleSpec(Spec):
 
     temperature: float | None = Field(0.7, ge=0, le=2)
     """null: none is sent, the model's own default holds."""
+    top_p: float | None = Field(None, gt=0, le=1)
+    """Sample from the most probable tokens that make up this share; null: none is sent."""
+    stop: tuple[str, ...] | None = Field(None, min_length=1)
+    """The answer ends before any of these texts; null = none."""
     max_tokens: int = Field(256, ge=1)
     """Tokens that an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
     reasoning_effort: str | None = None
@@ -113,6 +117,10 @@ class JudgingSpec(Spec):
 
     temperature: float | None = Field(0.0, ge=0, le=2)
     """null: none is sent, the model's own default holds."""
+    top_p: float | None = Field(None, gt=0, le=1)
+    """Sample from the most probable tokens that make up this share; null: none is sent."""
+    stop: tuple[str, ...] | None = Field(None, min_length=1)
+    """The answer ends before any of these texts; null = none."""
     max_tokens: int = Field(1500, ge=1)
     reasoning_effort: str | None = None
     """As for the other roles; null = as the model's config says."""

@@ -233,6 +233,8 @@ class _Table:
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
             reasoning_effort=spec.reasoning_effort,
+            top_p=spec.top_p,
+            stop=spec.stop or (),
             seed=call_seed(plan.prefix.sampling if plan.prefix else plan.seed, seat, role, ordinal),
             schema=with_text_limit(schema, spec.answer_chars),
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),

@@ -167,6 +167,8 @@ def request(way: Way, ordinal: int) -> ChatRequest:
         temperature=way.temperature,
         max_tokens=way.max_tokens,
         reasoning_effort=way.reasoning_effort,
+        top_p=way.top_p,
+        stop=way.stop or (),
         seed=call_seed(0, 0, EPISODE, ordinal),
         schema=SCHEMA if way.schema else None,
         identity=CallIdentity(EPISODE, role=way.role, ordinal=ordinal),

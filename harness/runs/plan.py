@@ -70,6 +70,8 @@ class Way:
 
     temperature: float | None
     max_tokens: int
+    top_p: float | None
+    stop: tuple[str, ...] | None
     reasoning_effort: str | None
     schema: bool
     """True if the answer has to follow a JSON schema."""
@@ -390,7 +392,7 @@ def asking_way(spec: JudgingSpec) -> Way:
 
 
 def _way(role: str, spec: RoleSpec | JudgingSpec, *, schema: bool) -> Way:
-    return Way(spec.temperature, spec.max_tokens, spec.reasoning_effort, schema, role)
+    return Way(spec.temperature, spec.max_tokens, spec.top_p, spec.stop, spec.reasoning_effort, schema, role)
 
 
 def open_model(name: str, config: Mapping[str, Any], readers: int) -> Model:

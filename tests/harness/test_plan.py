@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -13,8 +14,9 @@ from benchmarks.quiz import Quiz
 from harness.base.errors import BadInput
 from harness.base.seeds import episode_seed
 from harness.experiment.experiment import Experiment
+from harness.play.episode import play_episode
 from harness.runs.plan import Plan, Unit
-from tests.harness.builders import experiment, plan_with
+from tests.harness.builders import Watched, advise, experiment, plan_with, speak
 
 MODELS: dict[str, Any] = {
     "m": {"provider": "scripted", "function": "tests.harness.builders:play_or_judge"},
@@ -201,3 +203,20 @@ def test_an_environment_with_three_seats_is_refused_before_anything_is_played(mo
     monkeypatch.setitem(environments.REGISTRY.builtin, "three", f"{__name__}:ForThree")
     with pytest.raises(BadInput, match=r"environment 'quiz' has 3 seats; expected 1 or 2"):
         plan_with(environments=[{"name": "three", "split": "all"}])
+
+
+def test_what_a_role_says_of_sampling_reaches_its_model() -> None:
+    models = {"m": Watched("m", speak), "big": Watched("big", advise)}
+    actor = {"model": "m", "top_p": 0.9, "stop": ["\n\n"]}
+    plan = plan_with(models, models=MODELS, actors=[actor], strategists=[EPO | {"top_p": 0.5}])
+    record = asyncio.run(play_episode(plan.episode(plan.units[0])))
+    assert record.status == "finished"
+    assert {(request.top_p, request.stop) for request in models["m"].requests} == {(0.9, ("\n\n",))}
+    assert {(request.top_p, request.stop) for request in models["big"].requests} == {(0.5, ())}
+
+
+def test_sampling_makes_another_run_only_where_it_is_set() -> None:
+    assert (
+        experiment(actors=[{"model": "m", "top_p": None, "stop": None}]).identity == experiment(actors=["m"]).identity
+    )
+    assert experiment(actors=[{"model": "m", "top_p": 0.9}]).identity != experiment(actors=["m"]).identity

@@ -59,6 +59,8 @@ async def ask(
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
             reasoning_effort=spec.reasoning_effort,
+            top_p=spec.top_p,
+            stop=spec.stop or (),
             seed=call_seed(episode.seed, question.seat, question.role, ordinal),
             schema=with_text_limit(question.schema, spec.answer_chars),
             identity=CallIdentity(episode.episode_id, episode.repeat, question.seat, question.role, ordinal),
