@@ -14,8 +14,11 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from harness.base.errors import BadInput, nearest
@@ -110,14 +113,30 @@ def load_part(name: str, kind: str) -> Any:
         raise BadInput(said + nearest(found["part"], own)) from None
 
 
+class _Loader(InspectLoader):
+    """Imports a module from a text that is already here: on a worker the file is not."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def get_source(self, fullname: str) -> str:
+        """The file's text."""
+        return self._source.text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The compiled text, with the file's path in its tracebacks."""
+        return self.source_to_code(self._source.text, self._source.path)
+
+
 @cache
 def _module(source: Source, kind: str) -> ModuleType:
     """The file as a module, executed once per process."""
-    module = ModuleType(f"part_in_a_file_{source.hash}")
+    loader = _Loader(source)
+    module = module_from_spec(ModuleSpec(f"part_in_a_file_{source.hash}", loader, origin=source.path))
     module.__file__ = source.path
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source.text, source.path, "exec"), vars(module))
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         line = _line(error, source.path)
