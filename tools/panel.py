@@ -27,10 +27,9 @@ FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 
 def take(progress: Progress, over: threading.Event) -> None:
     """Wait until enough has been played, and draw the panel as it stands."""
-    standing = progress.standing
-    while standing.newest is None or standing.left > (1 - PLAYED) * standing.planned:
+    while (standing := progress.standing).newest is None or standing.left > (1 - PLAYED) * standing.planned:
         if over.is_set():
-            return
+            raise RuntimeError("the run ended before a picture was taken")
         time.sleep(0.2)
     for width in WIDTHS:
         console = Console(record=True, width=width, height=30, force_terminal=True, file=io.StringIO())

@@ -33,7 +33,7 @@ def test_the_quick_start_plays_every_cell_and_a_second_run_plays_nothing_and_pri
     assert all(call["text"] is not None for row in rows for call in row["calls"])
     won: dict[str, list[bool]] = {}
     for row in rows:
-        if row["environment"] == "alfworld":
+        if row["environment"] == "alfworld" and row["actor"] in ("script:expert", "script:random"):
             won.setdefault(row["actor"], []).append(row["outcome"]["success"])
     assert all(won["script:expert"]) and not all(won["script:random"])
     # Who is ranked needs no judge; SOTOPIA's dialogue is there to be looked at, and says why it has no score.
