@@ -65,7 +65,12 @@ __all__ = sorted(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    try:
+        module = import_module(_MODULES[name])
+    except ImportError:
+        import_module("harness.base.own_packages").check_packages()
+        raise
+    value = globals()[name] = getattr(module, name)
     return value
 
 

@@ -25,6 +25,7 @@ READ = (
     "agents",
     "leaderboard",
     "harness/commands",
+    "harness/api",
 )
 """Folders whose docstrings are read: of modules, classes and functions, and the texts under fields and constants."""
 NOT_FIRST = {"what", "who", "where", "whether", "of", "how", "why", "when", "for", "raises"}

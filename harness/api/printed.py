@@ -1,4 +1,4 @@
-"""What `RunView.ranking` and `RunView.compare` give: they print as the commands do, and become tables with `to_frame`."""
+"""The results of `RunView.ranking` and `RunView.compare`: they print as the commands do, and become tables with `to_frame`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Comparisons:
 
     @property
     def verdict(self) -> str:
-        """What may be concluded and what may not, a sentence a line, as `harness compare` says it."""
+        """Sentences on what may be concluded and what may not, one a line, as `harness compare` says it."""
         return "\n".join(conclusions(self.family))
 
     def to_frame(self, controls: bool = False) -> pd.DataFrame:

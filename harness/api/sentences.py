@@ -10,7 +10,7 @@ from harness.runs.summary import RunSummary
 
 
 def counted(folder: Path, judge: str | None) -> str:
-    """How many episodes of a run were planned and what became of them."""
+    """Say how many episodes of a run were planned, and what became of them."""
     rows = cell_rows([folder], judge)
     sums = {name: sum(row[name] for row in rows) for name in ("planned", "finished", "failed", "unscored")}
     return (
@@ -20,5 +20,5 @@ def counted(folder: Path, judge: str | None) -> str:
 
 
 def told(summary: RunSummary) -> list[str]:
-    """Why a play stopped early, and what failed, as `harness run` says it at its end."""
+    """Say why a play stopped early and what failed, as `harness run` says it at its end."""
     return [*stopped_lines(summary), *after_lines(summary)]

@@ -29,7 +29,7 @@ RECORDS: dict[str, tuple[str, type[Any]]] = {
     "judgements": (JUDGEMENTS, JudgementRecord),
     "process_rewards": (PROCESS_REWARDS, ProcessRewardRecord),
 }
-"""What can be streamed -> its file, and the records in it."""
+"""Names that `stream` takes -> the file, and the kind of its records."""
 
 
 def open(*folders: str | os.PathLike[str], judge: str | None = None) -> RunView:
@@ -158,5 +158,5 @@ def arms_text(run: Path, pattern: dict[str, str]) -> str:
 
 
 def has_strategist(run: Path, name: str) -> bool:
-    """Tell whether an arm of the run has that strategist."""
+    """True if an arm of the run has that strategist."""
     return any(arm.axes["strategist"] == name for arm in load(run).arms.values())

@@ -19,9 +19,9 @@ from harness.runs.progress import Progress
 
 Found = TypeVar("Found")
 EVERY_S = 0.5
-"""How often the panel is drawn."""
+"""Seconds between two drawings of the panel."""
 WIDTH, HEIGHT = 110, 24
-"""Of the panel in a notebook, in characters."""
+"""Size of the panel in a notebook, in characters."""
 
 
 def in_a_thread(work: Callable[[], Found], interrupt: Callable[[], None], progress: Progress) -> Found:

@@ -13,9 +13,11 @@ from harness.base.own_packages import PACKAGES
 from tests.shared_data import ROOT
 
 
-def start(*paths: Path) -> subprocess.CompletedProcess[str]:
-    """`harness list`, with these folders before the harness's own."""
-    script = "import sys; from harness.cli import main; sys.exit(main(['list']))"
+LIST = "import sys; from harness.cli import main; sys.exit(main(['list']))"
+
+
+def start(*paths: Path, script: str = LIST) -> subprocess.CompletedProcess[str]:
+    """`harness list`, or another script, with these folders before the harness's own."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (*paths, ROOT)))}
     command = [sys.executable, "-P", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -38,6 +40,13 @@ def test_a_foreign_module_is_named_too(tmp_path: Path) -> None:
     done = start(tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert str(tmp_path / "agents.py") in done.stderr
+
+
+def test_the_python_api_gives_the_same_advice(tmp_path: Path) -> None:
+    (tmp_path / "agents.py").write_text("")
+    done = start(tmp_path, script="import harness; harness.Strategist")
+    assert done.returncode == 1
+    assert "BadInput" in done.stderr.splitlines()[-1] and "environment of its own" in done.stderr
 
 
 def test_ours_start() -> None:

@@ -45,7 +45,7 @@ class StrategyJudge(ProcessReward):
 
     async def of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
         """The rewards of one seat, which a subclass asks for with `ask`. Raises `EpisodeError`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method `of_seat`")
 
     async def ask(
         self, work: Work, seat: int, answer: type[BaseModel], read: Callable[[str], T], **fields: object

@@ -122,41 +122,44 @@ def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
 
 
 def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
-    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
     with warnings.catch_warnings():  # TRL sets options by names that transformers has renamed
         warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
-        return _config(options, out, accelerated)
+        return SFTConfig(
+            **shared_arguments(options, out),
+            num_train_epochs=options.epochs,
+            max_steps=options.max_steps or -1,
+            save_steps=options.save_steps,
+            logging_nan_inf_filter=False,
+            remove_unused_columns=False,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            max_length=None,
+        )
 
 
-def _config(options: TrainOptions, out: Path, accelerated: bool) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(out / STATES),
-        learning_rate=options.learning_rate,
-        num_train_epochs=options.epochs,
-        max_steps=options.max_steps or -1,
-        per_device_train_batch_size=options.batch,
-        gradient_accumulation_steps=options.accumulation,
-        lr_scheduler_type=options.schedule,
-        warmup_steps=options.warmup,
-        weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm,
-        bf16=options.bf16,
-        gradient_checkpointing=options.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if options.gradient_checkpointing else None,
-        seed=options.seed,
-        data_seed=options.seed,
-        save_steps=options.save_steps,
-        save_total_limit=2,
-        logging_steps=options.log_steps,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=not accelerated,
-        dataloader_pin_memory=accelerated,
-        remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-    )
+def shared_arguments(options: TrainOptions, out: Path) -> dict[str, Any]:
+    """Training arguments that both of TRL's trainers take, in transformers' words."""
+    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return {
+        "output_dir": str(out / STATES),
+        "learning_rate": options.learning_rate,
+        "per_device_train_batch_size": options.batch,
+        "gradient_accumulation_steps": options.accumulation,
+        "lr_scheduler_type": options.schedule,
+        "warmup_steps": options.warmup,
+        "weight_decay": options.weight_decay,
+        "max_grad_norm": options.max_grad_norm,
+        "bf16": options.bf16,
+        "gradient_checkpointing": options.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if options.gradient_checkpointing else None,
+        "seed": options.seed,
+        "data_seed": options.seed,
+        "save_total_limit": 2,
+        "logging_steps": options.log_steps,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": not accelerated,
+        "dataloader_pin_memory": accelerated,
+    }
 
 
 def tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:

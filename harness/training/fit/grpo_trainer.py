@@ -35,6 +35,7 @@ from harness.training.fit.fitting import (
     last_state,
     lora_config,
     own_random_state,
+    shared_arguments,
     tensorboard,
 )
 from harness.training.fit.journal import Journal
@@ -123,13 +124,9 @@ def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
 def _arguments(training: OnPolicy, out: Path) -> GRPOConfig:
     config, options = training.config, training.config.fit
     method = config.method
-    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
     return GRPOConfig(
-        output_dir=str(out / STATES),
-        learning_rate=options.learning_rate,
+        **shared_arguments(options, out),
         max_steps=len(training.rounds) * method.updates,
-        per_device_train_batch_size=options.batch,
-        gradient_accumulation_steps=options.accumulation,
         steps_per_generation=options.accumulation,
         num_generations=config.play.repeats,
         num_iterations=method.updates,
@@ -139,23 +136,8 @@ def _arguments(training: OnPolicy, out: Path) -> GRPOConfig:
         scale_rewards=method.scale,
         beta=options.kl,
         epsilon=CLIP if options.clip is None else options.clip,
-        lr_scheduler_type=options.schedule,
-        warmup_steps=options.warmup,
-        weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm,
-        bf16=options.bf16,
-        gradient_checkpointing=options.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if options.gradient_checkpointing else None,
-        seed=options.seed,
-        data_seed=options.seed,
         # TRL plays when it goes on from a state: it may only save where it would have played next
         save_steps=math.ceil(options.save_steps / method.updates) * method.updates,
-        save_total_limit=2,
-        logging_steps=options.log_steps,
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=not accelerated,
-        dataloader_pin_memory=accelerated,
     )
 
 
