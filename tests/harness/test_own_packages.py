@@ -12,7 +12,6 @@ import pytest
 from harness.base.own_packages import PACKAGES
 from tests.shared_data import ROOT
 
-
 LIST = "import sys; from harness.cli import main; sys.exit(main(['list']))"
 
 
