@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from random import Random
 
-from agents.base import Answer, Situation, Strategy
-from agents.chat import actor_chat, asked_again, keep_recent
+from agents.asking_again import Read, Unread, ask_until_read
+from agents.base import Answer, Reading, Situation, Strategy
+from agents.chat import actor_chat, keep_recent
 from agents.models.base import Message
 from agents.prompts import general, joined
 from environments.base import (
@@ -17,7 +18,6 @@ from environments.base import (
     BaselineEntry,
     ParsedAnswer,
     Play,
-    Unreadable,
 )
 from environments.prompts import Prompt
 from harness.base.errors import EpisodeError
@@ -33,31 +33,17 @@ class ModelActor:
         messages, prompt = self._chat(situation, strategy)
         form = situation.format
         schema = form.schema(situation.view, strategy.think_first)
-        for attempt in range(form.reasks + 1):
-            reply = await situation.ask(messages, prompt, schema)
-            try:
-                parsed: ParsedAnswer = form.parse(reply.text)
-            except Unreadable as error:
-                situation.mark("unreadable")
-                problem = str(error)
-                again = general("reask_action").fill(problem=problem, format=_instructions(situation, strategy))
-                messages = asked_again(messages, _kept(form, reply.text), again.strip("\n"))
-                continue
-            situation.mark("mended" if parsed.mended else "ok")
-            return Answer(
-                parsed.action, reply.text, "ok" if attempt == 0 else "reasked", parsed.thought, parsed.kept or None
-            )
-        if form.unreadable == "pass":
-            return Answer(Action(reply.text, form.passes_as), reply.text, "unreadable")
-        if form.unreadable == "skip":
-            kept = _kept(form, reply.text) or SKIPPED
-            return Answer(Action("", UNREADABLE), reply.text, "unreadable", kept=None if kept == reply.text else kept)
-        raise EpisodeError(
-            "model",
-            f"the actor's answer could not be read ({problem}), re-asked {form.reasks} time(s)",
-            failure="answer",
-            reason="unreadable-answer",
+        again, instructions = general("reask_action"), _instructions(situation, strategy)
+        asked = await ask_until_read(
+            lambda chat: situation.ask(chat, prompt, schema),
+            messages,
+            lambda text: _parsed(form, text),
+            lambda problem: again.fill(problem=problem, format=instructions),
+            situation.mark,
+            kept=lambda text: _kept(form, text),
+            reasks=form.reasks,
         )
+        return _answer(asked) if isinstance(asked, Read) else _without_action(form, asked)
 
     def _chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
         view = situation.view
@@ -76,6 +62,33 @@ class ModelActor:
         closing = reminder.fill(name=view.name).strip("\n")
         messages = actor_chat(view, situation.past, opening.strip("\n"), paragraphs, closing)
         return keep_recent(messages, situation.history), joined(actor, [advice, reminder])
+
+
+def _parsed(form: ActionFormat, text: str) -> tuple[ParsedAnswer, Reading]:
+    parsed = form.parse(text)
+    return parsed, "mended" if parsed.mended else "ok"
+
+
+def _answer(asked: Read[ParsedAnswer]) -> Answer:
+    parsed = asked.value
+    return Answer(
+        parsed.action, asked.text, "ok" if asked.count == 1 else "reasked", parsed.thought, parsed.kept or None
+    )
+
+
+def _without_action(form: ActionFormat, asked: Unread) -> Answer:
+    """The treatment that the environment wants for an answer that stays unreadable. Raises `EpisodeError`."""
+    if form.unreadable == "pass":
+        return Answer(Action(asked.text, form.passes_as), asked.text, "unreadable")
+    if form.unreadable == "skip":
+        kept = _kept(form, asked.text) or SKIPPED
+        return Answer(Action("", UNREADABLE), asked.text, "unreadable", kept=None if kept == asked.text else kept)
+    raise EpisodeError(
+        "model",
+        f"the actor's answer could not be read ({asked.problem}), re-asked {form.reasks} time(s)",
+        failure="answer",
+        reason="unreadable-answer",
+    )
 
 
 def _kept(form: ActionFormat, text: str) -> str:

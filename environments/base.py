@@ -22,7 +22,7 @@ from environments.prompts import Prompt
 from harness.base.options import Options as NoOptions
 from harness.base.options import read_options
 from harness.base.seeds import stable_hash
-from harness.reading.answers import read_command
+from harness.reading.answers import REASKS, read_command
 from harness.reading.wrappers import without_tokens
 
 
@@ -91,7 +91,7 @@ NOT_READ = "No action could be read from the last answer; the step is spent."
 
 
 class Unreadable(Exception):
-    """An actor's answer that holds no action; the message says what was expected."""
+    """An answer that does not hold what was asked for; the message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ActionFormat:
     """Answer text -> action; raises `Unreadable`. Reads both forms, with and without a thought."""
     schema: Callable[[View, bool], dict[str, Any] | None]
     """(view, with thought) -> JSON schema for structured output, or None where answers are plain text."""
-    reasks: int = 1
+    reasks: int = REASKS
     """Number of times an unreadable answer is asked for again."""
     unreadable: Literal["fail", "pass", "skip"] = "fail"
     """Next step if it stays unreadable: "fail" ends the episode with kind `model`; "pass" hands the raw text to `step`, which

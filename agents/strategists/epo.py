@@ -8,27 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.base import OwnTurn, Situation, Strategist, Strategy
-from agents.chat import asked_again, keep_recent, strategist_chat
+from agents.asking_again import Unread, ask_until_read
+from agents.base import OwnTurn, Reading, Situation, Strategist, Strategy
+from agents.chat import keep_recent, strategist_chat
 from agents.prompts import general
-from environments.base import View
+from environments.base import Unreadable, View
 from harness.base.errors import EpisodeError
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.strategy_text import read_strategy
 from harness.reading.wrappers import without_tokens
 
 
-def _read(situation: Situation, text: str) -> str | None:
+def _read(situation: Situation, text: str) -> tuple[str, Reading]:
     """The strategy in an answer, and how it was read. The originals take the whole answer; so `exact` is about actions
-    only, and strategies are read alike under both."""
+    only, and strategies are read alike under both. Raises `Unreadable`."""
     earlier = reading_0_1.strategy(text)
-    found = earlier if situation.format.parsing == reading_0_1.NAME else read_strategy(text)
-    situation.mark("unreadable" if found is None else "ok" if found == earlier else "mended")
-    return found
+    found = earlier if _as_in_0_1(situation) else read_strategy(text)
+    if found is None:
+        raise Unreadable("no strategy")
+    return found, "ok" if found == earlier else "mended"
+
+
+def _as_in_0_1(situation: Situation) -> bool:
+    return situation.format.parsing == reading_0_1.NAME
 
 
 async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTurn]) -> str:
-    """One strategy for the view, with one re-ask. Raises `EpisodeError` of kind `model` when there is none."""
+    """One strategy for the view, asked for again where an answer holds none. Raises `EpisodeError` of kind `model` when
+    none comes."""
     prompt = situation.prompt("strategist")
     opening = prompt.fill(
         name=view.name,
@@ -38,21 +45,22 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
         available=", ".join(view.available),
     )
     messages = keep_recent(strategist_chat(view, past, opening.strip("\n"), ""), situation.history)
-    reply = await situation.ask(messages, prompt)
-    strategy = _read(situation, reply.text)
-    if strategy is None:
-        said = reply.text if situation.format.parsing == reading_0_1.NAME else without_tokens(reply.text)
-        messages = asked_again(messages, said, general("reask_strategy").fill().strip("\n"))
-        reply = await situation.ask(messages, prompt)
-        strategy = _read(situation, reply.text)
-    if strategy is None:
+    asked = await ask_until_read(
+        lambda chat: situation.ask(chat, prompt),
+        messages,
+        lambda text: _read(situation, text),
+        lambda _: general("reask_strategy").fill(),
+        situation.mark,
+        kept=str if _as_in_0_1(situation) else without_tokens,
+    )
+    if isinstance(asked, Unread):
         raise EpisodeError(
             "model",
-            f"the strategist gave no strategy, twice; its last answer was {reply.text[:200]!r}",
+            f"the strategist gave no strategy, {asked.times}; its last answer was {asked.text[:200]!r}",
             failure="answer",
             reason="unreadable-answer",
         )
-    return strategy
+    return asked.value
 
 
 class Epo(Strategist):

@@ -21,6 +21,9 @@ from harness.reading.wrappers import MARKUP, only_dress, undressed, without_toke
 LENIENT, EXACT = "lenient", "exact"
 """Values of an environment's `parsing`; a third names the readers of version 0.1 (`harness.reading.version_0_1`)."""
 
+REASKS = 1
+"""Number of times an unreadable answer is asked for again, where no option says otherwise."""
+
 Grammar = Callable[[str, bool], str | None]
 """(line without its wrappers, whether a mark stood before it) -> the command in its normal form, or None."""
 
@@ -43,9 +46,9 @@ def reader_of(parsing: str | None, like_the_paper: bool) -> str:
 
 
 def reasks_of(reasks: int | None, parsing: str, earlier: int) -> int:
-    """Number of times an unreadable answer is asked for again. Without the option: once under `lenient`, never under `exact`
-    (as the originals), `earlier` times under the readers of version 0.1."""
-    return {LENIENT: 1, EXACT: 0}.get(parsing, earlier) if reasks is None else reasks
+    """Number of times an unreadable answer is asked for again. Without the option: `REASKS` under `lenient`, never under
+    `exact` (as the originals), `earlier` times under the readers of version 0.1."""
+    return {LENIENT: REASKS, EXACT: 0}.get(parsing, earlier) if reasks is None else reasks
 
 
 def label_with_reader(label: str, parsing: str) -> str:

@@ -85,7 +85,7 @@ OTHERS: Mapping[str, Why] = {
 
 OF_SCORES: Mapping[str, Why] = {
     "unreadable-answer": Why(
-        "the judge's answer could not be read, twice",
+        "the judge's answer could not be read, nor the one that it was asked for again",
         "Run the same command again: the judge is asked again. If it stays so, raise its `max_tokens` or take another "
         "judge.",
         True,

@@ -5,8 +5,8 @@ All that is tried again, each kind in one place, from the smallest to the larges
 - a request to an endpoint: `agents.models.asking:Call` decides whether another attempt can help (`retries` of the model, a
   larger token limit, without a refused parameter), `agents.models.errors.failures:Backoff` how long it waits
 - an exhausted quota is waited for: `agents.models.quota:Quota` (`limits.quota_wait_s`)
-- an unreadable action: `agents.actors:ModelActor` (`reasks` of the environment); an unreadable strategy, once:
-  `agents.strategists.epo:ask_strategist`; a judge's unreadable answer, once: `harness.judging.judges.asking:ask`
+- an unreadable answer (an action, a strategy, a judgement, process rewards): `agents.asking_again:ask_until_read`, as often as
+  `harness.reading.answers:REASKS` says, or for actions the environment's option `reasks`
 - a model server that died: `agents.models.local.child:MOST_STARTS`
 - an episode whose worker process died: `harness.runs.executors.worker_pool:MOST_DEATHS`; on Ray:
   `harness.runs.executors.cluster:RETRIES`

@@ -1,15 +1,18 @@
-"""Asking a judge's model for a structured answer: one question, one repair, every call written down."""
+"""Asking a judge's model for a structured answer: one question, repairs of its answer, every call written down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.chat import asked_again
-from agents.models.base import CallIdentity, ChatRequest, Message, Model
+from agents.asking_again import Unread, ask_until_read
+from agents.base import Reading
+from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
+from environments.base import Unreadable
 from environments.prompts import Prompt, load_prompt
 from harness.base.deadlines import Deadline
 from harness.base.errors import EpisodeError
@@ -48,11 +51,11 @@ async def ask(
     read: Callable[[str], T],
     ledger: CallLedger,
 ) -> T:
-    """The answer, read by `read`, which raises `ValueError` saying what is wrong; then the model is told and asked once
-    more. Raises `EpisodeError` of kind `judge` when the second answer cannot be read either."""
-    messages = [Message("user", question.text)]
-    problem = ""
-    for _ in range(2):
+    """The answer, read by `read`, which raises `ValueError` saying what is wrong; then the model is told and asked
+    again. Raises `EpisodeError` of kind `judge` when no answer can be read."""
+    form = with_text_limit(question.schema, spec.answer_chars)
+
+    async def send(messages: list[Message]) -> ChatReply:
         ordinal = ledger.ordinal(question.seat, question.role)
         request = ChatRequest(
             messages=tuple(messages),
@@ -62,32 +65,35 @@ async def ask(
             top_p=spec.top_p,
             stop=spec.stop or (),
             seed=call_seed(episode.seed, question.seat, question.role, ordinal),
-            schema=with_text_limit(question.schema, spec.answer_chars),
+            schema=form,
             identity=CallIdentity(episode.episode_id, episode.repeat, question.seat, question.role, ordinal),
         )
-        reply = await recorded_call(model, request, ledger, None, question.prompt)
-        try:
-            value = _read(read, reply.text, episode) if question.schema else read(reply.text)
-        except ValueError as error:
-            problem = str(error)
-            ledger.mark(question.seat, question.role, "unreadable")
-            repair = load_prompt("harness.judging", "repair" if question.schema else "repair_text")
-            messages = asked_again(messages, reply.text, repair.fill(problem=problem).strip("\n"))
-            continue
-        whole = question.schema is None or _one_object(reply.text)
-        ledger.mark(question.seat, question.role, "ok" if whole else "mended")
-        return value
-    raise EpisodeError(
-        "judge", f"the judge's answer could not be read, twice: {problem}", failure="answer", reason="unreadable-answer"
+        return await recorded_call(model, request, ledger, None, question.prompt)
+
+    repair = "repair" if question.schema else "repair_text"
+    asked = await ask_until_read(
+        send,
+        [Message("user", question.text)],
+        lambda text: _read(read, text, episode, question),
+        lambda problem: load_prompt("harness.judging", repair).fill(problem=problem),
+        partial(ledger.mark, question.seat, question.role),
     )
+    if isinstance(asked, Unread):
+        said = f"the judge's answer could not be read, {asked.times}: {asked.problem}"
+        raise EpisodeError("judge", said, failure="answer", reason="unreadable-answer")
+    return asked.value
 
 
-def _read(read: Callable[[str], T], text: str, episode: EpisodeRecord) -> T:
-    """The value in an answer. Answers about an episode that was played under the readers of version 0.1 are read as they
-    were then. Raises `ValueError`."""
-    if episode.environment in BUILT_IN and named_reader(episode.protocol) is None:
-        reading_0_1.only_object(text)
-    return read(text)
+def _read(read: Callable[[str], T], text: str, episode: EpisodeRecord, question: Question) -> tuple[T, Reading]:
+    """The value in an answer, and how it was read. Answers about an episode that was played under the readers of version
+    0.1 are read as they were then. Raises `Unreadable`."""
+    try:
+        if question.schema and episode.environment in BUILT_IN and named_reader(episode.protocol) is None:
+            reading_0_1.only_object(text)
+        value = read(text)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    return value, "ok" if question.schema is None or _one_object(text) else "mended"
 
 
 def _one_object(text: str) -> bool:
