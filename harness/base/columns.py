@@ -103,6 +103,8 @@ class Columns:
 
     schema: Schema
     blocks: tuple[Block, ...]
+    note: bytes = b""
+    """The bytes of its owner's, where they come from a file."""
 
     def __len__(self) -> int:
         return sum(block.rows for block in self.blocks)
@@ -111,6 +113,11 @@ class Columns:
     def size(self) -> int:
         """Bytes up to the last whole block; 0 where there is none."""
         return self.blocks[-1].end if self.blocks else 0
+
+    def last(self, *names: str) -> tuple[Any, ...]:
+        """Values of the last row, of int and id columns. Raises `IndexError` where there is no row, `OSError` where the file
+        was cut."""
+        return tuple(self.blocks[-1].array(name)[-1].item() for name in names)
 
     def numbers(self, name: str) -> Values:
         """An int, number or bool column as an array (bool: 1, 0, -1 for None), or one of the columns of `scores`."""
@@ -202,7 +209,8 @@ def read_columns(path: Path, header: bytes, schema: Schema, own: int = 0) -> Col
         source = OpenFile(path)
         if source.size < len(header) or source.read(0, len(header)) != header:
             return Columns(schema, ())
-        return Columns(schema, tuple(blocks_in(source, len(header) + own, source.size, schema)))
+        blocks = tuple(blocks_in(source, len(header) + own, source.size, schema))
+        return Columns(schema, blocks, source.read(len(header), own) if blocks else b"")
     except OSError:
         return Columns(schema, ())
 

@@ -16,8 +16,8 @@ from harness.base.frame import Frame, places_of
 from harness.results.index import index_columns
 from harness.results.judge_panel import Aggregate, read_panel
 from harness.results.ledger import COUNTS
+from harness.results.scalars import HASH
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
-from harness.results.trust import HASH
 
 COSTS = (
     *("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens"),

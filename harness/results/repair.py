@@ -28,7 +28,7 @@ from harness.base.safe_files import replacing
 from harness.results.holding import RunLock
 from harness.results.index import index_path
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
-from harness.results.scalars import KINDS
+from harness.results.scalars import HASH, KINDS
 from harness.results.soundness import check_run, problems_of
 from harness.results.store import (
     CALLS,
@@ -40,7 +40,7 @@ from harness.results.store import (
     refuse_irregular,
     refuse_newer,
 )
-from harness.results.trust import HASH, line_hash
+from harness.results.trust import line_hash
 
 SET_ASIDE = "damaged.jsonl"
 MODELS: Mapping[str, type[BaseModel]] = {

@@ -11,10 +11,11 @@ from harness.base.columns import Row, Schema
 from harness.results.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, call_counts, episode_counts
 from harness.results.reasons import reason_of
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
-from harness.results.trust import HASH
 
 FORMAT = 9
 """Raised when the scalars change, so that old indexes are rebuilt."""
+HASH = "hash"
+"""Column with a hash of each line (`harness.results.trust`)."""
 
 
 def episode_scalars(record: Row) -> Row:

@@ -19,7 +19,7 @@ from harness.results.index import index_columns
 from harness.results.judge_kinds import judge_kind, kind_in
 from harness.results.ranges import SLACK
 from harness.results.scalars import KINDS
-from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, refuse_irregular, unreadable
+from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, unreadable
 
 DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 """Errors that reading a run with damaged files can raise."""
@@ -30,7 +30,6 @@ def check_run(folder: Path) -> dict[str, Any]:
     there is no run."""
     manifest = read_manifest(folder)
     for name in KINDS:
-        refuse_irregular(folder / name)
         columns = index_columns(folder / name)
         for row, problem in problems_of(name, columns, manifest):
             offset = int(columns.numbers("offset")[row])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import harness.results.index
+from harness.base.column_file import ColumnFile
 from harness.base.columns import (
     BLOCK_ROWS,
     SMALL,
@@ -24,7 +25,9 @@ from harness.base.columns import (
     read_columns,
     to_merge,
 )
-from harness.results.index import index_columns, read_index
+from harness.results.index import HEADER as INDEX_HEADER
+from harness.results.index import index_columns, index_path, read_index
+from harness.results.scalars import KINDS
 from harness.results.store import EPISODES, decode
 from harness.results.trust import NOTE_BYTES
 
@@ -173,8 +176,9 @@ def test_two_readers_who_both_found_new_lines_keep_one_copy_of_them(tmp_path: Pa
     stale = index_columns(path)
     add(path, 2)
     index_columns(path)  # the other one was quicker
-    fresh = list(harness.results.index._fresh_blocks(path, harness.results.index._end(stale)))
-    late = harness.results.index._grown(path, stale, fresh, b" " * NOTE_BYTES)
+    fresh = list(harness.results.index._fresh_blocks(path, sum(stale.last("offset", "length"))))
+    file = ColumnFile(index_path(path), INDEX_HEADER, NOTE_BYTES, KINDS[EPISODES].schema)
+    late = file.grow(b" " * NOTE_BYTES, stale, fresh)
     assert [row["seed"] for row in late.rows()] == [0, 1, 2]
     harness.results.index._kept.clear()
     assert [row["seed"] for row in read_index(path)] == [0, 1, 2]

@@ -18,7 +18,7 @@ import harness.results.trust
 from harness.base.columns import read_columns
 from harness.cli import main
 from harness.results.holding import RunLock
-from harness.results.index import BODY, HEADER, index_path, read_index, verify_indexes
+from harness.results.index import HEADER, index_path, read_index, verify_indexes
 from harness.results.scalars import KINDS
 from harness.results.store import EPISODES
 from harness.results.trust import NOTE_BYTES, note, state_of
@@ -199,8 +199,8 @@ def test_the_note_of_an_index_has_room_for_any_state(file: Path) -> None:
     assert len(note((2**63, 2**64, 2**63, time.time_ns()))) == NOTE_BYTES
     seeds(file)
     columns = read_columns(index_path(file), HEADER, KINDS[EPISODES].schema, NOTE_BYTES)
-    assert columns.blocks[0].start == BODY
-    assert harness.results.trust.noted(columns, len(HEADER)) == state_of(file)
+    assert columns.blocks[0].start == len(HEADER) + NOTE_BYTES
+    assert harness.results.trust.noted(columns) == state_of(file)
 
 
 def edited_run(tmp_path: Path) -> Path:
