@@ -93,6 +93,10 @@ class Strategist:
     """False where its turns never have a strategy that could be rewarded."""
     actor_thinks: ClassVar[bool] = False
     """True where the actor's own thought is the strategy, which a scripted actor has none of."""
+    beside_trained: ClassVar[bool] = False
+    """True for a built-in kind that a training ranks beside what it trains, where its config does not say."""
+    trained_from: ClassVar[str] = ""
+    """The kind of which this one is the trained form: self-play starts from that one and ranks its iterations as this one."""
 
     async def propose(self, situation: Situation) -> Strategy:
         """A strategy for this turn, or none."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from agents.strategists import REFERENCE
+from harness.base.yamltext import read_yaml
 from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparison import Comparison, compare_arms
 from harness.compare.conclusions import finding
@@ -121,21 +123,16 @@ class Configuration:
     opposite: str
 
 
-FIGURE_4 = (
-    Configuration("ReAct both", "react", "react"),
-    Configuration("EPO-RL vs ReAct", "epo-rl", "react"),
-    Configuration("EPO-RL vs EPO-untrained", "epo-rl", "epo"),
-    Configuration("EPO-RL both", "epo-rl", "epo-rl"),
-)
-"""The configurations of the paper's Figure 4. What the figure shows is not in our reference, so ours is a
-reconstruction: the goal of the tested agents (of both, where both are alike)."""
+PATH = Path(__file__).with_name("figure-4.yaml")
+FIGURE_4 = tuple(Configuration(**each) for each in read_yaml(PATH.read_text("utf-8"), str(PATH)))
+"""The configurations of the paper's Figure 4, the one first that the others are held against."""
 
 
 def figure_4(board: Board, metric: str = "goal", filters: Filters | None = None) -> pd.DataFrame:
     """The paper's Figure 4: one row per configuration, environment, split and actor that was played.
 
     Columns: configuration, place (environment, split), actor, run, mean, and `COLUMNS`' figures of the difference to
-    the first configuration (ReAct both), paired by task and repeat with a task's seat orders averaged; arm,
+    the first configuration, paired by task and repeat with a task's seat orders averaged; arm,
     reference_arm. Empty where none of the configurations was played."""
     kept = (filters or Filters()).keep(board.table)
     rows: list[dict[str, Any]] = []

@@ -27,6 +27,8 @@ class StrategistKind:
     control: bool = False
     proposes: bool = True
     actor_thinks: bool = False
+    beside_trained: bool = False
+    trained_from: str = ""
     prompt_fields: PromptFields = STRATEGIST_FIELDS
     """Fields that a user's own prompt for it may hold; of no use where it asks no model."""
 
@@ -63,6 +65,21 @@ def kind_of(name: str) -> StrategistKind:
 def built_in_role(name: str) -> Role:
     """The role of a built-in kind; none for any other, whose role its run's manifest says (`roles`)."""
     return kind_of(name).role if name in REGISTRY.builtin else ""
+
+
+def kinds_beside_trained() -> list[str]:
+    """Built-in kinds that a training ranks beside what it trains, in the table's order."""
+    return [name for name in REGISTRY.builtin if kind_of(name).beside_trained]
+
+
+def training_kinds() -> tuple[str, str]:
+    """The kind that self-play starts from, and the kind of its trained form."""
+    return next((kind_of(name).trained_from, name) for name in REGISTRY.builtin if kind_of(name).trained_from)
+
+
+def control_kinds() -> list[str]:
+    """Built-in kinds that are controls, in the table's order."""
+    return [name for name in REGISTRY.builtin if kind_of(name).control]
 
 
 def actor_thinks(name: str) -> bool:

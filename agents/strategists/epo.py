@@ -66,6 +66,7 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
 class Epo(Strategist):
     description = "a second model proposes a strategy each turn"
     needs_model = True
+    beside_trained = True
 
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=await ask_strategist(situation, situation.view, situation.past), source="strategist")
@@ -73,3 +74,5 @@ class Epo(Strategist):
 
 class EpoRl(Epo):
     description = "epo on a trained checkpoint"
+    beside_trained = False
+    trained_from = "epo"

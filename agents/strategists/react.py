@@ -8,6 +8,7 @@ from agents.base import Situation, Strategist, Strategy
 class React(Strategist):
     description = "the actor's own thought before the act, in the same call"
     actor_thinks = True
+    beside_trained = True
 
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="actor", think_first=True)

@@ -8,6 +8,7 @@ from agents.base import Situation, Strategist, Strategy
 class Vanilla(Strategist):
     description = "no strategy, no extra call"
     reference = True
+    beside_trained = True
     proposes = False
 
     async def propose(self, situation: Situation) -> Strategy:

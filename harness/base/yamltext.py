@@ -56,6 +56,11 @@ def read_yaml(text: str, where: str) -> Any:
         raise BadInput(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
+def name_of(value: Any) -> Any:
+    """A value where a name is expected: YAML reads the bare word null as nothing, and the strategist of that name is meant."""
+    return "null" if value is None else value
+
+
 def _check(root: yaml.Node, where: str) -> None:
     known: dict[int, tuple[int, int]] = {}
 

@@ -11,10 +11,10 @@ from harness.commands.allow import add_allow
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     compare = commands.add_parser(
         "compare",
-        help="two runs or arms side by side, or every strategist's uplift over vanilla",
-        description="B against A, paired by task and seed. Without B: every strategist of A against vanilla.",
+        help="two runs or arms side by side, or every strategist's uplift over the actor alone",
+        description="B against A, paired by task and seed. Without B: every strategist of A against the actor alone.",
     )
-    arm = "a run's folder, or arms in it: RUN#strategist=epo,actor=NAME (axes: environment, split, pairing, actor, "
+    arm = "a run's folder, or arms in it: RUN#strategist=NAME,actor=NAME (axes: environment, split, pairing, actor, "
     compare.add_argument("first", metavar="A", help=arm + "strategist; values with * and ?)")
     compare.add_argument("second", metavar="B", nargs="?", help="the same; a baseline file will do, too")
     compare.add_argument("--metric", default="goal", help="goal, success or overall (goal)")

@@ -18,7 +18,6 @@ from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.store import EPISODES, read_record
 
-HELPED = "epo"
 LONGEST = 200
 """Characters of an agent's or the world's text in the excerpt."""
 MOST_TURNS, FIRST_TURNS = 3, 2
@@ -33,17 +32,16 @@ class SameGame:
     helped: EpisodeRecord
 
 
-def uplift_of(folder: Path, kind: str = HELPED) -> tuple[Family, int] | None:
-    """The run's family of comparisons and the number of the first row that holds the strategist `kind` against vanilla;
-    None where the run has no such row."""
+def uplift_of(folder: Path) -> tuple[Family, int] | None:
+    """The run's family of comparisons and the number of the first row that holds a strategist, which is no control, against
+    the reference, one with controls beside it first; None where the run has no such row."""
     try:
         family = uplift(str(folder))
     except BadInput:
         return None
-    for number, row in enumerate(family.rows):
-        if row.b.kind == kind:
-            return family, number
-    return None
+    found = [number for number, row in enumerate(family.rows) if not row.b.role]
+    best = next((number for number in found if family.beside.get(number)), found[0] if found else None)
+    return None if best is None else (family, best)
 
 
 def same_game(folder: Path, row: Comparison) -> SameGame | None:
@@ -126,7 +124,7 @@ def _end(record: EpisodeRecord) -> Text:
 
 
 def print_answer(console: Console, folder: Path) -> None:
-    """The excerpt and the answer, where the run compares `epo` with `vanilla`."""
+    """Print the excerpt and the answer, where the run compares a strategist with the reference."""
     found = uplift_of(folder)
     if found is None:
         return

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agents.strategists import REFERENCE as REFERENCE_KIND
 from harness.base.errors import BadInput, nearest
 from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
@@ -111,13 +112,22 @@ def _compared(first: str, second: str, metric: str, judge: str | None, allowed: 
     if not couples:
         raise BadInput(
             f"no arm of {first} has a counterpart in {second}. Name the axes in which they may differ, for example "
-            f"{a.path}#strategist=vanilla {b.path}#strategist=epo. Arms:\n  " + "\n  ".join([*a.arms, *b.arms])
+            f"{_named_apart(a, b)}. Arms:\n  " + "\n  ".join([*a.arms, *b.arms])
         )
     if a.fingerprint == b.fingerprint and all(left.cell == right.cell for left, right in couples):
         raise BadInput(f"{second} is the same as {first}: a run compared with itself (or its copy) shows nothing")
     rows = [_checked(left, right, metric, allowed) for left, right in couples]
     beside = {number: _beside(row, b, judge) for number, row in enumerate(rows)}
     return Family(tuple(rows), beside, len(rows), tuple(_reported(couples, allowed)), tuple(unmatched))
+
+
+def _named_apart(a: Arms, b: Arms) -> str:
+    """The first arm of each, named by the axes in which they differ."""
+    one, other = (next(iter(arms.arms.values())).axes for arms in (a, b))
+    apart = [axis for axis in AXES if one[axis] != other[axis]]
+    return " ".join(
+        f"'{arms.path}#{','.join(f'{axis}={axes[axis]}' for axis in apart)}'" for arms, axes in ((a, one), (b, other))
+    )
 
 
 def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ...]:
@@ -165,7 +175,8 @@ def _uplifted(text: str, metric: str, judge: str | None) -> Family:
             if arm.role != CONTROL:
                 beside[len(rows) - 1] = tuple(compare_arms(control, arm, metric) for control in controls)
     if not rows:
-        raise BadInput(f"{text} has no strategist beside one `vanilla` on the same tasks and actor: no uplift to show")
+        wanted = f"a strategist beside exactly one `{REFERENCE_KIND}` on the same tasks and actor"
+        raise BadInput(f"{text} has no uplift to show; expected {wanted}")
     return Family(tuple(rows), beside, len(rows), (), tuple(unmatched))
 
 

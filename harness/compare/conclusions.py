@@ -9,6 +9,7 @@ import math
 from functools import partial
 from typing import Literal
 
+from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import REFERENCE, SHARE, Comparison, Family
 from harness.results.ledger import LEAST, ROLES, percent
@@ -115,7 +116,7 @@ def interface_sentences(a: Arm, b: Arm) -> list[str]:
 
 
 def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None) -> bool:
-    """True if two shares differ; an arm that has none of it (vanilla has no strategies) counts as 0."""
+    """True if two shares differ; an arm that has none of it (the reference has no strategies) counts as 0."""
     counts = [count for count in (of_a, of_b) if count]
     if not counts or min(counts) < LEAST or (a is None and of_a) or (b is None and of_b):
         return False
@@ -138,8 +139,9 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
     if finding(row) != "higher":
         return ""
     if not beside:
+        controls = " or ".join(f"`{kind}`" for kind in control_kinds())
         return (
-            f"Without a `null` or `shuffled` arm it cannot be told whether {name} helps by what its strategies say "
+            f"Without a control ({controls}) it cannot be told whether {name} helps by what its strategies say "
             "or by there being any."
         )
     beaten = [each for each in beside if finding(each) == "higher"]

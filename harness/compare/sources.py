@@ -37,7 +37,7 @@ def _parse(text: str) -> tuple[Path, dict[str, str]]:
         axis, equals, glob = part.partition("=")
         if not equals or axis not in AXES:
             raise BadInput(
-                f"{text}: {part!r} is no condition; write RUN#strategist=epo,actor=NAME with the axes "
+                f"{text}: {part!r} is no condition; write RUN#strategist=NAME,actor=NAME with the axes "
                 f"{', '.join(AXES)}.{nearest(axis, AXES)}"
             )
         pattern[axis] = glob

@@ -15,7 +15,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from agents.strategists import REFERENCE, actor_thinks
 from harness.base.errors import BadInput, nearest
-from harness.base.yamltext import read_yaml
+from harness.base.yamltext import name_of, read_yaml
 from harness.experiment.beside import ModelEntry
 from harness.experiment.identity import identity_of
 from harness.experiment.manifest_form import SEPARATOR as SEPARATOR
@@ -148,8 +148,7 @@ def pairing_label(pairing: str | PartnerSpec) -> str:
 def _each(value: Any, expand: Any) -> Any:
     if not isinstance(value, list):
         return value
-    items = ["null" if item is None else item for item in value]  # YAML reads the bare word null as nothing
-    return [expand(item) if isinstance(item, str) else item for item in items]
+    return [expand(item) if isinstance(item, str) else item for item in map(name_of, value)]
 
 
 def _unique(what: str, labels: list[str], parts: int = 1) -> None:

@@ -70,7 +70,7 @@ class EpisodePlan:
     environment: Environment
     task: Task
     donors: Sequence[Task]
-    """Tasks the `shuffled` control may borrow its situation from: the split's, the task's own group left out."""
+    """Tasks that a strategist may borrow a situation from (`Situation.donor`): the split's, the task's own group left out."""
     seats: tuple[Seat, ...]
     order: int
     repeat: int
@@ -253,7 +253,8 @@ class _Table:
                 view = _world(partial(_first_view, plan.environment, donor, plan.seed, seat))
                 if partner is None or view.name != partner:
                     return view
-        raise EpisodeError("environment", "the control `shuffled` needs a second task of another group in the split")
+        said = f"the strategist {plan.strategist!r} asks about another task, and the split has no task of another group"
+        raise EpisodeError("environment", said)
 
     def _write_down(
         self,

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from agents.strategists import REFERENCE
 from harness.base.errors import BadInput
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
@@ -33,7 +34,7 @@ READING = (
     "“tied with” each other cannot be told apart.",
     "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
     "tasks make wide intervals.",
-    "A difference to vanilla is paired: the same tasks with the same seeds. Its p value is corrected for all the "
+    f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all the "
     "differences on this page (Holm). “No difference shown” does not mean that there is none.",
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import pandas as pd
 
+from agents.strategists import REFERENCE
 from harness.base.money import UNKNOWN, price_text
 from harness.compare.conclusions import interface_sentences
 from harness.results.frames import SCORE
@@ -148,7 +149,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
     rows = [row for row in place.rows if row["difference"] is not None]
     if not rows:
         return []
-    title = f"{place.title}: difference in {place.metric} to vanilla, paired, with 95 % interval"
+    title = f"{place.title}: difference in {place.metric} to {REFERENCE}, paired, with 95 % interval"
     shown = [Dot(arm_name(row, board), row["difference"], row["low"], row["high"]) for row in rows]
     ends = [abs(value) for row in shown for value in (row.value, row.low, row.high) if value is not None]
     reach = min(max([*ends, (place.high - place.low) / 20]), place.high - place.low)

@@ -84,7 +84,7 @@ def test_a_gain_over_every_control_is_put_down_to_what_is_said(tmp_path: Path) -
 
 def test_without_a_control_the_words_say_that_it_can_not_be_told(tmp_path: Path) -> None:
     text = "\n".join(conclusions(uplift(str(helped(tmp_path / "run", EPO)))))
-    assert "Without a `null` or `shuffled` arm it cannot be told" in text
+    assert "Without a control (`null` or `shuffled`) it cannot be told" in text
 
 
 def test_no_difference_is_never_called_equality(tmp_path: Path) -> None:

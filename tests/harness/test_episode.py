@@ -213,7 +213,8 @@ def test_shuffled_never_borrows_from_a_task_of_the_same_scenario() -> None:
 def test_shuffled_without_another_task_says_what_is_missing() -> None:
     table = Table("shuffled")
     own = table.episode().task
-    failed_as(table.play(donors=(own,)), "environment", "`shuffled` needs a second task")
+    said = "'shuffled' asks about another task, and the split has no task of another group"
+    failed_as(table.play(donors=(own,)), "environment", said)
 
 
 def answers(*texts: str) -> Script:

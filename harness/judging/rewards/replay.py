@@ -18,7 +18,6 @@ from typing import Literal
 from pydantic import Field
 
 from agents.base import Situation, Strategist, Strategy
-from agents.strategists import kind_of
 from harness.base.errors import EpisodeError
 from harness.base.options import Options
 from harness.base.seeds import seed_from, stable_hash
@@ -59,6 +58,21 @@ class _ChangedOnce(Strategist):
 class _Silent(Strategist):
     async def propose(self, situation: Situation) -> Strategy:
         return Strategy(text=None, source="none")
+
+
+@dataclass(frozen=True, slots=True)
+class _ForAnotherTask(Strategist):
+    """Proposes what a strategist says at the beginning of another task."""
+
+    own: Strategist
+
+    async def propose(self, situation: Situation) -> Strategy:
+        elsewhere = replace(situation, view=situation.donor(), past=())
+        strategy = await self.own.propose(elsewhere)
+        if strategy.text is None:
+            said = "the strategist puts no strategy into words, so that it has none for another task either"
+            raise EpisodeError("model", f"{said}; use `change: removed`")
+        return replace(strategy, source="donor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +133,7 @@ class Replay(ProcessReward):
         others: Mapping[Change, Strategist] = {
             "removed": _Silent(),
             "redrawn": seat.strategist,
-            "shuffled": kind_of("shuffled").make(),
+            "shuffled": _ForAnotherTask(seat.strategist),
         }
         return _from(
             plan, episode, turn, turn.index, _ChangedOnce(seat.strategist, others[self.options.change], turn.index)

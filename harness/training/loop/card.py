@@ -13,6 +13,7 @@ from harness.results.store import write_whole
 from harness.results.training_curve import CurveRow
 from harness.training.loop.checkpoints import Weights
 from harness.training.loop.config import TrainConfig
+from harness.training.loop.experiments import TRAINED
 from harness.training.loop.folder import TrainingFolder
 from harness.training.loop.stages import Stages
 
@@ -23,7 +24,7 @@ def write_card(
     """Write the card of an iteration's checkpoint from what its stages left."""
     parts = [
         f"# {config.name}, iteration {iteration}",
-        f"A strategist for `epo-rl`, trained by iterative self-play; arm `{rows[-1].strategist}` of the ranking.",
+        f"A strategist for `{TRAINED}`, trained by iterative self-play; arm `{rows[-1].strategist}` of the ranking.",
         _base(start),
         _data(folder, config, iteration),
         _curve(rows),

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from agents.strategists import kinds_beside_trained
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import shown_name
 from harness.base.seeds import stable_hash
-from harness.base.yamltext import read_yaml, text_of
+from harness.base.yamltext import name_of, read_yaml, text_of
 from harness.experiment.beside import ModelEntry, PartName
 from harness.experiment.experiment import JudgeSpecs, apply_override
 from harness.experiment.identity import identity_of
@@ -26,7 +27,6 @@ from harness.training.fit.options import TrainOptions
 
 WEIGHTS_PROVIDERS = ("transformers", "vllm")
 """The providers that serve a folder of weights, so that a checkpoint is served as the start was."""
-BESIDE = ("vanilla", "react", "epo")
 
 
 class TasksSpec(Spec):
@@ -103,7 +103,7 @@ class HeldOutPart(Spec):
     seed: int | None = None
     """Seed of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
     repeats: int = Field(1, ge=1)
-    beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in BESIDE]
+    beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in kinds_beside_trained()]
     """Strategists ranked beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
     every: int = Field(1, ge=1)
@@ -112,7 +112,7 @@ class HeldOutPart(Spec):
     @field_validator("beside", mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
-        items = ["null" if item is None else item for item in value] if isinstance(value, list) else value
+        items = map(name_of, value) if isinstance(value, list) else value
         return [{"kind": item} if isinstance(item, str) else item for item in items]
 
 

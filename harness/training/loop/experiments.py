@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import environments
-from agents.strategists import kind_of
+from agents.strategists import kind_of, training_kinds
 from environments.base import Task
 from harness.base.errors import BadInput
 from harness.base.seeds import seed_from
@@ -24,7 +24,8 @@ from harness.runs.plan import choose_tasks
 from harness.training.loop.checkpoints import REVISION
 from harness.training.loop.config import EnvironmentPart, TasksSpec, TrainConfig
 
-UNTRAINED = "epo"
+UNTRAINED, TRAINED = training_kinds()
+"""Kinds of the strategist under training: as it starts, and after an iteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _named(tasks: list[tuple[str, str]]) -> str:
 
 def arm_name(config: TrainConfig, iteration: int) -> str:
     """Name of an iteration's strategist on the leaderboard; the untrained one is 0."""
-    method = "epo-rl" if config.method.name == "epo" else config.method.name
+    method = TRAINED if config.method.name == "epo" else config.method.name
     return f"{method}@{iteration}" if iteration else UNTRAINED
 
 
@@ -129,7 +130,7 @@ def _player(config: TrainConfig, iteration: int) -> dict[str, Any]:
     """The strategist that plays what iteration `iteration` learns from."""
     own = config.strategist.model_dump(mode="json")
     own |= {"temperature": config.playing_temperature, "model": weights_name(config, iteration - 1)}
-    return {"kind": "epo-rl" if iteration > 1 else "epo", "name": arm_name(config, iteration - 1), **own}
+    return {"kind": TRAINED if iteration > 1 else UNTRAINED, "name": arm_name(config, iteration - 1), **own}
 
 
 def round_experiment(
@@ -186,7 +187,7 @@ def held_out_experiment(
     """The ranking of one iteration on the held-out tasks; 0: the start, with what stands beside it."""
     name = weights_name(config, iteration)
     own = {**config.strategist.model_dump(mode="json"), "model": name}
-    strategists: list[dict[str, Any]] = [{"kind": "epo-rl", "name": arm_name(config, iteration), **own}]
+    strategists: list[dict[str, Any]] = [{"kind": TRAINED, "name": arm_name(config, iteration), **own}]
     if iteration == 0:
         strategists = [
             {**own, "kind": spec.kind, "name": spec.name}

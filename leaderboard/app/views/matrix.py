@@ -160,16 +160,13 @@ PRESET_COLUMNS = [Column("Configuration", lambda row: str(row["configuration"]),
 
 def _preset(board: Board, metric: str, chosen: Filters) -> None:
     note(
-        "Who uses which strategist in the two seats, as in the paper's Figure 4; differences are to ReAct in both seats. What "
-        "exactly the figure shows is not known to us: this is a reconstruction, and its numbers are measured here."
+        "Who uses which strategist in the two seats, as in the paper's Figure 4; differences are to its first configuration, "
+        f"{FIGURE_4[0].name}. What exactly the figure shows is not known to us: this is a reconstruction, and its numbers are "
+        "measured here."
     )
     found = figure_4(board, metric, chosen)
     if found.empty:
-        names = ", ".join(each.name for each in FIGURE_4)
-        empty(
-            f"None of the configurations ({names}) was played. They take react, epo and epo-rl and:",
-            "pairings:\n  - self-play\n  - {actor: same, strategist: react}\n  - {actor: same, strategist: epo}",
-        )
+        empty(*_how_to_play())
         return
     for (place, actor, run), group in found.groupby(["place", "actor", "run"], sort=False):
         rows = plain_rows(group)
@@ -179,6 +176,16 @@ def _preset(board: Board, metric: str, chosen: Filters) -> None:
             table(rows, PRESET_COLUMNS, f"Figure 4: {place}, {actor}", "figure4"),
         )
     downloads(_preset_table(found), "figure-4", "figure4")
+
+
+def _how_to_play() -> tuple[str, str]:
+    """A sentence on what the figure needs, and the part of an experiment that brings it."""
+    names = ", ".join(each.name for each in FIGURE_4)
+    kinds = ", ".join(dict.fromkeys(kind for each in FIGURE_4 for kind in (each.tested, each.opposite)))
+    partners = dict.fromkeys(each.opposite for each in FIGURE_4 if each.opposite != each.tested)
+    pairings = "".join(f"\n  - {{actor: same, strategist: {kind}}}" for kind in partners)
+    said = f"None of the configurations ({names}) was played. They take the strategists {kinds} and:"
+    return said, f"pairings:\n  - self-play{pairings}"
 
 
 def _preset_table(found: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from agents.strategists import REFERENCE
 from harness.results.frames import SCORE
 from harness.results.ledger import COUNTS, LINE_HEADINGS, heading_of, ledger_of, lines_of, notable, share_text
 from leaderboard.app.failures import show_failures
@@ -116,7 +117,7 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
     return [
         *first,
         _goal(place),
-        Column("Uplift over vanilla", uplift_text, _uplift, wide=True),
+        Column(f"Uplift over {REFERENCE}", uplift_text, _uplift, wide=True),
         *([Column("Overall", lambda row: amount(row["overall"]), number=True)] if _judged(place) else []),
         Column("Scored / planned", coverage_text, number=True),
         Column("Calls", lambda row: count(row["calls"]), number=True),

@@ -391,6 +391,17 @@ def test_a_strategy_drawn_again_by_a_strategist_that_never_changes_its_mind_is_w
     assert [each.reward for each in record.rewards] == [0.0] * len(GUIDED)
 
 
+def test_a_strategy_for_another_task_is_the_advised_seats_own_strategists() -> None:
+    record = world_reward("replay", options={"n": 1, "change": "shuffled"})
+    assert record.rewards is not None, record.error
+    assert record.rewards[0].reward == 0.0, "its first strategy is the same for every task"
+    assert record.rewards[USELESS + 1].reward == 1.0, "the first command is of no use later on"
+    own = GUIDED_EPISODE.seats[0].background
+    asked = [full_messages(record.calls, n) for n, call in enumerate(record.calls) if call.role == "strategist"]
+    elsewhere = [messages for messages in asked if own not in messages[0].content]
+    assert len(elsewhere) == len(GUIDED) and all(len(messages) == 1 for messages in elsewhere)
+
+
 def test_replay_looks_at_so_many_turns_and_no_more_the_same_ones_each_time() -> None:
     one, two = (world_reward("replay", options={"n": 1, "turns": 2}) for _ in range(2))
     assert one.rewards is not None
