@@ -12,7 +12,6 @@ from agents.models.base import Message
 from agents.prompts import general, joined
 from environments.base import (
     SKIPPED,
-    UNREADABLE,
     Action,
     ActionFormat,
     BaselineEntry,
@@ -21,7 +20,8 @@ from environments.base import (
 )
 from environments.prompts import Prompt
 from harness.base.errors import EpisodeError
-from harness.reading.answers import LENIENT, spoken
+from harness.reading.answers import spoken
+from harness.reading.parsing import LENIENT, UNREADABLE
 
 
 class ModelActor:

@@ -26,7 +26,8 @@ from environments.webshop.catalogue.generate import write_builtin
 from environments.webshop.catalogue.importer import Import, find_files
 from environments.webshop.catalogue.nouns import from_table, read_tagged_titles
 from environments.webshop.catalogue.store import Catalogue, iterate, open_store
-from environments.webshop.goals.goals import Kind, goal_table
+from environments.webshop.goals.goals import goal_table
+from environments.webshop.options import Kind
 from environments.webshop.search.analysis import analyse
 from environments.webshop.shop.baselines import BASELINES
 from environments.webshop.shop.play import PlaySettings, WebShopPlay

@@ -9,10 +9,8 @@ games, profiles) is loaded once per process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -22,8 +20,7 @@ from environments.prompts import Prompt
 from harness.base.options import Options as NoOptions
 from harness.base.options import read_options
 from harness.base.seeds import stable_hash
-from harness.reading.answers import REASKS, read_command
-from harness.reading.wrappers import without_tokens
+from harness.reading.parsing import REASKS, UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +75,6 @@ class Action:
 
     text: str
     kind: str = "act"
-
-
-UNREADABLE = "unreadable"
-"""The kind of an action that is none: the answer could not be read, and `Skipping.skip` spends the step."""
 
 
 SKIPPED = "(no action could be read)"
@@ -285,6 +278,9 @@ class Environment:
 
     def parse(self, answer: str) -> ParsedAnswer:
         """The action in an answer: what stands behind "Action:", or else all of it. Raises `Unreadable`."""
+        from harness.reading.answers import read_command  # its patterns take a while to be made
+        from harness.reading.wrappers import without_tokens
+
         found = read_command(answer, lambda line, marked: line.strip() or None if marked else None)
         if found is not None:
             return ParsedAnswer(Action(found.text), found.thought, kept=found.kept)
@@ -299,8 +295,3 @@ class Environment:
     def data_hashes(self, split: str) -> Mapping[str, str]:
         """File or part name -> hash of the data behind a split; goes into the manifest. By default of its tasks."""
         return {"tasks": stable_hash([(task.id, task.group, dict(task.data)) for task in self.tasks(split)])}
-
-
-def data_home() -> Path:
-    """Folder of imported and fetched data: $STRATEGIST_HARNESS_HOME or ~/.cache/strategist-harness."""
-    return Path(os.environ.get("STRATEGIST_HARNESS_HOME") or Path.home() / ".cache" / "strategist-harness")

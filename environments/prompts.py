@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from harness.base.errors import BadInput, nearest
 
@@ -83,3 +84,8 @@ def load_prompt(package: str, role: str) -> Prompt:
     """The template `prompts/<role>.txt` of a package. Raises `FileNotFoundError` when there is none."""
     text = files(package).joinpath("prompts", f"{role}.txt").read_text(encoding="utf-8")
     return Prompt(name=f"{package}/{role}", text=text)
+
+
+def prompt_version(value: Any) -> Any:
+    """Identity of a dumped prompt: the hash of its text."""
+    return Prompt("", value["text"]).version if isinstance(value, dict) and "text" in value else value

@@ -20,7 +20,8 @@ import environments
 from agents.models.base import ChatRequest
 from environments.base import Task
 from harness.base.seeds import seed_from
-from harness.judging.judges.sotopia import DIMENSIONS, SEATS
+from harness.judging.judges.sotopia import SEATS
+from harness.results.scales import SOTOPIA as DIMENSIONS
 
 REACHED = re.compile(r"I have reached (\d+) of the 10 parts of my goal")
 USELESS = "look"

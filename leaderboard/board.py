@@ -20,7 +20,7 @@ from harness.compare.arms import Arm, arm_differences
 from harness.compare.comparison import REFERENCE, difference_of
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from harness.results.frames import SCORE
-from harness.results.judge_kinds import judge_kind, kind_in
+from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.judge_panel import read_panel
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.tables import find_runs, known_judges
@@ -206,7 +206,7 @@ def _dimensions(table: pd.DataFrame, judge: str | None, runs: Sequence[Path]) ->
     for label in labels:
         for member in read_panel(label)[0]:
             with suppress(BadInput):  # a plug-in's judge that is not installed here
-                names |= dict.fromkeys(name for name, _, _ in judge_kind(kind_in(member)).dimensions)
+                names |= dict.fromkeys(name for name, _, _ in scale_of(kind_in(member)))
     names |= dict.fromkeys(str(column).removeprefix(SCORE) for column in table if str(column).startswith(SCORE))
     return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in table.columns)
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from harness.base.errors import BadInput
 from harness.compare.arms import load_run
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.results.tables import find_runs
 from harness.statistics.means import Estimate, clustered_mean
 from harness.statistics.outcomes import Outcomes, pair

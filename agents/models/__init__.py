@@ -6,11 +6,13 @@ Importing this package imports no provider and no client library: they load on f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agents.models.base import Model
 from harness.base.errors import BadInput
 from harness.base.registry import Registry
+
+if TYPE_CHECKING:
+    from agents.models.base import Model
 
 REGISTRY = Registry(
     "provider",

@@ -11,19 +11,18 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger(__name__)
 
-_CERTAIN = re.compile(
+_CERTAIN = (
     r"^\s*(?i:bearer)\s+(?!sk-no-key)\S{8,}\s*$|^\s*(?i:basic)\s+(?=\S*[A-Z0-9=])\S{8,}\s*$"
     r"|\bsk-(?!no-key)[A-Za-z0-9_-]{8,}"
     r"|\b(?:gh[pousr]_|github_pat_|hf_|gsk_|glpat-|nvapi-|r8_|xox[bp]-)[A-Za-z0-9_-]{16,}|\b(?:xai|pplx)-[A-Za-z0-9]{20,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 """Forms that nothing but a key has."""
-_NAMED = re.compile(
-    r"(?:^|[-_])(?:authori[sz]ation|passw(?:or)?d|secret|credentials?|cookie)$|"
-    r"(?:api|access|subscription|secret|private|auth)[-_]?key$|^key$|(?:^|[-_])token$",
-    re.IGNORECASE,
+_NAMED = (
+    r"(?i:(?:^|[-_])(?:authori[sz]ation|passw(?:or)?d|secret|credentials?|cookie)$|"
+    r"(?:api|access|subscription|secret|private|auth)[-_]?key$|^key$|(?:^|[-_])token$)"
 )
-_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9_+=.-]{24,}|(?=.*\d)[0-9a-f]{32,}")
+_RANDOM = r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9_+=.-]{24,}|(?=.*\d)[0-9a-f]{32,}"
 _PLACEHOLDERS = frozenset(
     {"", "none", "empty", "dummy", "test", "not-needed", "no-key", "sk-no-key-required", "x", "unused"}
 )
@@ -50,7 +49,7 @@ def pasted_problems(config: Any) -> list[str]:
     replaced = [
         f"extra_body.{key}: the harness sends it itself; {SENT_BY_US[key]}" for key in body if key in SENT_BY_US
     ]
-    keys = [f"{place} holds a key; {_INSTEAD}" for place, _, value in _texts(config) if _CERTAIN.search(value)]
+    keys = [f"{place} holds a key; {_INSTEAD}" for place, _, value in _texts(config) if re.search(_CERTAIN, value)]
     return replaced + keys
 
 
@@ -60,7 +59,7 @@ def warn_of_pasted(name: str, config: Any) -> None:
         plain = value.strip().lower().removeprefix("bearer").strip()
         if plain in _PLACEHOLDERS or (name, place) in _WARNED:
             continue
-        if _NAMED.search(key) or _RANDOM.fullmatch(value):
+        if re.search(_NAMED, key) or re.fullmatch(_RANDOM, value):
             _WARNED.add((name, place))
             log.warning(
                 "model %s: %s looks like a key, and configs are written into manifests; %s", name, place, _INSTEAD

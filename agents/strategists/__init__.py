@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from agents.base import Strategist
 from agents.prompts import STRATEGIST_FIELDS
 from environments.prompts import PromptFields
 from harness.base.errors import BadInput
 from harness.base.registry import Registry, as_kind
+
+if TYPE_CHECKING:
+    from agents.base import Strategist
 
 Role = Literal["reference", "control", ""]
 

@@ -15,6 +15,7 @@ from agents.prompts import general
 from environments.base import Unreadable, View
 from harness.base.errors import EpisodeError
 from harness.reading import version_0_1 as reading_0_1
+from harness.reading.parsing import VERSION_0_1
 from harness.reading.strategy_text import read_strategy
 from harness.reading.wrappers import without_tokens
 
@@ -30,7 +31,7 @@ def _read(situation: Situation, text: str) -> tuple[str, Reading]:
 
 
 def _as_in_0_1(situation: Situation) -> bool:
-    return situation.format.parsing == reading_0_1.NAME
+    return situation.format.parsing == VERSION_0_1
 
 
 async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTurn]) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from environments.alfworld.engine.world import TextFormat
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
 from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import EXACT, LENIENT, read_command
+from harness.reading.answers import read_command
+from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1
 
 ANSWER = "answer"
 """The kind of a whole answer in which the original's wrapper found no action: never done, whatever it says."""
@@ -118,7 +119,7 @@ _Reader = Callable[[str], ParsedAnswer]
 _READERS: dict[str, tuple[_Reader, _Reader, Literal["pass", "skip"], str]] = {
     LENIENT: (parse_answer, parse_choice, "skip", "act"),
     EXACT: (parse_exactly, parse_choice_as_before, "pass", ANSWER),
-    reading_0_1.NAME: (parse_as_before, parse_choice_as_before, "pass", "act"),
+    VERSION_0_1: (parse_as_before, parse_choice_as_before, "pass", "act"),
 }
 
 

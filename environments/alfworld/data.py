@@ -21,9 +21,9 @@ from pathlib import Path
 from environments.alfworld.engine import load_game
 from environments.alfworld.generator import TASK_TYPES, generate
 from environments.alfworld.planner import remaining_actions
-from environments.base import data_home
 from environments.data import DataHooks, ImportReport, Source
 from harness.base.errors import BadInput
+from harness.base.places import data_home
 from harness.base.safe_files import move_in, scratch_folder
 
 PUBLISHED = ("train", "valid_train", "valid_seen", "valid_unseen")

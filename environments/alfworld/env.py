@@ -6,23 +6,20 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format, make_choice_format
 from environments.alfworld.baselines import BASELINES
 from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
-from environments.alfworld.generator import TaskType
+from environments.alfworld.options import AlfworldOptions
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
 from environments.base import ActionFormat, BaselineEntry, Environment, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import seed_from
-from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import label_with_reader, reader_of, reasks_of
+from harness.reading.parsing import VERSION_0_1
 
 _PUBLISHED = {
     "train": "published training games (3,553 before the original's filters; the paper counts 3,321)",
@@ -32,41 +29,6 @@ _PUBLISHED = {
     "generated-train": "games written by `harness data generate alfworld`, train side",
     "generated-test": "the same, test side",
 }
-
-
-StepsLeft = Annotated[int, Field(ge=1, le=50)]
-
-
-class AlfworldOptions(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-
-    protocol: Literal["alfworld-0.4.2", "epo"] = "alfworld-0.4.2"
-    """`alfworld-0.4.2`: the present text format and 50 steps. `epo`: the paper's, older format and 40 actions."""
-    max_steps: int | None = Field(default=None, ge=1, le=1000)
-    """Another limit than the protocol's; the record's protocol says so."""
-    steps_left: StepsLeft | tuple[StepsLeft, ...] | None = None
-    """Begin where so many commands of a shortest plan are left; the expert has done those before. Several numbers: one of
-    them for each task, drawn by its id. None = at the start."""
-    order: Literal["seeded", "sorted"] = "seeded"
-    """Tasks by path, or shuffled by `order_seed`, so that the first n are a mixture."""
-    order_seed: int = 0
-    task_types: tuple[TaskType, ...] | None = None
-    """Only these task types; None = all six."""
-    other_put_form: Literal["refuse", "accept"] = "refuse"
-    """Treatment of a command that is right but for its wording (`put O in R`, `put O onto R`, the other text format's word,
-    `the mug 1`, a final period): answer "Nothing happens." as the original and note it in the step's info, or understand it."""
-    prompts: Literal["full", "brief"] = "full"
-    """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
-    `history: 0` each turn's prompt is a short one of its own."""
-    answers: Literal["free", "choice"] = "free"
-    """`choice`: the actor sees the possible commands and structured output holds it to them, for small models that write
-    anything but commands; the record's protocol says so."""
-    parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """Rule for reading answers: `lenient`, or `exact`, as the paper's wrapper does. None: `lenient`, and `exact` under
-    `protocol: epo`; the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
-    reasks: int | None = Field(default=None, ge=0, le=5)
-    """Number of times an unreadable answer is asked for again before it costs a step; None: once under `lenient`, else never,
-    as the original."""
 
 
 class AlfworldEnvironment(Environment):
@@ -83,13 +45,11 @@ class AlfworldEnvironment(Environment):
         options = self.options
         self._rules = PROTOCOLS[options.protocol]
         self._max_steps = options.max_steps or self._rules.max_steps
-        self._parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
-        self.protocol: str = label_with_reader(_protocol_label(options), self._parsing)
-        reasks = reasks_of(options.reasks, self._parsing, earlier=0)
+        self.protocol: str = options.label
         self.action_format: ActionFormat = (
-            make_choice_format(self._parsing, reasks)
+            make_choice_format(options.reader, options.times_asked_again)
             if options.answers == "choice"
-            else make_action_format(self._rules.text, self._parsing, reasks)
+            else make_action_format(self._rules.text, options.reader, options.times_asked_again)
         )
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
@@ -110,7 +70,7 @@ class AlfworldEnvironment(Environment):
         """The start of an episode. Nothing here is random, so `seed` is not used."""
         world = _published_world(task) if "path" in task.data else builtin.world_of(task)
         world = world.with_text(self._rules.text)
-        wording = Wording(self.options.other_put_form == "accept", self._parsing == reading_0_1.NAME)
+        wording = Wording(self.options.other_put_form == "accept", self.options.reader == VERSION_0_1)
         brief = self.options.prompts == "brief"
         if self.options.steps_left is None:
             return AlfworldPlay(world, self._rules, self._max_steps, wording, brief=brief)
@@ -129,19 +89,6 @@ class AlfworldEnvironment(Environment):
         if split in builtin.NAMES:
             return {"generator": builtin.GAMES_VERSION}
         return {split: data.split_hash(data.read_split(_folder(split)).games)}
-
-
-def _protocol_label(options: AlfworldOptions) -> str:
-    """The protocol's name with everything that changes its rules."""
-    label: str = options.protocol
-    if options.max_steps not in (None, PROTOCOLS[options.protocol].max_steps):
-        label += f"+max_steps={options.max_steps}"
-    if options.steps_left is not None:
-        numbers = options.steps_left if isinstance(options.steps_left, tuple) else (options.steps_left,)
-        label += f"+steps_left={'/'.join(map(str, numbers))}"
-    if options.answers == "choice":
-        label += "+choice"
-    return f"{label}+both-put-forms" if options.other_put_form == "accept" else label
 
 
 def _folder(split: str) -> Path:

@@ -9,6 +9,7 @@ from environments.alfworld.actions import ANSWER, in_other_words
 from environments.alfworld.engine import TextGame, rules, texts
 from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
+from environments.alfworld.options import MAX_STEPS
 from environments.alfworld.planner import remaining_actions
 from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Progress, StepResult, View
 from harness.reading import version_0_1 as reading_0_1
@@ -46,8 +47,8 @@ class Wording:
 
 
 PROTOCOLS = {
-    "alfworld-0.4.2": Protocol("alfworld-0.4.2", CURRENT, max_steps=50, short_texts=False),
-    "epo": Protocol("epo", OLD, max_steps=40, short_texts=True),
+    "alfworld-0.4.2": Protocol("alfworld-0.4.2", CURRENT, max_steps=MAX_STEPS["alfworld-0.4.2"], short_texts=False),
+    "epo": Protocol("epo", OLD, max_steps=MAX_STEPS["epo"], short_texts=True),
 }
 
 

@@ -12,7 +12,8 @@ from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, Vi
 from environments.sotopia.rules import LEAVE, NONE, SPEAK
 from harness.base.jsontext import Found, objects_in
 from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import EXACT, LENIENT, next_turn, plain_key, thought_before, tool_arguments, value_under
+from harness.reading.answers import next_turn, plain_key, thought_before, tool_arguments, value_under
+from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1
 
 _MEANING = {
     NONE: "stay silent this turn",
@@ -233,7 +234,7 @@ def parse_as_before(kinds: Kinds, answer: str) -> ParsedAnswer:
 _READERS: dict[str, Callable[[Kinds, str], ParsedAnswer]] = {
     LENIENT: parse_answer,
     EXACT: parse_exactly,
-    reading_0_1.NAME: parse_as_before,
+    VERSION_0_1: parse_as_before,
 }
 
 

@@ -5,34 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from environments.base import Action, ActionFormat, BaselineEntry, Environment, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from environments.sotopia import splits
 from environments.sotopia.action_format import make_action_format
+from environments.sotopia.options import SotopiaOptions
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
 from harness.base.errors import BadInput
-from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
-
-
-class SotopiaOptions(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-
-    protocol: Literal["sotopia-0.1.4", "epo", "strict"] = "sotopia-0.1.4"
-    """Which variant of the rules is played; the README has the table."""
-    max_turns: int = Field(default=20, ge=1, le=1000)
-    """The original's setting. Under `epo`, as in its code, one action more is possible."""
-    parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """Rule for reading answers: `lenient`, or `exact`, as the originals do. None: `lenient`, and `exact` under `protocol: epo`;
-    the record's protocol says which. `0.1` is for going on with a run that was begun under that version."""
-    reasks: int | None = Field(default=None, ge=0, le=5)
-    """Number of times an unreadable answer is asked for again before it fails the episode; None: once, never under `exact`."""
 
 
 class SotopiaEnvironment(Environment):
@@ -50,10 +34,10 @@ class SotopiaEnvironment(Environment):
         super().__init__(options)
         options = self.options
         self.rules: Rules = PROTOCOLS[options.protocol]
-        parsing = reader_of(options.parsing, like_the_paper=options.protocol == "epo")
-        self.protocol: str = label_with_reader(options.protocol, parsing)
-        reasks = reasks_of(options.reasks, parsing, earlier=1)
-        self.action_format: ActionFormat = make_action_format(self.rules.kinds, parsing, reasks)
+        self.protocol: str = options.label
+        self.action_format: ActionFormat = make_action_format(
+            self.rules.kinds, options.reader, options.times_asked_again
+        )
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
     def splits(self) -> Mapping[str, str]:

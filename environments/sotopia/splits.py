@@ -7,10 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from environments.base import Task, data_home
+from environments.base import Task
 from environments.sotopia import builtin, hard
 from environments.sotopia.profiles import WORLD_FILES, Combo, World, load_world
 from harness.base.errors import BadInput, nearest
+from harness.base.places import data_home
 
 PUBLISHED, BUILTIN = "published", "builtin"
 """The two worlds a task can belong to."""

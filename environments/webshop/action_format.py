@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
 from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import EXACT, LENIENT, read_command
+from harness.reading.answers import read_command
+from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1
 
 COMMAND = "command"
 """The kind of an action that was read from an answer: it goes to the shop whatever it says."""
@@ -102,7 +103,7 @@ def no_schema(view: View, with_thought: bool) -> dict[str, Any] | None:
 _READERS: dict[str, tuple[Callable[[str], ParsedAnswer], Literal["pass", "skip"], str]] = {
     LENIENT: (parse_answer, "skip", "act"),
     EXACT: (parse_exactly, "pass", ANSWER),
-    reading_0_1.NAME: (parse_as_before, "pass", "act"),
+    VERSION_0_1: (parse_as_before, "pass", "act"),
 }
 
 

@@ -4,60 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from environments.base import ActionFormat, BaselineEntry, Environment, Metric, Task
 from environments.prompts import Prompt, load_prompt
 from environments.webshop.action_format import make_action_format
 from environments.webshop.catalogue.catalogues import open_builtin, open_imported
 from environments.webshop.catalogue.store import Catalogue
-from environments.webshop.goals.goals import GoalTable, Kind, goal_table
+from environments.webshop.goals.goals import GoalTable, goal_table
 from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND
-from environments.webshop.goals.splits import BUILTIN, SPLITS, GoalTasks, Overlap, indices
+from environments.webshop.goals.splits import BUILTIN, SPLITS, GoalTasks, indices
+from environments.webshop.options import Kind, WebShopOptions
 from environments.webshop.shop.baselines import BASELINES
-from environments.webshop.shop.play import ObservationMode, PlaySettings, WebShopPlay
+from environments.webshop.shop.play import PlaySettings, WebShopPlay
 from environments.webshop.shop.simulator import Shop, open_session
 from harness.base.errors import BadInput, nearest
-from harness.reading.answers import label_with_reader, reader_of, reasks_of
 
 ROLES = ("actor", "strategist")
-
-
-class WebShopOptions(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-
-    protocol: Literal["original", "sound"] = "original"
-    """`original` keeps the original's quirks, `sound` mends those that are plainly faults; the README lists them."""
-    observation: ObservationMode = "text"
-    """Which of the original's observation texts the agent gets."""
-    observation_limit: int | None = Field(default=None, ge=200)
-    """Cut observations to this many characters (for models with a short memory); None, as the original: never."""
-    max_steps: int = Field(default=10, ge=1, le=1000)
-    """Actions in an episode; the paper's setting."""
-    goals: Kind = "human"
-    """Instructions that people wrote, or those made from products and all their options."""
-    seed: int = 0
-    """Seed of the prices inside price ranges and of the price limits in instructions, which the original leaves to chance."""
-    skip_broken: bool = False
-    """Leave out goals that cannot score 1 even with the wanted product and options."""
-    overlap: Overlap = "refuse"
-    """The 21 training goals of the paper that are test goals too: refuse the split, drop them, or allow them."""
-    show_attributes: bool = False
-    """Offer the page that shows a product's attributes, category and query (a help; off in the original's default)."""
-    prompts: Literal["full", "brief"] = "full"
-    """`brief`: a short prompt for the strategist, for small models."""
-    parsing: Literal["lenient", "exact", "0.1"] | None = None
-    """Rule for reading answers: `lenient` (None), or `exact`, as the paper's wrapper does; the record's protocol says which.
-    `0.1` is for going on with a run that was begun under that version."""
-    reasks: int | None = Field(default=None, ge=0, le=10)
-    """Number of times an unreadable answer is asked for again; None: once under `lenient`, else never, as in the paper."""
-    catalogue: str | None = None
-    """Name of an imported catalogue; None: the full one, or the only one."""
-    builtin_products: int = Field(default=1000, ge=50, le=2_000_000)
-    builtin_seed: int = 0
-    """Size and seed of the built-in catalogue."""
 
 
 class WebShopEnvironment(Environment):
@@ -72,9 +35,8 @@ class WebShopEnvironment(Environment):
     def __init__(self, options: Mapping[str, Any] | WebShopOptions) -> None:
         super().__init__(options)
         options = self.options
-        parsing = reader_of(options.parsing, like_the_paper=False)
-        self.protocol: str = label_with_reader(options.protocol, parsing)
-        self.action_format: ActionFormat = make_action_format(parsing, reasks_of(options.reasks, parsing, earlier=0))
+        self.protocol: str = options.label
+        self.action_format: ActionFormat = make_action_format(options.reader, options.times_asked_again)
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
         self._catalogues: dict[str, Catalogue] = {}
 

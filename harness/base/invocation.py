@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 NAME = "harness"
-COMMAND = re.compile(r"(?P<before>^\s*|[`(:.] *)harness(?= +[a-z-])", re.MULTILINE)
+COMMAND = r"(?m:(?P<before>^\s*|[`(:.] *)harness(?= +[a-z-]))"
 """A command in a text of ours: at the beginning of a line, in backticks, or after a colon, a dot or a bracket."""
 
 
@@ -30,7 +30,7 @@ def called_as() -> str:
 def as_called(text: str) -> str:
     """A text of ours with its `harness …` commands as they work here."""
     name = called_as()
-    return text if name == NAME else COMMAND.sub(lambda found: found["before"] + name, text)
+    return text if name == NAME else re.sub(COMMAND, lambda found: found["before"] + name, text)
 
 
 def installs(extra: str) -> str:

@@ -31,3 +31,8 @@ def price_text(known: float | None, kind: Kind = "spent", unpriced: int = 0, of:
 def counted(number: int, noun: str) -> str:
     """`1 call`, `12 calls`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def broken_off_text(number: int) -> str:
+    """`3 calls broken off: their cost is not known`."""
+    return f"{counted(number, 'call')} broken off: {'its' if number == 1 else 'their'} cost is not known"

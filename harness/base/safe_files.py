@@ -24,9 +24,9 @@ from typing import IO
 
 Content = bytes | str | Iterable[bytes] | Iterable[str]
 PART, FORMER = ".part", ".former"
-LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}(?P<kind>\.part|\.former)")
+LEFT = r"\.(?P<name>.+)\.[0-9a-f]{16}(?P<kind>\.part|\.former)"
 """Names of what is being written, and of a folder whose successor is being put in place."""
-EARLIER = re.compile(r"\.(?:import|unpack|fetch|write|sotopia-import)-\w+")
+EARLIER = r"\.(?:import|unpack|fetch|write|sotopia-import)-\w+"
 """Folders that version 0.1 left where it was killed."""
 NO_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags for opening what somebody else may have put there: a link is an error, a FIFO does not block."""
@@ -86,11 +86,11 @@ def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder. A folder whose successor was not put in place any more is put back."""
     try:
         with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if LEFT.fullmatch(entry.name) or EARLIER.fullmatch(entry.name)]
+            found = [entry.name for entry in entries if re.fullmatch(f"{LEFT}|{EARLIER}", entry.name)]
     except OSError:
         return
     for name in found:
-        match = LEFT.fullmatch(name)
+        match = re.fullmatch(LEFT, name)
         former = match is not None and match["kind"] == FORMER
         with suppress(OSError):
             _clear(folder / name, folder / match["name"] if match is not None and former else None)

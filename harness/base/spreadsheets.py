@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _FORMULA = frozenset("=+-@＝＋－＠")
 _N = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_FIGURE = re.compile(rf"{_N}(?: … {_N})?(?: \({_N} … {_N}\)(?:, p (?:< )?{_N})?)?")
+_FIGURE = rf"{_N}(?: … {_N})?(?: \({_N} … {_N}\)(?:, p (?:< )?{_N})?)?"
 """A number, an interval, or both with a p-value, as the viewer's tables write them."""
 RAW_HELP = "csv: names as they are, also those that a spreadsheet would take for a formula (`=…` gets a ' before it)"
 """Help of the option `--raw`."""
@@ -25,7 +25,7 @@ def harmless(value: Any) -> Any:
         return value
     first = value[0]
     dangerous = first in _FORMULA or unicodedata.category(first) in ("Cc", "Cf")
-    return f"'{value}" if dangerous and not _FIGURE.fullmatch(value) else value
+    return f"'{value}" if dangerous and not re.fullmatch(_FIGURE, value) else value
 
 
 def harmless_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from harness.base.spreadsheets import harmless
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparison import Comparison, Family, compare, uplift
 from harness.compare.conclusions import conclusions, finding, interface_sentences, names
-from harness.experiment.experiment import AXES
+from harness.experiment.manifest_form import AXES
 
 
 def compare_runs(arguments: argparse.Namespace) -> int:

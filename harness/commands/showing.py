@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -15,19 +16,21 @@ from harness.base.money import price_text
 from harness.commands.printing import say
 from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.ledger import call_row, is_unreadable, turn_row, without_effect
-from harness.results.records import (
-    CallRecord,
-    EpisodeRecord,
-    JudgementRecord,
-    ProcessRewardRecord,
-    StrategyReward,
-    TurnRecord,
-)
 from harness.results.scalars import COST_FIELDS, call_costs
 from harness.results.soundness import check_run
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from harness.runs.failures import failure_lines, grouped_failures
 from harness.runs.summary import cost_lines, costs_in
+
+if TYPE_CHECKING:
+    from harness.results.records import (
+        CallRecord,
+        EpisodeRecord,
+        JudgementRecord,
+        ProcessRewardRecord,
+        StrategyReward,
+        TurnRecord,
+    )
 
 SHOWN = 1000
 """Characters of a world's answer, or of an unreadable one, that are shown without --full."""
@@ -35,6 +38,8 @@ SHOWN = 1000
 
 def find_episode(run: Path, prefix: str) -> EpisodeRecord:
     """The episode whose id begins so. Raises `BadInput` when there is none, or several."""
+    from harness.results.records import EpisodeRecord
+
     check_run(run)
     rows = latest_episodes(run)
     matches = [key for key in rows if key.startswith(prefix)]
@@ -49,6 +54,8 @@ def find_episode(run: Path, prefix: str) -> EpisodeRecord:
 def show_episode(console: Console, run: Path, prefix: str, full: bool = False) -> None:
     """The dialogue with the judges' reasons. `full`: with the models' reasoning, and no text cut. Raises `BadInput` for an
     unknown id."""
+    from harness.results.records import JudgementRecord
+
     record = find_episode(run, prefix)
     label = f" ({record.task_label})" if record.task_label else ""
     say(console, f"episode {record.episode_id}: {record.cell}\ntask {record.task_id}{label}, seed {record.seed}")
@@ -194,6 +201,8 @@ def show_judgement(console: Console, record: EpisodeRecord, judgement: Judgement
 
 def process_rewards_of(run: Path, record: EpisodeRecord) -> list[ProcessRewardRecord]:
     """The process rewards of an episode's last attempt, one record per method."""
+    from harness.results.records import ProcessRewardRecord
+
     rows = latest_process_rewards(run).values()
     mine = [row for row in rows if (row["episode_id"], row["episode_attempt"]) == (record.episode_id, record.attempt)]
     return [read_record(run / PROCESS_REWARDS, row["offset"], ProcessRewardRecord) for row in mine]

@@ -16,7 +16,8 @@ from harness.commands import EXIT_INTERRUPTED, EXIT_OK
 from harness.commands.forecast import amount_texts, money_text, range_text
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.commands.run_experiment import run_folder
-from harness.experiment.experiment import SEPARATOR, Experiment
+from harness.experiment.experiment import Experiment
+from harness.experiment.manifest_form import SEPARATOR
 from harness.reading.readers import TODAY, kept_line
 from harness.results.index import Row
 from harness.results.store import MANIFEST

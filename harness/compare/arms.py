@@ -20,7 +20,7 @@ from agents.strategists import built_in_role
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
-from harness.experiment.experiment import AXES, SEPARATOR
+from harness.experiment.manifest_form import AXES, SEPARATOR
 from harness.results.leaks import task_hash
 from harness.results.ledger import COLUMNS, TURNS, Ledger, ledger_of
 from harness.results.soundness import DAMAGED, check_run, damaged

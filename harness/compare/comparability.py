@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agents.strategists import REFERENCE
+from environments.prompts import prompt_version
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import shown_name
-from harness.experiment.beside import prompt_version
 from harness.experiment.identity import EFFORT_ROLE_KEYS, entry_of, environment_options, model_identity
-from harness.experiment.specs import PartnerSpec
+from harness.reading.parsing import VERSION_0_1 as EARLIER_READER
 from harness.reading.readers import reader_in, readers_said, without_reader
-from harness.reading.version_0_1 import NAME as EARLIER_READER
 
 CATEGORIES = ("tasks", "seeds", "data", "judge", "protocol", "actor", "serving")
 SHOWN = 12
@@ -144,9 +143,12 @@ def _actor(config: Mapping[str, Any], label: str) -> dict[str, Any] | None:
 
 
 def _partner(config: Mapping[str, Any], pairing: str) -> dict[str, Any] | None:
-    for raw in config["pairings"]:
-        if isinstance(raw, str):
-            continue
+    written = [raw for raw in config["pairings"] if not isinstance(raw, str)]
+    if not written:
+        return None
+    from harness.experiment.specs import PartnerSpec
+
+    for raw in written:
         if (partner := PartnerSpec.model_validate(raw)).label == pairing:
             strategist = next((s for s in config["strategists"] if strategist_label(s) == partner.strategist), None)
             strategist = strategist and _of_output(strategist)

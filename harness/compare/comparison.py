@@ -17,7 +17,7 @@ from harness.base.errors import BadInput, nearest
 from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
 from harness.compare.sources import load, select
-from harness.experiment.experiment import AXES
+from harness.experiment.manifest_form import AXES
 from harness.statistics import (
     PairedDifference,
     Pairs,

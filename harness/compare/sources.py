@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import BadInput, nearest
 from harness.compare.arms import Arms, load_run
 from harness.compare.baseline import read_baseline
-from harness.experiment.experiment import AXES
+from harness.experiment.manifest_form import AXES
 
 
 def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:

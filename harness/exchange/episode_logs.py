@@ -26,13 +26,13 @@ from environments.sotopia import splits, texts
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
 from harness.exchange.imported_manifest import PROTOCOL, SPLIT, imported_manifest
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.judging import judgement_id
-from harness.judging.judges.sotopia import DIMENSIONS
 from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import latest_episodes, latest_judgements
 from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord, SeatRecord, TurnRecord
+from harness.results.scales import SOTOPIA as DIMENSIONS
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest, write_manifest
 
 ENVIRONMENT = "Environment"

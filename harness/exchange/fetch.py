@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments.base import data_home
 from environments.data import DataHooks, ImportReport
 from harness.base.errors import BadInput
+from harness.base.places import data_home
 from harness.exchange.archives import Limits, extract_archive, is_archive
 from harness.exchange.download import DownloadPolicy, Fetched, Progress, download
 from harness.exchange.importing import load_hooks, locate

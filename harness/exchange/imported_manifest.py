@@ -10,7 +10,8 @@ from typing import Any
 
 import environments
 from agents.strategists import REFERENCE
-from harness.experiment.experiment import SEPARATOR, Experiment
+from harness.experiment.experiment import Experiment
+from harness.experiment.manifest_form import SEPARATOR
 from harness.results.leaks import task_hash
 
 SPLIT, PROTOCOL = "imported", "sotopia-log"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from environments.base import data_home
 from environments.data import DATA, DataHooks, ImportReport
 from harness.base.errors import BadInput
+from harness.base.places import data_home
 from harness.base.safe_files import scratch_folder, sweep
 from harness.exchange.archives import Limits, extract_archive, is_archive
 

@@ -15,13 +15,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from environments.prompts import Prompt
 from harness.base.errors import BadInput
 from harness.base.part_files import find_part
-from harness.base.yamltext import MAX_CHARACTERS, text_of
 
 
 class PromptFile(BaseModel):
     """The template in a file, and where it was found."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     file: str
     """The path as the user wrote it."""
@@ -39,6 +38,8 @@ def _read_prompt(value: Any, info: ValidationInfo) -> Any:
     folder = (info.context or {}).get("folder")
     if folder is None:
         raise ValueError("only an experiment file may name a prompt's file")
+    from harness.base.yamltext import MAX_CHARACTERS, text_of
+
     path = Path(folder, value)
     try:
         text = text_of(path)
@@ -58,11 +59,6 @@ PromptPath = Annotated[
     BeforeValidator(_read_prompt),
     WithJsonSchema({"type": "string", "description": "A text file, relative to the experiment file."}),
 ]
-
-
-def prompt_version(value: Any) -> Any:
-    """Identity of a dumped prompt: the hash of its text."""
-    return Prompt("", value["text"]).version if isinstance(value, dict) and "text" in value else value
 
 
 def find_part_of(value: Any, info: ValidationInfo) -> Any:

@@ -18,7 +18,7 @@ from harness.base.errors import BadInput, nearest
 from harness.base.yamltext import name_of, read_yaml
 from harness.experiment.beside import ModelEntry
 from harness.experiment.identity import identity_of
-from harness.experiment.manifest_form import SEPARATOR as SEPARATOR
+from harness.experiment.manifest_form import AXES, SEPARATOR
 from harness.experiment.specs import (
     ActorSpec,
     EnvironmentSpec,
@@ -136,9 +136,6 @@ class Experiment(Spec):
     @property
     def run_name(self) -> str:
         return f"{self.name}-{self.identity[:8]}"
-
-
-AXES = ("environment", "split", "pairing", "actor", "strategist")
 
 
 def pairing_label(pairing: str | PartnerSpec) -> str:

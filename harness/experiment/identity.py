@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 import environments
 from agents.models import config as configs
-from environments.base import Environment
+from environments.prompts import prompt_version
 from harness.base.errors import BadInput
+from harness.base.options import read_options
 from harness.base.part_files import shown_name
 from harness.base.seeds import stable_hash
-from harness.experiment.beside import prompt_version
-from harness.experiment.specs import PartnerSpec
 from harness.reading.readers import TODAY
 
 Json = dict[str, Any]
@@ -42,12 +41,12 @@ EFFORT_KEYS = (
 MANAGED_KEYS = ("slots", "threads", "cache_mib", "start_s")
 """Resources of a server that we start; they do not change outputs."""
 ARGS_OF_EFFORT = {"transformers": ("batch_size", "max_wait_ms"), "vllm": ("python",)}
-SETTLED: Mapping[str, Callable[[Environment], Any]] = {
-    "max_steps": lambda made: made.protocol,
-    "parsing": lambda made: made.action_format.parsing,
-    "reasks": lambda made: made.action_format.reasks,
+SETTLED: Mapping[str, Callable[[Any], Any]] = {
+    "max_steps": lambda options: options.label,
+    "parsing": lambda options: options.reader,
+    "reasks": lambda options: options.times_asked_again,
 }
-"""Options that others settle where they are left out (None), and what of the environment says how."""
+"""Options that others settle where they are left out (None), and what of all options says how."""
 CONFIGS: Mapping[str, type[configs.ModelConfig]] = {
     "anthropic": configs.AnthropicConfig,
     "llamacpp": configs.LlamaCppConfig,
@@ -109,6 +108,8 @@ def _left_out(key: str, value: Any) -> bool:
 
 def _partner(spec: Mapping[str, Any]) -> Json:
     """A name that is what the partner would be called anyway is left out."""
+    from harness.experiment.specs import PartnerSpec
+
     own = PartnerSpec.model_validate({**spec, "name": ""}).label
     return {**spec, "name": ""} if spec.get("name") == own else dict(spec)
 
@@ -125,7 +126,7 @@ def _environment(spec: Mapping[str, Any]) -> Json:
 def environment_options(name: str, options: Mapping[str, Any]) -> Json:
     """The options of an environment without those at their default; a plug-in's as they are given, and so are wrong ones,
     which whoever makes the environment refuses."""
-    if name not in environments.REGISTRY.builtin:
+    if name not in environments.OPTIONS:
         return dict(options)
     try:
         return dict(_without_defaults(name, json.dumps(options)))
@@ -136,21 +137,17 @@ def environment_options(name: str, options: Mapping[str, Any]) -> Json:
 @lru_cache(maxsize=64)
 def _without_defaults(name: str, given: str) -> Json:
     """`environment_options` of a built-in environment; `given`: its options as JSON. Raises `BadInput` for wrong ones."""
-    options = json.loads(given)
-    made: Any = environments.make(name, options)
-    if not hasattr(made, "options"):  # one that takes none, or keeps them in a form of its own
-        return options
-    plain: Json = made.options.model_dump(mode="json", exclude_defaults=True)
-    return {key: value for key, value in plain.items() if not _is_settled_so(name, options, key, made)}
+    options = read_options(environments.options_of(name), json.loads(given), name)
+    plain: Json = options.model_dump(mode="json", exclude_defaults=True)
+    return {key: value for key, value in plain.items() if not _is_settled_so(options, key)}
 
 
-def _is_settled_so(name: str, options: Mapping[str, Any], key: str, made: Any) -> bool:
+def _is_settled_so(options: BaseModel, key: str) -> bool:
     """True if an option says what other options settle anyway (the limit of steps that a protocol has)."""
     means = SETTLED.get(key)
-    if means is None or type(made.options).model_fields[key].default is not None:
+    if means is None or type(options).model_fields[key].default is not None:
         return False
-    without = environments.make(name, {other: value for other, value in options.items() if other != key})
-    return bool(means(without) == means(made))
+    return bool(means(options.model_copy(update={key: None})) == means(options))
 
 
 def _asked(parts: Mapping[str, Any]) -> Iterator[str]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+AXES = ("environment", "split", "pairing", "actor", "strategist")
 SEPARATOR = " | "
-"""Between the five parts of a cell's name: environment, split, pairing, actor, strategist."""
+"""Between the five parts of a cell's name, its `AXES`."""
 
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 

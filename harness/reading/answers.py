@@ -18,12 +18,6 @@ from typing import Any
 from harness.base.jsontext import objects_in
 from harness.reading.wrappers import MARKUP, only_dress, undressed, without_tokens
 
-LENIENT, EXACT = "lenient", "exact"
-"""Values of an environment's `parsing`; a third names the readers of version 0.1 (`harness.reading.version_0_1`)."""
-
-REASKS = 1
-"""Number of times an unreadable answer is asked for again, where no option says otherwise."""
-
 Grammar = Callable[[str, bool], str | None]
 """(line without its wrappers, whether a mark stood before it) -> the command in its normal form, or None."""
 
@@ -38,27 +32,6 @@ class Command:
     """Text before the action."""
     kept: str | None
     """The answer without what was invented behind the action; None where nothing was."""
-
-
-def reader_of(parsing: str | None, like_the_paper: bool) -> str:
-    """Which reader an environment's option means. None: `exact` under the paper's own protocol, else `lenient`."""
-    return parsing or (EXACT if like_the_paper else LENIENT)
-
-
-def reasks_of(reasks: int | None, parsing: str, earlier: int) -> int:
-    """Number of times an unreadable answer is asked for again. Without the option: `REASKS` under `lenient`, never under
-    `exact` (as the originals), `earlier` times under the readers of version 0.1."""
-    return {LENIENT: REASKS, EXACT: 0}.get(parsing, earlier) if reasks is None else reasks
-
-
-def label_with_reader(label: str, parsing: str) -> str:
-    """A protocol's label with the reader; those of version 0.1 named none."""
-    return f"{label}+{parsing}" if parsing in (LENIENT, EXACT) else label
-
-
-def named_reader(label: str) -> str | None:
-    """The reader that a protocol's label names; None where it names none."""
-    return next((part for part in label.split("+") if part in (LENIENT, EXACT)), None)
 
 
 MAX_MARKS = 200

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import EXACT, LENIENT, named_reader
+from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1, named_reader
 
 TODAY = 2
 """Reasoning is kept apart, and one module reads what models write."""
@@ -33,11 +32,11 @@ def without_reader(label: str) -> str:
 def reader_in(manifest: Mapping[str, Any], label: str) -> str:
     """By which reader a run's answers were read, in one word; `label`: of the environment's protocol."""
     if readers_of(manifest) == EARLIER:
-        return reading_0_1.NAME
+        return VERSION_0_1
     return named_reader(label) or "its own"
 
 
 def readers_said(readers: Mapping[str, str]) -> str:
     """Name in words the reader of each run or arm: run, or arm -> reader."""
-    words = {reading_0_1.NAME: "that of version 0.1, reasoning in the texts included"}
+    words = {VERSION_0_1: "that of version 0.1, reasoning in the texts included"}
     return "; ".join(f"{who} by {words.get(reader, reader)}" for who, reader in readers.items())

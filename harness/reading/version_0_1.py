@@ -7,8 +7,6 @@ import json
 import re
 from typing import Any
 
-NAME = "0.1"
-"""The value of an environment's `parsing`; such runs' protocol label names no reader."""
 MAX_STARTS = 200
 """Braces an answer may open in vain: reading on from each one costs time that grows with the answer's length."""
 

@@ -22,10 +22,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from environments.base import data_home
 from harness.base.column_file import ColumnFile
 from harness.base.columns import BLOCK_ROWS, Columns, Row, encode_block
 from harness.base.errors import BadInput
+from harness.base.places import data_home
 from harness.results.ledger import COLUMNS
 from harness.results.scalars import FORMAT, HASH, KINDS
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, decode, refuse_irregular, scan, unreadable

@@ -3,16 +3,18 @@ through the entry-point group `strategist_harness.judges`: a class on the base `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from agents.models.base import Model
-from environments.prompts import PromptFields
 from harness.base.errors import BadInput
 from harness.base.registry import Registry, as_kind
-from harness.experiment.specs import JudgeSpec
-from harness.results.records import EpisodeRecord, JudgementRecord
+from harness.results.scales import SCALES, Scale
+
+if TYPE_CHECKING:
+    from agents.models.base import Model
+    from environments.prompts import PromptFields
+    from harness.experiment.specs import JudgeSpec
+    from harness.results.records import EpisodeRecord, JudgementRecord
 
 
 class AnyJudge(Protocol):
@@ -36,8 +38,7 @@ class JudgeKind:
 
     make: MakeJudge
     description: str
-    dimensions: Sequence[tuple[str, float, float]]
-    """(name, lowest, highest) of each score."""
+    dimensions: Scale
     metric: str
     """The dimension that is the goal."""
     prompt_fields: PromptFields | None = None
@@ -54,6 +55,11 @@ REGISTRY = Registry(
 def judge_kind(name: str) -> JudgeKind:
     """The kind behind a name. Raises `BadInput` for an unknown one."""
     return as_kind(REGISTRY.load(name), JudgeKind)
+
+
+def scale_of(name: str) -> Scale:
+    """The scale of each score of a kind of judge. Raises `BadInput` for an unknown one."""
+    return SCALES[name] if name in SCALES else judge_kind(name).dimensions
 
 
 def make_judge(spec: JudgeSpec, model: Model) -> AnyJudge:

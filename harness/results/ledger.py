@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from environments.base import UNREADABLE
-from harness.results.records import CallRecord, TurnRecord
+from harness.reading.parsing import UNREADABLE
+
+if TYPE_CHECKING:
+    from harness.results.records import CallRecord, TurnRecord
 
 Row = Mapping[str, Any]
 KINDS = ("asked_again", "unreadable", "empty_or_cut", "refused", "mended", "answer_in_reasoning")

@@ -10,9 +10,8 @@ from typing import Any
 
 from environments.base import Metric, Outcome
 from harness.results.records import EpisodeRecord, StrategyReward
+from harness.results.scales import SLACK
 
-SLACK = 1e-9
-"""Share of its range by which rounding may take a number beyond it."""
 Scale = Mapping[str, tuple[float, float]]
 """Name of a dimension -> its lowest and highest score."""
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from agents.models.errors.reasons import REASONS as OF_MODELS
 
+OWED_ERRORS = ("infrastructure", "budget")
+"""Kinds of failure that the same command plays again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Why:

@@ -11,8 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.base.errors import EpisodeError, ErrorKind, FailureClass
-
-SCHEMA_VERSION = 1
+from harness.results.store import SCHEMA_VERSION
 
 
 def _unset(default: Any, **options: Any) -> Any:

@@ -16,9 +16,9 @@ from harness.base.columns import Columns
 from harness.base.errors import BadInput, Damaged
 from harness.experiment.manifest_form import SEPARATOR
 from harness.results.index import index_columns
-from harness.results.judge_kinds import judge_kind, kind_in
-from harness.results.ranges import SLACK
+from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.scalars import KINDS
+from harness.results.scales import SLACK
 from harness.results.store import EPISODES, JUDGEMENTS, read_manifest, unreadable
 
 DAMAGED = (BadInput, OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
@@ -97,7 +97,7 @@ def _scores_out_of_scale(columns: Columns) -> Iterator[tuple[int, str]]:
         yield from _where(np.isinf(columns.numbers(name)), f"a score for {name[2:]!r} is infinite")
     for code, label in enumerate(judges.values):
         try:
-            scale = judge_kind(kind_in(label)).dimensions
+            scale = scale_of(kind_in(label))
         except BadInput:
             continue  # a plug-in's judge that is not installed here
         for dimension, low, high in scale:

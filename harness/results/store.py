@@ -20,10 +20,11 @@ from pydantic_core import from_json
 from harness.base.errors import BadInput, Damaged, HarnessError, Newer
 from harness.base.safe_files import write_file
 from harness.experiment.manifest_form import manifest_problem
-from harness.results.records import SCHEMA_VERSION
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
+SCHEMA_VERSION = 1
+"""Of every record (`harness.results.records`)."""
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
 PROCESS_REWARDS = "process_rewards.jsonl"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.base.columns import NONE, Texts
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, in_first_order, places_of
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.results.frames import (
     COSTS,
     SCORE,
@@ -30,7 +30,7 @@ from harness.results.frames import (
     over_tested,
     process_frame,
 )
-from harness.results.judge_kinds import judge_kind
+from harness.results.judge_kinds import scale_of
 from harness.results.judge_panel import read_panel
 from harness.results.ledger import COLUMNS, NO_EFFECT, TURNS
 from harness.results.store import MANIFEST, read_manifest
@@ -315,7 +315,7 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 def dimension_names(kind: str) -> list[str]:
     """The score names of a judge kind."""
-    return [name for name, _, _ in judge_kind(kind).dimensions]
+    return [name for name, _, _ in scale_of(kind)]
 
 
 def render_plain(value: Any) -> str:

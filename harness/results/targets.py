@@ -24,17 +24,17 @@ from harness.base.safe_files import Content, replacing
 Mine = Callable[[Path], bool]
 """Tells whether a file (or folder) that is there is an earlier output of the same command."""
 STANDARD = "-"
-DESCRIPTOR = re.compile(r"/dev/(?:stdout|stderr)|/dev/fd/(\d+)|/proc/(?:self|thread-self)/fd/(\d+)")
+DESCRIPTOR = r"/dev/(?:stdout|stderr)|/dev/fd/(\d+)|/proc/(?:self|thread-self)/fd/(\d+)"
 LARGEST = 1 << 28
 """Bytes. A larger file is read as far as that to see what it is."""
 RUN = ("manifest.json", "episodes.jsonl")
 """A folder with one of them is a run's (or nearly one: prepared data has a manifest, too)."""
-RECORDS = re.compile(r"\..*|.*\.(?:jsonl|index)|manifest\.json|forecast\.json|torn|live-log|calls\..*", re.IGNORECASE)
+RECORDS = r"(?i:\..*|.*\.(?:jsonl|index)|manifest\.json|forecast\.json|torn|live-log|calls\..*)"
 """Names in a run's folder that are its own, whether they are there yet or not."""
 TRAININGS = ("training.json", "fit.json")
-TRAINING_PARTS = re.compile(
-    r"\..*|.*\.(?:jsonl?|safetensors)|stages|play|data|fit|held-out|model|trainer|tensorboard|rounds|torn|checkpoint(?:s|-.*)",
-    re.IGNORECASE,
+TRAINING_PARTS = (
+    r"(?i:\..*|.*\.(?:jsonl?|safetensors)"
+    r"|stages|play|data|fit|held-out|model|trainer|tensorboard|rounds|torn|checkpoint(?:s|-.*))"
 )
 """Names in a training's folder (or that of a fit) that are its own."""
 
@@ -130,7 +130,7 @@ def descriptor_of(path: Path) -> int | None:
     """The number of the open file that a name like `-`, `/dev/stdout` or `/dev/fd/N` stands for; None for other names."""
     if str(path) == STANDARD:
         return 1
-    match = DESCRIPTOR.fullmatch(os.path.abspath(path))
+    match = re.fullmatch(DESCRIPTOR, os.path.abspath(path))
     if match is None:
         return None
     number = match[1] or match[2]
@@ -146,7 +146,7 @@ def refuse_own_places(path: Path, what: str) -> None:
             continue
         first = place.relative_to(folder).parts[0]
         names = RECORDS if kind == "run" else TRAINING_PARTS
-        if names.fullmatch(first):
+        if re.fullmatch(names, first):
             raise BadInput(
                 f"{what} {path}: {first} in {folder} belongs to that {kind} (a record, index, manifest, lock or "
                 "checkpoint); nothing else is written there. Name another place."

@@ -11,9 +11,8 @@ from typing import Literal
 
 from harness.base.errors import BadInput, nearest
 from harness.results.index import Row, is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
-from harness.results.reasons import why
+from harness.results.reasons import OWED_ERRORS, why
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_line
-from harness.runs.jobs import OWED_ERRORS
 
 What = Literal["episode", "judgement", "process reward"]
 SHOWN_ARMS = 4

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.results.index import Row, is_unplayed, latest_episodes
+from harness.results.reasons import OWED_ERRORS
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.runs.plan import Unit
 from harness.runs.scoring import ExistingScores, Scoring
-
-OWED_ERRORS = ("infrastructure", "budget")
-"""Kinds of failure that the same command plays again."""
-
 
 NOTHING = ExistingScores()
 RetryFailed = bool | str

@@ -10,7 +10,7 @@ from agents.models.attempts import counting_broken_off
 from agents.models.base import ChatReply, ChatRequest, Model
 from agents.models.replies.usage import checked
 from harness.base.errors import EpisodeError, Usage
-from harness.base.money import counted, price_text
+from harness.base.money import price_text
 from harness.runs.watching import EndpointWatch
 
 
@@ -73,11 +73,6 @@ class Meter:
             return 0.0
         oldest = next(stamp for stamp in self.recent if stamp > now - window)
         return count / max(now - oldest, 1e-3)
-
-
-def broken_off_text(number: int) -> str:
-    """`3 calls broken off: their cost is not known`."""
-    return f"{counted(number, 'call')} broken off: {'its' if number == 1 else 'their'} cost is not known"
 
 
 class MeteredModel:

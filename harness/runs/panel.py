@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.base.plaintext import one_line
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.runs.standing import ArmStanding, Newest, Standing
 
 WIDEST = 200

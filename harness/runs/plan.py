@@ -33,7 +33,7 @@ from harness.experiment.specs import (
 )
 from harness.judging.rewards.process import check_spec, process_kind
 from harness.play.episode import EpisodePlan, Seat
-from harness.reading import version_0_1 as reading_0_1
+from harness.reading.parsing import VERSION_0_1
 from harness.reading.readers import EARLIER, TODAY
 from harness.results.judge_kinds import judge_kind
 
@@ -414,9 +414,7 @@ def _world_key(spec: EnvironmentSpec) -> str:
 
 def _world(spec: EnvironmentSpec, readers: int) -> World:
     earlier = readers == EARLIER and spec.name in environments.REGISTRY.builtin
-    environment = environments.make(
-        spec.name, {**spec.options, "parsing": reading_0_1.NAME} if earlier else spec.options
-    )
+    environment = environments.make(spec.name, {**spec.options, "parsing": VERSION_0_1} if earlier else spec.options)
     _check_seats(environment)
     every = environments.tasks_of(environment, spec.split)
     tasks = choose_tasks(every, spec)

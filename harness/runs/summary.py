@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.base.money import price_text
+from harness.base.money import broken_off_text, price_text
 from harness.results.index import is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_panel import read_panel
-from harness.runs.metering import broken_off_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from agents.models.base import ChatReply, ChatRequest
 from agents.models.config import ScriptedConfig
 from agents.models.providers.scripted import ScriptedModel
 from harness.experiment.experiment import Experiment
-from harness.judging.judges.sotopia import DIMENSIONS
+from harness.results.scales import SOTOPIA as DIMENSIONS
 from harness.runs.plan import Plan
 
 Script = Callable[[ChatRequest], Any]

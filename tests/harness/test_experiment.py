@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from harness.base.errors import BadInput
-from harness.experiment.experiment import AXES, Cell, Experiment, cells, load_experiment
+from harness.experiment.experiment import Cell, Experiment, cells, load_experiment
 from harness.experiment.identity import identity_options
+from harness.experiment.manifest_form import AXES
 from harness.runs.plan import Plan
 from tests.harness.builders import config, experiment
 

@@ -18,9 +18,10 @@ from harness.base.errors import EpisodeError
 from harness.base.seeds import call_seed
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judgement_id
-from harness.judging.judges.sotopia import DIMENSIONS, SotopiaJudge
+from harness.judging.judges.sotopia import SotopiaJudge
 from harness.play.episode import play_episode
 from harness.results.records import EpisodeRecord, JudgementRecord
+from harness.results.scales import SOTOPIA as DIMENSIONS
 from tests.harness.builders import Script, Watched, act, evaluation, judge_script, plan_with
 
 

@@ -12,8 +12,9 @@ import yaml
 
 import environments
 from environments.base import Task
-from environments.webshop.env import WebShopEnvironment, WebShopOptions
+from environments.webshop.env import WebShopEnvironment
 from environments.webshop.goals.splits import EPO_LISTS, epo_indices
+from environments.webshop.options import WebShopOptions
 from environments.webshop.shop.play import WebShopPlay
 from harness.base.errors import BadInput
 from harness.cli import main

@@ -15,8 +15,9 @@ from typing import Any
 from environments.webshop.catalogue.importer import Import, find_files
 from environments.webshop.catalogue.nouns import from_table, read_tagged_titles
 from environments.webshop.catalogue.store import Catalogue, open_store
-from environments.webshop.goals.goals import GoalTable, Kind, WeightedDraw
+from environments.webshop.goals.goals import GoalTable, WeightedDraw
 from environments.webshop.goals.reward import Goal
+from environments.webshop.options import Kind
 from environments.webshop.shop.simulator import Session, Shop, open_session
 from harness.base.errors import BadInput
 

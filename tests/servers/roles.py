@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.judging.judges.sotopia import DIMENSIONS
+from harness.results.scales import SOTOPIA as DIMENSIONS
 
 SEARCH = "search[red mug]"
 LINE = "Good day to you."

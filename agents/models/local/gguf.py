@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from environments.base import data_home
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import installs
+from harness.base.places import data_home
 from harness.base.safe_files import open_lock, scratch_folder
 
 

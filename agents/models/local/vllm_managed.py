@@ -26,8 +26,8 @@ from typing import IO
 
 from agents.models.local.child import MOST_STARTS, inherited, located, new_key
 from agents.models.local.vllm_server import GUARD, LOG, STATE, USERS, process_start
-from environments.base import data_home
 from harness.base.errors import BadInput
+from harness.base.places import data_home
 from harness.base.seeds import stable_hash
 
 log = logging.getLogger(__name__)

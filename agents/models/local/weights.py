@@ -22,9 +22,9 @@ from typing import Any, Literal, get_args
 
 from agents.models.local.gguf import PACKAGED, gguf_path, locked, revision_of, sha256_of
 from agents.models.local.openmp import wait_passively
-from environments.base import data_home
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import installs
+from harness.base.places import data_home
 from harness.base.safe_files import new_folder
 
 Dtype = Literal["bfloat16", "float32"]

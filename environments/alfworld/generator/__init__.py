@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from environments.alfworld.generator.files import generate
 from environments.alfworld.generator.games import GameSpec, GeneratedGame, make_game
-from environments.alfworld.generator.house import GRADES, TASK_TYPES, Grade, TaskType
+from environments.alfworld.generator.house import GRADES, TASK_TYPES, Grade
 
-__all__ = ["GRADES", "TASK_TYPES", "GameSpec", "GeneratedGame", "Grade", "TaskType", "generate", "make_game"]
+__all__ = ["GRADES", "TASK_TYPES", "GameSpec", "GeneratedGame", "Grade", "generate", "make_game"]

@@ -19,7 +19,7 @@ from environments.alfworld.engine.goals import Goal, read_goal
 from environments.alfworld.engine.problem import read_expression
 from environments.alfworld.engine.rules import is_won
 from environments.alfworld.engine.world import CURRENT, World, build_world
-from environments.alfworld.generator.house import TASK_TYPES, Grade, ObjectClass, TaskType, house
+from environments.alfworld.generator.house import TASK_TYPES, Grade, ObjectClass, house
 from environments.alfworld.generator.scenes import (
     ROOMS,
     SCENES_PER_KIND,
@@ -33,6 +33,7 @@ from environments.alfworld.generator.scenes import (
     side_of,
     thing_id,
 )
+from environments.alfworld.options import TaskType
 from environments.alfworld.planner import remaining_actions, shortest_plan
 from harness.base.seeds import seed_from, stable_hash
 

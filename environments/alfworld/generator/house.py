@@ -9,14 +9,8 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-TaskType = Literal[
-    "pick_and_place_simple",
-    "look_at_obj_in_light",
-    "pick_clean_then_place_in_recep",
-    "pick_heat_then_place_in_recep",
-    "pick_cool_then_place_in_recep",
-    "pick_two_obj_and_place",
-]
+from environments.alfworld.options import TaskType
+
 TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)
 Room = Literal["Kitchen", "LivingRoom", "Bedroom", "Bathroom"]
 Grade = Literal["mini", "small", "medium", "large"]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from environments.base import data_home
 from environments.webshop.catalogue.generate import VERSION, write_builtin
 from environments.webshop.catalogue.store import FORMAT, Catalogue, open_store
 from harness.base.errors import BadInput, nearest
+from harness.base.places import data_home
 from harness.base.safe_files import open_lock
 
 FULL = "items_shuffle"

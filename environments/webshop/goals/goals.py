@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,9 @@ from environments.webshop.catalogue.products import Product
 from environments.webshop.catalogue.store import BlobReader, BlobWriter, Catalogue, HumanGoal
 from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND, broken_flags, human_flag
 from environments.webshop.goals.reward import NO_LIMIT, Goal
+from environments.webshop.options import Kind
 from harness.base.errors import BadInput, nearest
 from harness.base.safe_files import replacing
-
-Kind = Literal["human", "synthetic"]
 
 SHUFFLE_SEED = 233
 """The seed the original shuffles its goals with."""

@@ -6,14 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Literal, overload
+from typing import overload
 
 from environments.base import Task
 from environments.webshop.goals.goals import GoalTable
+from environments.webshop.options import Overlap
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
-
-Overlap = Literal["refuse", "drop", "allow"]
 
 FULL_HUMAN_GOALS = 12_087
 """Human goals of the full catalogue: what the index lists of the original and the paper count."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Play, Progress, StepResult, View
 from environments.webshop.action_format import ANSWER
+from environments.webshop.options import ObservationMode
 from environments.webshop.shop import planning
 from environments.webshop.shop.simulator import Session, ShopFault
 
 INVALID_FORMAT = "Invalid format"
 """Answer of the paper's protocol to an answer that holds no action; it costs a step."""
-
-ObservationMode = Literal["text", "text_rich"]
 
 _LOOKS_LIKE_ACTION = re.compile(r"\s*(?:search|click)\[.+\]")
 

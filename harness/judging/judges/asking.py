@@ -21,7 +21,7 @@ from harness.base.seeds import call_seed
 from harness.experiment.specs import JUDGING_SECONDS, JudgingSpec
 from harness.play.calls import CallLedger, recorded_call
 from harness.reading import version_0_1 as reading_0_1
-from harness.reading.answers import named_reader
+from harness.reading.parsing import named_reader
 from harness.results.records import EpisodeRecord, ErrorInfo
 
 BUILT_IN = ("alfworld", "sotopia", "webshop")

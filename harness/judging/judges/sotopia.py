@@ -16,25 +16,15 @@ from harness.judging.judges.asking import read_answer
 from harness.judging.judges.base import Judge, Score
 from harness.judging.judges.frame import background_of, document, turns_of
 from harness.results.records import EpisodeRecord
+from harness.results.scales import SCALES, SOTOPIA
 
-DIMENSIONS: tuple[tuple[str, int, int], ...] = (
-    ("believability", 0, 10),
-    ("relationship", -5, 5),
-    ("knowledge", 0, 10),
-    ("secret", -10, 0),
-    ("social_rules", -10, 0),
-    ("financial_and_material_benefits", -5, 5),
-    ("goal", 0, 10),
-)
 SEATS = ("agent_1", "agent_2")
-OVERALL = (-30 / 7, 40 / 7)
-"""Range of the plain mean of the seven."""
 
 
 def _answer_model() -> type[BaseModel]:
     strict = ConfigDict(extra="forbid")
     fields: dict[str, Any] = {}
-    for name, low, high in DIMENSIONS:
+    for name, low, high in SOTOPIA:
         score = create_model(
             f"{name.title()}Score",
             __config__=strict,
@@ -52,7 +42,7 @@ ANSWER = _answer_model()
 class SotopiaJudge(Judge):
     description = "7 dimensions for both seats in one call; overall = plain mean of the 7"
     prompt = load_prompt("harness.judging", "sotopia")
-    dimensions = (*((name, float(low), float(high)) for name, low, high in DIMENSIONS), ("overall", *OVERALL))
+    dimensions = SCALES["sotopia"]
     answer = ANSWER
 
     def material(self, episode: EpisodeRecord) -> str:
@@ -75,9 +65,9 @@ def read_evaluation(text: str) -> dict[str, Any]:
 
 
 def _scores(seat: Mapping[str, Any]) -> dict[str, float]:
-    scores = {name: float(seat[name]["score"]) for name, _, _ in DIMENSIONS}
-    return {**scores, "overall": sum(scores.values()) / len(DIMENSIONS)}
+    scores = {name: float(seat[name]["score"]) for name, _, _ in SOTOPIA}
+    return {**scores, "overall": sum(scores.values()) / len(SOTOPIA)}
 
 
 def _reasons(seat: Mapping[str, Any]) -> dict[str, str]:
-    return {name: seat[name]["reasoning"] for name, _, _ in DIMENSIONS}
+    return {name: seat[name]["reasoning"] for name, _, _ in SOTOPIA}

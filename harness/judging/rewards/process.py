@@ -20,7 +20,7 @@ from harness.base import options
 from harness.base.errors import BadInput, EpisodeError
 from harness.base.registry import Registry, as_kind
 from harness.base.seeds import stable_hash
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.experiment.specs import ProcessSpec
 from harness.judging import code_failed
 from harness.judging.judges.asking import within

@@ -19,7 +19,7 @@ from typing import Any
 from environments import make
 from environments.base import Task
 from harness.base.errors import BadInput
-from harness.experiment.experiment import SEPARATOR
+from harness.experiment.manifest_form import SEPARATOR
 from harness.judging.rewards.returns import discounted
 from harness.results.index import Row, is_unplayed, latest_episodes, latest_process_rewards
 from harness.results.records import EpisodeRecord, ProcessRewardRecord

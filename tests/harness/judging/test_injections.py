@@ -16,10 +16,11 @@ from agents.models.base import ChatRequest
 from harness.experiment.specs import JudgeSpec, ProcessSpec
 from harness.judging.judges.frame import document, quote
 from harness.judging.judges.injections import flags, kinds_in
-from harness.judging.judges.sotopia import DIMENSIONS, SotopiaJudge
+from harness.judging.judges.sotopia import SotopiaJudge
 from harness.judging.rewards.outcomes import Outcomes, SeatOutcome
 from harness.judging.rewards.process import Context, process_kind, rewarded
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord
+from harness.results.scales import SOTOPIA as DIMENSIONS
 from tests.harness.builders import Watched, evaluation
 from tests.harness.judging.attempts import ATTEMPTS
 from tests.harness.judging.test_process import DIALOGUE, no_plan, no_tell
