@@ -11,7 +11,7 @@ from agents.base import Reading
 from agents.chat import asked_again
 from agents.models.base import ChatReply, Message
 from environments.base import Unreadable
-from harness.reading.answers import REASKS
+from harness.reading.parsing import REASKS
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from harness.experiment.manifest_form import manifest_problem
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 SCHEMA_VERSION = 1
-"""Of every record (`harness.results.records`)."""
+"""Version of every record (`harness.results.records`)."""
 EPISODES = "episodes.jsonl"
 JUDGEMENTS = "judgements.jsonl"
 PROCESS_REWARDS = "process_rewards.jsonl"

@@ -6,7 +6,7 @@ All that is tried again, each kind in one place, from the smallest to the larges
   larger token limit, without a refused parameter), `agents.models.errors.failures:Backoff` how long it waits
 - an exhausted quota is waited for: `agents.models.quota:Quota` (`limits.quota_wait_s`)
 - an unreadable answer (an action, a strategy, a judgement, process rewards): `agents.asking_again:ask_until_read`, as often as
-  `harness.reading.answers:REASKS` says, or for actions the environment's option `reasks`
+  `harness.reading.parsing:REASKS` says, or for actions the environment's option `reasks`
 - a model server that died: `agents.models.local.child:MOST_STARTS`
 - an episode whose worker process died: `harness.runs.executors.worker_pool:MOST_DEATHS`; on Ray:
   `harness.runs.executors.cluster:RETRIES`
