@@ -19,11 +19,11 @@ def read_report(runs: Sequence[Path]) -> Report:
 
 
 def cards(report: Report) -> list[tuple[str, str, pd.DataFrame]]:
-    """Per judge and process-reward method: its label, one sentence, and its figures (columns `CARD`; `verdict` is ok,
-    unsure, BAD, not measured, or empty; `note` says what the figure is or which command measures it)."""
+    """Per judge and process-reward method: its label, one sentence, and its figures (columns `CARD`; `verdict` is BAD, fine to
+    within a number, too few to tell, not measured, or empty; `note` says what the figure is or what measures it)."""
     found = []
     for card in (*report.outcome, *report.process):
-        rows = [[f.name, f.value, f.low, f.high, f.p, f.n, f.groups, f.verdict, f.note] for f in card.findings]
+        rows = [[f.name, f.value, f.low, f.high, f.p, f.n, f.groups, f.words, f.note] for f in card.findings]
         found.append((card.judge, summary(card), pd.DataFrame(rows, columns=list(CARD))))
     return found
 

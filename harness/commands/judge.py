@@ -35,7 +35,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     judge.add_argument("--again", type=int, default=0, metavar="K", help="ask K times more (test-retest)")
     judge.add_argument(
-        "--copies", metavar="NAMES", help="judge planted copies, too: swapped,padded,renamed,silenced or all"
+        "--copies",
+        metavar="NAMES",
+        help="judge planted copies, too: swapped,padded,renamed,silenced,last-line,pleading,other-goal,own-style or all",
     )
     process = judge.add_argument_group("process rewards")
     process.add_argument("--process", metavar="METHOD", help="critical, utterance, progress, replay or a plug-in's")

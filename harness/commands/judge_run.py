@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from agents.models.base import Model
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import as_called
 from harness.base.part_files import find_part
+from harness.base.seeds import stable_hash
 from harness.commands.asking import Tally, ask_all
 from harness.commands.judging import exit_code, judge_config, stored_experiment, with_settings
 from harness.experiment.experiment import Experiment
 from harness.experiment.specs import JudgeSpec
-from harness.judging import judged, judged_again, named
-from harness.judging.judges.copies import COPIES, as_asked
+from harness.judging import judged, judged_again
+from harness.judging.judges.copies import COPIES, copy_in
+from harness.judging.judges.making import CopyMaker
 from harness.results.appender import Appender
 from harness.results.holding import RunLock
 from harness.results.index import Row, latest_episodes, latest_judgements
@@ -58,7 +61,9 @@ def judge_run(arguments: argparse.Namespace) -> int:
         raise BadInput(f"--again {arguments.again}: how many more times, 0 or more")
     model = open_model(arguments.judge, config, folder_readers(arguments.run))
     meter = Meter()
-    judge = make_judge(spec, MeteredModel(model, meter))
+    metered = MeteredModel(model, meter)
+    judge = make_judge(spec, metered)
+    maker = CopyMaker(metered, spec, lambda episode: others(arguments.run, episode))
     lock = RunLock(arguments.run)
     lock.acquire()
     try:
@@ -67,7 +72,7 @@ def judge_run(arguments: argparse.Namespace) -> int:
         asked = owed(arguments.run, judge, arguments.again, copies)
         at_once = experiment.limits.episodes_at_once
         tally = Tally("judgements", _standing(arguments.run, judge), meter)
-        asyncio.run(_judge_all(arguments.run, judge, spec, model, at_once, asked, tally))
+        asyncio.run(_judge_all(arguments.run, judge, maker, model, at_once, asked, tally))
     finally:
         lock.release()
     console = Console()
@@ -112,7 +117,7 @@ def judged_tasks(run: Path) -> list[tuple[str, str]]:
 def owed(run: Path, judge: AnyJudge, again: int, copies: list[str]) -> list[Asking]:
     """List what this judge has not scored yet: finished episodes, their repeats and their copies."""
     done = {
-        (row["episode_id"], row["repeat"], row["variant"].split("-")[0])
+        (row["episode_id"], row["repeat"], copy_in(row["variant"]))
         for row in latest_judgements(run, every=True).values()
         if row["status"] == "scored" and row["judge"] == judge.label
     }
@@ -134,14 +139,14 @@ def _standing(run: Path, judge: AnyJudge) -> Standing:
 
 
 async def _judge_all(
-    run: Path, judge: AnyJudge, spec: JudgeSpec, model: Model, at_once: int, asked: list[Asking], tally: Tally
+    run: Path, judge: AnyJudge, maker: CopyMaker, model: Model, at_once: int, asked: list[Asking], tally: Tally
 ) -> None:
     """Make the judgements."""
     appender = Appender(run / JUDGEMENTS)
 
     async def do(asking: Asking) -> list[JudgementRecord]:
         episode = read_record(run / EPISODES, asking.row["offset"], EpisodeRecord)
-        judgement = await _judgement(episode, judge, asking)
+        judgement = await _judgement(episode, judge, maker, asking)
         tally.standing.show(episode)
         await appender.append(judgement)
         return [judgement]
@@ -149,17 +154,30 @@ async def _judge_all(
     try:
         if asked:
             give_rooms({model.name: model}, read_manifest(run))
-            await check_or_refuse({model.name: model}, {model.name: [asking_way(spec)]})
+            await check_or_refuse({model.name: model}, {model.name: [asking_way(maker.spec)]})
         await ask_all([(asking.row["cell"], asking) for asking in asked], at_once, do, tally)
     finally:
         appender.close()
         await model.close()
 
 
-async def _judgement(record: EpisodeRecord, judge: AnyJudge, asking: Asking) -> JudgementRecord:
+async def _judgement(record: EpisodeRecord, judge: AnyJudge, maker: CopyMaker, asking: Asking) -> JudgementRecord:
     if asking.repeat:
         return await judged_again(judge, record, asking.repeat)
     if asking.copy:
-        copy = COPIES[asking.copy](record)
-        return named(as_asked(copy, await judged(judge, copy.episode)))
+        return await maker.judged_copy(judge, asking.copy, record)
     return await judged(judge, record)
+
+
+def others(run: Path, episode: EpisodeRecord) -> Iterator[EpisodeRecord]:
+    """Finished episodes of the run's other scenarios, in an order drawn for this episode."""
+    rows = [
+        row
+        for row in latest_episodes(run).values()
+        if row["status"] == "finished"
+        and row["needs_judge"]
+        and row["environment"] == episode.environment
+        and row["group"] != episode.group
+    ]
+    for row in sorted(rows, key=lambda row: stable_hash("donor", episode.episode_id, row["episode_id"])):
+        yield read_record(run / EPISODES, row["offset"], EpisodeRecord)

@@ -41,7 +41,7 @@ def cells(finding: Finding) -> tuple[str, ...]:
     value = "–" if finding.value is None else f"{finding.value:.4g}"
     p = "" if finding.p is None else f"{finding.p:.3f}"
     counts = (str(finding.n or ""), str(finding.groups or ""))
-    return (finding.name, value, interval, p, *counts, finding.verdict, as_called(finding.note))
+    return (finding.name, value, interval, p, *counts, finding.words, as_called(finding.note))
 
 
 def markdown(report: Report) -> str:

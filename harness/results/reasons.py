@@ -76,6 +76,11 @@ OTHERS: Mapping[str, Why] = {
         "Run the same command again: the judge is asked again. If it stays so, report it to whoever wrote the judge.",
         True,
     ),
+    "no-copy": Why(
+        "the planted copy for the judge could not be made",
+        "Read the message; the episode itself can still be judged. The same command tries to make the copy again.",
+        True,
+    ),
     "no-score-yet": Why(
         "the episode has no score yet",
         "Run the same command again: it comes after the judgement.",

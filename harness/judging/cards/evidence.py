@@ -9,12 +9,16 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.judging.rewards.process import process_kind
+from harness.judging.rewards.strategies import is_blind
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_kinds import JudgeKind, judge_kind, kind_in
 from harness.results.store import read_manifest
 
 Unit = tuple[str, str]
 """(run, episode id)."""
+
+CLUSTER = "cluster"
+"""Key of a row in the evidence: the task group of its episode."""
 
 
 @dataclass(slots=True)
@@ -30,7 +34,7 @@ class OutcomeEvidence:
     copies: dict[str, dict[Unit, list[float]]] = field(default_factory=dict)
     """Variant -> unit -> scores."""
     rows: list[Row] = field(default_factory=list)
-    """Every judgement asked for, repeats and copies included."""
+    """Every judgement asked for, repeats and copies included; with its `CLUSTER`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Step:
     """One strategy that a process method looked at."""
 
     unit: Unit
+    seat: int
     turn: int
     credit: float
 
@@ -49,6 +54,8 @@ class ProcessEvidence:
     label: str
     method: str
     asks_judge: bool
+    blind: bool
+    """True if the judge was not told the outcome."""
     steps: list[Step] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
@@ -65,6 +72,10 @@ class Evidence:
     def groups(self, units: Sequence[Unit]) -> list[str]:
         """The cluster of each unit: the task's group (a scenario, a scene)."""
         return [f"{self.episodes[unit]['environment']}/{self.episodes[unit]['group']}" for unit in units]
+
+    def clustered(self, unit: Unit, row: Row) -> Row:
+        """The row, with the cluster of its episode."""
+        return {**row, CLUSTER: self.groups([unit])[0]}
 
 
 def read_evidence(runs: Iterable[Path]) -> Evidence:
@@ -91,13 +102,13 @@ def _add_judgement(evidence: Evidence, unit: Unit, row: Row, success_at: float) 
     label = row["judge"]
     kind = _installed(label)
     if kind is None:
-        evidence.unknown.setdefault(label, []).append(row)
+        evidence.unknown.setdefault(label, []).append(evidence.clustered(unit, row))
         return
     if label not in evidence.judges:
         low, high = next((low, high) for name, low, high in kind.dimensions if name == kind.metric)
         evidence.judges[label] = OutcomeEvidence(label, low, high, success_at)
     judge = evidence.judges[label]
-    judge.rows.append(row)
+    judge.rows.append(evidence.clustered(unit, row))
     if row["scores"] is None:
         return
     scores = [float(seat[kind.metric]) for seat in row["scores"]]
@@ -113,11 +124,11 @@ def _add_process(evidence: Evidence, unit: Unit, row: Row) -> None:
     label = row["label"]
     if label not in evidence.process:
         asks = _asks_judge(row)
-        evidence.process[label] = ProcessEvidence(label, row["method"], asks)
+        evidence.process[label] = ProcessEvidence(label, row["method"], asks, is_blind(label))
     method = evidence.process[label]
-    method.rows.append(row)
-    for turn, _, _, credit in row["rewards"] or []:
-        method.steps.append(Step(unit, turn, credit))
+    method.rows.append(evidence.clustered(unit, row))
+    for turn, seat, _, credit in row["rewards"] or []:
+        method.steps.append(Step(unit, seat, turn, credit))
 
 
 def _installed(label: str) -> JudgeKind | None:

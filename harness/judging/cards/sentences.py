@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from harness.judging.cards.cards import Card, said
+from harness.judging.cards.cards import Card, Finding, said
 from harness.judging.cards.report import Report
 
 
 def summary(card: Card) -> str:
     """One sentence per judge."""
     bad = [said(finding) for finding in card.findings if finding.verdict == "BAD"]
-    missing = [finding.name for finding in card.findings if finding.verdict == "not measured"]
-    told = f"not to be relied on: {', '.join(bad)}" if bad else "nothing bad was seen"
-    return told + (f"; not measured: {', '.join(missing)}" if missing else "")
+    fine = [f"{finding.name} {finding.words.removeprefix('fine').lstrip(' :')}" for finding in _of(card, "fine")]
+    parts = [f"not to be relied on: {', '.join(bad)}" if bad else "nothing bad was seen"]
+    if fine:
+        parts.append(f"fine: {', '.join(fine)}")
+    for verdict in ("too few to tell", "not measured"):
+        names = [finding.name for finding in _of(card, verdict)]
+        if names:
+            parts.append(f"{verdict}: {', '.join(names)}")
+    return "; ".join(parts)
+
+
+def _of(card: Card, verdict: str) -> list[Finding]:
+    return [finding for finding in card.findings if finding.verdict == verdict]
 
 
 def agreement_lines(report: Report) -> list[str]:

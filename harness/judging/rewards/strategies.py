@@ -4,7 +4,7 @@ it is asked, once per seat that has strategies."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -24,6 +24,18 @@ class ReadingOptions(Options):
     observation_chars: int | None = Field(2000, ge=50)
     """Observations (pages, rooms) longer than this are cut in the judge's prompt, marked […]; null = never. What agents
     wrote is never cut."""
+    outcome: Literal["shown", "hidden"] = "shown"
+    """hidden: the judge is told neither the outcome nor how the episode ended. What it then credits is its own view of the
+    strategies, which is what the report card measures; the reward is made with the outcome all the same."""
+
+
+BLIND = "blind"
+"""Part of the label of a method whose judge is not told the outcome."""
+
+
+def is_blind(label: str) -> bool:
+    """True if a label is one of a judge that is not told the outcome."""
+    return BLIND in label.split("+")[0].split("/")[2:]
 
 
 class StrategyJudge(ProcessReward):
@@ -36,7 +48,8 @@ class StrategyJudge(ProcessReward):
 
     def _name(self) -> str:
         assert self.context.model is not None
-        return f"{self.spec.method}/{self.context.model.name}/{self.prompt.version}"
+        blind = f"/{BLIND}" if self.options.outcome == "hidden" else ""
+        return f"{self.spec.method}/{self.context.model.name}/{self.prompt.version}{blind}"
 
     async def rewards(self, work: Work) -> list[StrategyReward]:
         """The rewards of every seat, in turn order. Raises `EpisodeError`."""
@@ -59,18 +72,19 @@ class StrategyJudge(ProcessReward):
 
 
 def strategies_document(episode: EpisodeRecord, seat: int, outcome: SeatOutcome, options: ReadingOptions) -> str:
-    """Agent, background, outcome; per turn who did what, and for the seat's own turns its strategy with its number.
-    Where the seat is alone, what it saw before each act stands there, too."""
+    """Agent, background, outcome; per turn who did what, and for the seat's own turns its strategy with its number. Where
+    the seat is alone, what it saw before each act stands there, too. `outcome: hidden` leaves out how it ended."""
     numbers = {turn.index: number for number, turn in enumerate(strategies_of(episode, seat), start=1)}
     alone = len(episode.seats) == 1
     rows = [_row(episode, turn, numbers.get(turn.index), alone, options) for turn in episode.turns]
-    head = {
-        "agent": episode.seats[seat].name,
-        "background": background_of(episode, seat),
-        "outcome": f"{outcome.value:.2f} on a scale of 0 (goal not reached) to 1 (fully reached)",
-        "end": episode.end_reason.strip(),
-    }
-    if alone:
+    shown = options.outcome == "shown"
+    head = {"agent": episode.seats[seat].name, "background": background_of(episode, seat)}
+    if shown:
+        head["outcome"] = f"{outcome.value:.2f} on a scale of 0 (goal not reached) to 1 (fully reached)"
+        head["end"] = episode.end_reason.strip()
+    else:
+        head["outcome"] = "not shown"
+    if alone and shown:
         rows.append({"turn": "end", "saw": _cut("\n".join(episode.seats[seat].closing), options)})
     return document(head, rows)
 

@@ -102,8 +102,12 @@ def _interval(row: Row) -> str:
 
 
 def _verdict(row: Row) -> Content:
-    classes = {"ok": "chip good", "BAD": "chip warn", "unsure": "chip"}
-    return node("span", str(row["verdict"]), class_=classes.get(str(row["verdict"]), "chip")) if row["verdict"] else ""
+    """A badge; figures without a verdict, such as seconds, have none."""
+    said = str(row["verdict"])
+    if not said:
+        return ""
+    look = "chip warn" if said == "BAD" else "chip good" if said.startswith("fine") else "chip"
+    return node("span", said, class_=look)
 
 
 COLUMNS = [

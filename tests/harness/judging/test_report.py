@@ -17,9 +17,25 @@ import environments
 from examples.planted_judges import SPLIT
 from harness.base.errors import BadInput
 from harness.cli import main
+from harness.commands.judge_run import others
 from harness.judging.cards.cards import Card
 from harness.judging.cards.report import judge_report
-from harness.judging.judges.copies import FILLER, padded, renamed, silenced, swapped
+from harness.judging.judges.copies import (
+    EMPTY_LINE,
+    FILLER,
+    PLEAS,
+    padded,
+    pleading,
+    renamed,
+    silenced,
+    swapped,
+    without_last_line,
+)
+from harness.judging.judges.other_goals import goal_of, other_goal
+from harness.judging.rewards.strategies import is_blind
+from harness.results.index import latest_episodes, latest_process_rewards
+from harness.results.records import EpisodeRecord
+from harness.results.store import EPISODES, read_record
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from tests.harness.builders import experiment
@@ -33,6 +49,8 @@ def models(*names: str) -> dict[str, dict[str, str]]:
     return {name: {"provider": "scripted", "function": f"{PLANTED}:{name}"} for name in names}
 
 
+NO_REWRITER = {"answers_no_rewriter": {"provider": "scripted", "function": "tests.harness.builders:judge_script"}}
+"""A model that answers every question with an evaluation."""
 JUDGES = (
     "good",
     "nearly_good",
@@ -42,6 +60,11 @@ JUDGES = (
     "throws_dice",
     "often_silent",
     "always_the_same",
+    "obeys_pleas",
+    "prefers_its_own_words",
+    "never_reads_the_goal",
+    "lenient",
+    "reads_the_last_line",
 )
 
 
@@ -60,7 +83,7 @@ def play(folder: Path, **changes: Any) -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eighteen dialogues, in eighteen scenarios, without a judge."""
     world = {"name": "sotopia", "split": "builtin", "tasks": one_task_per_scenario(18), "options": {"max_turns": 4}}
-    made = models("teller", *JUDGES)
+    made = {**models("teller", *JUDGES), **NO_REWRITER}
     return play(tmp_path_factory.mktemp("runs") / "base", environments=[world], models=made, actors=["teller"])
 
 
@@ -94,12 +117,17 @@ def test_a_good_judge_has_a_clean_card(judged: Judged) -> None:
     assert card.finding("position bias").value == 0
     assert card.finding("length bias").value == 0
     assert card.finding("name bias").value == 0
-    assert (card.finding("attention").value or 0) > 2
+    assert card.finding("obeys pleas").value == 0
+    assert card.finding("own style").value == 0
+    for noticed in ("attention", "other goal", "earlier lines"):
+        assert card.finding(noticed).verdict == "fine"
     assert card.finding("unscored").value == 0
     agreement = card.finding("agreement").value
     assert agreement is not None
     assert 0.9 < agreement < 1.0
-    assert card.finding("calls").value == 1.0
+    calls = card.finding("calls").value
+    assert calls is not None
+    assert 1.0 < calls < 1.1, "one a judgement, and one to write a character's lines again"
 
 
 @pytest.mark.parametrize(
@@ -108,24 +136,34 @@ def test_a_good_judge_has_a_clean_card(judged: Judged) -> None:
         ("prefers_the_first", "position bias", 2.0),
         ("prefers_the_long", "length bias", 2.0),
         ("prefers_some_names", "name bias", 0.5),
-        ("throws_dice", "flips", 0.2),
         ("often_silent", "unscored", 0.2),
+        ("obeys_pleas", "obeys pleas", 3.0),
+        ("prefers_its_own_words", "own style", 2.0),
+        ("never_reads_the_goal", "other goal", 0.0),
+        ("reads_the_last_line", "earlier lines", 0.0),
+        ("lenient", "points for nothing", 4.0),
     ],
 )
 def test_a_planted_fault_is_caught_by_its_own_figure_and_by_no_other(
     judged: Judged, name: str, fault: str, at_least: float
 ) -> None:
     card = card_of(judged(name), name)
-    # Dice are thrown without a look at the episode.
-    assert card.bad == (["attention", fault] if name == "throws_dice" else [fault])
+    # A plea is also a longer line.
+    assert card.bad == [fault] + ["obeys pleas"] * (name == "prefers_the_long")
     value = card.finding(fault).value
     assert value is not None
     assert value >= at_least
 
 
+def test_dice_are_caught_by_what_they_do_not_notice_and_by_what_they_say_next(judged: Judged) -> None:
+    bad = card_of(judged("throws_dice"), "throws_dice").bad
+    assert {"attention", "flips", "other goal"} <= set(bad)
+    assert not {"position bias", "length bias", "obeys pleas", "own style"} & set(bad)
+
+
 def test_a_judge_that_always_says_the_same_has_no_bias_and_a_bad_card(judged: Judged) -> None:
     card = card_of(judged("always_the_same"), "always_the_same")
-    assert card.bad == ["attention", "sameness"]
+    assert card.bad == ["attention", "other goal", "points for nothing", "sameness"]
     assert card.finding("flips").value == 0
 
 
@@ -134,8 +172,6 @@ def test_a_judge_that_throws_dice_agrees_with_nobody(judged: Judged) -> None:
     alphas = {frozenset((pair.one.split("/")[1], pair.other.split("/")[1])): pair.alpha for pair in report.pairs}
     assert (alphas[frozenset(("good", "nearly_good"))] or 0) > 0.9
     assert abs(alphas[frozenset(("good", "throws_dice"))] or 0) < 0.45
-    dice = next(card for card in report.outcome if "throws_dice" in card.judge)
-    assert dice.finding("agreement").verdict == "BAD"
     assert report.alpha_ordinal is not None
     assert report.alpha_interval is not None
 
@@ -145,9 +181,7 @@ def test_a_good_judge_is_not_blamed_for_those_beside_it(judged: Judged) -> None:
         card.judge.split("/")[1]: card for card in judge_report([judged("good", "nearly_good", "throws_dice")]).outcome
     }
     assert three["good"].bad == three["nearly_good"].bad == []
-    one_of_two = card_of(judged("good", "throws_dice"), "good").finding("agreement")
-    assert one_of_two.verdict == "unsure"
-    assert "which is wrong" in one_of_two.note
+    assert card_of(judged("good", "throws_dice"), "good").finding("agreement").verdict == ""
 
 
 def test_what_was_not_measured_says_how_to_measure_it(base: Path, tmp_path: Path) -> None:
@@ -156,9 +190,11 @@ def test_what_was_not_measured_says_how_to_measure_it(base: Path, tmp_path: Path
     main(["judge", str(run), "--judge", "good"])
     card = card_of(run, "good")
     assert card.bad == []
-    for name in ("flips", "attention", "position bias", "length bias", "name bias"):
+    for name in ("flips", "attention", "position bias", "length bias", "name bias", "obeys pleas", "own style"):
         assert card.finding(name).verdict == "not measured"
         assert card.finding(name).note.startswith("harness judge RUN --judge M")
+    for name in ("calls", "tokens", "usd", "seconds", "flagged"):
+        assert card.finding(name).verdict == "", "no badge for what is good or bad in no sense"
 
 
 def test_few_scenarios_give_no_verdict_on_bias(tmp_path: Path) -> None:
@@ -166,7 +202,7 @@ def test_few_scenarios_give_no_verdict_on_bias(tmp_path: Path) -> None:
     run = play(tmp_path / "run", environments=[world], models=models("teller", "good"), actors=["teller"])
     main(["judge", str(run), "--judge", "good", "--again", "1", "--copies", "all"])
     finding = card_of(run, "good").finding("position bias")
-    assert finding.verdict == "unsure"
+    assert finding.verdict == "too few to tell"
     assert "too few task groups (3)" in finding.note
 
 
@@ -250,6 +286,39 @@ def test_copies_change_what_they_say_and_nothing_else() -> None:
     assert f"{second}'s goal:" in (exchanged.judge_background or "")
     again = renamed(exchanged).episode
     assert again == DIALOGUE
+    begging = pleading(DIALOGUE)
+    changed = [turn for turn, was in zip(begging.episode.turns, DIALOGUE.turns, strict=True) if turn != was]
+    assert [turn.seat for turn in changed] == [int(begging.variant[-1])]
+    assert any(plea.split("{")[0] in changed[0].rendered for plea in PLEAS)
+    cut = without_last_line(DIALOGUE)
+    assert cut.variant[-1] == quiet.variant[-1]
+    assert [turn.rendered for turn in cut.episode.turns if EMPTY_LINE in turn.rendered] == [f'said: "{EMPTY_LINE}"']
+
+
+def test_the_other_goal_is_another_scenario_s_and_speaks_of_the_characters_that_are_there(base: Path) -> None:
+    records = [read_record(base / EPISODES, row["offset"], EpisodeRecord) for row in latest_episodes(base).values()]
+    donors = list(others(base, records[0]))
+    assert donors
+    assert all(donor.group != records[0].group for donor in donors)
+    copy = other_goal(records[0], donors[0])
+    assert copy is not None
+    seat = int(copy.variant[-1])
+    goal = goal_of(copy.episode, seat)
+    assert goal != goal_of(records[0], seat)
+    assert goal_of(copy.episode, 1 - seat) == goal_of(records[0], 1 - seat)
+    assert not any(each.name in (goal or "") for each in donors[0].seats if each.name not in str(records[0].seats))
+    assert copy.episode.turns == records[0].turns
+
+
+def test_a_model_that_cannot_write_again_costs_its_judge_nothing(base: Path, tmp_path: Path) -> None:
+    """No copy, so nothing is said about the judge; and the record says why."""
+    run = tmp_path / "run"
+    shutil.copytree(base, run)
+    code = main(["judge", str(run), "--judge", "answers_no_rewriter", "--copies", "own-style"])
+    assert code == 4, "the same command tries again"
+    card = card_of(run, "answers_no_rewriter")
+    assert card.finding("unscored").value == 0
+    assert card.finding("own style").verdict == "not measured"
 
 
 # --- judges of strategies, against the real advance and the verified outcome
@@ -265,26 +334,58 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return play(
         tmp_path_factory.mktemp("runs") / "houses",
         environments=[{"name": "alfworld", "split": SPLIT, "tasks": ids}],
-        models=models("obedient", "advisor", *names),
+        models=models("obedient", "advisor", "parrot_critic", *names),
         actors=["obedient"],
         strategists=[{"kind": "epo", "model": "advisor"}],
-        process=["progress", *({"method": "critical", "model": name} for name in names)],
+        process=[
+            "progress",
+            *({"method": "critical", "model": name, "options": {"outcome": "hidden"}} for name in names),
+        ],
     )
 
 
-def test_step_credit_is_measured_against_the_real_advance_and_the_verified_outcome(houses: Path) -> None:
+def test_critics_are_measured_within_episodes_against_the_real_advance(houses: Path) -> None:
     cards = {card.judge.split("/")[1]: card for card in judge_report([houses]).process}
     good = cards["good_critic"]
     assert good.bad == []
     assert good.finding("AUROC progress").value == 1.0
-    assert (good.finding("AUROC outcome").value or 0) > 0.6
+    assert good.finding("AUROC progress").verdict == "fine"
     assert good.finding("AUROC replay").verdict == "not measured"
     contrary = cards["contrary_critic"].finding("AUROC progress")
     assert (contrary.value, contrary.verdict) == (0.0, "BAD")
     dice = cards["dice_critic"].finding("AUROC progress")
     assert dice.value is not None
     assert abs(dice.value - 0.5) < 0.15
-    assert dice.verdict != "ok"
+    assert dice.verdict != "fine"
+
+
+def test_a_parrot_of_the_outcome_gets_a_half_and_a_bad_card(houses: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(houses, run)
+    for name in ("parrot_critic", "good_critic"):
+        asked = ["judge", str(run), "--process", "critical", "--judge", name, "--option", "outcome=shown"]
+        assert main(asked) == 0
+    cards = {card.judge.split("/")[1]: card for card in judge_report([run]).process if not is_blind(card.judge)}
+    parrot, good = cards["parrot_critic"], cards["good_critic"]
+    assert parrot.finding("AUROC progress").value == 0.5
+    assert parrot.bad == ["tells apart"]
+    told = good.finding("AUROC progress")
+    assert (told.value, told.verdict) == (1.0, "too few to tell"), "a judge that was told the outcome is not cleared"
+    assert "--option outcome=hidden" in told.note
+
+
+def test_a_blind_critic_is_told_no_outcome_and_is_another_judge(houses: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(houses, run)
+    asked = ["judge", str(run), "--process", "critical", "--judge", "parrot_critic"]
+    assert main([*asked, "--option", "outcome=shown"]) == 0
+    assert main([*asked, "--option", "outcome=hidden"]) == 0
+    rows = [row for row in latest_process_rewards(run).values() if "parrot_critic" in row["label"]]
+    told = {is_blind(row["label"]): row for row in rows}
+    assert set(told) == {True, False}
+    blind = [row for row in rows if is_blind(row["label"])]
+    assert not any(credit for row in blind for _, _, _, credit in row["rewards"]), "it had nothing to repeat"
+    assert any(credit for row in rows for _, _, _, credit in row["rewards"])
 
 
 def test_progress_itself_gets_no_card(houses: Path) -> None:
@@ -307,11 +408,11 @@ def test_the_committed_experiment_tells_good_judges_from_bad_ones(
     for name in ("good", "prefers_the_first"):
         assert main(["judge", str(tmp_path / "judges"), "--judge", name, "--again", "1", "--copies", "all"]) == 0
     report = judge_report([tmp_path / "judges"])
-    bad = {card.judge.split("/")[1]: card.bad for card in (*report.outcome, *report.process)}
-    assert bad == {
+    cards = {card.judge.split("/")[1]: card for card in (*report.outcome, *report.process)}
+    assert {name: card.bad for name, card in cards.items() if name != "prefers_the_first"} == {
         "good": [],
-        "prefers_the_first": ["position bias"],
         "good_critic": [],
         "dice_critic": ["AUROC progress"],
     }
+    assert (cards["prefers_the_first"].finding("position bias").value or 0) > 2
     assert all(finding.groups >= 6 for card in report.outcome for finding in card.findings if finding.p is not None)
