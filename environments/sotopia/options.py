@@ -29,7 +29,7 @@ class SotopiaOptions(BaseModel):
 
     @property
     def times_asked_again(self) -> int:
-        """How often an unreadable answer is asked for again."""
+        """Number of times an unreadable answer is asked for again."""
         return reasks_of(self.reasks, self.reader, earlier=1)
 
     @property

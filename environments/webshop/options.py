@@ -54,7 +54,7 @@ class WebShopOptions(BaseModel):
 
     @property
     def times_asked_again(self) -> int:
-        """How often an unreadable answer is asked for again."""
+        """Number of times an unreadable answer is asked for again."""
         return reasks_of(self.reasks, self.reader, earlier=0)
 
     @property
