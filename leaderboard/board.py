@@ -68,7 +68,8 @@ class Board:
     arms: tuple[Arm, ...]
     """One per cell and run, in the order of the runs and their manifests."""
     table: pd.DataFrame
-    """`harness.compare.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`."""
+    """`harness.compare.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`, those
+    of `dimensions` stand last and in their order."""
     dimensions: tuple[str, ...]
     """The table's columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
     episodes: pd.DataFrame
@@ -108,6 +109,7 @@ def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board
     table = pd.concat([table, _uplifts(arms, table["arm"])], axis=1)
     known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
     dimensions = _dimensions(table, judge, runs)
+    table = table[[*(name for name in table.columns if name not in dimensions), *dimensions]]
     return Board(tuple(runs), known, judge, known_judges(runs), arms, table, dimensions, _episodes(loaded, table))
 
 

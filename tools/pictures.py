@@ -9,7 +9,6 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from leaderboard.board import Board, leaderboard, open_board, plain_rows
 from leaderboard.page import write_page
-from leaderboard.page.sections import amount, interval, rank_text
+from leaderboard.ranking_columns import column
 from tests.browser.browsing import open_browser
 from tests.browser.viewing import show, viewer
 
@@ -28,27 +27,16 @@ IMAGES = ROOT / "docs" / "images"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
 MOST_BYTES = 200_000
+COLUMNS = ("environment", "strategist", "actor", "rank", "goal", "interval", "scored", "tokens")
+"""Columns of the README's table."""
 
 
 def readme_table(board: Board) -> str:
     """The ranking as a Markdown table."""
-    heads = ("environment", "strategist", "actor", "rank", "goal", "95 % interval", "scored", "tokens")
-    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|--:|--:|--:|--:|"]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in plain_rows(leaderboard(board))]
+    columns = [column(key) for key in COLUMNS]
+    lines = ["| " + " | ".join(each.heading for each in columns) + " |", "|---|---|---|---|--:|--:|--:|--:|"]
+    lines += ["| " + " | ".join(each.text(row) for each in columns) + " |" for row in plain_rows(leaderboard(board))]
     return "\n".join(lines) + "\n"
-
-
-def _cells(row: dict[str, Any]) -> Sequence[str]:
-    return (
-        row["environment"],
-        row["strategist"],
-        row["actor"],
-        rank_text(row),
-        amount(row["goal"]),
-        interval(row["low"], row["high"]),
-        f"{row['finished'] - row['unscored']}/{row['planned']}",
-        f"{row['tokens']:,.0f}",
-    )
 
 
 def with_table(readme: str, table: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
@@ -30,7 +30,7 @@ class Grid:
     head: str
     """The line above it; may be empty."""
     columns: Sequence[str]
-    """The headings. In a terminal a heading is broken at its line ends."""
+    """The headings."""
     rows: Sequence[Sequence[str]]
     """Per row a text for every column."""
 
@@ -43,8 +43,10 @@ class Look:
     """Left-justified; the others are numbers."""
     lists: Collection[str] = ()
     """Left-justified, and folded in a terminal."""
+    short: Mapping[str, str] = field(default_factory=dict)
+    """Headings that take less room, used where there is too little; broken at their line ends."""
     spared: Sequence[str] = ()
-    """Columns that a narrow terminal leaves out, the first of them first."""
+    """Columns that a terminal still too narrow leaves out, the first of them first."""
     elsewhere: str = ""
     """Command that shows a reader what was left out."""
 
@@ -53,20 +55,27 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     """The tables below each other, no word broken where that can be had: columns there is no room for are left out of
     all of them, and named. Where nobody sees a terminal (a file, a pipe) nothing is left out."""
     left_out: list[str] = []
-    if console.is_terminal:
+    seen = console.is_terminal
+    if not seen:
+        console = Console(file=console.file, width=280)
+    whole = replace(look, short={})
+    if _all_fit(console, grids, whole):
+        look = whole
+    elif seen:
         there = {name for grid in grids for name in grid.columns}
         spared = [name for name in look.spared if name in there]
-        while spared and not all(_fits(console, _table(console, grid, look, left_out)) for grid in grids):
+        while spared and not _all_fit(console, grids, look, left_out):
             left_out.append(spared.pop(0))
-    else:
-        console = Console(file=console.file, width=280)
     for number, grid in enumerate(grids):
         if grid.head:
             say(console, "\n" * bool(number) + grid.head)
         console.print(_table(console, grid, look, left_out))
     if left_out:
-        names = ", ".join(" ".join(name.split()) for name in left_out)
-        say(console, f"\nNo room here for: {names}. {as_called(look.elsewhere)} has everything.")
+        say(console, f"\nNo room here for: {', '.join(left_out)}. {as_called(look.elsewhere)} has everything.")
+
+
+def _all_fit(console: Console, grids: Sequence[Grid], look: Look, left_out: Collection[str] = ()) -> bool:
+    return all(_fits(console, _table(console, grid, look, left_out)) for grid in grids)
 
 
 def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) -> Table:
@@ -76,7 +85,8 @@ def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) 
     for number in shown:
         name = grid.columns[number]
         justify: Any = "left" if name in look.words or name in look.lists else "right"
-        table.add_column(name, justify=justify, overflow="fold", max_width=folded if name in look.lists else None)
+        width = folded if name in look.lists else None
+        table.add_column(look.short.get(name, name), justify=justify, overflow="fold", max_width=width)
     for row in grid.rows:
         table.add_row(*(Text(row[number]) for number in shown))
     return table

@@ -11,48 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.base.money import price_text
 from harness.base.spreadsheets import harmless_table
 from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparability import mixed_readers
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
-from harness.results.ledger import Ledger, heading_of, ledger_of, notable, share_text
 from harness.results.store import read_manifest
-from harness.results.tables import PROCESS, Row, check_judge, find_runs, render_plain
+from harness.results.tables import Row, check_judge, find_runs
 from harness.results.targets import Target
-
-Texts = dict[str, str]
-
-COLUMNS = (
-    "environment", "split", "pairing", "assisted", "actor", "strategist", "rank", "tied_with", "goal", "interval",
-    "overall", "planned", "finished", "failed", "unscored", "tasks", "groups", "calls", "tokens", "reasoning_tokens",
-    "usd",
-)  # fmt: skip
-HEADINGS = {"interval": "95 %", "usd": "USD", "tied_with": "tied with", "reasoning_tokens": "of them reasoning"}
-PLACE = ("environment", "split", "pairing")
-"""Columns whose values make a table of their own: arms are ranked within it."""
-COMMON = ("assisted", "actor", "planned", "finished", "failed", "unscored", "tasks", "groups", "usd")
-"""Columns that are said once, above a table, where all its rows agree."""
-WORDS = ("run", "assisted", "actor", "strategist")
-INTERFACE = "interface "
-"""Begins the name of a column with a share of the ledger of the interface."""
-NOTABLE = "notable"
-PREFIXES = (PROCESS, INTERFACE)
-SPARED = (
-    "tied_with",
-    "groups",
-    "tasks",
-    "usd",
-    "assisted",
-    "calls",
-    "reasoning_tokens",
-    PROCESS,
-    "overall",
-    "tokens",
-    INTERFACE,
-)
-"""Columns that a narrow terminal does without, the first of them first; of `PREFIXES`: every one that begins so."""
+from leaderboard.cells import NOTHING
+from leaderboard.ranking_columns import MARKDOWN, MARKDOWN_HEADINGS, PLACE, TERMINAL, Column, columns_of
 
 
 def print_asked(arguments: argparse.Namespace) -> int:
@@ -125,104 +93,46 @@ def print_ranking(
     elif form == "json":
         print(json.dumps(json.loads(as_table(table).to_json(orient="records")), indent=2, ensure_ascii=False))
     else:
-        rows = [_texts(row) for row in table]
-        process = [name for name in dict.fromkeys(name for row in table for name in row) if name.startswith(PROCESS)]
-        shares = _add_shares(rows, table)
-        names = (["run"] if len(runs) > 1 else []) + [*COLUMNS, *process, *shares]
-        if all(row["reasoning_tokens"] == "–" for row in rows):
-            names.remove("reasoning_tokens")
-        headings = {name: name for name in names} | HEADINGS | _process_headings(process) | shares
+        several = len(runs) > 1
         if form == "markdown":
-            _print_markdown(names, rows, headings)
+            _print_markdown(table, columns_of(MARKDOWN, table, several))
         else:
-            _print_tables(console, names, rows, headings, elsewhere)
+            _print_tables(console, table, several, elsewhere)
         note = mixed_readers(map(read_manifest, runs))
         if note:
             say(console, note)
 
 
-def _add_shares(rows: Sequence[Texts], table: Sequence[Row]) -> Texts:
-    """Put into the rows the shares of replies and turns of which one is large enough to be shown; their names and headings.
-    `NOTABLE` of a row lists those that are large enough in its place."""
-    ledgers = [ledger_of(row) for row in table]
-    shown = notable(ledgers)
-    here: dict[tuple[str, ...], list[Ledger]] = {}
-    for row, ledger in zip(rows, ledgers, strict=True):
-        here.setdefault(tuple(row[name] for name in PLACE), []).append(ledger)
-    for row, ledger in zip(rows, ledgers, strict=True):
-        row.update({_share_name(*each): share_text(ledger, *each) for each in shown})
-        row[NOTABLE] = "|".join(_share_name(*each) for each in notable(here[tuple(row[name] for name in PLACE)]))
-    return {_share_name(*each): heading_of(*each) for each in shown}
-
-
-def _share_name(role: str, kind: str) -> str:
-    return f"{INTERFACE}{role} {kind}"
-
-
-def _texts(row: Row) -> Texts:
-    texts = {key: render_plain(value) for key, value in row.items()}
-    texts["interval"] = "–" if texts["goal"] == "–" else f"{row['low']:.2f} … {row['high']:.2f}"
-    texts["usd"] = price_text(row["usd_known"], "spent", int(row["usd_unknown_calls"]))
-    reasoning = row["reasoning_tokens"]
-    texts["reasoning_tokens"] = f"{reasoning:.0f}" if reasoning else "–"
-    texts["rank"] = _rank_text(row)
-    for key in ("calls", "tokens"):
-        texts[key] = "unknown" if row[key] is None or row[key] != row[key] else str(int(row[key]))
-    return texts
-
-
-def _rank_text(row: Row) -> str:
-    """`2 (1 to 3)`: by the mean, and the places it could have."""
-    if row["rank"] is None:
-        return "–"
-    return f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
-
-
-def _process_headings(columns: Sequence[str]) -> dict[str, str]:
-    """`reward METHOD`, or the whole label where a method was used with several judges or options."""
-    methods = [name.removeprefix(PROCESS).split("/")[0] for name in columns]
-    return {
-        name: f"reward {method if methods.count(method) == 1 else name.removeprefix(PROCESS)}"
-        for name, method in zip(columns, methods, strict=True)
-    }
-
-
-def _print_tables(
-    console: Console, names: Sequence[str], rows: Sequence[Texts], headings: Texts, elsewhere: str
-) -> None:
+def _print_tables(console: Console, rows: Sequence[Row], several_runs: bool, elsewhere: str) -> None:
     """A table per place, above it what all its rows share."""
-    places: dict[tuple[str, ...], list[Texts]] = {}
+    places: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
-    headings = {
-        name: text.replace(" ", "\n", 1) if name.startswith(INTERFACE) else text for name, text in headings.items()
-    }
+    columns = {place: columns_of(TERMINAL, here, several_runs) for place, here in places.items()}
+    every = columns_of(TERMINAL, rows, several_runs)
+    leaving = sorted((each for each in every if each.spared is not None), key=lambda each: each.spared or 0)
     look = Look(
-        words=[headings[name] for name in names if name in WORDS],
-        lists=[headings["tied_with"]],
-        spared=[headings[name] for each in SPARED for name in names if _is(name, each)],
+        words=[each.heading for each in every if each.value is None],
+        lists=[each.heading for each in every if each.listed],
+        short={each.heading: each.short for each in every if each.short},
+        spared=[each.heading for each in leaving],
         elsewhere=elsewhere,
     )
-    print_grids(console, [_grid(place, names, here, headings) for place, here in places.items()], look)
+    print_grids(console, [_grid(place, columns[place], here) for place, here in places.items()], look)
 
 
-def _is(name: str, spared: str) -> bool:
-    return name.startswith(spared) if spared in PREFIXES else name == spared
-
-
-def _grid(place: Sequence[str], names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> Grid:
+def _grid(place: Sequence[str], columns: Sequence[Column], rows: Sequence[Row]) -> Grid:
     environment, split, pairing = place
-    common = [name for name in names if name in COMMON and len({row[name] for row in rows}) == 1]
-    absent = {name for name in names if name.startswith(INTERFACE) and name not in rows[0][NOTABLE].split("|")}
-    absent |= {*PLACE, *common, *(name for name in names if all(row[name] == "–" for row in rows))}
-    shown = [name for name in names if name not in absent]
-    facts = ", ".join(f"{headings[name]} {rows[0][name]}" for name in common)
+    texts = {each.heading: [each.text(row) for row in rows] for each in columns}
+    common = [each.heading for each in columns if each.once and len(set(texts[each.heading])) == 1]
+    shown = [name for name, cells in texts.items() if name not in common and set(cells) != {NOTHING}]
+    facts = ", ".join(f"{name} {texts[name][0]}" for name in common)
     head = f"{environment} {split}, {pairing}" + (f": {facts}" if facts else "")
-    return Grid(head, [headings[name] for name in shown], [[row[name] for name in shown] for row in rows])
+    return Grid(head, shown, [list(cells) for cells in zip(*(texts[name] for name in shown), strict=True)])
 
 
-def _print_markdown(names: Sequence[str], rows: Sequence[Texts], headings: Texts) -> None:
-    print("| " + " | ".join(headings[name] for name in names) + " |")
-    print("|" + "---|" * len(names))
+def _print_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> None:
+    print("| " + " | ".join(MARKDOWN_HEADINGS.get(each.key, each.heading) for each in columns) + " |")
+    print("|" + "---|" * len(columns))
     for row in rows:
-        print("| " + " | ".join(row[name].replace("|", "\\|") for name in names) + " |")
+        print("| " + " | ".join(each.text(row).replace("|", "\\|") for each in columns) + " |")

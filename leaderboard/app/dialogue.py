@@ -9,10 +9,10 @@ from xml.etree.ElementTree import Element
 from harness.base.money import price_text
 from harness.results.records import ProcessRewardRecord, TurnRecord
 from leaderboard.app.pieces import Column, table
+from leaderboard.cells import NOTHING, amount, count, money
 from leaderboard.duel import Divergence, Step
 from leaderboard.episodes import Call, Conversation, Judgement, Reward, Seat, Turn
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import NOTHING, amount, count, money
 
 SOURCES = {
     "strategist": "Strategy",

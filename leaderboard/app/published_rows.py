@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from leaderboard.app.pieces import Column, Row, downloads, heading, show, table, texts
 from leaderboard.board import plain_rows
+from leaderboard.cells import NOTHING, amount
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import NOTHING, amount
 from leaderboard.published import METRICS, NOTICE, published
 
 

@@ -7,8 +7,9 @@ from xml.etree.ElementTree import Element
 
 from harness.results.store import read_manifest
 from leaderboard.board import Board, plain_rows
+from leaderboard.cells import NOTHING, Row
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import NOTHING, Column, Row, table_of
+from leaderboard.page.sections import Column, table_of
 from leaderboard.published import METRICS, NOTICE, published
 
 

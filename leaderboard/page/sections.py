@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -10,17 +10,14 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 
 from agents.strategists import REFERENCE
-from harness.base.money import UNKNOWN, price_text
 from harness.compare.conclusions import interface_sentences
-from harness.results.frames import SCORE
-from harness.results.ledger import COUNTS, LINE_HEADINGS, NO_EFFECT, TURNS, ledger_of, lines_of
 from harness.runs.failures import grouped_failures
+from leaderboard import ranking_columns
 from leaderboard.board import Board, plain_rows
+from leaderboard.cells import NOTHING, Row, amount, count, interval, money, p_text
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
-
-Row = Mapping[str, Any]
-NOTHING = "–"
+from leaderboard.ranking_columns import DIMENSIONS, INTERFACE, RANKING, columns_of, interface_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +87,21 @@ def ranking(place: Place, board: Board) -> list[Content]:
         for row in place.rows
     ]
     chart = dots(title, rows, place.low, place.high)
-    return [node("h3", place.title), chart, table_of(place.rows, _ranking_columns(board), title)]
+    return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title)]
+
+
+def _drawn(view: str, rows: Sequence[Row], board: Board) -> list[Column]:
+    """The ranking's columns in one of its views."""
+    several = len(board.runs) > 1
+    return [_of_ranking(each) for each in columns_of(view, rows, several)]
+
+
+def _of_ranking(column: ranking_columns.Column) -> Column:
+    return Column(column.title, column.text, column.value)
 
 
 def _run_column(board: Board) -> list[Column]:
     return [Column("Run", lambda row: row["run"])] if len(board.runs) > 1 else []
-
-
-def _ranking_columns(board: Board) -> list[Column]:
-    return [
-        Column("Rank", rank_text, lambda row: row["rank"]),
-        Column("Strategist", lambda row: row["strategist"]),
-        Column("Actor", lambda row: row["actor"]),
-        *_run_column(board),
-        Column("Tied with", lambda row: row["tied_with"] or NOTHING),
-        Column("Goal", lambda row: amount(row["goal"]), lambda row: row["goal"]),
-        Column("95 % interval", lambda row: interval(row["low"], row["high"]), lambda row: row["low"]),
-        Column("Overall", lambda row: amount(row["overall"]), lambda row: row["overall"]),
-        Column("Scored / planned", _coverage, lambda row: row["coverage"]),
-        Column("Tasks", lambda row: row["tasks"], lambda row: row["tasks"]),
-        Column("Model calls", lambda row: count(row["calls"]), lambda row: row["calls"]),
-        Column("Tokens", lambda row: count(row["tokens"]), lambda row: row["tokens"]),
-        Column("USD", lambda row: money(row), lambda row: row["usd"]),
-    ]
-
-
-def rank_text(row: Row) -> str:
-    """`2 (1 to 3)`: by the mean, and the places it could have."""
-    return NOTHING if row["rank"] is None else f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
-
-
-def _coverage(row: Row) -> str:
-    scored = row["finished"] - row["unscored"]
-    rest = [f"{row[what]} {what}" for what in ("failed", "unscored") if row[what]]
-    return f"{scored} / {row['planned']}" + (f" ({', '.join(rest)})" if rest else "")
-
-
-def amount(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
-
-
-def interval(low: float | None, high: float | None) -> str:
-    return NOTHING if low is None or high is None else f"{low:.2f} … {high:.2f}"
 
 
 FINDINGS = {
@@ -181,38 +151,11 @@ def _beforehand(rows: Sequence[Row], board: Board) -> list[Content]:
 
 def interface(place: Place, board: Board) -> list[Content]:
     """The ledger of the interface: how the replies of each role were read, and how many turns had no effect."""
-    rows: list[Row] = [
-        {**row, "line": line}
-        for row in place.rows
-        for line in lines_of(ledger_of(row))
-        if board.arms[row["arm"]].ledger
-    ]
+    rows = interface_rows(row for row in place.rows if board.arms[row["arm"]].ledger)
     if not rows:
         return []
-    columns = [
-        Column("Strategist", lambda row: row["strategist"]),
-        Column("Actor", lambda row: row["actor"]),
-        *_run_column(board),
-        Column("Role", lambda row: row["line"].role),
-        *(Column(LINE_HEADINGS[name].capitalize(), _line_text(name), _line_value(name)) for name in COUNTS),
-        Column(LINE_HEADINGS[TURNS].capitalize(), lambda row: row["line"].turns, _turns_value(TURNS)),
-        Column(LINE_HEADINGS[NO_EFFECT].capitalize(), lambda row: row["line"].no_effect, _turns_value(NO_EFFECT)),
-    ]
     title = f"{place.title}: how replies were read, as counts with their share of the replies (or turns)"
-    return [node("h3", place.title), table_of(rows, columns, title)]
-
-
-def _line_text(name: str) -> Any:
-    return lambda row: row["line"].counts[name]
-
-
-def _line_value(name: str) -> Any:
-    """The count, by which the table is sorted."""
-    return lambda row: row.get(f"{'actor' if row['line'].role == 'script' else row['line'].role}_{name}")
-
-
-def _turns_value(name: str) -> Any:
-    return lambda row: row[name] if row["line"].turns else None
+    return [node("h3", place.title), table_of(rows, _drawn(INTERFACE, rows, board), title)]
 
 
 def failures(board: Board) -> list[Content]:
@@ -240,37 +183,13 @@ EXAMPLE = 300
 """Most characters of a message that stand in a table."""
 
 
-def p_text(p: float | None) -> str:
-    return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def dimensions(place: Place, board: Board) -> list[Content]:
     """The judge's dimensions; nothing where no judge scored."""
-    names = [name for name in board.dimensions if any(row[name] is not None for row in place.rows)]
-    if not names:
+    columns = columns_of(DIMENSIONS, place.rows, len(board.runs) > 1)
+    if not any(column.key in board.dimensions for column in columns):
         return []
-    columns = [
-        Column("Strategist", lambda row: row["strategist"]),
-        Column("Actor", lambda row: row["actor"]),
-        *_run_column(board),
-        *(Column(_heading(name), _amount_of(name), _value_of(name)) for name in [*names, "goal", "overall"]),
-    ]
-    return [
-        node("h3", place.title),
-        table_of(place.rows, columns, f"{place.title}: mean of each of the judge's dimensions"),
-    ]
-
-
-def _heading(column: str) -> str:
-    return column.removeprefix(SCORE).replace("_", " ")
-
-
-def _amount_of(name: str) -> Any:
-    return lambda row: amount(row[name])
-
-
-def _value_of(name: str) -> Any:
-    return lambda row: row[name]
+    caption = f"{place.title}: mean of each of the judge's dimensions"
+    return [node("h3", place.title), table_of(place.rows, [_of_ranking(each) for each in columns], caption)]
 
 
 def grid(places: Sequence[Place], board: Board) -> list[Content]:
@@ -326,12 +245,3 @@ def cost(place: Place, board: Board) -> list[Content]:
     ]
     parts.append(table_of(place.rows, columns, f"{place.title}: what playing one episode costs, judging left out"))
     return parts
-
-
-def count(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.0f}"
-
-
-def money(row: Row, who: str = "") -> str:
-    """USD as far as they are known, and how many calls that leaves out; `who`: the columns' prefix."""
-    return price_text(row[f"{who}usd_known"], "spent", int(row[f"{who}usd_unknown_calls"] or 0))

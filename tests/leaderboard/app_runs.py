@@ -119,6 +119,11 @@ def words(app: Any) -> str:
 
 def rows(app: Any, key: str) -> list[list[str]]:
     """The cells' texts of every table of that class, row by row, as a person reads them."""
+    return [list(row.values()) for row in labelled_rows(app, key)]
+
+
+def labelled_rows(app: Any, key: str) -> list[dict[str, str]]:
+    """`rows`, each cell under its heading."""
     from xml.etree import ElementTree
 
     found = []
@@ -129,5 +134,7 @@ def rows(app: Any, key: str) -> list[list[str]]:
                 for row in frame.iter("tr"):
                     cells = row.findall("td")
                     if cells:
-                        found.append([" ".join(cell.itertext()).strip() for cell in cells])
+                        texts = {cell.get("data-label", ""): " ".join(cell.itertext()).strip() for cell in cells}
+                        assert len(texts) == len(cells), "two columns have one heading"
+                        found.append(texts)
     return found

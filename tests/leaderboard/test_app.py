@@ -20,11 +20,12 @@ from harness.results.holding import RunLock
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
 from harness.results.training_curve import CURVE, TRAINING
 from leaderboard.board import Board, Filters, leaderboard, open_board
+from leaderboard.cells import amount
 from leaderboard.duel import divergence, duel, extremes
 from leaderboard.episodes import conversation
 from leaderboard.matrix import figure_4, matrix
-from leaderboard.page.sections import amount, places_of
-from tests.leaderboard.app_runs import open_page, page_of, pieces, play, rows, shown, words
+from leaderboard.page.sections import places_of
+from tests.leaderboard.app_runs import labelled_rows, open_page, page_of, pieces, play, rows, shown, words
 from tests.shared_data import missing
 
 PAGES = ("ranking", "matrix", "compare", "episodes", "training", "cost", "judges")
@@ -70,21 +71,23 @@ def test_where_there_is_nothing_the_page_says_which_command_makes_some(tmp_path:
 
 
 def test_the_ranking_is_the_table_s(run: Path, board: Board) -> None:
-    found = rows(open_page("ranking", run), "ranking")
+    found = labelled_rows(open_page("ranking", run), "ranking")
     table = [row for place in places_of(board, leaderboard(board)) for row in place.rows]
-    assert [row[1] for row in found] == [row["strategist"] for row in table]
+    assert [row["Strategist"] for row in found] == [row["strategist"] for row in table]
     for row, expected in zip(found, table, strict=True):
-        assert row[0] == f"{expected['rank']} ({expected['rank_low']}–{expected['rank_high']})"
-        assert row[3].startswith(f"{amount(expected['goal'])} ({amount(expected['low'])} … {amount(expected['high'])})")
-        assert f"/ {expected['planned']}" in row[6]
-        assert all(name in row[-1] for name in expected["tied_with"].split(", "))
+        assert row["Rank"] == f"{expected['rank']} ({expected['rank_low']} to {expected['rank_high']})"
+        assert row["Goal"] == amount(expected["goal"])
+        assert row["95 % interval"] == f"{amount(expected['low'])} … {amount(expected['high'])}"
+        assert f"/ {expected['planned']}" in row["Scored / planned"]
+        assert all(name in row["Tied with"] for name in expected["tied_with"].split(", "))
 
 
 def test_the_dimensions_are_the_judge_s(run: Path, board: Board) -> None:
     app = open_page("ranking", run, columns="Dimensions")
     assert all(name.removeprefix("score ").replace("_", " ").capitalize() in shown(app) for name in board.dimensions)
     table = [row for place in places_of(board, leaderboard(board)) for row in place.rows]
-    assert [row[4] for row in rows(app, "ranking")] == [amount(row["score believability"]) for row in table]
+    found = [row["Believability"] for row in labelled_rows(app, "ranking")]
+    assert found == [amount(row["score believability"]) for row in table]
 
 
 def test_a_filter_changes_the_table(run: Path, board: Board) -> None:
@@ -102,7 +105,7 @@ def test_an_address_brings_its_filters(run: Path, board: Board) -> None:
     app = open_page("ranking", run, partner=[partner], columns="Coverage and cost")
     assert app.multiselect(key="partner").value == [partner]
     assert len(rows(app, "ranking")) == len(leaderboard(board, Filters(partner=(partner,))))
-    assert "of it judging" in shown(app)
+    assert "USD of judging" in shown(app)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -171,7 +171,7 @@ def test_uplift_cost_and_dimensions_are_the_tables(board: Board) -> None:
     rows = rows_of(board, "sotopia")
     for cells, row in zip(page.table(f"{place}: mean of each"), rows, strict=True):
         for name in [*board.dimensions, "goal"]:
-            assert cells[name.removeprefix("score ").replace("_", " ")][1] == repr(row[name])
+            assert cells[name.removeprefix("score ").replace("_", " ").capitalize()][1] == repr(row[name])
     assert len(board.dimensions) == 6
 
 

@@ -21,7 +21,7 @@ from harness.results.tables import cell_table, check_judge, dimension_names, epi
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from harness.statistics import clustered_mean
-from leaderboard.page.sections import money
+from leaderboard.cells import money
 from tests.harness.builders import evaluation, experiment, play_or_judge
 
 BEHAVIOUR: dict[str, Any] = {}

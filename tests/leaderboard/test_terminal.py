@@ -44,15 +44,21 @@ def test_a_table_has_its_place_above_it_with_what_all_its_rows_share() -> None:
         "webshop builtin-test, solo",
     ]
     assert "actor smollm2" in heads[1]
-    assert "planned 40" in heads[1]
-    assert "unscored" not in heads[1], "two strategists have unscored dialogues: that stands in their rows"
+    assert "scored / planned 40 / 40" in heads[0]
+    assert "scored" not in heads[1], "two strategists have unscored dialogues: that stands in their rows"
     table = lines[lines.index(heads[1]) + 1 : lines.index(heads[2])]
-    head = next(line for line in table if "finished" in line)
-    epo = next(line for line in table if "epo" in line.split())
-    found = {
-        name: epo[: head.index(f" {name}") + len(name) + 1].split()[-1] for name in ("finished", "failed", "unscored")
-    }
-    assert (found["finished"], found["failed"], found["unscored"]) == ("39", "1", "2")
+    assert any("scored / planned" in line for line in table)
+    assert "37 / 40 (1 failed, 2 unscored)" in next(line for line in table if "epo" in line.split())
+
+
+def test_headings_are_shortened_before_columns_are_left_out() -> None:
+    assert "95 % interval" in printed(400)
+    assert "strategist empty or cut" in printed(400)
+    short = printed(250)
+    assert "95 %" in short
+    assert "95 % interval" not in short
+    assert NO_ROOM not in short
+    assert "model calls" in printed(80).partition(NO_ROOM)[2], "what is left out is named in full"
 
 
 def test_turns_without_effect_and_unusable_replies_stand_beside_the_ranking_where_they_are_many() -> None:

@@ -15,11 +15,11 @@ from leaderboard.app.dialogue import side_by_side
 from leaderboard.app.frame import begin
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
 from leaderboard.board import Board, plain_rows
+from leaderboard.cells import NOTHING, amount, p_text
 from leaderboard.charts import difference_histogram
 from leaderboard.duel import Duel, distribution, divergence, duel, extremes
 from leaderboard.episodes import conversation
 from leaderboard.page.markup import node
-from leaderboard.page.sections import NOTHING, amount, p_text
 
 WHAT = "One agent against another on the same tasks with the same seeds: B − A."
 EXTREMES = 8

@@ -7,9 +7,9 @@ import streamlit as st
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, note, show, table, texts
 from leaderboard.board import plain_rows
+from leaderboard.cells import NOTHING, amount, count, interval, money
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, cost_table
-from leaderboard.page.sections import NOTHING, amount, count, interval, money
 
 AXES = ("environment", "split", "partner", "actor", "run")
 NAMES = {"usd": "USD", "tokens": "tokens", "calls": "model calls", "latency_s": "model seconds"}

@@ -15,9 +15,9 @@ from leaderboard.app.dialogue import conversation_elements
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, downloads, empty, link, note, notice, show, table, texts
 from leaderboard.board import Board, Filters, plain_rows, stamp
+from leaderboard.cells import NOTHING, amount, count
 from leaderboard.episodes import Conversation, conversation, episode_list
 from leaderboard.page.markup import node
-from leaderboard.page.sections import NOTHING, amount, count
 from leaderboard.textsearch import MOST, Hits, records_with
 
 AXES = ("run", "environment", "split", "pairing", "partner", "actor", "strategist")

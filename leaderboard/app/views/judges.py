@@ -14,9 +14,9 @@ from harness.results.soundness import DAMAGED
 from leaderboard.app.frame import begin
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, notice, show, table, texts
 from leaderboard.board import plain_rows, stamp
+from leaderboard.cells import NOTHING, p_text
 from leaderboard.judges import agreement_matrix, agreement_sentences, cards, read_report
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import NOTHING, p_text
 
 WHAT = "Numbers that say whether a judge can be believed. A clean card says that nothing bad was seen, not that a judge is right."
 FIGURES = {

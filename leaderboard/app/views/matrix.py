@@ -13,9 +13,10 @@ from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts
 from leaderboard.board import Board, Filters, plain_rows
+from leaderboard.cells import NOTHING, amount, interval, p_text
 from leaderboard.matrix import FIGURE_4, figure_4, matrix, references
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import FINDINGS, NOTHING, amount, interval, p_text
+from leaderboard.page.sections import FINDINGS
 
 AXES = ("environment", "split", "partner", "actor", "run")
 PLAIN, PRESET = "Strategist × actor", "Figure 4 of the paper"

@@ -30,8 +30,8 @@ from leaderboard.app.pieces import (
     texts,
 )
 from leaderboard.board import Board, plain_rows
+from leaderboard.cells import NOTHING, amount, count, interval
 from leaderboard.charts import histograms, lines
-from leaderboard.page.sections import NOTHING, amount, count, interval
 from leaderboard.training import (
     checkpoint_runs,
     curve_table,

@@ -1,0 +1,257 @@
+"""The ranking's columns: the one list that the terminal, the static page, the viewer with its downloads, and the Python API draw.
+
+A new column is one more entry of `COLUMNS`. Its value has to be in the rows of `harness.compare.ranks.ranked_rows` (a new one is
+made in `harness.results.tables.cell_numbers`), where `--format csv` and `json` give it at once, under its key. A surface adds
+its own dress only: links, drawings, folded lists. This module stays light: the commands that read import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.results.frames import SCORE
+from harness.results.ledger import (
+    COUNTS,
+    LINE_HEADINGS,
+    NO_EFFECT,
+    TURNS,
+    heading_of,
+    ledger_of,
+    lines_of,
+    notable,
+    share_of,
+    share_text,
+)
+from harness.results.tables import PROCESS
+from leaderboard.cells import NOTHING, Row, amount, count, interval, known, money
+
+TERMINAL, MARKDOWN = "terminal", "markdown"
+RANKING, DIMENSIONS, COST, INTERFACE = "Ranking", "Dimensions", "Coverage and cost", "How answers were read"
+WEB = (RANKING, DIMENSIONS, COST, INTERFACE)
+"""Views in a browser: the viewer's tabs, of which the static page has a section each but for the cost's."""
+EVERYWHERE = (TERMINAL, MARKDOWN, *WEB)
+TEXT = (TERMINAL, MARKDOWN)
+PLACE = ("environment", "split", "pairing")
+"""Columns whose values make a table of their own: arms are ranked within it."""
+FIRST, LAST = ("rank", "strategist", "actor", "run"), ("tied_with",)
+"""Columns that stand first and last in a browser, where a table may be wide."""
+MARKDOWN_HEADINGS = {"interval": "95 %", "calls": "calls", "reasoning_tokens": "of them reasoning"}
+"""Headings that `--format markdown` keeps since scripts may look for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table that is to be drawn: its view decides, with its rows, which columns it has."""
+
+    view: str
+    rows: Sequence[Row]
+    several_runs: bool
+    """True if the rows' runs have to be told apart."""
+
+
+def always(table: Table) -> bool:
+    """True: the column stands in every table of its views."""
+    return True
+
+
+def several_runs(table: Table) -> bool:
+    """True if runs have to be told apart."""
+    return table.several_runs
+
+
+def judged(table: Table) -> bool:
+    """True if a judge scored some row; Markdown has the column always, as scripts may count columns."""
+    return table.view == MARKDOWN or any(known(row["overall"]) is not None for row in table.rows)
+
+
+def reasoned(table: Table) -> bool:
+    """True if an endpoint counted tokens of reasoning."""
+    return any(known(row["reasoning_tokens"]) for row in table.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the ranking."""
+
+    key: str
+    """The value's name in a row, in `--format csv` and in `json`."""
+    heading: str
+    """In small letters; a browser makes the first one large."""
+    text: Callable[[Row], str]
+    views: Collection[str]
+    value: Callable[[Row], Any] | None = None
+    """Row -> the number it is sorted by, in full precision; None: a column of words."""
+    appears: Callable[[Table], bool] = always
+    short: str = ""
+    """Another heading for a terminal that has no room; may hold a line end."""
+    spared: int | None = None
+    """A terminal that still has no room does without the column, small numbers first; None: never."""
+    once: bool = False
+    """A terminal says it once, above the table, where all rows agree."""
+    listed: bool = False
+    """Its cells are lists of names, which may be folded."""
+
+    @property
+    def title(self) -> str:
+        """The heading in a browser."""
+        return self.heading[:1].upper() + self.heading[1:]
+
+
+Family = Callable[[Table], Iterable[Column]]
+"""Makes the columns of which the rows decide how many there are."""
+
+
+def columns_of(view: str, rows: Sequence[Row], several_runs: bool = False) -> list[Column]:
+    """The columns of a table in a view, in their order there. `rows`: those of the table; of `INTERFACE`, `interface_rows`."""
+    table = Table(view, rows, several_runs)
+    every = [column for each in COLUMNS for column in ([each] if isinstance(each, Column) else each(table))]
+    shown = [column for column in every if view in column.views and column.appears(table)]
+    return sorted(shown, key=_place_in_browser) if view in WEB else shown
+
+
+def _place_in_browser(column: Column) -> int:
+    return FIRST.index(column.key) if column.key in FIRST else len(FIRST) + (column.key in LAST)
+
+
+def column(key: str) -> Column:
+    """One of the list by its key, for tables that pick some. Raises `KeyError` for a key that is not there."""
+    return {each.key: each for each in COLUMNS if isinstance(each, Column)}[key]
+
+
+def interface_rows(rows: Iterable[Row]) -> list[Row]:
+    """A row per arm and role, with the line of the ledger under `line`."""
+    return [{**row, "line": line} for row in rows for line in lines_of(ledger_of(row))]
+
+
+def rank_text(row: Row) -> str:
+    """`2 (1 to 3)`: by the mean, and the places it could have; a dash without one."""
+    return NOTHING if known(row["rank"]) is None else f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
+
+
+def scored_text(row: Row) -> str:
+    """`37 / 40 (1 failed, 2 unscored)`."""
+    rest = [f"{row[what]} {what}" for what in ("failed", "unscored") if row[what]]
+    return f"{row['finished'] - row['unscored']} / {row['planned']}" + (f" ({', '.join(rest)})" if rest else "")
+
+
+def _value(key: str) -> Callable[[Row], Any]:
+    return lambda row: known(row[key])
+
+
+def _words(key: str, views: Collection[str], **more: Any) -> Column:
+    return Column(key, key.replace("_", " "), lambda row: row[key] or NOTHING, views, **more)
+
+
+def _amount(key: str, views: Collection[str], heading: str = "", **more: Any) -> Column:
+    return Column(key, heading or key, lambda row: amount(row[key]), views, _value(key), **more)
+
+
+def _count(key: str, views: Collection[str], heading: str = "", **more: Any) -> Column:
+    return Column(key, heading or key, lambda row: count(row[key]), views, _value(key), **more)
+
+
+def _money(who: str, heading: str, views: Collection[str], **more: Any) -> Column:
+    return Column(f"{who}usd", heading, lambda row: money(row, who), views, _value(f"{who}usd"), **more)
+
+
+def _line(name: str) -> Column:
+    """A count of the ledger's lines, sorted by the count itself."""
+
+    def value(row: Row) -> Any:
+        role = "actor" if row["line"].role == "script" else row["line"].role
+        return known(row.get(f"{role}_{name}"))
+
+    return Column(f"line {name}", LINE_HEADINGS[name], lambda row: row["line"].counts[name], (INTERFACE,), value)
+
+
+def _turns(name: str, text: Callable[[Row], str]) -> Column:
+    """A count of turns, which stands in the actor's line."""
+    return Column(
+        f"line {name}",
+        LINE_HEADINGS[name],
+        text,
+        (INTERFACE,),
+        lambda row: known(row[name]) if row["line"].turns else None,
+    )
+
+
+def dimensions(table: Table) -> Iterable[Column]:
+    """A column per dimension of the judges that scored some row."""
+    for name in _names(table, SCORE):
+        if any(known(row[name]) is not None for row in table.rows):
+            yield _amount(name, (DIMENSIONS,), name.removeprefix(SCORE).replace("_", " "))
+
+
+def process_rewards(table: Table) -> Iterable[Column]:
+    """A column per method: `reward METHOD`, or its whole label where a method was used with several judges or options."""
+    labels = [name.removeprefix(PROCESS) for name in _names(table, PROCESS)]
+    methods = [label.split("/")[0] for label in labels]
+    for label, method in zip(labels, methods, strict=True):
+        heading = f"reward {method if methods.count(method) == 1 else label}"
+        key = f"{PROCESS}{label}"
+        if table.view == MARKDOWN or any(known(row[key]) is not None for row in table.rows):
+            yield _amount(key, (*TEXT, RANKING), heading, spared=8)
+
+
+def shares(table: Table) -> Iterable[Column]:
+    """A column per share of replies or turns that is large enough, for some row, to stand beside the ranking."""
+    return [_share(role, kind) for role, kind in notable(map(ledger_of, table.rows))]
+
+
+def _share(role: str, kind: str) -> Column:
+    heading = heading_of(role, kind)
+    return Column(
+        f"interface {role} {kind}",
+        heading,
+        lambda row: share_text(ledger_of(row), role, kind),
+        (*TEXT, RANKING),
+        lambda row: share_of(ledger_of(row), role, kind),
+        short=heading.replace(" ", "\n", 1),
+        spared=11,
+    )
+
+
+def _names(table: Table, prefix: str) -> list[str]:
+    return list(dict.fromkeys(name for row in table.rows for name in row if name.startswith(prefix)))
+
+
+COLUMNS: tuple[Column | Family, ...] = (
+    _words("run", EVERYWHERE, appears=several_runs),
+    *(_words(key, (MARKDOWN,)) for key in PLACE),
+    _words("assisted", TEXT, spared=5, once=True),
+    _words("actor", EVERYWHERE, once=True),
+    _words("strategist", EVERYWHERE),
+    Column("rank", "rank", rank_text, (*TEXT, RANKING, DIMENSIONS, COST), _value("rank")),
+    _words("tied_with", (*TEXT, RANKING), spared=1, listed=True),
+    _amount("goal", (*TEXT, RANKING, DIMENSIONS)),
+    Column(
+        "interval",
+        "95 % interval",
+        lambda row: interval(row["low"], row["high"]) if known(row["goal"]) is not None else NOTHING,
+        (*TEXT, RANKING, DIMENSIONS),
+        _value("low"),
+        short="95 %",
+    ),
+    dimensions,
+    _amount("overall", (*TEXT, RANKING, DIMENSIONS), appears=judged, spared=9),
+    Column("scored", "scored / planned", scored_text, (TERMINAL, RANKING), _value("coverage"), once=True),
+    *(_count(key, (MARKDOWN, COST)) for key in ("planned", "finished", "failed", "unscored")),
+    _count("tasks", (*TEXT, RANKING, COST), spared=3, once=True),
+    _count("groups", (*TEXT, COST), spared=2, once=True),
+    _count("calls", (*TEXT, RANKING, COST), "model calls", short="calls", spared=6),
+    _count("tokens", (*TEXT, RANKING, COST), spared=10),
+    _count("reasoning_tokens", (*TEXT, COST), "reasoning tokens", appears=reasoned, short="reasoning", spared=7),
+    _amount("latency_s", (COST,), "model seconds per episode"),
+    _money("", "USD", (*TEXT, RANKING, COST), spared=4, once=True),
+    _money("judge_", "USD of judging", (COST,)),
+    _money("process_", "USD of process rewards", (COST,)),
+    process_rewards,
+    shares,
+    Column("role", "role", lambda row: row["line"].role, (INTERFACE,)),
+    *map(_line, COUNTS),
+    _turns(TURNS, lambda row: row["line"].turns),
+    _turns(NO_EFFECT, lambda row: row["line"].no_effect),
+)
+"""In the order of `--format markdown`; a browser's differs by `FIRST` and `LAST`."""
