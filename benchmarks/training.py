@@ -32,7 +32,7 @@ from harness.training.data.dataset import Row, read_dataset
 from harness.training.data.prepare import PrepareOptions, prepare
 from harness.training.fit.fit import fit
 from harness.training.fit.options import TrainOptions
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 
 MODEL = "smollm2-135m-instruct"
 WORDS = (

@@ -13,7 +13,7 @@ from harness.training.data.prepare import PrepareOptions, prepare
 from harness.training.data.sharegpt import is_sharegpt
 from harness.training.fit.fit import FitResult, fit, is_fit
 from harness.training.fit.options import TrainOptions
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 
 
 def fit_command(arguments: argparse.Namespace) -> int:

@@ -15,9 +15,9 @@ from harness.base.errors import BadInput, HarnessError
 from harness.results.holding import RunLock
 from harness.results.store import write_whole
 from harness.training.data.dataset import DATASET, read_manifest
-from harness.training.fit.hashing import weights_hash
+from harness.training.fit.checkpoint import weights_hash
 from harness.training.fit.options import CHECKPOINT, TrainOptions, identity_of
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from harness.training.fit.batches import Collator, columns
 from harness.training.fit.journal import WHOLE, Journal
 from harness.training.fit.loss import LossOptions
 from harness.training.fit.options import CHECKPOINT, LoraOptions, TrainOptions
+from harness.training.fit.progress import Steps
 from harness.training.fit.reference import reference_logprobs
-from harness.training.fit.steps import Steps
 from harness.training.fit.trainer import StrategistTrainer
 
 STATES, ADAPTER = "checkpoints", "adapter"

@@ -13,7 +13,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from harness.results.appender import set_aside_torn_tail
 from harness.results.store import scan, write_whole
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 from harness.training.fit.trainer import NAMES, StrategistTrainer
 
 LOG, WHOLE = "log.jsonl", "whole.json"

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 
 from harness.base.safe_files import write_file
 from harness.training.fit.batches import Collator, target_logprobs
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 
 
 def reference_logprobs(

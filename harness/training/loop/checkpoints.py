@@ -13,7 +13,7 @@ from agents.models.local.weights import weights_of
 from harness.base.errors import BadInput
 from harness.results.leaks import CARD, TrainingTasks
 from harness.results.store import write_whole
-from harness.training.fit.hashing import weights_hash
+from harness.training.fit.checkpoint import weights_hash
 from harness.training.loop.folder import TrainingFolder
 
 REVISION = "weights-"

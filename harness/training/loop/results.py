@@ -10,7 +10,7 @@ from typing import Any
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.training_curve import CurveRow
 from harness.runs.summary import RunSummary
-from harness.training.fit.hashing import NOT_WEIGHTS
+from harness.training.fit.checkpoint import NOT_WEIGHTS
 from harness.training.loop.folder import TrainingFolder
 
 KEYS = ("environment", "split", "pairing", "strategist", "planned", "finished", "failed", "unscored")

@@ -29,8 +29,7 @@ from harness.runs.summary import RunSummary
 from harness.training.data.learnt import returns_of
 from harness.training.data.prepare import prepare
 from harness.training.fit.fit import FitResult, fit
-from harness.training.fit.steps import Steps
-from harness.training.loop.card import write_card
+from harness.training.fit.progress import Steps
 from harness.training.loop.checkpoints import (
     Weights,
     is_here,
@@ -55,6 +54,7 @@ from harness.training.loop.experiments import (
 )
 from harness.training.loop.folder import TrainingFolder, folder_readers, open_folder
 from harness.training.loop.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
+from harness.training.loop.report import write_card
 from harness.training.loop.results import (
     arm_results,
     counts_of,
@@ -215,7 +215,7 @@ class SelfPlay:
             return folder
 
         def do() -> Made:
-            from harness.training.fit.grpo_trainer import OnPolicy, fit_on_policy
+            from harness.training.loop.grpo_trainer import OnPolicy, fit_on_policy
 
             self.progress.say(
                 f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"

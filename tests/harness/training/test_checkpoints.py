@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.results.leaks import read_training_tasks
-from harness.training.fit.hashing import weights_hash
+from harness.training.fit.checkpoint import weights_hash
 from harness.training.loop.checkpoints import relative_change, start_weights, trained_weights, write_learnt
 from harness.training.loop.folder import TrainingFolder
 from tests.extras import required

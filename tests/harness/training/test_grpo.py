@@ -28,7 +28,7 @@ required("trl")
 required("peft")
 
 
-from harness.training.fit import grpo_trainer  # noqa: E402
+from harness.training.loop import grpo_trainer  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.grpo import FIT, GRPO, config, moved, tensors  # noqa: E402
 

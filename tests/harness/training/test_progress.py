@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.results.training_curve import CurveRow
 from harness.runs.progress import PLAIN_EVERY_S, Progress
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.results import goal_lines
 from harness.training.loop.selfplay import SelfPlay

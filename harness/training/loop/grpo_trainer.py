@@ -40,7 +40,7 @@ from harness.training.fit.fitting import (
 )
 from harness.training.fit.journal import Journal
 from harness.training.fit.options import identity_of
-from harness.training.fit.steps import Steps
+from harness.training.fit.progress import Steps
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.grpo import ROUNDS, Play, Prompt, Rollouts, Rows, rows_of, serving_config
 
