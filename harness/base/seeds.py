@@ -1,4 +1,4 @@
-"""Stable hashes and the seeds made from them. A leaf module: it imports nothing of ours.
+"""Stable hashes, of values and of files, and the seeds made from them. A leaf module: it imports nothing of ours.
 
 Seeds come from what they belong to, never from order or time, so that the same task and repeat get
 the same seed in every arm (arms pair) and a resumed run draws what the uninterrupted one would have.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
@@ -16,6 +17,12 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(","
 def stable_hash(*parts: Any) -> str:
     """Hex SHA-256 of the parts' canonical JSON: equal across processes, machines and Python versions."""
     return hashlib.sha256(_CANONICAL.encode(parts).encode("ascii")).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seed_from(*parts: Any) -> int:

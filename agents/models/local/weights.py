@@ -20,12 +20,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from agents.models.local.gguf import PACKAGED, gguf_path, locked, revision_of, sha256_of
+from agents.models.local.gguf import PACKAGED, gguf_path, locked, revision_of
 from agents.models.local.openmp import wait_passively
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import installs
 from harness.base.places import data_home
 from harness.base.safe_files import new_folder
+from harness.base.seeds import sha256_of
 
 Dtype = Literal["bfloat16", "float32"]
 SMOLLM2 = "smollm2-135m-instruct"

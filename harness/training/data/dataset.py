@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.base.errors import BadInput
@@ -17,6 +18,8 @@ from harness.results.store import scan, write_whole
 
 DATASET, MANIFEST = "dataset.jsonl", "manifest.json"
 KIND = "prepared sequences"
+BINS = 20
+"""Bars of the histogram of weights."""
 
 
 class _Strict(BaseModel):
@@ -103,3 +106,23 @@ def read_dataset(folder: Path) -> list[Row]:
     if not rows:
         raise BadInput(f"{path} holds no rows; prepare the data again")
     return rows
+
+
+def weight_statistics(folder: Path) -> dict[str, Any]:
+    """`returns` (discounted, not normalised: mean, lowest, highest, share of zeros) and `weights` (a histogram of what the
+    strategies' log-probabilities are multiplied with) of a data set; None where it holds no strategy."""
+    rows = [Row.model_validate_json(line) for _, line in scan(folder / DATASET)]
+    spans = [span for row in rows for span in row.spans]
+    if not spans:
+        return {"returns": None, "weights": None}
+    values, weights = np.array([span.value for span in spans]), np.array([span.weight for span in spans])
+    counts, edges = np.histogram(weights, bins=BINS, range=(min(weights.min(), 0.0), max(weights.max(), 1.0)))
+    return {
+        "returns": {
+            "mean": float(values.mean()),
+            "low": float(values.min()),
+            "high": float(values.max()),
+            "zero_share": float((values == 0).mean()),
+        },
+        "weights": {"edges": [round(float(edge), 6) for edge in edges], "counts": [int(count) for count in counts]},
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,20 +11,24 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.base.errors import BadInput
-from harness.base.seeds import stable_hash
-from harness.judging.rewards.returns import GAMMA, Normalisation, discounted, returns
+from harness.base.seeds import sha256_of, stable_hash
+from harness.judging.rewards.returns import GAMMA, Baseline, Normalisation, discounted, returns, subtract_baseline
 from harness.results.index import latest_episodes, latest_process_rewards
 from harness.results.leaks import overlap, task_hash
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.results.store import read_manifest as read_run
 from harness.results.targets import holds_json, read_start
-from harness.training.data.advantages import Baseline, subtract_baseline
 from harness.training.data.dataset import DATASET, KIND, MANIFEST, Row, write_dataset
-from harness.training.data.played import PlayedStrategy, played_strategies, trained_seats
-from harness.training.data.sequences import Layouter
+from harness.training.data.sequences import (
+    ChatTokens,
+    Layouter,
+    PlayedStrategy,
+    load_tokenizer,
+    played_strategies,
+    trained_seats,
+)
 from harness.training.data.sharegpt import is_sharegpt, sharegpt_rows
-from harness.training.data.tokens import ChatTokens, load_tokenizer
 
 FORMAT = 1
 Layout = Literal["chat", "per-turn"]
@@ -50,7 +53,7 @@ class PrepareOptions(BaseModel):
     normalize: Normalisation = "epo"
     """See `harness.judging.rewards.returns.returns`."""
     baseline: Baseline = "none"
-    """Baseline that is taken off the normalised return; see `harness.training.data.advantages`."""
+    """Baseline that is taken off the normalised return; see `harness.judging.rewards.returns`."""
     keep: Keep = "all"
     """Which strategies are learnt from. `weighted`: those whose weight is not 0; the others would cost a forward pass and
     teach nothing. `positive`: those whose weight is above 0. What is kept counts as in the whole row: L stays -1/K of the sum,
@@ -110,7 +113,7 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
     rows = _rows(seats, options, layouter)
     for path in (run for run in runs if is_sharegpt(run)):
         rows += sharegpt_rows(path, layouter)
-        inputs.append({"path": path.name, "sha256": _sha256(path)})
+        inputs.append({"path": path.name, "sha256": sha256_of(path)})
     if not rows:
         raise BadInput(f"nothing is left to train on in {', '.join(map(str, runs))}: {_why(passed, layouter)}")
     manifest = {
@@ -122,7 +125,9 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
         **passed,
         **asdict(layouter.counts),
         **_shares(rows),
-        "train_tasks": sorted({_hash(row) for row in rows if row.task_id is not None}),
+        "train_tasks": sorted(
+            {task_hash(row.environment or "", row.task_id) for row in rows if row.task_id is not None}
+        ),
         "test_tasks": sorted(options.held_out),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -167,7 +172,7 @@ def _read_runs(
         used = stable_hash(
             [[episodes[name]["attempt"], name, rewarded[name]["process_id"]] for name in sorted(rewarded)]
         )
-        hashes = {file: _sha256(run / file) for file in (EPISODES, PROCESS_REWARDS)}
+        hashes = {file: sha256_of(run / file) for file in (EPISODES, PROCESS_REWARDS)}
         inputs.append({"run": manifest["run"], "rewards": label, "used": used, **hashes})
     return seats, inputs, passed
 
@@ -258,16 +263,7 @@ def _shares(rows: Sequence[Row]) -> dict[str, float | int]:
     }
 
 
-def _hash(row: Row) -> str:
-    return task_hash(row.environment or "", row.task_id or "")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _tokenizer_hash(path: Path) -> str:
     """Over what decides on tokens: the tokenizer and the chat template."""
     names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-    return stable_hash({name: _sha256(path / name) for name in names if (path / name).is_file()})
+    return stable_hash({name: sha256_of(path / name) for name in names if (path / name).is_file()})

@@ -11,16 +11,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.base.errors import BadInput
 from harness.training.data.dataset import Row, TokenSequence, read_dataset, read_manifest
-from harness.training.data.played import PlayedStrategy
-
-if TYPE_CHECKING:
-    from harness.training.data.sequences import Layouter
+from harness.training.data.sequences import Layouter, PlayedStrategy
 
 SUFFIXES = (".json", ".jsonl")
 ROLES = {"system": "system", "human": "user", "gpt": "assistant"}

@@ -27,7 +27,7 @@ from harness.base.safe_files import new_folder
 from harness.results.leaks import CARD, TrainingTasks, read_training_tasks
 from harness.results.store import write_whole
 from harness.training.data.dataset import read_dataset, read_manifest
-from harness.training.data.tokens import load_tokenizer
+from harness.training.data.sequences import load_tokenizer
 from harness.training.fit.batches import Collator, columns
 from harness.training.fit.journal import WHOLE, Journal
 from harness.training.fit.loss import LossOptions

@@ -26,7 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.models.local.weights import no_loading_bars
 from agents.models.providers.transformers_provider import serving
 from harness.results.leaks import CARD, TrainingTasks
-from harness.training.data.tokens import ChatTokens, load_tokenizer
+from harness.training.data.sequences import ChatTokens, load_tokenizer
 from harness.training.fit.fit import FitResult, fit_once
 from harness.training.fit.fitting import (
     STATES,

@@ -26,7 +26,7 @@ from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from harness.runs.scoring import Scoring
 from harness.runs.summary import RunSummary
-from harness.training.data.learnt import returns_of
+from harness.training.data.dataset import weight_statistics
 from harness.training.data.prepare import prepare
 from harness.training.fit.fit import FitResult, fit
 from harness.training.fit.progress import Steps
@@ -288,7 +288,7 @@ class SelfPlay:
             self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
             made = prepare(runs, options, self.start.folder, out)
             counts = {key: value for key, value in made.manifest.items() if isinstance(value, (int, float))}
-            return Made([out], {**counts, **returns_of(out)})
+            return Made([out], {**counts, **weight_statistics(out)})
 
         hashes = {marker.stage: marker.outputs_hash for marker in played}
         inputs = {"played": hashes, "options": options.model_dump(mode="json")}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 
-from agents.models.local.gguf import NAMES, PACKAGED, REWRITTEN, gguf_path, revision_of, rewritten, sha256_of
+from agents.models.local.gguf import NAMES, PACKAGED, REWRITTEN, gguf_path, revision_of, rewritten
 from agents.models.local.requantise import requantise
 from harness.base.errors import BadInput
+from harness.base.seeds import sha256_of
 
 FAST = "smollm2-135m-instruct-q8_0"
 

@@ -27,6 +27,7 @@ from agents.models.local.weights import (
     weights_of,
 )
 from harness.base.errors import BadInput
+from harness.base.seeds import sha256_of
 from harness.cli import main
 from tests.agents.models.conftest import ask, complete, prompt_ids
 
@@ -114,7 +115,7 @@ def _fake_writer(gguf: Path, folder: Path, dtype: str) -> dict[str, Any]:
     time.sleep(float(gguf.read_text()))
     (folder / "model.safetensors").write_bytes(b"weights")
     facts = {"name": "fake", "licence": None, "tensor_types": {"Q4_1": 1}, "tokenizer_checked_against_llamacpp": False}
-    sha = weights.sha256_of(gguf)
+    sha = sha256_of(gguf)
     return {"gguf": gguf.name, "gguf_bytes": gguf.stat().st_size, "gguf_sha256": sha, "dtype": dtype, **facts}
 
 

@@ -16,7 +16,7 @@ from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, scan
 from harness.training.data.dataset import DATASET, Row, read_dataset, read_manifest
 from harness.training.data.prepare import PrepareOptions, prepare
-from harness.training.data.tokens import ChatTokens
+from harness.training.data.sequences import ChatTokens
 from tests.extras import required
 
 required("torch")

@@ -9,9 +9,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.training.data.dataset import Row, TokenSequence
-from harness.training.data.played import PlayedStrategy
-from harness.training.data.sequences import Layouter
-from harness.training.data.tokens import ChatTokens
+from harness.training.data.sequences import ChatTokens, Layouter, PlayedStrategy
 from harness.training.fit.batches import Collator, columns
 from tests.extras import required
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.training.data.advantages import subtract_baseline
+from harness.judging.rewards.returns import subtract_baseline
 
 WEIGHTS = [[1.0, 3.0], [2.0], [5.0, 7.0, 0.0]]
 GROUPS = ["a", "a", "b"]
