@@ -16,8 +16,7 @@ from agents.models.local.weights import weights_of
 from benchmarks.training import MODEL, play
 from harness.training.data.dataset import read_dataset
 from harness.training.data.prepare import PrepareOptions, prepare
-from harness.training.fit.batches import Collator, columns, segments_of, target_logprobs
-from harness.training.fit.loss import epo_loss
+from harness.training.fit.loss import Collator, columns, epo_loss, segments_of, target_logprobs
 from tests.harness.training import plain
 from tests.harness.training.test_loss import one_by_one
 

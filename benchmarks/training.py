@@ -32,7 +32,7 @@ from harness.training.data.dataset import Row, read_dataset
 from harness.training.data.prepare import PrepareOptions, prepare
 from harness.training.fit.fit import fit
 from harness.training.fit.options import TrainOptions
-from harness.training.fit.progress import Steps
+from harness.training.fit.progress import FitProgress
 
 MODEL = "smollm2-135m-instruct"
 WORDS = (
@@ -110,7 +110,7 @@ def quietly(function: Callable[[], Any]) -> Any:
         return function()
 
 
-class CpuClock(Steps):
+class CpuClock(FitProgress):
     """Notes the CPU seconds that the process had used when each step was done."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ def ours(data: Path, model: Path, out: Path, steps: int, rows: int) -> float:
         save_steps=10_000, tensorboard=False,
     )  # fmt: skip
     clock = CpuClock()
-    quietly(lambda: fit(data, model, options, out, steps=clock))
+    quietly(lambda: fit(data, model, options, out, progress=clock))
     tokens = sum(len(sequence.tokens) for row in read_dataset(data) for sequence in row.sequences)
     return statistics.median(tokens / (end - begin) for begin, end in pairwise(clock.used))
 

@@ -71,6 +71,16 @@ def test_a_room_imports_only_from_the_rooms_before_it() -> None:
     assert wrong == []
 
 
+def test_training_goes_from_data_to_a_fit_to_the_loop() -> None:
+    for folder, later in (("data", ("fit", "loop")), ("fit", ("loop",))):
+        up = tuple(f"harness.training.{name}." for name in later)
+        own = {module: found for module, found in IMPORTS.items() if module.startswith(f"harness.training.{folder}.")}
+        assert own
+        assert {
+            module: wrong for module, found in own.items() if (wrong := {x for x in found if x.startswith(up)})
+        } == {}
+
+
 def test_every_file_lies_in_a_room() -> None:
     empty = {"harness", "harness.bridges"}
     assert [module for module in FILES if room_of(module) is None and module not in empty] == []

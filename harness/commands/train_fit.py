@@ -13,7 +13,7 @@ from harness.training.data.prepare import PrepareOptions, prepare
 from harness.training.data.sharegpt import is_sharegpt
 from harness.training.fit.fit import FitResult, fit, is_fit
 from harness.training.fit.options import TrainOptions
-from harness.training.fit.progress import Steps
+from harness.training.fit.progress import FitProgress
 
 
 def fit_command(arguments: argparse.Namespace) -> int:
@@ -26,7 +26,7 @@ def fit_command(arguments: argparse.Namespace) -> int:
         if not data.is_file():
             raise BadInput(f"there is no file {data}")
         data = prepare([data], PrepareOptions(), arguments.model, out / "data").folder
-    print_fitted(fit(data, arguments.model, options, out, Steps("fit")))
+    print_fitted(fit(data, arguments.model, options, out, FitProgress("fit")))
     return 0
 
 

@@ -15,9 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.base.errors import BadInput
-from harness.base.safe_files import write_file
 from harness.base.seeds import stable_hash
-from harness.results.store import read_manifest, write_manifest
+from harness.results.store import read_manifest, write_manifest, write_whole
 
 CARD = "training_tasks.json"
 """The file beside a checkpoint's weights."""
@@ -60,11 +59,11 @@ def overlap(train_hashes: Collection[str], tasks: Iterable[tuple[str, str]]) -> 
     return [task for task in tasks if task_hash(*task) in known]
 
 
-def write_training_tasks(folder: Path, tasks: Iterable[tuple[str, str]], description: str = "") -> Path:
-    """Write the card of a checkpoint trained on (environment, task id) pairs; returns its path."""
-    hashes = sorted({task_hash(*task) for task in tasks})
+def write_training_tasks(folder: Path, hashes: Iterable[str], description: str = "") -> Path:
+    """Write the card of a checkpoint that has learnt from the tasks with these hashes; returns its path. Raises `StoreFull`."""
     path = folder / CARD
-    write_file(path, TrainingTasks(format=1, description=description, tasks=hashes).model_dump_json(indent=1) + "\n")
+    card = TrainingTasks(format=1, description=description, tasks=sorted(set(hashes)))
+    write_whole(path, card.model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -18,12 +18,13 @@ from environments.webshop.options import WebShopOptions
 from environments.webshop.shop.play import WebShopPlay
 from harness.base.errors import BadInput
 from harness.cli import main
-from harness.results.leaks import CARD, card_of, overlap, read_training_tasks, task_hash, write_training_tasks
+from harness.results.leaks import CARD, card_of, overlap, read_training_tasks, task_hash
 from harness.results.store import read_manifest
 from harness.runs.plan import Plan
 from harness.runs.run import Run
 from tests.harness.builders import config, experiment
 from tests.shared_data import shared_data
+from tests.task_cards import write_training_tasks
 
 
 def test_a_hash_belongs_to_the_environment_and_the_id() -> None:

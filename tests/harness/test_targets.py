@@ -23,8 +23,8 @@ from harness.results.repair import SET_ASIDE
 from harness.results.store import CALLS, EPISODES, FORECAST, JUDGEMENTS, PROCESS_REWARDS
 from harness.results.targets import refuse_own_places
 from harness.training.fit.fit import FIT
-from harness.training.fit.journal import LOG
 from harness.training.fit.options import CHECKPOINT
+from harness.training.fit.progress import LOG
 from harness.training.loop.grpo import ROUNDS
 from tests.harness.gate_runs import play
 

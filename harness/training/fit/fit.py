@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.errors import BadInput, HarnessError
+from harness.base.seeds import sha256_of
 from harness.results.holding import RunLock
 from harness.results.store import write_whole
 from harness.training.data.dataset import DATASET, read_manifest
 from harness.training.fit.checkpoint import weights_hash
 from harness.training.fit.options import CHECKPOINT, TrainOptions, identity_of
-from harness.training.fit.progress import Steps
+from harness.training.fit.progress import FitProgress, read_log, silent
+
+FIT = "fit.json"
+"""File with the identity a training in a folder was begun with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +35,33 @@ class FitResult:
     metrics: dict[str, Any]
     """Metrics of the last logged step; keys as in `curve`."""
     curve: list[dict[str, Any]]
-    """All logged steps, oldest first, as in `log.jsonl` (`harness.training.fit.journal.Journal`): step, epoch, loss, grad_norm,
+    """All logged steps, oldest first, as in `log.jsonl` (`harness.training.fit.trainer.Journal`): step, epoch, loss, grad_norm,
     learning_rate, mean_return, logprob, weight, kl, zero_returns, tokens_per_second, …"""
 
 
-def fit(data: Path, base_model: Path, options: TrainOptions, out: Path, steps: Steps | None = None) -> FitResult:
+def fit(
+    data: Path, base_model: Path, options: TrainOptions, out: Path, progress: FitProgress | None = None
+) -> FitResult:
     """Train and return the checkpoint `out/model`, which is whole or absent. A killed call goes on from its last
-    checkpoint when called again; a finished one returns at once. `steps`: who tells a person how far it is. Raises
-    `BadInput` where `out` belongs to other data, another start model or other options, or another process trains there."""
+    checkpoint when called again; a finished one returns at once. Raises `BadInput` where `out` belongs to other data, another
+    start model or other options, or another process trains there."""
     identity = _identity(data, base_model, options)
-    out.mkdir(parents=True, exist_ok=True)
     if options.launch is not None:
+        out.mkdir(parents=True, exist_ok=True)
         if not _finished(out, identity):
-            _launched(data, base_model, options, out)
+            _launch(data, base_model, options, out)
         return _result(out)
+    shown = progress or silent()
 
-    def train() -> None:
-        from harness.training.fit.fitting import train
+    def train_here() -> None:
+        from harness.training.fit.trainer import train
 
         try:
-            train(data, base_model, options, out, steps)
+            train(data, base_model, options, out, shown)
         finally:
-            if steps is not None:
-                steps.end()
+            shown.end()
 
-    return fit_once(out, identity, train)
+    return fit_once(out, identity, train_here)
 
 
 def fit_once(out: Path, identity: dict[str, Any], train: Callable[[], None]) -> FitResult:
@@ -83,10 +89,6 @@ def _main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-FIT = "fit.json"
-"""File with the identity a training in a folder was begun with."""
-
-
 def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, Any]:
     """All that the result is a function of. Raises `BadInput` for data or a model that are not there."""
     read_manifest(data)
@@ -95,11 +97,7 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
             f"{base_model} is no folder with a Hugging Face model (config.json is missing). `harness models convert` makes "
             "one of a GGUF file"
         )
-    import hashlib
-
-    with open(data / DATASET, "rb") as file:
-        dataset = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"data": dataset, "start": weights_hash(base_model), "options": identity_of(options)}
+    return {"data": sha256_of(data / DATASET), "start": weights_hash(base_model), "options": identity_of(options)}
 
 
 def _finished(out: Path, identity: dict[str, Any]) -> bool:
@@ -127,28 +125,18 @@ def _changed(stored: dict[str, Any], identity: dict[str, Any]) -> str:
     return f" ({'; '.join(lines)})" if lines else ""
 
 
-def _launched(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
+def _launch(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
     """Run the training under `accelerate launch`."""
     given = options.model_dump(mode="json", exclude={"launch"}, exclude_defaults=True)
     settings = [part for key, value in given.items() for part in ("--option", f"{key}={json.dumps(value)}")]
-    command = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        *(options.launch or ()),
-        "-m",
-        "harness.cli",
-        "train",
-    ]
-    command += ["fit", str(data), "--model", str(base_model), "--out", str(out), *settings]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *(options.launch or ()), "-m", "harness.cli"]
+    command += ["train", "fit", str(data), "--model", str(base_model), "--out", str(out), *settings]
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise HarnessError(f"accelerate launch ended with {done.returncode}; what it printed says why")
 
 
 def _result(out: Path) -> FitResult:
-    from harness.training.fit.journal import read_log
-
     curve = read_log(out)
     last = curve[-1] if curve else {}
     return FitResult(out / CHECKPOINT, last.get("step", 0), last, curve)

@@ -1,20 +1,27 @@
-"""Progress of a fitting, for the person who waits: one live line on a terminal, now and then a plain line elsewhere. Needs no
-torch."""
+"""Progress of a fitting: for the person who waits one live line on a terminal, now and then a plain line elsewhere; for later
+its log. Needs no torch."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from harness.results.store import scan
 from harness.runs.progress import PLAIN_EVERY_S, clock
 
+LOG = "log.jsonl"
+"""File in a fitting's folder with a line per logged step; `harness.training.fit.trainer.Journal` says what stands in it."""
 
-class Steps:
+
+class FitProgress:
     """Told of every step of one fitting. Counts from where it begins now, so that a fitting that goes on knows what is left."""
 
     def __init__(
@@ -66,3 +73,13 @@ class Steps:
         elif line.plain != self._said and (force or self._now() - self._said_at > PLAIN_EVERY_S):
             self._said, self._said_at = line.plain, self._now()
             self.console.print(line, soft_wrap=True)
+
+
+def silent() -> FitProgress:
+    """Progress that nobody is told of."""
+    return FitProgress("", Console(quiet=True), live=False)
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log, oldest first; empty where there is none."""
+    return [json.loads(line) for _, line in scan(folder / LOG)]

@@ -1,4 +1,4 @@
-"""The trainer: TRL's, with its loss replaced.
+"""The trainer: TRL's, with its loss replaced; and one training from start to checkpoint.
 
 Loading, precision, checkpointing, accumulation, distribution (DDP, FSDP, DeepSpeed through accelerate), schedule and resuming
 are TRL's and transformers'. TRL is pinned to 1.16: what is overridden and set here (the loss's arguments,
@@ -11,16 +11,113 @@ the trainer (the self-play loop plays), TRL's data preparation (its truncation c
 
 from __future__ import annotations
 
+import contextlib
+import json
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from datasets import Dataset
+from peft import LoraConfig
+from safetensors.torch import load_file, save
 from torch import Tensor
-from trl import SFTTrainer
+from transformers import AutoConfig, AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from trl import SFTConfig, SFTTrainer
 
-from harness.training.fit.batches import Batch, segments_of, target_logprobs
-from harness.training.fit.loss import Loss, LossOptions, epo_loss
+from agents.models.local.weights import no_loading_bars
+from harness.base.errors import BadInput
+from harness.base.safe_files import write_file
+from harness.results.appender import set_aside_torn_tail
+from harness.results.leaks import TrainingTasks
+from harness.results.store import write_whole
+from harness.training.data.dataset import read_dataset, read_manifest
+from harness.training.data.sequences import load_tokenizer
+from harness.training.fit.checkpoint import STATES, finish, is_final, last_state, mark_whole
+from harness.training.fit.loss import (
+    Batch,
+    Collator,
+    Loss,
+    LossOptions,
+    columns,
+    epo_loss,
+    segments_of,
+    target_logprobs,
+)
+from harness.training.fit.options import LoraOptions, TrainOptions
+from harness.training.fit.progress import LOG, FitProgress, read_log
 
 NAMES = ("rows", "zero_rows", "strategies", "value", "logprob", "weight", "kl", "tokens", "target_tokens")
+
+
+def train(data: Path, base_model: Path, options: TrainOptions, out: Path, progress: FitProgress) -> None:
+    """Train on a prepared folder, or go on training, until `out/model` is there."""
+
+    def run(last: Path | None) -> None:
+        tokenizer = training_tokenizer(base_model)
+        collator = Collator(tokenizer.pad_token_id)
+        rows = _rows(data, base_model, options, collator, out, progress)
+        journal = Journal(out, "reference" in rows[0], progress)
+        arguments = _arguments(options, out)  # before the model: DeepSpeed's ZeRO-3 then shards it while it loads
+        trainer = StrategistTrainer(
+            model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
+            args=arguments,
+            data_collator=collator,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=[journal, *tensorboard(options, out)],
+            peft_config=lora_config(options.lora),
+            loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
+        )
+        journal.trainer = trainer
+        run_trainer(trainer, last)
+
+    tasks = TrainingTasks(description=f"harness train fit on {data.name}", tasks=read_manifest(data)["train_tasks"])
+    train_to_checkpoint(out, base_model, options, tasks, run)
+
+
+def train_to_checkpoint(
+    out: Path, base_model: Path, options: TrainOptions, learnt: TrainingTasks, run: Callable[[Path | None], None]
+) -> None:
+    """Call `run` with the trainer's last whole state (None: from the start), and make the checkpoint of the state it ends with:
+    a training that was killed after its last step takes no step more. `learnt`: tasks the checkpoint has learnt from."""
+    no_loading_bars()
+    last = last_state(out)
+    if last is None or not is_final(last):
+        with _own_random_state():
+            run(last)
+        last = last_state(out)
+    if PartialState().is_main_process:
+        assert last is not None
+        finish(last, base_model, options, out, learnt)
+    PartialState().wait_for_everyone()
+
+
+def run_trainer(trainer: Trainer, last: Path | None) -> None:
+    """Run a trainer from a state of its own (None: from the start), without its printing."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+
+
+@contextmanager
+def _own_random_state() -> Iterator[None]:
+    """The trainer seeds the process's global generators; whoever called gets his own back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
 
 
 class StrategistTrainer(SFTTrainer):
@@ -51,12 +148,12 @@ class StrategistTrainer(SFTTrainer):
         total = loss.per_row.sum() / rows
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             total = total * self.accelerator.num_processes  # gradients are averaged over processes
-        sums = tallied(inputs, loss)
+        sums = _tallied(inputs, loss)
         self.tally = sums if self.tally is None else self.tally + sums
         return (total, {"logprobs": logprobs}) if return_outputs else total
 
 
-def tallied(batch: Batch, loss: Loss) -> Tensor:
+def _tallied(batch: Batch, loss: Loss) -> Tensor:
     """Sums over a batch, in the order of `NAMES`."""
     active = torch.zeros_like(loss.per_row).index_add(0, batch["strategy_row"], batch["weights"].abs())
     parts = (
@@ -71,3 +168,215 @@ def tallied(batch: Batch, loss: Loss) -> Tensor:
         torch.ones_like(batch["target_tokens"]).sum(),
     )
     return torch.stack([part.detach().to(loss.logprob.device, torch.float32) for part in parts])
+
+
+def training_tokenizer(model: Path) -> Any:
+    """The tokenizer in a model's folder, with a token to pad with."""
+    tokenizer = load_tokenizer(model)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _rows(
+    data: Path, base_model: Path, options: TrainOptions, collator: Collator, out: Path, progress: FitProgress
+) -> list[dict[str, Any]]:
+    """The data set as a table, with the log-probabilities that the options need."""
+    rows = [columns(row) for row in read_dataset(data)]
+    _check_tokens(rows, base_model)
+    wanted: dict[str, Path] = {}
+    if options.kl > 0 or options.track_kl:
+        wanted["reference"] = options.kl_reference or base_model
+    if options.clip is not None:
+        wanted["old"] = base_model
+    for name, folder in wanted.items():
+        same = "old" if folder == base_model else name
+        found = _kept_logprobs(out / f"{same}.safetensors", folder, rows, collator, options.bf16, progress)
+        for row, values in zip(rows, found, strict=True):
+            row[name] = values
+    return rows
+
+
+def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
+    size = AutoConfig.from_pretrained(base_model).get_text_config().vocab_size
+    largest = max(max(tokens) for row in rows for tokens in row["tokens"])
+    if largest >= size:
+        raise BadInput(
+            f"the data has token {largest}, the model in {base_model} only {size}: it was prepared with another tokenizer. "
+            f"Prepare it again with --tokenizer {base_model}"
+        )
+
+
+def _kept_logprobs(
+    kept: Path, model: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, progress: FitProgress
+) -> list[list[float]]:
+    """Log-probabilities of every row's trained tokens under another model: the one that played (for clipping), or the one not to
+    stray from (for KL). One pass before training, kept in the file `kept`, so that no second model has to stay in memory."""
+    state = PartialState()
+    if not kept.exists():
+        shares: list[tuple[int, list[float]]] = gather_object(_logprobs(model, rows, collator, bf16, progress))
+        if state.is_main_process:
+            write_file(kept, save({str(number): torch.tensor(values) for number, values in shares}))
+        state.wait_for_everyone()
+    stored = load_file(kept)
+    return [stored[str(number)].tolist() for number in range(len(rows))]
+
+
+@torch.no_grad()
+def _logprobs(
+    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, progress: FitProgress
+) -> list[tuple[int, list[float]]]:
+    """This process's share of the rows, by number, in training's precision. The model has to fit one device."""
+    state = PartialState()
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).to(state.device).eval()
+    precision = torch.autocast(state.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+    found: list[tuple[int, list[float]]] = []
+    if state.is_main_process:
+        progress.begin(len(rows), what="log-probabilities of the start, row")
+    for number in range(state.process_index, len(rows), state.num_processes):
+        batch = {name: value.to(state.device) for name, value in collator([rows[number]]).items()}
+        with precision:
+            found.append((number, target_logprobs(model, batch).tolist()))
+        if state.is_main_process:
+            progress.step(number + 1)
+    return found
+
+
+def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
+    with renamed_options():
+        return SFTConfig(
+            **shared_arguments(options, out),
+            num_train_epochs=options.epochs,
+            max_steps=options.max_steps or -1,
+            save_steps=options.save_steps,
+            logging_nan_inf_filter=False,
+            remove_unused_columns=False,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            max_length=None,
+        )
+
+
+@contextmanager
+def renamed_options() -> Iterator[None]:
+    """Silence warnings about options that TRL sets by names that transformers has changed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
+        yield
+
+
+def shared_arguments(options: TrainOptions, out: Path) -> dict[str, Any]:
+    """Training arguments that both of TRL's trainers take, in transformers' words."""
+    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return {
+        "output_dir": str(out / STATES),
+        "learning_rate": options.learning_rate,
+        "per_device_train_batch_size": options.batch,
+        "gradient_accumulation_steps": options.accumulation,
+        "lr_scheduler_type": options.schedule,
+        "warmup_steps": options.warmup,
+        "weight_decay": options.weight_decay,
+        "max_grad_norm": options.max_grad_norm,
+        "bf16": options.bf16,
+        "gradient_checkpointing": options.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if options.gradient_checkpointing else None,
+        "seed": options.seed,
+        "data_seed": options.seed,
+        "save_total_limit": 2,
+        "logging_steps": options.log_steps,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": not accelerated,
+        "dataloader_pin_memory": accelerated,
+    }
+
+
+def tensorboard(options: TrainOptions, out: Path) -> list[TensorBoardCallback]:
+    """The callback that writes TensorBoard's files, where they are wanted."""
+    if not options.tensorboard or not PartialState().is_main_process:
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+
+    return [TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))]
+
+
+def lora_config(options: LoraOptions | None) -> LoraConfig | None:
+    """The options in peft's words."""
+    if options is None:
+        return None
+    modules = options.target_modules
+    return LoraConfig(
+        r=options.r,
+        lora_alpha=options.alpha,  # type: ignore[arg-type]  # peft takes floats, too
+        lora_dropout=options.dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        task_type="CAUSAL_LM",
+    )
+
+
+class Journal(TrainerCallback):
+    """Adds our figures to the trainer's log, writes it down, and marks whole states.
+
+    A line: `step`, `epoch`, `loss`, `grad_norm`, `learning_rate`, and over the rows since the last line `mean_return`
+    (discounted, of a strategy), `logprob` (mean over strategies of their tokens' mean), `weight` (what that is multiplied
+    with in effect), `kl` (estimate, null without a reference), `zero_returns` (share of rows whose weights are all 0),
+    `rows`, `strategies`, `tokens`, `tokens_per_second`, `target_tokens_per_second`."""
+
+    def __init__(self, folder: Path, has_reference: bool, progress: FitProgress) -> None:
+        self.folder = folder
+        self.progress = progress
+        self.has_reference = has_reference
+        self.trainer: StrategistTrainer | None = None
+        self._since = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Lines of steps that will be done again (after a kill) are taken out."""
+        self._since = time.perf_counter()
+        if state.is_world_process_zero:
+            set_aside_torn_tail(self.folder / LOG)
+            kept = [line for line in read_log(self.folder) if line["step"] <= state.global_step]
+            write_whole(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in kept))
+            self.progress.begin(state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Hand the figures to the trainer's own log, so that every reporter gets them."""
+        if state.is_world_process_zero and not control.should_log:
+            self.progress.step(state.global_step)
+        trainer = self.trainer
+        if not control.should_log or trainer is None or trainer.tally is None:
+            return
+        sums = dict(zip(NAMES, trainer.accelerator.reduce(trainer.tally, "sum").tolist(), strict=True))
+        trainer.tally = None
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        for name, value in self._figures(sums, seconds).items():
+            trainer._metrics["train"][name] = [value]
+
+    def _figures(self, sums: dict[str, float], seconds: float) -> dict[str, float]:
+        strategies = sums["strategies"]
+        figures = {
+            "mean_return": sums["value"] / strategies,
+            "logprob": sums["logprob"] / strategies,
+            "weight": sums["weight"] / strategies,
+            "zero_returns": sums["zero_rows"] / sums["rows"],
+            "rows": sums["rows"],
+            "strategies": strategies,
+            "tokens": sums["tokens"],
+            "tokens_per_second": sums["tokens"] / seconds,
+            "target_tokens_per_second": sums["target_tokens"] / seconds,
+        }
+        return figures | {"kl": sums["kl"] / strategies} if self.has_reference else figures
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
+            return
+        line = {"step": state.global_step, **logs}
+        line.setdefault("kl", None)
+        with open(self.folder / LOG, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.progress.step(state.global_step, logs["loss"])
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Every process has written its part of the state."""
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            mark_whole(Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}", state.global_step)

@@ -21,7 +21,7 @@ from harness.experiment.specs import EnvironmentSpec, ProcessSpec
 from harness.reading.readers import EARLIER
 from harness.results.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
 from harness.runs.plan import choose_tasks
-from harness.training.loop.checkpoints import REVISION
+from harness.training.fit.checkpoint import REVISION
 from harness.training.loop.config import EnvironmentPart, TasksSpec, TrainConfig
 
 UNTRAINED, TRAINED = training_kinds()
@@ -79,6 +79,17 @@ def learnt_before(config: TrainConfig) -> frozenset[str]:
     """Hashes of the tasks that the start weights say they were trained on."""
     card = card_of(config.start)
     return frozenset() if card is None else read_training_tasks(card)
+
+
+def learnt_hashes(config: TrainConfig, tasks: list[Tasks], iteration: int) -> frozenset[str]:
+    """Hashes of every task the weights of an iteration have learnt from, the start's included."""
+    own = {
+        task_hash(each.part.name, task.id)
+        for each in tasks
+        for k in range(1, iteration + 1)
+        for task in iteration_tasks(config, each, k)
+    }
+    return learnt_before(config) | own
 
 
 def _refuse_overlap(config: TrainConfig, tasks: list[Tasks]) -> None:

@@ -268,7 +268,7 @@ def _append(rows: Rows, prompt: list[int], completion: list[int], mask: list[int
     rows.factor.append(factor)
 
 
-def learnt_numbers(notes: Path) -> dict[str, Any]:
+def round_statistics(notes: Path) -> dict[str, Any]:
     """Statistics of an iteration's rounds, as `data` of the curve (`harness.results.training_curve`)."""
     rounds = [json.loads(path.read_text("utf-8")) for path in sorted(notes.glob("*.json"))]
     rewards = [reward for note in rounds for reward in note["rewards"]]

@@ -13,34 +13,32 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PrinterCallback
+from transformers import AutoModelForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
-from agents.models.local.weights import no_loading_bars
 from agents.models.providers.transformers_provider import serving
 from harness.results.leaks import CARD, TrainingTasks
-from harness.training.data.sequences import ChatTokens, load_tokenizer
+from harness.training.data.sequences import ChatTokens
 from harness.training.fit.fit import FitResult, fit_once
-from harness.training.fit.fitting import (
-    STATES,
-    finish,
-    is_final,
-    last_state,
+from harness.training.fit.options import identity_of
+from harness.training.fit.progress import FitProgress, silent
+from harness.training.fit.trainer import (
+    Journal,
     lora_config,
-    own_random_state,
+    renamed_options,
+    run_trainer,
     shared_arguments,
     tensorboard,
+    train_to_checkpoint,
+    training_tokenizer,
 )
-from harness.training.fit.journal import Journal
-from harness.training.fit.options import identity_of
-from harness.training.fit.progress import Steps
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.grpo import ROUNDS, Play, Prompt, Rollouts, Rows, rows_of, serving_config
 
@@ -62,8 +60,7 @@ class OnPolicy:
     play: Play
     learnt: TrainingTasks
     """Tasks that the checkpoint will have learnt from."""
-    steps: Steps | None = None
-    """Display that tells a person about progress."""
+    progress: FitProgress = field(default_factory=silent)
 
 
 def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
@@ -80,34 +77,18 @@ def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
             "play": config.play.model_dump(mode="json"),
         },
     }
-    return fit_once(out, identity, lambda: _fit(training, out))
 
+    def run(last: Path | None) -> None:
+        with renamed_options():
+            warnings.filterwarnings("ignore", message="You are using 'rollout_func'", category=UserWarning)
+            run_trainer(_trainer(training, out), last)
 
-def _fit(training: OnPolicy, out: Path) -> None:
-    no_loading_bars()
-    last = last_state(out / STATES)
-    if last is None or not is_final(last):
-        with own_random_state():
-            _train(training, out, last)
-        last = last_state(out / STATES)
-    assert last is not None
-    finish(last, training.start, training.config.fit, out, training.learnt)
-
-
-def _train(training: OnPolicy, out: Path, last: Path | None) -> None:
-    with warnings.catch_warnings():  # the hook is "experimental"; TRL uses names that transformers has changed
-        warnings.filterwarnings("ignore", message="You are using 'rollout_func'", category=UserWarning)
-        warnings.filterwarnings("ignore", message=".* is deprecated and will be removed in v6", category=FutureWarning)
-        trainer = _trainer(training, out)
-        trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return fit_once(out, identity, lambda: train_to_checkpoint(out, training.start, config.fit, training.learnt, run))
 
 
 def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
     options = training.config.fit
-    tokenizer = load_tokenizer(training.start)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = training_tokenizer(training.start)
     prompts = [{"prompt": prompt.key} for prompts in training.rounds for prompt in prompts]
     return EpisodeTrainer(
         training=training,
@@ -116,7 +97,7 @@ def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
         args=_arguments(training, out),
         train_dataset=Dataset.from_list(prompts),
         processing_class=tokenizer,
-        callbacks=[Journal(out, options.kl > 0, training.steps), *tensorboard(options, out)],
+        callbacks=[Journal(out, options.kl > 0, training.progress), *tensorboard(options, out)],
         peft_config=lora_config(options.lora),
     )
 

@@ -18,7 +18,7 @@ from environments.base import Task
 from harness.base.errors import BadInput, HarnessError
 from harness.experiment.experiment import Experiment
 from harness.results.holding import RunLock
-from harness.results.leaks import TrainingTasks, find_leaks, refuse_leaks, task_hash
+from harness.results.leaks import TrainingTasks, find_leaks, refuse_leaks, write_training_tasks
 from harness.results.training_curve import CurveRow, write_curve
 from harness.runs.manifest import data_hashes, prompt_versions
 from harness.runs.plan import Plan, model_config
@@ -28,16 +28,15 @@ from harness.runs.scoring import Scoring
 from harness.runs.summary import RunSummary
 from harness.training.data.dataset import weight_statistics
 from harness.training.data.prepare import prepare
-from harness.training.fit.fit import FitResult, fit
-from harness.training.fit.progress import Steps
-from harness.training.loop.checkpoints import (
+from harness.training.fit.checkpoint import (
     Weights,
     is_here,
-    relative_change,
     start_weights,
     trained_weights,
-    write_learnt,
+    weight_files,
 )
+from harness.training.fit.fit import fit
+from harness.training.fit.progress import FitProgress
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.experiments import (
     Tasks,
@@ -46,24 +45,23 @@ from harness.training.loop.experiments import (
     find_tasks,
     held_out_experiment,
     held_out_hashes,
-    iteration_tasks,
-    learnt_before,
+    learnt_hashes,
     play_experiment,
     round_experiment,
     weights_name,
 )
 from harness.training.loop.folder import TrainingFolder, folder_readers, open_folder
-from harness.training.loop.grpo import ROUNDS, check_outcomes, learnt_numbers, prompts_of, rounds_of
-from harness.training.loop.report import write_card
-from harness.training.loop.results import (
+from harness.training.loop.grpo import ROUNDS, check_outcomes, prompts_of, round_statistics, rounds_of
+from harness.training.loop.report import (
     arm_results,
-    counts_of,
+    count_unfinished,
+    counts_text,
+    episode_counts,
+    fit_numbers,
     goal_lines,
     mean_results,
-    owed_by,
     record_files,
-    said_of,
-    weight_files,
+    write_card,
 )
 from harness.training.loop.stages import Made, Marker, Stage, Stages
 
@@ -169,7 +167,7 @@ class SelfPlay:
             lock.release()
 
     def _iteration(self, k: int, rows: list[CurveRow]) -> None:
-        weights = self.start if k == 1 else trained_weights(self.start, self.folder, k - 1)
+        weights = self.start if k == 1 else trained_weights(self.start, self.folder.checkpoint(k - 1))
         learn = self._learn_on_policy if self.config.method.name == "grpo" else self._learn_from_play
         numbers, *markers = learn(k, weights, rows)
         fitted = markers[-1]
@@ -185,7 +183,7 @@ class SelfPlay:
         rows.append(row)
         self._write(rows)
         if self._ranked(k):
-            ranked = self._rank(k, trained_weights(self.start, self.folder, k))
+            ranked = self._rank(k, trained_weights(self.start, self.folder.checkpoint(k)))
             rows[-1] = row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
             self._write(rows)
             self._say_goal(rows)
@@ -220,15 +218,14 @@ class SelfPlay:
             self.progress.say(
                 f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"
             )
-            steps = Steps(f"fit-{k}", self.progress.console, live=False)
-            learnt = TrainingTasks(
-                description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(self._learnt(k))
+            shown = FitProgress(f"fit-{k}", self.progress.console, live=False)
+            result = fit_on_policy(
+                OnPolicy(config, rounds, weights.folder, weights.hash, play, self._learnt(k), shown), out
             )
-            result = fit_on_policy(OnPolicy(config, rounds, weights.folder, weights.hash, play, learnt, steps), out)
             runs = [self.folder.round(k, number) for number in range(len(rounds))]
             numbers = {
-                **self._fit_numbers(weights, result, out),
-                "data": learnt_numbers(out / ROUNDS),
+                **fit_numbers(self.folder, weights, result),
+                "data": round_statistics(out / ROUNDS),
                 "results": mean_results(self.folder, runs, arm_name(config, k - 1)),
             }
             return Made(
@@ -269,7 +266,7 @@ class SelfPlay:
         def do() -> Made:
             summary = self._execute(name, experiment, folder, allow_leak)
             return Made(
-                record_files(folder), {"results": arm_results(self.folder, folder), "episodes": counts_of(summary)}
+                record_files(folder), {"results": arm_results(self.folder, folder), "episodes": episode_counts(summary)}
             )
 
         return self.stages.run(Stage(name, self._run_inputs(experiment, weights), do))
@@ -299,33 +296,19 @@ class SelfPlay:
 
         def do() -> Made:
             self.progress.say(f"fit-{k}: from {weights.folder}")
-            steps = Steps(f"fit-{k}", self.progress.console)
-            result = fit(self.folder.data(k), weights.folder, options, out, steps)
-            write_learnt(result.checkpoint, self._learnt(k), f"{self.folder.path.name}, iterations 1 to {k}")
-            return Made(weight_files(result.checkpoint), self._fit_numbers(weights, result, out))
+            shown = FitProgress(f"fit-{k}", self.progress.console)
+            result = fit(self.folder.data(k), weights.folder, options, out, shown)
+            learnt = self._learnt(k)
+            write_training_tasks(result.checkpoint, learnt.tasks, learnt.description)
+            return Made(weight_files(result.checkpoint), fit_numbers(self.folder, weights, result))
 
         inputs = {"data": data.outputs_hash, "weights": weights.hash, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"fit-{k}", inputs, do))
 
-    def _fit_numbers(self, weights: Weights, result: FitResult, out: Path) -> dict[str, Any]:
-        return {
-            "checkpoint": self.folder.relative(result.checkpoint),
-            "steps": result.steps,
-            "loss": [[row["step"], row["loss"]] for row in result.curve if "loss" in row],
-            "metrics": result.metrics,
-            "changed": relative_change(weights.folder, result.checkpoint),
-            "log": self.folder.relative(out / "log.jsonl"),
-        }
-
-    def _learnt(self, k: int) -> frozenset[str]:
-        """Hashes of every task the weights of iteration k have learnt from, the start's included."""
-        own = {
-            task_hash(each.part.name, task.id)
-            for each in self.tasks
-            for iteration in range(1, k + 1)
-            for task in iteration_tasks(self.config, each, iteration)
-        }
-        return learnt_before(self.config) | own
+    def _learnt(self, k: int) -> TrainingTasks:
+        """The tasks that the weights of iteration k have learnt from."""
+        hashes = learnt_hashes(self.config, self.tasks, k)
+        return TrainingTasks(description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(hashes))
 
     def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
         """Play a run to its end. Raises `Interrupted`, and `TooManyUnfinished` when more is unfinished than the config
@@ -337,10 +320,10 @@ class SelfPlay:
             summary = execute(run, Progress(self.progress.console, title=stage))
         if summary.stopped == "interrupted":
             raise Interrupted(f"interrupted in stage {stage}; the same command goes on")
-        owed = owed_by(summary)
-        if summary.stopped or owed > self.config.owed_share * summary.planned:
+        unfinished = count_unfinished(summary)
+        if summary.stopped or unfinished > self.config.owed_share * summary.planned:
             raise TooManyUnfinished(
-                f"stage {stage} is not done: {said_of(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
+                f"stage {stage} is not done: {counts_text(summary)}; `owed_share` allows {self.config.owed_share:.0%}. "
                 f"`harness show {folder}` has the reasons; the same command plays and scores the rest"
             )
         return summary

@@ -21,7 +21,7 @@ from tests.shared_data import ROOT
 torch = required("torch")
 required("trl")
 
-from harness.training.fit.batches import Collator  # noqa: E402
+from harness.training.fit.loss import Collator  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 from tests.harness.training.test_fit import QUICK, furthest, prepared  # noqa: E402
 
@@ -192,7 +192,7 @@ def test_the_checkpoint_is_written_by_one_process_while_zero_3_is_in_force(
     from transformers.integrations import deepspeed
 
     from harness.results.leaks import TrainingTasks
-    from harness.training.fit.fitting import STATES, finish
+    from harness.training.fit.checkpoint import STATES, finish
 
     start = tiny.save(tmp_path / "start")
     shutil.copytree(start, tmp_path / "out" / STATES / "checkpoint-1")

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import BadInput
-from harness.results.leaks import read_training_tasks
-from harness.training.fit.checkpoint import weights_hash
-from harness.training.loop.checkpoints import relative_change, start_weights, trained_weights, write_learnt
-from harness.training.loop.folder import TrainingFolder
+from harness.results.leaks import read_training_tasks, write_training_tasks
+from harness.training.fit.checkpoint import relative_change, start_weights, trained_weights, weights_hash
 from tests.extras import required
 
 torch = required("torch")
@@ -53,9 +51,9 @@ def test_the_hash_is_of_the_weights_and_not_of_what_is_written_about_them(tmp_pa
 def test_a_checkpoint_is_served_as_the_start_is_but_for_its_folder(tmp_path: Path) -> None:
     config = {"provider": "transformers", "args": {"dtype": "float32"}, "tokens": True, "trained_on": "card.json"}
     start = start_weights("start", {**config, "model": str(model(tmp_path / "start", a=torch.ones(2)))})
-    folder = TrainingFolder(tmp_path / "t")
-    made = trained_weights(start, folder, 1) if model(folder.checkpoint(1), a=torch.zeros(2)) else start
-    place = {"model": str(folder.checkpoint(1)), "revision": f"weights-{made.hash}"}
+    checkpoint = model(tmp_path / "t", a=torch.zeros(2))
+    made = trained_weights(start, checkpoint)
+    place = {"model": str(checkpoint), "revision": f"weights-{made.hash}"}
     assert {**made.config, "trained_on": "card.json"} == {**start.config, **place}
     assert "trained_on" not in made.config, "its own card counts, not the start's"
     assert made.hash != start.hash
@@ -67,5 +65,5 @@ def test_a_start_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_weights_learnt_from_is_written_beside_them(tmp_path: Path) -> None:
-    write_learnt(tmp_path, ["b", "a", "b"], "t")
+    write_training_tasks(tmp_path, ["b", "a", "b"], "t")
     assert read_training_tasks(tmp_path / "training_tasks.json") == {"a", "b"}

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput
-from harness.results.leaks import CARD, read_training_tasks, task_hash, write_training_tasks
+from harness.results.leaks import CARD, read_training_tasks, task_hash
 from harness.training.data.dataset import ChatMessage, Row, Span, TokenSequence, write_dataset
 from harness.training.fit.fit import FitResult, fit
 from harness.training.fit.options import LoraOptions, TrainOptions
 from tests.extras import required
 from tests.shared_data import ROOT
+from tests.task_cards import write_training_tasks
 
 torch = required("torch")
 transformers = required("transformers")
@@ -29,8 +30,7 @@ required("peft")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from harness.training.fit.batches import Collator, columns, segments_of, target_logprobs  # noqa: E402
-from harness.training.fit.loss import LossOptions, epo_loss  # noqa: E402
+from harness.training.fit.loss import Collator, LossOptions, columns, epo_loss, segments_of, target_logprobs  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
 
 QUICK = {"learning_rate": 3e-3, "bf16": False, "tensorboard": False, "warmup": 0.0, "schedule": "constant"}

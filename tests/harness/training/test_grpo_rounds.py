@@ -82,7 +82,7 @@ def test_what_is_learnt_from_is_what_was_played_token_by_token(
 ) -> None:
     """Every strategist's call of a round is one row: its prompt as the engine read it, its answer as it was sampled."""
     training_ = SelfPlay(config(start, **WHOLE), whole.path)
-    tokens = grpo_trainer.ChatTokens(grpo_trainer.load_tokenizer(start))
+    tokens = grpo_trainer.ChatTokens(grpo_trainer.training_tokenizer(start))
     prompts = rounds_of(training_.config, prompts_of(training_.config, training_.tasks, 1))
     rollouts = Rollouts(training_.config, prompts, tokens, lambda *_: rounds_in(whole)[0], tmp_path / "notes")
     rows = rows_of(rollouts.samples(0, {}), True, 1, 0)
@@ -113,7 +113,7 @@ def test_an_episode_is_worth_its_outcome_or_its_discounted_process_rewards(
 ) -> None:
     checked = config(start, **(WHOLE | {"method": {"name": "grpo", "reward": kind}}))
     rounds = rounds_of(checked, prompts_of(checked, find_tasks(checked), 1))
-    tokens = grpo_trainer.ChatTokens(grpo_trainer.load_tokenizer(start))
+    tokens = grpo_trainer.ChatTokens(grpo_trainer.training_tokenizer(start))
     run_ = rounds_in(whole)[1]  # a game, and one seat of a dialogue
     rollouts = Rollouts(checked, rounds, tokens, lambda *_: run_, tmp_path / "notes")
     rewards = [sample.reward for sample in rollouts.samples(1, {})]

@@ -13,8 +13,17 @@ from tests.extras import required
 torch = required("torch")
 transformers = required("transformers")
 
-from harness.training.fit.batches import Collator, segments_of, target_logprobs  # noqa: E402
-from harness.training.fit.loss import Loss, LossOptions, Segments, epo_loss, kl_estimate, selected_logprobs  # noqa: E402
+from harness.training.fit.loss import (  # noqa: E402
+    Collator,
+    Loss,
+    LossOptions,
+    Segments,
+    epo_loss,
+    kl_estimate,
+    segments_of,
+    selected_logprobs,
+    target_logprobs,
+)
 from tests.harness.training import plain, tiny  # noqa: E402
 
 Rows = list[list[list[float]]]
@@ -173,7 +182,7 @@ def test_batched_log_probabilities_are_those_of_one_sequence_at_a_time(sequences
 def test_a_model_that_can_not_keep_some_logits_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = tiny.model(), Collator(0)(table(5, rows=3, sequences=3))
     some = target_logprobs(model, batch)
-    monkeypatch.setattr("harness.training.fit.batches._keeps_logits", lambda _: False)
+    monkeypatch.setattr("harness.training.fit.loss._keeps_logits", lambda _: False)
     assert torch.allclose(some, target_logprobs(model, batch), atol=1e-5)
 
 

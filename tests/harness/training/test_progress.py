@@ -12,9 +12,9 @@ from rich.console import Console
 
 from harness.results.training_curve import CurveRow
 from harness.runs.progress import PLAIN_EVERY_S, Progress
-from harness.training.fit.progress import Steps
+from harness.training.fit.progress import FitProgress
 from harness.training.loop.config import TrainConfig
-from harness.training.loop.results import goal_lines
+from harness.training.loop.report import goal_lines
 from harness.training.loop.selfplay import SelfPlay
 from tests.extras import required
 from tests.harness.training.configs import training
@@ -40,7 +40,7 @@ class Clock:
 def told(seconds: float, steps: int, terminal: bool = False) -> str:
     """What is said of so many steps, each so long, of which the first four were done before."""
     said, clock = io.StringIO(), Clock()
-    shown = Steps("fit-1", Console(file=said, force_terminal=terminal, width=100), now=clock)
+    shown = FitProgress("fit-1", Console(file=said, force_terminal=terminal, width=100), now=clock)
     shown.begin(steps, done=4)
     for number in range(5, steps + 1):
         clock.now += seconds

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.base.errors import BadInput
-from harness.results.leaks import write_training_tasks
 from harness.training.loop.config import TrainConfig, load_train_config
 from harness.training.loop.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
 from harness.training.loop.selfplay import SelfPlay, TooManyUnfinished
 from tests.harness.training.configs import SCRIPTS, empty_weights, training, write_training
+from tests.task_cards import write_training_tasks
 
 
 @pytest.fixture
@@ -196,3 +198,9 @@ def test_what_is_owed_stops_the_stage_and_is_kept_for_the_same_command(tmp_path:
         training_.run()
     assert training_.stages.marker("held-out-0") is None
     assert len((tmp_path / "t/held-out/t@0/episodes.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_training_is_read_and_planned_without_torch() -> None:
+    look = "import sys, harness.training.loop.selfplay; print({'torch', 'transformers', 'trl'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

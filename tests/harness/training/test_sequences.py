@@ -10,7 +10,7 @@ import pytest
 from harness.base.errors import BadInput
 from harness.training.data.dataset import Row, TokenSequence
 from harness.training.data.sequences import ChatTokens, Layouter, PlayedStrategy
-from harness.training.fit.batches import Collator, columns
+from harness.training.fit.loss import Collator, columns
 from tests.extras import required
 
 required("torch")
