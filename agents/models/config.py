@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -27,11 +27,17 @@ from harness.base.errors import BadInput, nearest
 from harness.base.part_files import in_file
 
 Config = TypeVar("Config", bound="ModelConfig")
-VENDORS = {
-    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-}
-"""Per provider the environment variable that can hold an address, and the vendor's own address."""
+
+
+class Vendor(NamedTuple):
+    """The company behind a provider at an address."""
+
+    address_variable: str
+    """Environment variable that can hold an address."""
+    address: str
+    """The vendor's own."""
+    key_variable: str
+    """Environment variable that holds the key."""
 
 
 def plain_url(url: str) -> str:
@@ -159,7 +165,9 @@ class HttpConfig(EndpointConfig):
 
 
 class RemoteConfig(HttpConfig):
-    """An endpoint at an address."""
+    """An endpoint at an address. A subclass names its vendor; the options that it declares are part of a call's key."""
+
+    vendor: ClassVar[Vendor]
 
     headers: dict[str, str | FromEnvironment] = {}
     """Sent with every request; a secret as `{env: NAME}`."""
@@ -178,6 +186,7 @@ class OpenAIConfig(RemoteConfig):
     """Any OpenAI-compatible endpoint. `base_url` defaults to $OPENAI_BASE_URL, then api.openai.com; the key
     to $OPENAI_API_KEY (a local address needs none)."""
 
+    vendor = Vendor("OPENAI_BASE_URL", "https://api.openai.com/v1", "OPENAI_API_KEY")
     provider: Literal["openai"] = "openai"
     api: Literal["chat", "responses"] = "chat"
     """chat: /chat/completions. responses: OpenAI's Responses API."""
@@ -187,7 +196,12 @@ class AnthropicConfig(RemoteConfig):
     """The Anthropic messages API. `base_url` defaults to $ANTHROPIC_BASE_URL, then api.anthropic.com; the key
     to $ANTHROPIC_API_KEY."""
 
+    vendor = Vendor("ANTHROPIC_BASE_URL", "https://api.anthropic.com", "ANTHROPIC_API_KEY")
     provider: Literal["anthropic"] = "anthropic"
+
+
+VENDORS = {"openai": OpenAIConfig.vendor, "anthropic": AnthropicConfig.vendor}
+"""Vendors with a part of the price table."""
 
 
 class LlamaCppConfig(HttpConfig):
@@ -312,7 +326,7 @@ def base_url_for(config: RemoteConfig, name: str) -> str:
     given = config.base_url
     if isinstance(given, str):
         return given
-    variable, default = VENDORS[config.provider]
+    variable, default, _ = config.vendor
     if isinstance(given, FromEnvironment):
         variable = given.env
     from_environment = os.environ.get(variable, "").strip()

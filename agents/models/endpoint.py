@@ -15,7 +15,7 @@ from agents.models.asking import Call, CallContext, NoAnswer
 from agents.models.attempts import attempt
 from agents.models.base import ChatReply, ChatRequest
 from agents.models.client import Answer, Client, Hosting
-from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags
+from agents.models.config import EndpointConfig, HttpConfig, ReasoningTags, RemoteConfig
 from agents.models.effort import check_effort
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import Refusals, RequestMode, sent, tell_all
@@ -384,10 +384,15 @@ def _no_answer(answer: Answer, reply: ChatReply) -> NoAnswer:
 
 
 def _set_options(config: EndpointConfig) -> dict[str, Any]:
-    """Options that came later and change a reply: left out where they are not set, so that older records still fit."""
+    """Options that came later and change a reply, and a remote provider's own: left out where they are not set, so that older
+    records still fit."""
     tags = config.reasoning.model_dump() if isinstance(config.reasoning, ReasoningTags) else None
     options = {"reasoning": tags, "reasoning_effort": config.reasoning_effort}
-    return {name: value for name, value in options.items() if value is not None}
+    told = {name: value for name, value in options.items() if value is not None}
+    if isinstance(config, RemoteConfig):
+        own = set(type(config).model_fields) - set(RemoteConfig.model_fields)
+        told |= config.model_dump(mode="json", include=own, exclude_defaults=True)
+    return told
 
 
 def cut_at(text: str, stops: tuple[str, ...]) -> str:

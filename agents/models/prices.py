@@ -72,7 +72,7 @@ def configured_price(config: Mapping[str, Any]) -> Price | None:
     """The price that a model's config and the table tell before anybody is asked."""
     provider = str(config.get("provider"))
     override = PriceConfig.model_validate(config["price"]) if config.get("price") else None
-    variable, own = VENDORS.get(provider, ("", ""))
+    variable, own, _ = VENDORS.get(provider, ("", "", ""))
     given = config.get("base_url")
     given = os.environ.get(str(given.get("env")), "-") if isinstance(given, Mapping) else given
     base_url = given or os.environ.get(variable) or own
@@ -80,8 +80,8 @@ def configured_price(config: Mapping[str, Any]) -> Price | None:
 
 
 def _is_own(provider: str, base_url: str) -> bool:
-    _, own = VENDORS.get(provider, ("", ""))
-    return urlsplit(base_url).hostname == urlsplit(own).hostname
+    own = VENDORS.get(provider)
+    return own is not None and urlsplit(base_url).hostname == urlsplit(own.address).hostname
 
 
 @cache

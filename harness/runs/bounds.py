@@ -7,21 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agents.models import REGISTRY
+from agents.models.config import EndpointConfig, ModelConfig
 from agents.models.prices import configured_price
 from agents.strategists import kind_of
+from harness.base.errors import BadInput
 from harness.base.money import price_text
 from harness.experiment.experiment import Cell
 from harness.experiment.specs import ProcessSpec
 from harness.judging.rewards.process import process_kind
 from harness.runs.budget import Budget
+from harness.runs.checking import SCRIPTED
 from harness.runs.plan import Plan, model_config
 
 CHARACTERS_PER_TOKEN = 4.0
 """Rough, for English text."""
 INSTRUCTIONS = 500
 """Tokens of a prompt beside the background: roughly."""
-WITH_ROOM = ("anthropic", "llamacpp", "openai", "transformers", "vllm")
-"""Providers whose requests ask for room for reasoning."""
 
 Rooms = Mapping[str, int]
 """Model -> tokens beyond `max_tokens` that it is given for reasoning, where a run has settled it."""
@@ -78,7 +80,7 @@ def room_of(config: Mapping[str, Any], max_tokens: int, settled: int | None = No
     """Tokens that a request asks for beyond `max_tokens` at most: those `settled` by a run, else those of the model's
     config, else (`auto`) up to its cap."""
     given = config.get("reasoning_tokens", "auto")
-    if config.get("provider") not in WITH_ROOM:
+    if not _asks_for_room(str(config.get("provider"))):
         return 0
     if given != "auto":
         room = int(given)
@@ -86,6 +88,16 @@ def room_of(config: Mapping[str, Any], max_tokens: int, settled: int | None = No
         room = max(0, config.get("reasoning_cap", 8192) - max_tokens) if settled is None else settled
     most = config.get("max_tokens")
     return room if most is None else max(0, min(room, most - max_tokens))
+
+
+def _asks_for_room(provider: str) -> bool:
+    """True if a provider is spoken to as an endpoint. Of another package's this is known where it says its options."""
+    if provider in REGISTRY.builtin:
+        return provider != SCRIPTED
+    try:
+        return issubclass(getattr(REGISTRY.load(provider), "Options", ModelConfig), EndpointConfig)
+    except BadInput:  # what cannot be loaded is refused by whoever opens it
+        return False
 
 
 def asked_of(plan: Plan, cell: Cell, rooms: Rooms | None = None) -> list[Asked]:

@@ -13,24 +13,22 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from agents.models.access import access_of, authenticates, omits_key, secrets_of, without_variables
-from agents.models.base import ChatRequest, Message, Model
+from agents.models.access import access_of, omits_key, secrets_of, without_variables
+from agents.models.base import ChatRequest, Message
 from agents.models.client import Answer
-from agents.models.config import AnthropicConfig, base_url_for, is_local, read_config, shown_address
+from agents.models.config import AnthropicConfig
 from agents.models.effort import anthropic_effort, merged
-from agents.models.endpoint import EndpointModel
 from agents.models.errors.failures import broken_answer
-from agents.models.errors.refusals import RequestMode, extra_of, shared_refusals
-from agents.models.limits import concurrency_of, shared_limit
+from agents.models.errors.refusals import RequestMode, extra_of
 from agents.models.messages import taking_turns, without_system
 from agents.models.providers.openai_provider import missing_key
+from agents.models.remote import RemoteProvider
 from agents.models.replies.reply import Content, content_of, finish_of
 from agents.models.replies.told import broken_off, told_error
 from agents.models.replies.usage import count, usage_of
 from agents.models.secrets import hide, key_from
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
 
-KEY_VARIABLE = "ANTHROPIC_API_KEY"
 SAMPLING_VERSION = "2023-06-01"
 
 
@@ -181,16 +179,4 @@ def _prompt_tokens(usage: Any) -> int | None:
     return None if fresh is None else fresh + sum(cached)
 
 
-def make(name: str, config: Mapping[str, Any]) -> Model:
-    """The model of that name. Connects to nothing; raises `BadInput` for a bad config."""
-    checked = read_config(AnthropicConfig, name, config)
-    base_url = base_url_for(checked, name)
-    shown = shown_address(checked, base_url)
-    local = is_local(base_url)
-    variable = checked.api_key_env or ("" if local or authenticates(checked) else KEY_VARIABLE)
-    client = AnthropicClient(checked, base_url, variable, needs_key=bool(variable))
-    key = "+".join(secret.fingerprint() for secret in client.hidden)
-    limit = shared_limit(shown, key, *concurrency_of(checked, local))
-    return EndpointModel(
-        name, checked, client, limit, base_url=base_url, shown=shown, refusals=shared_refusals(shown, checked.model)
-    )
+make = RemoteProvider(AnthropicConfig, AnthropicClient)

@@ -8,7 +8,7 @@ from typing import Any
 from agents.models.access import access_of, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
-from agents.models.config import VENDORS, HttpConfig
+from agents.models.config import HttpConfig, OpenAIConfig
 from agents.models.effort import chat_effort, merged
 from agents.models.errors.failures import CallFailed, broken_answer
 from agents.models.errors.refusals import RequestMode, extra_of
@@ -18,8 +18,6 @@ from agents.models.replies.told import broken_off, told_error
 from agents.models.replies.usage import usage_of
 from agents.models.secrets import Secret, hide, key_from
 from agents.models.transport import Hidden, PerLoop, exchange, http_client
-
-KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 class OpenAIClient:
@@ -40,7 +38,7 @@ class OpenAIClient:
         self.secret = secret or key_from(key_variable)
         self.hidden = (*([self.secret] if self.secret else []), *secrets_of(config))
         self._without_key = self.secret is None and omits_key(config)
-        self.completion_tokens = base_url == VENDORS["openai"][1] if self.token_limits == 2 else None
+        self.completion_tokens = base_url == OpenAIConfig.vendor.address if self.token_limits == 2 else None
         """Which of them is used until the endpoint wants the other (`RequestMode.completion_tokens`)."""
         self._sdk = PerLoop(self._make)
 

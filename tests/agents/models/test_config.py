@@ -146,8 +146,8 @@ def test_what_runs_in_or_under_the_harness_costs_nothing_counted_or_not() -> Non
 
 
 def test_the_vendors_addresses_are_those_that_are_asked() -> None:
-    for provider, (_, address) in VENDORS.items():
-        assert make_model("m", {"provider": provider, "model": "x"}).base_url == address
+    for provider, vendor in VENDORS.items():
+        assert make_model("m", {"provider": provider, "model": "x"}).base_url == vendor.address
 
 
 def test_the_price_table_is_sound() -> None:
