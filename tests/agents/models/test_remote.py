@@ -1,8 +1,9 @@
-"""A provider at an address is one class of options and a client, in one file."""
+"""A provider at an address is one class of options and a client, in one file, as CONTRIBUTING.md shows it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from harness.base.part_files import find_part
 from harness.runs.bounds import room_of
 from tests.agents.models.conftest import ask, complete
 from tests.servers.openai_server import OpenAIServer
+from tests.shared_data import ROOT
 
-SAFE = '''
+IMPORTS = """
 from typing import Any, Literal
 
 from agents.models.base import ChatRequest
@@ -24,28 +26,21 @@ from agents.models.config import RemoteConfig, Vendor
 from agents.models.providers.openai_provider import OpenAIClient
 from agents.models.remote import RemoteProvider
 
-
-class SafeConfig(RemoteConfig):
-    vendor = Vendor("SAFE_BASE_URL", "https://api.safe.example/v1", "SAFE_API_KEY")
-    provider: Literal["safe"] = "safe"
-    safe_prompt: bool = False
-    """Put the vendor's own warning before the prompt."""
+"""
 
 
-class SafeClient(OpenAIClient):
-    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
-        return {"safe_prompt": True} if self.config.safe_prompt else {}
-
-
-SAFE = RemoteProvider(SafeConfig, SafeClient)
-'''
+def shown() -> str:
+    """The example of CONTRIBUTING.md."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    begin = page.index("    class MistralConfig")
+    return dedent(page[begin : page.index("\n\nAnother protocol", begin)])
 
 
 @pytest.fixture
 def provider(tmp_path: Path) -> str:
     """A vendor's provider with a parameter of its own, in a file."""
-    (tmp_path / "safe.py").write_text(SAFE)
-    return find_part("./safe.py:SAFE", tmp_path)
+    (tmp_path / "mistral.py").write_text(IMPORTS + shown())
+    return find_part("./mistral.py:make", tmp_path)
 
 
 def made(provider: str, **options: Any) -> Model:
@@ -69,9 +64,9 @@ def test_a_reply_is_recorded_under_its_own_option(provider: str) -> None:
 
 
 def test_its_address_and_key_are_the_vendors(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert made(provider).base_url == "https://api.safe.example/v1"
-    monkeypatch.setenv("SAFE_BASE_URL", "https://eu.safe.example/v1")
-    assert made(provider).base_url == "https://eu.safe.example/v1"
+    assert made(provider).base_url == "https://api.mistral.ai/v1"
+    monkeypatch.setenv("MISTRAL_BASE_URL", "https://eu.mistral.ai/v1")
+    assert made(provider).base_url == "https://eu.mistral.ai/v1"
     with pytest.raises(BadInput, match="unknown key 'safe_promt'.*Did you mean 'safe_prompt'"):
         made(provider, safe_promt=True)
 
