@@ -28,9 +28,11 @@ from harness.results.tables import PROCESS
 from leaderboard.cells import NOTHING, Row, amount, count, interval, known, money
 
 TERMINAL, MARKDOWN = "terminal", "markdown"
+EPISODE = "Cost of an episode"
+"""The view of what playing one episode costs (rows of `leaderboard.costs.cost_table`), on the page and in the viewer."""
 RANKING, DIMENSIONS, COST, INTERFACE = "Ranking", "Dimensions", "Coverage and cost", "How answers were read"
-WEB = (RANKING, DIMENSIONS, COST, INTERFACE)
-"""Views in a browser: the viewer's tabs, of which the static page has a section each but for the cost's."""
+WEB = (RANKING, DIMENSIONS, COST, INTERFACE, EPISODE)
+"""Views in a browser. The first four are the viewer's tabs; the static page has a section for each but `COST`."""
 EVERYWHERE = (TERMINAL, MARKDOWN, *WEB)
 TEXT = (TERMINAL, MARKDOWN)
 PLACE = ("environment", "split", "pairing")
@@ -136,6 +138,11 @@ def scored_text(row: Row) -> str:
     return f"{row['finished'] - row['unscored']} / {row['planned']}" + (f" ({', '.join(rest)})" if rest else "")
 
 
+def pareto_text(row: Row) -> str:
+    """`yes` where no arm is better for less; a dash where the cost is not known, and for scripted arms."""
+    return NOTHING if known(row["pareto"]) is None else "yes" if row["pareto"] else "no"
+
+
 def _value(key: str) -> Callable[[Row], Any]:
     return lambda row: known(row[key])
 
@@ -225,12 +232,12 @@ COLUMNS: tuple[Column | Family, ...] = (
     _words("strategist", EVERYWHERE),
     Column("rank", "rank", rank_text, (*TEXT, RANKING, DIMENSIONS, COST), _value("rank")),
     _words("tied_with", (*TEXT, RANKING), spared=1, listed=True),
-    _amount("goal", (*TEXT, RANKING, DIMENSIONS)),
+    _amount("goal", (*TEXT, RANKING, DIMENSIONS, EPISODE)),
     Column(
         "interval",
         "95 % interval",
         lambda row: interval(row["low"], row["high"]) if known(row["goal"]) is not None else NOTHING,
-        (*TEXT, RANKING, DIMENSIONS),
+        (*TEXT, RANKING, DIMENSIONS, EPISODE),
         _value("low"),
         short="95 %",
     ),
@@ -240,13 +247,16 @@ COLUMNS: tuple[Column | Family, ...] = (
     *(_count(key, (MARKDOWN, COST)) for key in ("planned", "finished", "failed", "unscored")),
     _count("tasks", (*TEXT, RANKING, COST), spared=3, once=True),
     _count("groups", (*TEXT, COST), spared=2, once=True),
-    _count("calls", (*TEXT, RANKING, COST), "model calls", short="calls", spared=6),
-    _count("tokens", (*TEXT, RANKING, COST), spared=10),
-    _count("reasoning_tokens", (*TEXT, COST), "reasoning tokens", appears=reasoned, short="reasoning", spared=7),
-    _amount("latency_s", (COST,), "model seconds per episode"),
-    _money("", "USD", (*TEXT, RANKING, COST), spared=4, once=True),
+    _count("calls", (*TEXT, RANKING, COST, EPISODE), "model calls", short="calls", spared=6),
+    _count("tokens", (*TEXT, RANKING, COST, EPISODE), spared=10),
+    _count(
+        "reasoning_tokens", (*TEXT, COST, EPISODE), "reasoning tokens", appears=reasoned, short="reasoning", spared=7
+    ),
+    _amount("latency_s", (COST, EPISODE), "model seconds per episode"),
+    _money("", "USD", (*TEXT, RANKING, COST, EPISODE), spared=4, once=True),
     _money("judge_", "USD of judging", (COST,)),
     _money("process_", "USD of process rewards", (COST,)),
+    Column("pareto", "unbeaten at its price", pareto_text, (EPISODE,)),
     process_rewards,
     shares,
     Column("role", "role", lambda row: row["line"].role, (INTERFACE,)),

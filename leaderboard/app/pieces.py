@@ -15,6 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.base.invocation import as_called
+from leaderboard import ranking_columns
 from leaderboard.charts import Chart
 from leaderboard.downloads import MIME, to_csv, to_latex, to_markdown
 from leaderboard.page.markup import Content, node
@@ -73,6 +74,13 @@ class Column:
     number: bool = False
     wide: bool = False
     """May take the whole width on a narrow screen."""
+
+
+def of_ranking(
+    column: ranking_columns.Column, drawn: Callable[[Row], Content] | None = None, wide: bool = False
+) -> Column:
+    """A column of the ranking, dressed for the page."""
+    return Column(column.title, column.text, drawn, column.value is not None and not wide, wide)
 
 
 def texts(rows: Iterable[Row], columns: Sequence[Column]) -> pd.DataFrame:

@@ -14,10 +14,10 @@ from harness.compare.conclusions import interface_sentences
 from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
 from leaderboard.board import Board, plain_rows
-from leaderboard.cells import NOTHING, Row, amount, count, interval, money, p_text
+from leaderboard.cells import NOTHING, Row, amount, interval, p_text
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
-from leaderboard.ranking_columns import DIMENSIONS, INTERFACE, RANKING, columns_of, interface_rows
+from leaderboard.ranking_columns import DIMENSIONS, EPISODE, INTERFACE, RANKING, columns_of, interface_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +232,7 @@ def cost(place: Place, board: Board) -> list[Content]:
         parts.append(scatter(title, points, "tokens per episode", (place.low, place.high)))
     columns = [
         Column("No.", lambda row: numbers.get(row["arm"], NOTHING), lambda row: numbers.get(row["arm"])),
-        Column("Strategist", lambda row: row["strategist"]),
-        Column("Actor", lambda row: row["actor"]),
-        *_run_column(board),
-        Column("Goal", lambda row: amount(row["goal"]), lambda row: row["goal"]),
-        Column("Model calls", lambda row: count(row["calls"]), lambda row: row["calls"]),
-        Column("Tokens", lambda row: count(row["tokens"]), lambda row: row["tokens"]),
-        Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), lambda row: row["reasoning_tokens"]),
-        Column("Model seconds", lambda row: amount(row["latency_s"]), lambda row: row["latency_s"]),
-        Column("USD", lambda row: money(row), lambda row: row["usd"]),
-        Column("Unbeaten at its price", lambda row: "yes" if row["pareto"] else "no"),
+        *_drawn(EPISODE, place.rows, board),
     ]
     parts.append(table_of(place.rows, columns, f"{place.title}: what playing one episode costs, judging left out"))
     return parts

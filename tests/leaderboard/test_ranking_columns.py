@@ -105,3 +105,17 @@ def test_markdown_keeps_its_headings_and_their_order(capsys: Any) -> None:
         "environment, split, pairing, assisted, actor, strategist, rank, tied with, goal, 95 %, overall, planned, finished, "
         "failed, unscored, tasks, groups, calls, tokens, USD, reward progress"
     )
+
+
+def test_what_an_episode_costs_is_written_alike_on_the_page_and_in_the_viewer() -> None:
+    page = Page(render(open_board([DEMO])))
+    tables = [table for table in page.tables if "what playing one episode costs" in table.caption]
+    paged = [
+        dict(list(zip((text for text, _ in table.rows[0]), (text for text, _ in row), strict=True))[1:])
+        for table in tables
+        for row in table.rows[1:]
+    ]
+    viewed = labelled_rows(open_page("cost", DEMO), "cost")
+    assert len(viewed) == 22
+    assert {row["Unbeaten at its price"] for row in viewed} == {"yes", "no"}
+    assert [row for row in viewed if row not in paged] == []

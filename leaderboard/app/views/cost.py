@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from leaderboard.app.frame import begin, filters
-from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, note, show, table, texts
+from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, note, of_ranking, show, table, texts
 from leaderboard.board import plain_rows
-from leaderboard.cells import NOTHING, amount, count, interval, money
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, cost_table
+from leaderboard.ranking_columns import EPISODE, PLACE, column, columns_of
 
 AXES = ("environment", "split", "partner", "actor", "run")
 NAMES = {"usd": "USD", "tokens": "tokens", "calls": "model calls", "latency_s": "model seconds"}
@@ -54,26 +56,10 @@ def render() -> None:
             draw(cost_frontier(group, unit, str(metric["name"]), bounds, names_of(rows, several)), f"cost-{number}")
         else:
             note(f"Not known here: {unit}. Prices of models are set with price: in an experiment.")
-        show(table(rows, _columns(several), f"{title}: cost per episode", "cost"))
-    head = [
-        Column("Environment", lambda row: str(row["environment"])),
-        Column("Split", lambda row: str(row["split"])),
-        Column("Pairing", lambda row: str(row["pairing"])),
-    ]
-    downloads(texts(everything, [*head, *_columns(several)]), "cost", "cost")
+        show(table(rows, _columns(rows, several), f"{title}: cost per episode", "cost"))
+    place_columns = [of_ranking(column(key)) for key in PLACE]
+    downloads(texts(everything, [*place_columns, *_columns(everything, several)]), "cost", "cost")
 
 
-def _columns(several: bool) -> list[Column]:
-    return [
-        Column("Strategist", lambda row: str(row["strategist"])),
-        Column("Actor", lambda row: str(row["actor"])),
-        *([Column("Run", lambda row: str(row["run"]))] if several else []),
-        Column("Goal", lambda row: amount(row["goal"]), number=True),
-        Column("95 % interval", lambda row: interval(row["low"], row["high"]), number=True),
-        Column("USD", lambda row: money(row), number=True),
-        Column("Tokens", lambda row: count(row["tokens"]), number=True),
-        Column("Of them reasoning", lambda row: count(row["reasoning_tokens"]), number=True),
-        Column("Model calls", lambda row: count(row["calls"]), number=True),
-        Column("Model seconds", lambda row: amount(row["latency_s"]), number=True),
-        Column("On the frontier", lambda row: {True: "yes", False: "no"}.get(row["pareto"], NOTHING)),
-    ]
+def _columns(rows: Sequence[Row], several_runs: bool) -> list[Column]:
+    return [of_ranking(each) for each in columns_of(EPISODE, rows, several_runs)]

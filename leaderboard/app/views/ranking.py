@@ -9,16 +9,28 @@ import pandas as pd
 import streamlit as st
 
 from agents.strategists import REFERENCE
-from leaderboard import ranking_columns
 from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, progress_note
-from leaderboard.app.pieces import Column, Row, downloads, empty, heading, link, note, show, table, texts, whisker
+from leaderboard.app.pieces import (
+    Column,
+    Row,
+    downloads,
+    empty,
+    heading,
+    link,
+    note,
+    of_ranking,
+    show,
+    table,
+    texts,
+    whisker,
+)
 from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
 from leaderboard.cells import NOTHING, amount, interval, p_text
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import Place, places_of
-from leaderboard.ranking_columns import COST, DIMENSIONS, INTERFACE, PLACE, RANKING, columns_of, interface_rows
+from leaderboard.ranking_columns import COST, DIMENSIONS, INTERFACE, PLACE, RANKING, column, columns_of, interface_rows
 
 AXES = ("environment", "split", "partner", "actor", "run")
 WIDE = ("interval", "tied_with")
@@ -87,7 +99,7 @@ def _said(place: Place, board: Board) -> str:
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
     """All places' rows under each other, with the place before them."""
-    head = [_column(ranking_columns.column(key), {}) for key in PLACE]
+    head = [of_ranking(column(key)) for key in PLACE]
     found = [texts(_rows(view, place), [*head, *_columns(view, place, board)]) for place in places]
     return pd.concat(found, ignore_index=True).fillna("")
 
@@ -106,15 +118,10 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
     }
     found = []
     for each in columns_of(view, _rows(view, place), len(board.runs) > 1):
-        found.append(_column(each, drawn))
+        found.append(of_ranking(each, drawn.get(each.key), each.key in WIDE))
         if view == RANKING and each.key == "interval":
             found.append(Column(f"Uplift over {REFERENCE}", uplift_text, _uplift, wide=True))
     return found
-
-
-def _column(column: ranking_columns.Column, drawn: Mapping[str, Drawing]) -> Column:
-    number = column.value is not None and column.key not in WIDE
-    return Column(column.title, column.text, drawn.get(column.key), number, column.key in WIDE)
 
 
 def _tied(row: Row) -> Content:
