@@ -1,13 +1,15 @@
-"""EPO's training file straight from a run: one conversation per episode and seat, a score at every strategy.
+"""EPO's training file straight from a run: one conversation per episode and seat, a score at every strategy; or
+from a folder that `harness train prepare` wrote, so that LLaMA-Factory with EPO's loss trains on it.
 
-The scores are the weights training would use: discounted and normalised process rewards (`harness.judging.rewards.returns`).
-Nothing is tokenised or cut at a length: that is `harness train prepare`'s, whose folder can be given instead of a run.
+The scores of a run are the weights training would use: discounted and normalised process rewards
+(`harness.judging.rewards.returns`). Nothing of it is tokenised or cut at a length: that is `harness train prepare`'s.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,10 +20,25 @@ from harness.results.index import latest_episodes, latest_process_rewards
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.results.targets import Target, holds_json
+from harness.training.data.dataset import DATASET, read_dataset, read_manifest
 from harness.training.data.sequences import PlayedStrategy, played_strategies, trained_seats
-from harness.training.data.sharegpt import NAMES, Written, dataset_info, write_sharegpt
+from harness.training.data.sharegpt import ROLES, alternates
 
-PREPARED, INFO = "dataset.jsonl", "dataset_info.json"
+INFO = "dataset_info.json"
+NAMES = {role: name for name, role in ROLES.items()}
+Message = tuple[str, str, float | None]
+"""Role, text, and the weight of an answer that is trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Output of `export_sharegpt`."""
+
+    path: Path
+    conversations: int
+    left_out: int
+    """Chats that the format cannot hold: they do not alternate, or hold an answer without a weight, which EPO's loader would
+    count as one of weight 0."""
 
 
 def is_exported(path: Path) -> bool:
@@ -34,17 +51,20 @@ def export_sharegpt(
     source: Path, out: Target, label: str | None = None, gamma: float = GAMMA, normalize: Normalisation = "epo"
 ) -> Written:
     """Write the file `out`, and its entry in the `dataset_info.json` beside it (whose other entries stay). `source` is a run
-    with process rewards (`label`: whose, where there are several), or a folder that `harness train prepare` wrote. Raises
-    `BadInput`."""
+    with process rewards (`label`: whose, where there are several), or a folder that `harness train prepare` wrote; prepare that
+    with the layout `chat`, for the format averages over all answers of a conversation. Raises `BadInput`."""
     if out.plain and out.path.suffix != ".json":
         raise BadInput(f"--out {out.path}: LLaMA-Factory reads a .json file; name one")
     info = _merged_info(out.path) if out.plain else None
+    if (source / DATASET).exists():
+        chats, lack = _prepared_chats(source), "fits EPO's format; prepare the data with layout=chat"
+    else:
+        chosen = _label(source, label)
+        chats, lack = _run_chats(source, chosen, gamma, normalize), f"is of a second model with rewards {chosen!r}"
     with out.open() as file:
-        written = (
-            write_sharegpt(source, out.path, file)
-            if (source / PREPARED).exists()
-            else _from_run(source, out.path, file, label, gamma, normalize)
-        )
+        written = _write(chats, out.path, file)
+        if not written.conversations:
+            raise BadInput(f"nothing to export: no chat in {source} {lack} ({written.left_out} left out)")
         if info is not None:
             # before the file is put in place: where this is killed, the same command knows the file as its own
             write_file(out.path.with_name(INFO), json.dumps(info, indent=2, ensure_ascii=False) + "\n")
@@ -65,22 +85,44 @@ def _merged_info(path: Path) -> dict[str, Any]:
     return found | entry
 
 
-def _from_run(
-    run: Path, out: Path, file: IO[bytes], label: str | None, gamma: float, normalize: Normalisation
-) -> Written:
-    chosen, kept, left_out = _label(run, label), 0, 0
-    for item in _items(run, chosen, gamma, normalize):
-        if item is None:
+def _write(chats: Iterable[Sequence[Message]], out: Path, file: IO[bytes]) -> Written:
+    kept = left_out = 0
+    for chat in chats:
+        if not _fits(chat):
             left_out += 1
             continue
-        file.write((("[\n" if not kept else ",\n") + json.dumps(item, ensure_ascii=False)).encode())
+        file.write((("[\n" if not kept else ",\n") + json.dumps(_item(chat), ensure_ascii=False)).encode())
         kept += 1
-    if not kept:
-        raise BadInput(
-            f"{run} has no strategies of a second model with rewards {chosen!r}: nothing to export ({left_out} left out)"
-        )
-    file.write(b"\n]\n")
+    if kept:
+        file.write(b"\n]\n")
     return Written(out, kept, left_out)
+
+
+def _fits(chat: Sequence[Message]) -> bool:
+    weighed = all(weight is not None for role, _, weight in chat if role == "assistant")
+    return weighed and alternates([NAMES.get(role, role) for role, _, _ in chat])
+
+
+def _item(chat: Sequence[Message]) -> dict[str, Any]:
+    return {
+        "conversations": [
+            {"from": NAMES[role], "value": text} | ({} if weight is None else {"score": str(weight)})
+            for role, text, weight in chat
+        ]
+    }
+
+
+def dataset_info(name: str, file: Path) -> dict[str, Any]:
+    """The entry for LLaMA-Factory's `dataset_info.json`."""
+    return {name: {"file_name": file.name, "formatting": "sharegpt", "columns": {"messages": "conversations"}}}
+
+
+def _prepared_chats(folder: Path) -> Iterator[list[Message]]:
+    """The sequences of a prepared folder. Raises `BadInput`."""
+    read_manifest(folder)
+    for row in read_dataset(folder):
+        for sequence in row.sequences:
+            yield [(message.role, message.content, message.weight) for message in sequence.messages]
 
 
 def _label(run: Path, wanted: str | None) -> str:
@@ -93,8 +135,8 @@ def _label(run: Path, wanted: str | None) -> str:
     raise BadInput(f"{run}: say whose rewards with --rewards LABEL; there are: {', '.join(labels)}")
 
 
-def _items(run: Path, label: str, gamma: float, normalize: Normalisation) -> Iterator[dict[str, Any] | None]:
-    """Conversations in the order of the episodes' ids; None for one the format cannot hold."""
+def _run_chats(run: Path, label: str, gamma: float, normalize: Normalisation) -> Iterator[list[Message]]:
+    """One chat per episode and seat, in the order of the episodes' ids."""
     episodes = latest_episodes(run)
     for row in sorted(latest_process_rewards(run).values(), key=lambda row: str(row["episode_id"])):
         played = episodes.get(row["episode_id"])
@@ -108,24 +150,16 @@ def _items(run: Path, label: str, gamma: float, normalize: Normalisation) -> Ite
         episode = read_record(run / EPISODES, played["offset"], EpisodeRecord)
         rewards = read_record(run / PROCESS_REWARDS, row["offset"], ProcessRewardRecord)
         for seat in trained_seats(episode, None):
-            yield _item(played_strategies(episode, seat, rewards), gamma, normalize)
+            yield _weighed_chat(played_strategies(episode, seat, rewards), gamma, normalize)
 
 
-def _item(played: Sequence[PlayedStrategy], gamma: float, normalize: Normalisation) -> dict[str, Any] | None:
-    """One conversation: the chat of the last strategy holds all earlier ones."""
-    values = [each.reward for each in played if each.reward is not None]
-    if not values or len(values) != len(played):
-        return None  # a strategy without a weight would count as one of weight 0 there
-    messages = [*played[-1].chat, {"role": "assistant", "content": played[-1].strategy}]
-    roles = [message["role"] for message in messages]
-    talk = roles[1:] if roles[:1] == ["system"] else roles
-    if talk != ["user", "assistant"] * (len(talk) // 2) or talk.count("assistant") != len(played):
-        return None
-    scores = iter(returns([values], gamma, normalize)[0])
-    turns = []
-    for message in messages:
-        turn = {"from": NAMES[message["role"]], "value": message["content"]}
-        if message["role"] == "assistant":
-            turn["score"] = str(next(scores))
-        turns.append(turn)
-    return {"conversations": turns}
+def _weighed_chat(played: Sequence[PlayedStrategy], gamma: float, normalize: Normalisation) -> list[Message]:
+    """The chat of the last strategy, with the weights of all; without where a strategy has no reward or stands not in it."""
+    if not played:
+        return []
+    chat = [*played[-1].chat, {"role": "assistant", "content": played[-1].strategy}]
+    rewards = [each.reward for each in played if each.reward is not None]
+    answers = sum(message["role"] == "assistant" for message in chat)
+    whole = len(rewards) == len(played) == answers
+    weights = iter(returns([rewards], gamma, normalize)[0] if whole else [None] * answers)
+    return [(each["role"], each["content"], next(weights) if each["role"] == "assistant" else None) for each in chat]

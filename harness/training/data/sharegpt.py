@@ -1,4 +1,5 @@
-"""EPO's training file: LLaMA-Factory's ShareGPT layout with a `score` at every answer, read and written.
+"""EPO's training file: LLaMA-Factory's ShareGPT layout with a `score` at every answer, as it is read.
+`harness.exchange.sharegpt` writes it.
 
 A JSON list (or JSON lines) of `{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …, "score":
 "0.99"}, …]}`; human and gpt alternate, a `system` turn may lead. The score is the finished weight (EPO's preprocessing
@@ -9,19 +10,18 @@ a file was made before that step (scores per conversation, `location`, `index`),
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.base.errors import BadInput
-from harness.training.data.dataset import Row, TokenSequence, read_dataset, read_manifest
+from harness.training.data.dataset import Row
 from harness.training.data.sequences import Layouter, PlayedStrategy
 
 SUFFIXES = (".json", ".jsonl")
 ROLES = {"system": "system", "human": "user", "gpt": "assistant"}
-NAMES = {role: name for name, role in ROLES.items()}
 
 
 class ShareGptTurn(BaseModel):
@@ -45,8 +45,7 @@ class ShareGptItem(BaseModel):
     @model_validator(mode="after")
     def _alternates(self) -> ShareGptItem:
         speakers = [turn.speaker for turn in self.conversations]
-        talk = speakers[1:] if speakers[:1] == ["system"] else speakers
-        if not talk or talk != ["human", "gpt"] * (len(talk) // 2):
+        if not alternates(speakers):
             raise ValueError(f"human and gpt have to alternate, human first and gpt last; got {', '.join(speakers)}")
         return self
 
@@ -63,15 +62,10 @@ class ShareGptItem(BaseModel):
         return [turn.score for turn in self.conversations if turn.speaker == "gpt"]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Output of `write_sharegpt`."""
-
-    path: Path
-    conversations: int
-    left_out: int
-    """Sequences that the format cannot hold: their chat does not alternate, or holds an answer without a weight, which
-    EPO's loader would count as one of weight 0."""
+def alternates(speakers: Sequence[str]) -> bool:
+    """True if human and gpt take turns, human first and gpt last, behind a system message or none."""
+    talk = list(speakers[1:] if speakers[:1] == ["system"] else speakers)
+    return bool(talk) and talk == ["human", "gpt"] * (len(talk) // 2)
 
 
 def is_sharegpt(path: Path) -> bool:
@@ -149,40 +143,3 @@ def _played(item: ShareGptItem) -> list[PlayedStrategy]:
                 )
             )
     return found
-
-
-def write_sharegpt(prepared: Path, out: Path, file: IO[bytes]) -> Written:
-    """Write a prepared folder as EPO's file `out`, which is open as `file`, so that LLaMA-Factory with EPO's loss trains on
-    it. Prepare with the layout `chat`: that format averages over all answers of a conversation. Raises `BadInput` where
-    nothing of it can be written."""
-    read_manifest(prepared)
-    sequences = [sequence for row in read_dataset(prepared) for sequence in row.sequences]
-    items = [_item(sequence) for sequence in sequences if _holds(sequence)]
-    if not items:
-        raise BadInput(
-            f"none of the {len(sequences)} sequences in {prepared} fits EPO's format; prepare them with layout=chat"
-        )
-    file.write((json.dumps(items, ensure_ascii=False, indent=1) + "\n").encode())
-    return Written(out, len(items), len(sequences) - len(items))
-
-
-def _holds(sequence: TokenSequence) -> bool:
-    roles = [message.role for message in sequence.messages]
-    talk = roles[1:] if roles[:1] == ["system"] else roles
-    weighed = all(message.weight is not None for message in sequence.messages if message.role == "assistant")
-    return weighed and talk == ["user", "assistant"] * (len(talk) // 2)
-
-
-def _item(sequence: TokenSequence) -> dict[str, Any]:
-    return {
-        "conversations": [
-            {"from": NAMES[message.role], "value": message.content}
-            | ({} if message.weight is None else {"score": str(message.weight)})
-            for message in sequence.messages
-        ]
-    }
-
-
-def dataset_info(name: str, file: Path) -> dict[str, Any]:
-    """The entry for LLaMA-Factory's `dataset_info.json`."""
-    return {name: {"file_name": file.name, "formatting": "sharegpt", "columns": {"messages": "conversations"}}}

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput
+from harness.exchange.sharegpt import Written, export_sharegpt
+from harness.results.targets import Target
 from harness.training.data.dataset import read_dataset, read_manifest
 from harness.training.data.prepare import PrepareOptions, prepare
-from harness.training.data.sharegpt import Written, read_sharegpt, write_sharegpt
+from harness.training.data.sharegpt import read_sharegpt
 from tests.extras import required
 
 required("torch")
@@ -50,8 +52,7 @@ def written(path: Path, items: Any) -> Path:
 
 
 def exported(prepared: Path, path: Path) -> Written:
-    with path.open("wb") as file:
-        return write_sharegpt(prepared, path, file)
+    return export_sharegpt(prepared, Target(path, "--out"))
 
 
 def test_their_file_becomes_sequences_with_its_scores_as_weights(tokenizer: Path, tmp_path: Path) -> None:
