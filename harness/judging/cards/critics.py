@@ -55,7 +55,7 @@ def process_card(evidence: Evidence, method: ProcessEvidence) -> Card:
 
 
 def truth_of(evidence: Evidence, method: str) -> Truth:
-    """For a strategy, whether a method that asks no judge credits it; None where it did not look at it."""
+    """Tell for a strategy whether a method that asks no judge credits it; None where it did not look at it."""
     known = {
         (step.unit, step.turn): step.credit > 0
         for each in evidence.process.values()
