@@ -12,7 +12,7 @@ from harness.base.money import UNKNOWN, price_text, usd_text
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
 from harness.experiment.experiment import Experiment
 from harness.results.store import MANIFEST, read_manifest
-from harness.runs.bounds import Rooms, room_of
+from harness.runs.bounds import Rooms, bound, rewards_of, room_of
 from harness.runs.budget import unpriced
 from harness.runs.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
 from harness.runs.plan import Plan, model_config
@@ -77,8 +77,30 @@ def money_text(amount: Amount, of: str) -> str:
     return f"{head} ({usd_text(amount.low)} – {usd_text(amount.high)}){plus}{rest}"
 
 
+def rewards_notes(plan: Plan, cells: Sequence[CellForecast], rooms: Rooms) -> Iterator[str]:
+    """A line for each process reward: what it takes at most."""
+    counts = {row.cell: row.episodes for row in cells}
+    for spec in plan.experiment.process:
+        found = []
+        for name, cell in plan.cells.items():
+            episodes = min(counts.get(name, 0), spec.max_episodes or counts.get(name, 0))
+            most = bound(rewards_of(plan, cell, spec, rooms))
+            found.append((episodes, most))
+        calls = sum(episodes * most.calls for episodes, most in found)
+        if not calls:
+            continue
+        episodes = sum(episodes for episodes, most in found if most.calls)
+        usd, missing = sum(n * most.usd for n, most in found), frozenset[str]().union(*(m.unpriced for _, m in found))
+        yield (
+            f"Process reward {spec.method}: of these, ≤ {calls:,.0f} calls for {episodes} episode{'s' * (episodes != 1)}, "
+            f"USD {price_text(usd, 'most', len(missing), 'model')}."
+        )
+
+
 def notes(plan: Plan, cells: Sequence[CellForecast], rooms: Rooms) -> Iterator[str]:
-    """Notes beside the numbers: models without a price, what bounds are, and room for reasoning in them."""
+    """Notes beside the numbers: what process rewards take, models without a price, what bounds are, and room for reasoning
+    in them."""
+    yield from rewards_notes(plan, cells, rooms)
     configs = {name: model_config(plan.experiment, name) for name in plan.model_names()}
     missing = unpriced(configs)
     if missing and any(row.amounts["usd"].unpriced for row in cells):

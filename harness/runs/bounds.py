@@ -100,10 +100,17 @@ def _asks_for_room(provider: str) -> bool:
         return False
 
 
-def asked_of(plan: Plan, cell: Cell, rooms: Rooms | None = None) -> list[Asked]:
+def asked_of(plan: Plan, cell: Cell, rooms: Rooms | None = None, episodes: int | None = None) -> list[Asked]:
     """The requests one episode of a cell makes to its models: every turn is played, every answer is as long as allowed.
-    Reasoning is not sent back, so that prompts grow by answers alone."""
-    return list(_Asking(plan, cell, rooms or {}).all())
+    Reasoning is not sent back, so that prompts grow by answers alone. With a number of `episodes`: those of one among so
+    many, where a process reward looks at a part of them (`max_episodes`)."""
+    return list(_Asking(plan, cell, rooms or {}).all(episodes))
+
+
+def rewards_of(plan: Plan, cell: Cell, spec: ProcessSpec, rooms: Rooms | None = None) -> list[Asked]:
+    """The requests that one process reward makes for one episode of a cell; none where it does not look at the cell."""
+    asking = _Asking(plan, cell, rooms or {})
+    return list(asking.rewards(spec)) if spec in asking.process() else []
 
 
 def beyond_text(plan: Plan, cells: Iterable[str], at_once: int, budget: Budget, rooms: Rooms | None = None) -> str:
@@ -146,16 +153,20 @@ class _Asking:
         self._opening = len(view.background) / CHARACTERS_PER_TOKEN + INSTRUCTIONS
         self._transcript = self._opening * 2 + view.max_turns * cell.actor.max_tokens
 
-    def all(self) -> Iterator[Asked]:
-        played = list(self._players())
-        judged = list(self._judges())
-        yield from played
-        yield from judged
-        for spec in self._process():
-            yield from self._rewards(spec)
-            kind = process_kind(spec.method)
-            again = kind.plays(spec, self._most_turns) if kind.plays else 0
-            yield from (replace(one, calls=one.calls * again) for one in (*played, *judged))
+    def all(self, episodes: int | None) -> Iterator[Asked]:
+        yield from self._players()
+        yield from self._judges()
+        for spec in self.process():
+            share = 1.0 if spec.max_episodes is None or not episodes else min(1.0, spec.max_episodes / episodes)
+            yield from (replace(one, calls=one.calls * share) for one in self.rewards(spec))
+
+    def rewards(self, spec: ProcessSpec) -> Iterator[Asked]:
+        """Requests of the method's judge, and of everybody for the plays it takes."""
+        yield from self._rewards(spec)
+        kind = process_kind(spec.method)
+        again = kind.plays(spec, self._most_turns) if kind.plays else 0
+        for one in (*self._players(), *self._judges()) if again else ():
+            yield replace(one, calls=one.calls * again)
 
     def _players(self) -> Iterator[Asked]:
         turns = self._most_turns / self._seats
@@ -170,7 +181,8 @@ class _Asking:
         for judge in self._plan.experiment.judges if self._judged else []:
             yield self._ask(judge.model, 1, self._transcript, judge.max_tokens)
 
-    def _process(self) -> Iterator[ProcessSpec]:
+    def process(self) -> Iterator[ProcessSpec]:
+        """The process rewards that look at the cell's episodes."""
         if not kind_of(self._cell.strategist.kind).proposes:
             return
         for spec in self._plan.experiment.process:

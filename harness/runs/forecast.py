@@ -135,7 +135,7 @@ def cost(row: Row, judgements: Iterable[Row]) -> Row:
 
 
 def _cell(plan: Plan, cell: Cell, episodes: int, past: list[Row], rooms: Rooms | None) -> CellForecast:
-    asked = asked_of(plan, cell, rooms)
+    asked = asked_of(plan, cell, rooms, episodes)
     if len(past) < 2:
         return CellForecast(cell.id, episodes, "bound", _bound(asked, episodes))
     amounts = {}

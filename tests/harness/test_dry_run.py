@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
+from harness.cli import main
 from harness.results.holding import RunLock
+from tests.harness.builders import config
 from tests.harness.test_cli import Shell, shell
 
 __all__ = ["shell"]
@@ -85,3 +88,14 @@ def test_a_config_that_is_no_plain_file_is_refused_at_once(command: str, kind: s
         Path("config.yaml").symlink_to("/dev/zero")
     assert shell(command, "config.yaml", "--dry-run") == 2
     assert "config.yaml cannot be read: it is no plain file" in shell.err
+
+
+def test_a_dry_run_says_what_replays_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replay = {"method": "replay", "max_episodes": 1, "options": {"n": 3, "turns": 2}}
+    made = config(strategists=[{"kind": "epo", "model": "m"}], judge="m", process=[replay])
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(made))
+    assert main(["run", str(file), "--dry-run", "--results", str(tmp_path / "results")]) == 0
+    # 2 strategies, 3 plays each with and without it: 12 plays of 4 turns with two calls and a judgement each.
+    said = f"Process reward replay: of these, ≤ {12 * (4 * 2 + 1)} calls for 1 episode,"
+    assert said in capsys.readouterr().out

@@ -1,8 +1,8 @@
 """`replay`: counterfactual credit. No judge of strategies is asked: the episode is taken back to a strategy's turn and
 played on without that strategy (or with another one), and the credit is what the outcome loses by it.
 
-credit(t) = outcome as it was - mean over n plays of the outcome with the strategy of turn t changed, both scaled to
-0..1 for the seat that was advised. It asks every model of the episode again from turn t on, so it is meant for a few
+credit(t) = mean outcome over n plays with the strategy of turn t kept - the same with it changed, both scaled to 0..1 for
+the seat that was advised. It asks every model of the episode again from turn t on, so it is meant for a few
 episodes, as a check on the judges: `max_episodes` and the options `n` and `turns` bound it. It is the only method, and
 self-play training the only other place, that plays episodes. Turns before t are done again in the same world and are
 the same; what is drawn after it comes from seeds made of episode, turn and play, so the same command gives the same.
@@ -37,9 +37,9 @@ class ReplayOptions(Options):
     """Plays per strategy."""
     turns: int | None = Field(None, ge=1)
     """At most so many strategies per episode, chosen by a hash; null = all. The others get no reward."""
-    against: Literal["stored", "replayed"] = "stored"
-    """Reference for the changed plays: the stored episode's outcome, or n plays with the strategy kept (twice the price, and
-    free of the luck of the one stored play)."""
+    against: Literal["stored", "replayed"] = "replayed"
+    """Reference for the changed plays: n plays with the strategy kept, or the stored episode's outcome (half the price, but
+    with the luck of that one play in every credit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ class _Kept(Strategist):
 class Replay(ProcessReward):
     description = "no judge: plays on with the strategy removed or replaced; credit is what the outcome loses"
     needs_outcome = True
+    version = 2
+    """1 was played against the stored outcome unless it was told otherwise."""
     Options = ReplayOptions
 
     @staticmethod

@@ -380,7 +380,8 @@ def test_replay_credits_what_the_outcome_loses_without_the_strategy() -> None:
     credit = [each.reward for each in record.rewards]
     assert credit[USELESS] == 0.0
     assert [value for n, value in enumerate(credit) if n != USELESS] == [1.0] * len(COMMANDS)
-    assert record.rewards[0].details == {"changed 0": 0.0, "changed 1": 0.0, "kept 0": 1.0}
+    assert record.rewards[0].details == {"changed 0": 0.0, "changed 1": 0.0, "kept 0": 1.0, "kept 1": 1.0}
+    assert record.label.startswith("replay/2"), "another default is another version"
     assert record.calls
 
 
@@ -392,7 +393,7 @@ def test_a_strategy_drawn_again_by_a_strategist_that_never_changes_its_mind_is_w
 
 
 def test_a_strategy_for_another_task_is_the_advised_seats_own_strategists() -> None:
-    record = world_reward("replay", options={"n": 1, "change": "shuffled"})
+    record = world_reward("replay", options={"n": 1, "change": "shuffled", "against": "stored"})
     assert record.rewards is not None, record.error
     assert record.rewards[0].reward == 0.0, "its first strategy is the same for every task"
     assert record.rewards[USELESS + 1].reward == 1.0, "the first command is of no use later on"
@@ -416,7 +417,7 @@ def test_plays_on_have_their_own_seeds_and_the_stored_beginning() -> None:
     assert record.rewards is not None
     turn = record.rewards[0].turn
     seeds = {call.seed for call in record.calls if (call.role, call.ordinal) == ("actor", 0)}
-    assert len(seeds) == 2
+    assert len(seeds) == 2, "the same for the plays that keep it"
     assert not seeds & {call.seed for call in GUIDED_EPISODE.calls}
     first = next(call for call in record.calls if call.role == "actor")
     kept = [message.content for message in first.messages if message.role == "assistant"]
