@@ -175,6 +175,16 @@ def reads_the_last_line(request: ChatRequest) -> str:
     return scored(request, lambda who: replace(who, lines=who.lines[-1:]).reached)
 
 
+def by_the_name(request: ChatRequest) -> str:
+    """Scores names, whatever happened."""
+    return scored(request, lambda who: seed_from("worth", who.name) % 11)
+
+
+def nearly_by_the_name(request: ChatRequest) -> str:
+    """Of one mind with `by_the_name`."""
+    return scored(request, lambda who: seed_from("worth", who.name) % 11 - (seed_from(who.name) % 4 == 0))
+
+
 def always_the_same(request: ChatRequest) -> str:
     return scored(request, lambda who: 5)
 

@@ -54,6 +54,14 @@ def markdown(report: Report) -> str:
         lines.append("")
     if report.pairs:
         lines += ["## Agreement", "", *(f"- {line}" for line in agreement_lines(report)), ""]
+        if len(report.pairs) > 1:
+            head, rows = matrix(report)
+            lines += [
+                f"| {' | '.join(head)} |",
+                "|" + "---|" * len(head),
+                *(f"| {' | '.join(row)} |" for row in rows),
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -63,8 +71,22 @@ def _print(report: Report) -> None:
     for card in (*report.outcome, *report.process):
         rows = [cells(finding) for finding in card.findings]
         print_grids(console, [Grid(f"\njudge {card.judge}: {summary(card)}", COLUMNS, rows)], look)
+    if len(report.pairs) > 1:
+        head, rows = matrix(report)
+        print_grids(console, [Grid("\nagreement (Krippendorff's ordinal alpha)", head, rows)], Look(words=("judge",)))
     for line in agreement_lines(report):
         say(console, line)
+
+
+def matrix(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows of the alphas of every two judges, which are numbered."""
+    judges = [judge for camp in report.camps for judge in camp.judges]
+    alphas = {frozenset((pair.one, pair.other)): pair.alpha for pair in report.pairs}
+    rows = []
+    for number, one in enumerate(judges, start=1):
+        values = (1.0 if one == other else alphas.get(frozenset((one, other))) for other in judges)
+        rows.append([f"{number} {one}", *("–" if value is None else f"{value:.2f}" for value in values)])
+    return ["judge", *(str(number) for number in range(1, len(judges) + 1))], rows
 
 
 def _plain(value: object) -> object:

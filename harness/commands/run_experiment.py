@@ -22,6 +22,7 @@ from harness.exchange.livelog import logged
 from harness.experiment.experiment import Experiment, load_experiment
 from harness.reading.readers import TODAY, kept_line
 from harness.results.index import latest_episodes
+from harness.results.kin import kin_sentences
 from harness.results.store import FORECAST, MANIFEST, read_manifest
 from harness.runs.budget import Budget
 from harness.runs.checking import CheckFailed, said
@@ -100,7 +101,7 @@ def play(run: Run, results: Path, progress: Progress, stop: Stop | None = None) 
         progress = logged(progress, run.experiment.log, run.folder)
         if run.readers != TODAY:
             progress.say(kept_line("run"))
-        for line in said(run.checked):
+        for line in (*said(run.checked), *kin_sentences(run.experiment.model_dump(mode="json"))):
             progress.say(line)
         for torn in run.torn:
             progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")

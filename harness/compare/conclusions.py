@@ -12,6 +12,7 @@ from typing import Literal
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import REFERENCE, SHARE, Comparison, Family
+from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
 
 LEVEL = 0.05
@@ -205,6 +206,7 @@ def scope_sentences(family: Family) -> list[str]:
             f"Goals were scored by the judge {', '.join(judges)}: a taste of the judge's for one arm's style would "
             "show as a difference."
         )
+        lines += kin_of_facts(arm.facts for row in family.rows for arm in (row.a, row.b))
     lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
     return lines
 

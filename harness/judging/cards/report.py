@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.judging.cards.agreement import krippendorff_alpha
 from harness.judging.cards.biases import Measuring, biases, noticed
+from harness.judging.cards.camps import Camp, camps
 from harness.judging.cards.cards import Card, Finding, cost, flagged, unscored
 from harness.judging.cards.critics import process_card
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit, read_evidence, shared_units
@@ -45,6 +46,8 @@ class Report:
     alpha_ordinal: float | None
     """Ordinal alpha of all judges together; None with fewer than two."""
     alpha_interval: float | None
+    camps: tuple[Camp, ...] = ()
+    """Judges that agree among themselves and not with the others."""
 
 
 def judge_report(runs: Sequence[Path]) -> Report:
@@ -54,10 +57,12 @@ def judge_report(runs: Sequence[Path]) -> Report:
     units = list(shared_units(judges))
     pairs = tuple(_pair(one, other) for one, other in combinations(judges, 2))
     table = [_row(judge, units) for judge in judges]
+    alphas = {frozenset((pair.one, pair.other)): pair.alpha for pair in pairs}
+    found = camps([judge.judge for judge in judges], alphas)
     several = len(judges) > 1
     return Report(
         outcome=(
-            *(_outcome_card(evidence, judge, pairs) for judge in judges),
+            *(_outcome_card(evidence, judge, pairs, found) for judge in judges),
             *(_unknown_card(label, rows) for label, rows in sorted(evidence.unknown.items())),
         ),
         process=tuple(
@@ -66,6 +71,7 @@ def judge_report(runs: Sequence[Path]) -> Report:
         pairs=pairs,
         alpha_ordinal=krippendorff_alpha(table, "ordinal") if several else None,
         alpha_interval=krippendorff_alpha(table, "interval") if several else None,
+        camps=found,
     )
 
 
@@ -95,7 +101,9 @@ def _pair(one: OutcomeEvidence, other: OutcomeEvidence) -> Agreement:
     )
 
 
-def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Agreement]) -> Card:
+def _outcome_card(
+    evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Agreement], found: Sequence[Camp]
+) -> Card:
     measuring = Measuring(evidence, judge)
     mine = [pair for pair in pairs if judge.judge in (pair.one, pair.other)]
     return Card(
@@ -105,18 +113,21 @@ def _outcome_card(evidence: Evidence, judge: OutcomeEvidence, pairs: Sequence[Ag
             *noticed(measuring),
             *steadiness(measuring),
             *biases(measuring),
-            _agreement(mine),
+            _agreement(judge.judge, mine, found),
             flagged(judge.rows),
             *cost(judge.rows),
         ),
     )
 
 
-def _agreement(pairs: Sequence[Agreement]) -> Finding:
+def _agreement(judge: str, pairs: Sequence[Agreement], found: Sequence[Camp]) -> Finding:
     """With the judge it agrees with most. Held against nobody: like-minded bad judges agree, and a good one beside them
     does not."""
     known = [pair.alpha for pair in pairs if pair.alpha is not None]
     if not known:
         return Finding("agreement", None, note="needs another judge: harness judge RUN --judge OTHER")
     note = "Krippendorff's ordinal alpha with the judge it agrees with most"
+    others = next((camp.judges for camp in found if judge in camp.judges), ())
+    like = [other for other in others if other != judge]
+    note += f"; of one mind with {', '.join(like)}" if like else "; of a mind of its own"
     return Finding("agreement", max(known), n=max(pair.n for pair in pairs), verdict="", note=note)

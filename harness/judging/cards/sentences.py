@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.judging.cards.camps import camp_lines
 from harness.judging.cards.cards import Card, Finding, said
 from harness.judging.cards.report import Report
 
@@ -36,7 +37,7 @@ def agreement_lines(report: Report) -> list[str]:
             f"{pair.one} and {pair.other}: alpha {_number(pair.alpha)}, equal scores {pair.equal:.0%}, "
             f"{pair.distance:.2f} points apart on average, {pair.n} scores"
         )
-    return lines
+    return lines + camp_lines(report.camps)
 
 
 def _number(value: float | None) -> str:

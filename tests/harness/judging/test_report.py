@@ -18,8 +18,10 @@ from examples.planted_judges import SPLIT
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.commands.judge_run import others
+from harness.commands.report import markdown
 from harness.judging.cards.cards import Card
 from harness.judging.cards.report import judge_report
+from harness.judging.cards.sentences import agreement_lines
 from harness.judging.judges.copies import (
     EMPTY_LINE,
     FILLER,
@@ -65,6 +67,8 @@ JUDGES = (
     "never_reads_the_goal",
     "lenient",
     "reads_the_last_line",
+    "by_the_name",
+    "nearly_by_the_name",
 )
 
 
@@ -174,6 +178,21 @@ def test_a_judge_that_throws_dice_agrees_with_nobody(judged: Judged) -> None:
     assert abs(alphas[frozenset(("good", "throws_dice"))] or 0) < 0.45
     assert report.alpha_ordinal is not None
     assert report.alpha_interval is not None
+
+
+def test_a_good_judge_beside_two_like_minded_bad_ones_is_named_and_not_condemned(judged: Judged) -> None:
+    report = judge_report([judged("good", "by_the_name", "nearly_by_the_name")])
+    named = [tuple(judge.split("/")[1] for judge in camp.judges) for camp in report.camps]
+    assert named == [("by_the_name", "nearly_by_the_name"), ("good",)]
+    cards = {card.judge.split("/")[1]: card for card in report.outcome}
+    assert cards["good"].bad == []
+    assert cards["good"].finding("agreement").note.endswith("of a mind of its own")
+    assert {"attention", "other goal"} <= set(cards["by_the_name"].bad) & set(cards["nearly_by_the_name"].bad)
+    lines = agreement_lines(report)
+    assert any(line.startswith("A camp: ") and "by_the_name" in line for line in lines)
+    assert "Agreement does not say which of them is right" in lines[-1]
+    printed = markdown(report)
+    assert "| 3 sotopia/good/" in printed, "the matrix of agreement"
 
 
 def test_a_good_judge_is_not_blamed_for_those_beside_it(judged: Judged) -> None:
