@@ -72,8 +72,9 @@ def _print(report: Report) -> None:
         rows = [cells(finding) for finding in card.findings]
         print_grids(console, [Grid(f"\njudge {card.judge}: {summary(card)}", COLUMNS, rows)], look)
     if len(report.pairs) > 1:
-        head, rows = matrix(report)
-        print_grids(console, [Grid("\nagreement (Krippendorff's ordinal alpha)", head, rows)], Look(words=("judge",)))
+        print_grids(
+            console, [Grid("\nagreement (Krippendorff's ordinal alpha)", *matrix(report))], Look(words=("judge",))
+        )
     for line in agreement_lines(report):
         say(console, line)
 

@@ -81,6 +81,6 @@ def test_a_run_says_so_before_it_plays(tmp_path: Path, capsys: pytest.CaptureFix
     run = Run(made, tmp_path / "run", check=False, blocks=0)
     said: list[str] = []
     progress = Progress(Console(quiet=True))
-    progress.say = said.append  # type: ignore[method-assign]
+    progress.say = said.append  # type: ignore[method-assign, assignment]
     play(run, tmp_path, progress)
     assert any(line.startswith("The judge m is the model that acts") for line in said)
