@@ -37,8 +37,8 @@ EVERYWHERE = (TERMINAL, MARKDOWN, *WEB)
 TEXT = (TERMINAL, MARKDOWN)
 PLACE = ("environment", "split", "pairing")
 """Columns whose values make a table of their own: arms are ranked within it."""
-FIRST, LAST = ("rank", "strategist", "actor", "run"), ("tied_with",)
-"""Columns that stand first and last in a browser, where a table may be wide."""
+FIRST = ("rank", "strategist", "actor", "run")
+"""Columns that stand first in a browser."""
 MARKDOWN_HEADINGS = {"interval": "95 %", "calls": "calls", "reasoning_tokens": "of them reasoning"}
 """Headings that `--format markdown` keeps since scripts may look for them."""
 
@@ -114,7 +114,7 @@ def columns_of(view: str, rows: Sequence[Row], several_runs: bool = False) -> li
 
 
 def _place_in_browser(column: Column) -> int:
-    return FIRST.index(column.key) if column.key in FIRST else len(FIRST) + (column.key in LAST)
+    return FIRST.index(column.key) if column.key in FIRST else len(FIRST)
 
 
 def column(key: str) -> Column:
@@ -264,4 +264,4 @@ COLUMNS: tuple[Column | Family, ...] = (
     _turns(TURNS, lambda row: row["line"].turns),
     _turns(NO_EFFECT, lambda row: row["line"].no_effect),
 )
-"""In the order of `--format markdown`; a browser's differs by `FIRST` and `LAST`."""
+"""In the order of `--format markdown`; a browser's differs by `FIRST`."""
