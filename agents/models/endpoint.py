@@ -171,6 +171,7 @@ class EndpointModel:
         expected = self._expected(asked)
         await self._slot(expected, trying_out)
         call.attempts += 1
+        # A turn's deadline that nobody set must not cut what the endpoint's own one allows.
         allow(self._config.deadlines.call + self._config.deadlines.connect)
         begun = time.perf_counter()
         outcome: Outcome = "lost"
@@ -243,7 +244,7 @@ class EndpointModel:
                     return await self._client.send(request, mode)
         except TimeoutError:
             failure = CallFailed(f"no whole answer within {seconds:g} s", "timeout")
-        raise failure
+        raise failure  # out here for the reason in `_ask`
 
     def _reply(
         self, answer: Answer, request: ChatRequest, mode: RequestMode, latency: float, attempts: int

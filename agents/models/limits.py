@@ -101,6 +101,7 @@ class AdaptiveLimit:
         try:
             await future
         except asyncio.CancelledError:
+            # It may have been given the slot in the moment in which it was cancelled.
             if future.done() and not future.cancelled() and future.exception() is None:
                 self._give_back()
             else:

@@ -193,7 +193,7 @@ class _Table:
                 strategy = await seat.strategist.propose(self._situation(view, seat, "strategist"))
                 answer = await self._actors[number].act(self._situation(view, seat, "actor"), strategy)
         except TimeoutError:
-            if not limit.passed:
+            if not limit.passed:  # a timeout inside, of somebody else's
                 raise
             late = _too_late("turn", self.plan.turn_seconds, len(self.turns))
             raise EpisodeError(late.kind, late.message, failure=late.failure, reason=late.reason) from None

@@ -122,7 +122,8 @@ class Watchdog:
         where = f"{frame.f_code.co_qualname}, line {frame.f_lineno}" if frame else "?"
         while frame is not None and frame.f_code is not self._breakable:
             frame = frame.f_back
+        # The time is looked at again: the loop may have gone on between the signal and its delivery.
         if frame is not None and time.monotonic() - self._beat > self._break_after:
-            self._beat = time.monotonic()
+            self._beat = time.monotonic()  # else the next look breaks off the call that comes after this one
             message = f"the environment did not return within {self._break_after:g} s; broken off in {where}"
             raise EpisodeError("environment", message)

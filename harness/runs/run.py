@@ -400,6 +400,7 @@ def interrupt(stop: Stop, progress: Progress) -> None:
 
 async def _execute(run: Run, progress: Progress, stop: Stop) -> RunSummary:
     loop = asyncio.get_running_loop()
+    # Outside the main thread, and on Windows, a loop takes no signals: whoever gets them calls `interrupt`.
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(number, interrupt, stop, progress)

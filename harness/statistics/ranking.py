@@ -98,6 +98,7 @@ def _ranked(names: list[str], sums: Floats, gaps: Floats, drawn: _Draws) -> list
         critical = max(drawn.critical(each) for each in (plain, worst, best))
         better &= _better(worst, best, drawn, critical)
     means = plain.observed
+    # Means that differ by rounding alone are equal.
     ranks = 1 + (means[None, :] > means[:, None] + 1e-12).sum(axis=1)
     best_first = sorted(range(len(names)), key=lambda i: (int(ranks[i]), names[i]))
     return [
@@ -164,6 +165,7 @@ class _Draws:
         variances, own = np.diag(covariance), slice(0, self.arms)
         other = own if a is b else slice(self.arms, 2 * self.arms)
         variance = variances[own][:, None] + variances[other][None, :] - 2 * covariance[own, other]
+        # A bootstrap's variance is too small by (tasks - 1) / tasks.
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)) * np.sqrt(self.tasks / (self.tasks - 1)))
 
     def noisy(self, errors: Floats, means: _Means) -> NDArray[np.bool_]:

@@ -132,6 +132,7 @@ class Index:
         for word, count in counts.items():
             term = self._term(word)
             if term is not None:
+                # For the plain weight the very object: `_postings` knows it by that.
                 found.append((term, term.idf if count == 1 else np.float32(count) * term.idf))
         return found
 
@@ -144,6 +145,7 @@ class Index:
         return known[word]
 
     def _read_term(self, word: str) -> _Term | None:
+        # A model can write half a character (a lone surrogate), which is no word and no error.
         number = self._number(word.encode("utf-8", "surrogatepass"))
         if number is None:
             return None

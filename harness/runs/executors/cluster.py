@@ -228,6 +228,7 @@ class RayExecutor:
         self._each = -(-at_once // cpus)
         """Units of a task: so many that all processors together play `at_once`."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        # Every permit that is waited for is a call under way in the actor.
         self._actor: Any = (
             ray.remote(ServicesActor).options(num_cpus=0, scheduling_strategy=here, max_concurrency=100_000).remote()
         )
@@ -351,7 +352,7 @@ class RayExecutor:
         made = KINDS[kind].model_validate(record)
         if not _is_new_record(unit, made):
             return
-        mark_recorded(unit, made)
+        mark_recorded(unit, made)  # before it is written: a task that is tried again may send it meanwhile
         try:
             await keeper.keep(unit, made)
         except Exception as problem:

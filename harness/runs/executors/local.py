@@ -59,6 +59,7 @@ class Player:
         limit = time_limit(plan)
         task = asyncio.create_task(play_episode(plan, unit["attempt"], self.activity, limit))
         try:
+            # More than once: the deadline may have been put off meanwhile (a quota was waited for).
             while not task.done() and (left := limit.left() + GRACE_S) > 0:
                 await asyncio.wait({task}, timeout=left)
         except asyncio.CancelledError:

@@ -216,8 +216,9 @@ def end_with(parent: int) -> None:
     """See that this process does not outlive its parent, not even where it hangs in native code."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
+    if os.getppid() != parent:  # it ended before the kernel was asked to say so
         os._exit(0)
+    # Not every system has that call.
     threading.Thread(target=_watch_parent, args=(parent,), daemon=True, name="parent").start()
 
 
@@ -284,9 +285,9 @@ async def serve(pipes: tuple[int, int]) -> None:
     handlers: dict[str, Any] = {}
     peer = Peer(*await streams(os.fdopen(pipes[0], "rb", 0), os.fdopen(pipes[1], "wb", 0)), handlers)
     listening = asyncio.create_task(peer.listen())
-    listening.add_done_callback(lambda _: os._exit(0))
+    listening.add_done_callback(lambda _: os._exit(0))  # a plain exit waits for threads that other code started
     setup = await peer.call("setup")
-    sys.path[:] = setup["path"]
+    sys.path[:] = setup["path"]  # plug-ins are found where the run finds them
     try:
         await _play(peer, handlers, setup)
     except HarnessError as problem:
@@ -319,9 +320,9 @@ async def _play(peer: Peer, handlers: dict[str, Any], setup: Json) -> None:
 
 def main() -> NoReturn:
     end_with(int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what becomes of its episodes
     pipes = take_pipes()
-    faulthandler.enable()
+    faulthandler.enable()  # a crash in native code leaves no other trace of where it was
     asyncio.run(serve(pipes))
     os._exit(0)
 

@@ -30,7 +30,7 @@ MOST_DEATHS = 3
 """A unit at which so many workers died is not played again. Before the last try it is suspected and plays alone, so that a
 neighbour's crash is never held against it."""
 MOST_BAD_STARTS = 3
-"""WorkerPool that ended before they could play while nothing else went on: no other start, no unit."""
+"""Workers that ended before they could play while nothing else went on: no other start, no unit."""
 MOST_KILLED_STARTS = 20
 """The same of workers that were killed from outside, which says nothing about whether they can start."""
 FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
@@ -120,7 +120,7 @@ class Worker:
         self._services.count_broken_off(None, self._permits.give_all())
         if not self.ready.done():
             self.ready.set_exception(WorkerDied(self.describe_end()))
-        self.ready.exception()
+        self.ready.exception()  # looked at, else asyncio reports it where nobody waits for it any more
         for event in (self.gone, self.over, self.idle):
             event.set()
 
@@ -257,6 +257,7 @@ class WorkerPool:
         try:
             await worker.start()
             try:
+                # Shielded: a pool that is closed meanwhile must not cancel what the worker's own task settles.
                 await asyncio.shield(worker.ready)
             except WorkerDied as death:
                 self._count_bad_start(worker.killed_from_outside, str(death))
@@ -314,7 +315,7 @@ class WorkerPool:
                 return
             except WorkerDied as death:
                 deaths += 1
-                if worker.load:
+                if worker.load:  # the first of its units to hear of it speaks for all
                     self._say(f"worker {worker.number} died ({death}): its {worker.load} episodes are played again")
                     worker.load = 0
                 if deaths == MOST_DEATHS:
@@ -369,7 +370,7 @@ class WorkerPool:
     def _notify(self) -> None:
         """Wake all who wait for a worker, a slot or an end."""
         self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Event()  # a new one: who waits from now on waits for the next change
 
     async def close(self) -> None:
         while self._tasks:
