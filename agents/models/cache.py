@@ -152,6 +152,7 @@ class CallLog:
             return None
         for each in (key, *_keys_with(parts, self._addresses)):
             offset = calls.get(bytes.fromhex(each)[:16])
+            # The index has half of each key; the line says the whole.
             if offset is not None and (record := self._read(offset))["key"] == each:
                 return reply_from(record["reply"])
         return None

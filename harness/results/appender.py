@@ -46,7 +46,7 @@ class Appender:
         self._waiting.append((encode(record), future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+        return await asyncio.shield(future)  # its line is written even if whoever waits for it is cancelled
 
     async def _drain(self) -> None:
         try:
@@ -73,7 +73,7 @@ class Appender:
         self._refuse_if_gone()
         try:
             data = memoryview(b"".join(lines))
-            while data:
+            while data:  # an unbuffered write may take only a part
                 data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:

@@ -41,6 +41,7 @@ class RunLock:
         """Raise `BadInput` where `acquire` would; write nothing."""
         folder = self._path.parent
         try:
+            # Not waiting: opening a FIFO that lies in its place would never return.
             fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -86,6 +87,7 @@ def being_played(folder: Path) -> bool:
         return False
     if holder.group(2) != socket.gethostname():
         return _grew_lately(folder / EPISODES)
+    # The holder's name outlives it, and another process may have got its number since.
     return _lives(int(holder.group(1))) and _holds(folder / ".lock")
 
 

@@ -93,7 +93,7 @@ def owed_jobs(
         elif unit.episode_id in unscored:
             given = unscored[unit.episode_id]
             if given.failed == "bug" and retry_failed not in (True, "bug"):
-                continue
+                continue  # an error of this program, which the same command would only meet again
             yield Job(unit, row["attempt"], row["offset"], given.failed, given)
 
 

@@ -173,7 +173,7 @@ class Scoring:
             last = judgements.get(judgement_id(row["episode_id"], label))
             if last is not None and last["status"] == "scored":
                 scores[label] = last["scores"]
-            elif last is not None:
+            elif last is not None:  # of several failures the one that asking again may cure
                 failed = last["error"] if failed in (None, "bug") else failed
         for method in self.methods:
             last = rewards.get(process_id(row["episode_id"], row["attempt"], method.label))
