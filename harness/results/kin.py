@@ -92,7 +92,7 @@ def _sentences(
 
 
 def _kin(name: str, model: Mapping[str, Any], actor: str, acting: Mapping[str, Any]) -> str | None:
-    """How a judge is related to an actor; None where it is not."""
+    """Relation of a judge to an actor; None where there is none."""
     if family_of(model) is None:
         return None
     if name == actor or (model.get("provider"), model.get("model")) == (acting.get("provider"), acting.get("model")):
