@@ -55,7 +55,7 @@ for line in sys.stdin:
 
 def walk(path: Path, steps: int) -> list[str]:
     """A random walk's commands."""
-    from environments.alfworld import TextGame
+    from environments.alfworld.engine import TextGame
 
     game, random = TextGame.load(path), Random(str(path.parent.name))
     commands = []
@@ -67,7 +67,7 @@ def walk(path: Path, steps: int) -> list[str]:
 
 def ours(path: Path, commands: Sequence[str]) -> dict[str, Any]:
     """Seconds of our engine on one game; a step includes observation, admissible commands and goal check."""
-    from environments.alfworld import TextGame, load_game
+    from environments.alfworld.engine import TextGame, load_game
 
     clock = time.perf_counter
     began = clock()
@@ -149,7 +149,7 @@ def resident() -> int:
 
 def memory(paths: Sequence[Path], episodes: int = 5000) -> dict[str, float]:
     """kB of resident memory per loaded game, and per further episode of a loaded game, 20 random steps in."""
-    from environments.alfworld import TextGame, load_game
+    from environments.alfworld.engine import TextGame, load_game
 
     load_game(paths[0])
     before = resident()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -54,6 +55,8 @@ REGISTRY = Registry(
         "shuffled": "agents.strategists.shuffled:Shuffled",
     },
 )
+ROLES: Mapping[str, Role] = {"vanilla": "reference", "null": "control", "shuffled": "control"}
+"""Roles of the built-in ones that have one, as their classes say: whoever compares runs imports no class."""
 
 
 def kind_of(name: str) -> StrategistKind:
@@ -66,7 +69,7 @@ def kind_of(name: str) -> StrategistKind:
 
 def built_in_role(name: str) -> Role:
     """The role of a built-in kind; none for any other, whose role its run's manifest says (`roles`)."""
-    return kind_of(name).role if name in REGISTRY.builtin else ""
+    return ROLES.get(name, "")
 
 
 def kinds_beside_trained() -> list[str]:

@@ -1,11 +1,5 @@
-"""ALFWorld: household tasks in text. The engine (`TextGame`), real games, generated games, and the environment.
+"""ALFWorld: household tasks in text. The engine (`engine.TextGame`), real games, generated games, and the environment.
 
 `TextGame.load(path)` reads a game file; `reset()` and `step(command)` play it and return the observation;
 `observation`, `admissible_commands`, `won`, `score` and `done` tell the rest. The README has more.
 """
-
-from __future__ import annotations
-
-from environments.alfworld.engine import CURRENT, OLD, State, TextFormat, TextGame, World, load_game
-
-__all__ = ["CURRENT", "OLD", "State", "TextFormat", "TextGame", "World", "load_game"]

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import json_repair
-
 MAX_OBJECTS = 200
 """Objects that are looked at in one answer."""
 MAX_MENDED = 50_000
@@ -134,6 +132,8 @@ def _mended(piece: str) -> Any:
         # An apostrophe inside a single-quoted text would end it: only quotes where JSON has some count as such.
         piece = _CLOSING_QUOTE.sub('"', _OPENING_QUOTE.sub(r'\1"', piece))
     try:
+        import json_repair  # takes a while to import, and little has to be mended
+
         value = _without_loose_quotes(json_repair.loads(piece, skip_json_loads=True))
     except (ValueError, RecursionError, IndexError, TypeError):
         return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.control import strip_control_codes
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -69,7 +72,10 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     for number, grid in enumerate(grids):
         if grid.head:
             say(console, "\n" * bool(number) + grid.head)
-        console.print(_table(console, grid, look, left_out))
+        if not seen and look is whole:
+            console.file.write("".join(f"{line}\n" for line in _lines(grid, look)))
+        else:
+            console.print(_table(console, grid, look, left_out))
     if left_out:
         say(console, f"\nNo room here for: {', '.join(left_out)}. {as_called(look.elsewhere)} has everything.")
 
@@ -90,6 +96,26 @@ def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) 
     for row in grid.rows:
         table.add_row(*(Text(row[number]) for number in shown))
     return table
+
+
+def _lines(grid: Grid, look: Look) -> Iterator[str]:
+    """The lines of `_table` where it has all the room it wants and nobody sees colours, in a fraction of the time."""
+    rows = [[strip_control_codes(text).expandtabs().split("\n") for text in row] for row in grid.rows]
+    heads = [name.split("\n") for name in grid.columns]
+    most = max(map(len, heads), default=0)
+    rows.insert(0, [[""] * (most - len(lines)) + lines for lines in heads])  # headings stand on the rows
+    widths = [max(cell_len(line) for lines in column for line in lines) for column in zip(*rows, strict=True)]
+    left = [name in look.words or name in look.lists for name in grid.columns]
+    for row in rows:
+        for parts in zip_longest(*row, fillvalue=""):
+            cells = zip(parts, widths, left, strict=True)
+            yield "  ".join(_filled(part, width, words) for part, width, words in cells)
+
+
+def _filled(text: str, width: int, left: bool) -> str:
+    text = text if left else text.rstrip()
+    blank = " " * (width - cell_len(text))
+    return text + blank if left else blank + text
 
 
 def _fits(console: Console, table: Table) -> bool:

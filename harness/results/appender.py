@@ -12,14 +12,17 @@ import io
 import json
 import os
 import time
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonlines
 from pydantic import BaseModel
 
 from harness.base.safe_files import write_file
 from harness.results.store import StoreFull, gone, last_newline, write_problem
+
+if TYPE_CHECKING:
+    import jsonlines
 
 
 class Appender:
@@ -113,7 +116,7 @@ def encode(record: BaseModel) -> bytes:
     """One JSON line, newline included."""
     _BUFFER.seek(0)
     _BUFFER.truncate()
-    _WRITER.write(record)
+    _writer().write(record)
     return _BUFFER.getvalue()
 
 
@@ -124,7 +127,12 @@ def _dumps(record: Any) -> str:
 _BUFFER = io.BytesIO()
 
 
-_WRITER = jsonlines.Writer(_BUFFER, dumps=_dumps)
+@cache
+def _writer() -> jsonlines.Writer:
+    """Writes to the buffer. Commands that only read never import its library."""
+    import jsonlines
+
+    return jsonlines.Writer(_BUFFER, dumps=_dumps)
 
 
 def set_aside_torn_tail(path: Path) -> Path | None:

@@ -5,6 +5,7 @@ leaving this out would promise far too much."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 
 POWER = 0.8
 """The chance of being found that a stated smallest visible drop has."""
+MOST_SHIFT = 1e9
+"""Stands for an infinite shift where a crossing is looked for."""
 MOST_TASKS = 10_000_000
 """Largest number of tasks the search tries."""
 
@@ -96,12 +99,33 @@ def chance_to_see(
 ) -> float:
     """Power of the one-sided test at level `alpha` against a true drop, of which `allowed` is forgiven."""
     count = noise.tasks if tasks is None else tasks
-    error = noise.standard_error(drop, count)
-    excess = drop - allowed - noise.caution / count
-    if error <= 0 or count <= 1:
-        return 1.0 if excess > 0 and count > 1 else 0.0
+    shift = _shift(drop, noise, count, allowed)
+    if math.isinf(shift):
+        return 1.0 if shift > 0 else 0.0
     df = count - 1
-    return shifted_student_tail(student_below(1 - alpha, df), df, excess / error)
+    return shifted_student_tail(student_below(1 - alpha, df), df, shift)
+
+
+def _shift(drop: float, noise: Noise, tasks: float, allowed: float) -> float:
+    """Number of standard errors by which a true drop lies beyond what is forgiven; infinite where nothing scatters (seen for
+    certain) or there are too few tasks (never seen)."""
+    error = noise.standard_error(drop, tasks)
+    excess = drop - allowed - noise.caution / tasks
+    if error <= 0 or tasks <= 1:
+        return math.inf if excess > 0 and tasks > 1 else -math.inf
+    return excess / error
+
+
+def _shift_wanted(noise: Noise, alpha: float, power: float) -> float:
+    """The shift at which the test with the tasks that there are has the power; infinite where there are too few."""
+    df = noise.tasks - 1
+    if df <= 0:
+        return math.inf
+    least = student_below(1 - alpha, df)
+    top = 1.0
+    while shifted_student_tail(least, df, top) < power:
+        top *= 2
+    return crossing(lambda shift: shifted_student_tail(least, df, shift) - power, 0.0, top, xtol=1e-8)
 
 
 def _wanted(power: float, noise: Noise, tasks: float) -> float:
@@ -119,10 +143,10 @@ def smallest_visible_drop(
     """The smallest true drop that is found with chance `power`, `allowed` of it being forgiven; inf when even the
     whole range `span` (None: unbounded) would not be."""
 
-    wanted = _wanted(power, noise, noise.tasks)
+    wanted = _shift_wanted(noise, alpha, _wanted(power, noise, noise.tasks))
 
     def lacking(drop: float) -> float:
-        return chance_to_see(drop, noise, alpha, allowed=allowed) - wanted
+        return max(min(_shift(drop, noise, noise.tasks, allowed), MOST_SHIFT), -MOST_SHIFT) - wanted
 
     top = float(span) if span is not None else allowed + 100.0 * max(noise.spread, 1e-12)
     # near the whole range a drop's own noise shrinks again, so the first crossing is looked for from below

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import environments
+from agents.strategists import REGISTRY, built_in_role, kind_of
+from harness.results.judge_kinds import REGISTRY as JUDGES
+from harness.results.judge_kinds import judge_kind, scale_of
 from harness.results.store import read_manifest, write_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +30,19 @@ HEAVY = {
     "aiohttp",
     "sklearn",
 }
+PLAYING = {
+    "environments.base",
+    "environments.alfworld.engine",
+    "agents.base",
+    "agents.models.base",
+    "harness.play",
+    "harness.judging",
+    "harness.reading.answers",
+    "asyncio",
+    "yaml",
+    "json_repair",
+}
+"""What only playing, judging and reading an experiment need."""
 COMMANDS = {
     "list": ["list"],
     "show": ["show", "{demo}"],
@@ -38,7 +55,7 @@ SCRIPT = """
 import sys
 from harness.cli import main
 code = main(sys.argv[1:])
-print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
+print("loaded:", *sorted(sys.modules))
 sys.exit(code)
 """
 
@@ -60,4 +77,17 @@ def test_a_command_that_reads_imports_nothing_heavy(name: str, places: dict[str,
     assert done.returncode in (0, 3), done.stderr  # 3: too few episodes to tell
     loaded = set(done.stdout.splitlines()[-1].split())
     assert {"numpy", "harness"} <= loaded or name == "list"
-    assert not HEAVY & loaded
+    assert not HEAVY & {each.partition(".")[0] for each in loaded}
+    if name not in ("list", "dry run"):  # these two show, or make, what is played
+        assert not PLAYING & loaded
+
+
+def test_what_stands_for_the_parts_says_the_same() -> None:
+    for name in environments.REGISTRY.builtin:
+        assert type(environments.make(name).options) is environments.options_of(name)
+    assert {name: built_in_role(name) for name in REGISTRY.builtin} == {
+        name: kind_of(name).role for name in REGISTRY.builtin
+    }
+    assert {name: scale_of(name) for name in JUDGES.builtin} == {
+        name: judge_kind(name).dimensions for name in JUDGES.builtin
+    }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from environments.alfworld import TextGame
+from environments.alfworld.engine import TextGame
 from environments.alfworld.generator.files import numbered_game, write_game
 from tests.shared_data import missing, shared_data
 

@@ -19,8 +19,13 @@ class Meaning:
     """False: only the status says so, and the refusal may be about a parameter."""
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.DOTALL)
+def _any(*patterns: str) -> str:
+    return "|".join(patterns)
+
+
+def _in(words: str, pattern: str) -> re.Match[str] | None:
+    """The first place of a pattern in the words. Most runs meet no refusal, so patterns are compiled when one is met."""
+    return re.search(pattern, words, re.DOTALL)
 
 
 _CONTEXT = _any(
@@ -161,7 +166,7 @@ _MODEL = _any(
     r"try pulling it first",
     r"no endpoints found for|not_?found\w*\W+model\b",
 )
-_MODEL_GONE = re.compile(
+_MODEL_GONE = (
     r"\b(?:models?|deployment|engine|adapter|lora)\b[^.;\n]{0,120}?\b(?:not found|not exists?|"
     r"n'?t (?:exist|found)|not (?:currently )?(?:exist\w*|loaded|deployed|installed|registered|"
     r"recogni[sz]ed|a valid|be (?:found|located)|hosted|served|listed)|decommission\w*|retired|sunset|"
@@ -169,8 +174,9 @@ _MODEL_GONE = re.compile(
     r"offered|served)|unknown)"
 )
 """Says of a model that it is not there, unless it is a parameter of it (`_A_PARAMETER` between the two) that is not."""
-_A_PARAMETER = re.compile(
-    r"(?<![\w/.-])(?:temperature|seed|top_?[pk]|stop|log_?probs|response_format|json_schema|reasoning_effort|parameters?)(?![\w/-])"
+_A_PARAMETER = (
+    r"(?<![\w/.-])(?:temperature|seed|top_?[pk]|stop|log_?probs|response_format|json_schema"
+    r"|reasoning_effort|parameters?)(?![\w/-])"
 )
 _MODEL_WEAKER = _any(
     r"\bmodels?\b[^.;\n]{0,100}?\b(?:is|are|was|been|has|"
@@ -218,7 +224,7 @@ _FILTER = _any(
     r"violat\w*\b.{0,30}\b(?:terms|rules)",
     r"jailbreak|invalid_prompt",
 )
-_OTHER_POLICY = re.compile(
+_OTHER_POLICY = (
     r"\b(?:access|network|organi[sz]ation\w*|admin\w*|firewall|egress|tenant|workspace|project|ip|vpn|data|privacy|"
     r"retention|gateway|routing|budget)(?:'s)? (?:(?!content|safety|usage|moderation)\w+ )?(?:polic(?:y|ies)|rules?|filters?)\b"
 )
@@ -251,9 +257,9 @@ _LOADING = _any(
     r"loaded\b.{0,10}please|warming|starting|downloading)|warming up|not (?:yet )?ready|"
     r"is starting|cold start"
 )
-_FOR_NOW = re.compile(r"temporar\w+ (?:unavailable|not available|down|error|failure|issue|offline)")
+_FOR_NOW = r"temporar\w+ (?:unavailable|not available|down|error|failure|issue|offline)"
 _SERVER = _any(
-    _FOR_NOW.pattern,
+    _FOR_NOW,
     r"internal (?:server )?error|bad gateway|gateway time|service (?:is )?unavailable|upstream|"
     r"please (?:try|retry) (?:again|your request)|try again later|timed? ?out\b|"
     r"connection (?:reset|error|refused|aborted)|provider returned error|server[_ ]error",
@@ -263,10 +269,10 @@ PARAMETER_WORDS = _any(
     r"structured|output_config|reasoning|thinking|\bparameters?\b|extra inputs|extra_forbidden|"
     r"system (?:role|message|prompt|instruction)|alternat|\btools?\b|json mode"
 )
-_THINKING_SWITCH = re.compile(r"enable_thinking")
-_NOT_CHARGED = re.compile(r"\bno credits? (?:were|was|have been|will be) (?:charged|used|deducted)")
+_THINKING_SWITCH = r"enable_thinking"
+_NOT_CHARGED = r"\bno credits? (?:were|was|have been|will be) (?:charged|used|deducted)"
 """Said of many refusals: nothing about the account."""
-_GROUPS = re.compile(r"limit:? (\d+)\D.*?requested:? (\d+)", re.DOTALL)
+_GROUPS = r"limit:? (\d+)\D.*?requested:? (\d+)"
 
 
 def meaning_of(status: int | None, said: Said) -> Meaning:
@@ -279,14 +285,14 @@ def meaning_of(status: int | None, said: Said) -> Meaning:
 
 
 def _by_words(status: int | None, said: Said) -> str | None:
-    words = _NOT_CHARGED.sub("", said.words)
+    words = re.sub(_NOT_CHARGED, "", said.words)
     if said.failed_generation is not None or "json_validate_failed" in words:
         return "unreadable-answer"
     if said.page:
         return _page(status)
-    if _larger_than_limit(words) or (status == 413 and not _CONTEXT.search(words)):
+    if _larger_than_limit(words) or (status == 413 and not _in(words, _CONTEXT)):
         return "request-too-large"
-    named = bool(PARAMETER_WORDS.search(words) or (said.param and said.param != "model"))
+    named = bool(_in(words, PARAMETER_WORDS) or (said.param and said.param != "model"))
     for find in (_of_quota, _of_request, _of_setup):
         name = find(status, words, said, named)
         if name:
@@ -295,7 +301,7 @@ def _by_words(status: int | None, said: Said) -> str | None:
 
 
 def _larger_than_limit(words: str) -> bool:
-    found = _GROUPS.search(words)
+    found = _in(words, _GROUPS)
     return found is not None and int(found.group(2)) > int(found.group(1))
 
 
@@ -312,65 +318,65 @@ def _page(status: int | None) -> str | None:
 
 def _of_quota(status: int | None, words: str, said: Said, named: bool) -> str | None:
     """Too many requests for now, told apart from an account that is empty."""
-    if status is not None and status >= 500 and _OVERLOADED.search(words):
+    if status is not None and status >= 500 and _in(words, _OVERLOADED):
         return "overloaded"
-    if _ACCOUNT.search(words):
+    if _in(words, _ACCOUNT):
         return "no-credit"
-    over_time = status == 429 or bool(_PER_TIME.search(words))
-    limited = over_time or bool(_RATE.search(words))
-    if _TOO_LARGE.search(words) and not (limited and said.wait):
+    over_time = status == 429 or bool(_in(words, _PER_TIME))
+    limited = over_time or bool(_in(words, _RATE))
+    if _in(words, _TOO_LARGE) and not (limited and said.wait):
         return "request-too-large"
     if limited:
-        lasting = _ACCOUNT_OR_QUOTA.search(words) and not said.wait
+        lasting = _in(words, _ACCOUNT_OR_QUOTA) and not said.wait
         if lasting:
             return "no-credit"
-        return None if _CONTEXT.search(words) and not over_time else "quota"
+        return None if _in(words, _CONTEXT) and not over_time else "quota"
     return "no-credit" if status == 402 else None
 
 
 def _of_request(status: int | None, words: str, said: Said, named: bool) -> str | None:
-    if _OUTPUT_LIMIT.search(words):
+    if _in(words, _OUTPUT_LIMIT):
         return "output-limit"
-    if _CONTEXT.search(words) and "budget_tokens" not in words:
+    if _in(words, _CONTEXT) and "budget_tokens" not in words:
         return "context-too-long"
-    if _TOKENS_TOO_MANY.search(words):
+    if _in(words, _TOKENS_TOO_MANY):
         return "too-many-tokens"
     return None
 
 
 def _of_setup(status: int | None, words: str, said: Said, named: bool) -> str | None:
-    passes = _LOADING.search(words) or _FOR_NOW.search(words) or (status != 400 and _OVERLOADED.search(words))
+    passes = _in(words, _LOADING) or _in(words, _FOR_NOW) or (status != 400 and _in(words, _OVERLOADED))
     if passes and not named:
         return None
-    if _ACCOUNT_OR_QUOTA.search(words) and not said.wait and not named and (status or 0) < 500:
+    if _in(words, _ACCOUNT_OR_QUOTA) and not said.wait and not named and (status or 0) < 500:
         return "no-credit"
-    if _KEY.search(words) or (_KEY_WEAKER.search(words) and (status in (401, 403) or not named)):
+    if _in(words, _KEY) or (_in(words, _KEY_WEAKER) and (status in (401, 403) or not named)):
         return "bad-key"
-    if _MODEL.search(words) or said.param == "model" or _says_model_is_gone(words):
-        return "wrong-api" if _API.search(words) else "unknown-model"
-    if _API.search(words) and not (_THINKING_SWITCH.search(words) or (named and "stream" not in words)):
+    if _in(words, _MODEL) or said.param == "model" or _says_model_is_gone(words):
+        return "wrong-api" if _in(words, _API) else "unknown-model"
+    if _in(words, _API) and not (_in(words, _THINKING_SWITCH) or (named and "stream" not in words)):
         return "wrong-api"
-    if _FILTER.search(words) and not _OTHER_POLICY.search(words):
+    if _in(words, _FILTER) and not _in(words, _OTHER_POLICY):
         return "filtered"
     if named:
         return None
-    if _ACCESS.search(words) or _OTHER_POLICY.search(words):
+    if _in(words, _ACCESS) or _in(words, _OTHER_POLICY):
         return "no-access"
-    if _MODEL_WEAKER.search(words) and (status or 0) < 500:
+    if _in(words, _MODEL_WEAKER) and (status or 0) < 500:
         return "unknown-model"
-    return "wrong-address" if _ADDRESS.search(words) and (status or 0) < 500 else None
+    return "wrong-address" if _in(words, _ADDRESS) and (status or 0) < 500 else None
 
 
 def _says_model_is_gone(words: str) -> bool:
-    return any(not _A_PARAMETER.search(found.group()) for found in _MODEL_GONE.finditer(words))
+    return any(not _in(found.group(), _A_PARAMETER) for found in re.finditer(_MODEL_GONE, words))
 
 
 def _of_server(status: int | None, words: str, named: bool) -> str | None:
-    if _LOADING.search(words) and not named:
+    if _in(words, _LOADING) and not named:
         return "loading"
-    if status == 529 or (_OVERLOADED.search(words) and not named):
+    if status == 529 or (_in(words, _OVERLOADED) and not named):
         return "overloaded"
-    return "server-error" if _SERVER.search(words) and not named else None
+    return "server-error" if _in(words, _SERVER) and not named else None
 
 
 _BY_STATUS = {

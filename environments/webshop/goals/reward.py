@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from rapidfuzz import fuzz
-from rapidfuzz.utils import default_process
-
 from environments.webshop.catalogue.products import Product
 
 MATCH_ABOVE = 85
@@ -106,12 +103,16 @@ class Score:
 
 def token_set_ratio(a: Option, b: Option) -> int:
     """thefuzz's ratio, 0..100, of two texts; a pair is read as the text Python prints for it."""
+    from rapidfuzz import fuzz  # takes a while to import, and only playing needs it
+
     return round(fuzz.token_set_ratio(_clean(a), _clean(b)))
 
 
 @lru_cache(maxsize=1 << 15)
 def _clean(text: Option) -> str:
     """thefuzz's preparation: drop U+0080..U+00FF, then lower case with everything but letters and digits blank."""
+    from rapidfuzz.utils import default_process
+
     return default_process(str(text).translate(_LATIN_1_UPPER_HALF))
 
 

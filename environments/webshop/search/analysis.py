@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-
-import regex
+from typing import TYPE_CHECKING
 
 from environments.webshop.search.porter import stem
+
+if TYPE_CHECKING:
+    import regex
 
 MAX_TOKEN = 255
 """Lucene's default maximum token length: the scanner's window, so a longer token is cut there."""
@@ -56,6 +58,8 @@ others out of the property, so the version is written down here."""
 def _full_word() -> regex.Pattern[str]:
     """The grammar over all of Unicode, made when a text first needs it. Classes are Unicode 9's (Lucene 9.5): later changes
     are taken back."""
+    import regex
+
     later_letters = (
         r"\u02C2-\u02C5\u02D2-\u02D7\u02DE\u02DF\u02E5-\u02EB\u02ED\u02EF-\u02FF\u055A-\u055C\u055E\u058A"
         r"\u05F3\uA708-\uA716\uA720\uA721\uA789\uA78A\uAB5B"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from environments.alfworld import CURRENT, OLD, TextGame, load_game
+from environments.alfworld.engine import CURRENT, OLD, TextGame, load_game
 from environments.alfworld.engine.gamefile import read_game, read_json
 from environments.alfworld.engine.goals import LookGoal, PlaceGoal, read_goal
 from environments.alfworld.engine.problem import read_expression

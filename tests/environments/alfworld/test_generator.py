@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from environments.alfworld import TextGame, World, builtin, load_game
+from environments.alfworld import builtin
+from environments.alfworld.engine import TextGame, World, load_game
 from environments.alfworld.engine.gamefile import read_json
 from environments.alfworld.engine.rules import is_won
 from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, GeneratedGame, generate, make_game

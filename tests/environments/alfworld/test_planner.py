@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from environments.alfworld import State, TextGame, World, load_game
-from environments.alfworld.engine import rules
+from environments.alfworld.engine import State, TextGame, World, load_game, rules
 from environments.alfworld.engine.gamefile import read_json
 from environments.alfworld.engine.world import bits
 from environments.alfworld.generator import TASK_TYPES, GameSpec, make_game
