@@ -68,6 +68,11 @@ def judged(table: Table) -> bool:
     return table.view == MARKDOWN or any(known(row["overall"]) is not None for row in table.rows)
 
 
+def flagged(table: Table) -> bool:
+    """True if some judged episode tries to instruct the judge."""
+    return any(known(row.get("flagged")) for row in table.rows)
+
+
 def reasoned(table: Table) -> bool:
     """True if an endpoint counted tokens of reasoning."""
     return any(known(row["reasoning_tokens"]) for row in table.rows)
@@ -245,6 +250,7 @@ COLUMNS: tuple[Column | Family, ...] = (
     _amount("overall", (*TEXT, RANKING, DIMENSIONS), appears=judged, spared=9),
     Column("scored", "scored / planned", scored_text, (TERMINAL, RANKING), _value("coverage"), once=True),
     *(_count(key, (MARKDOWN, COST)) for key in ("planned", "finished", "failed", "unscored")),
+    _count("flagged", (*TEXT, RANKING, COST), appears=flagged),
     _count("tasks", (*TEXT, RANKING, COST), spared=3, once=True),
     _count("groups", (*TEXT, COST), spared=2, once=True),
     _count("calls", (*TEXT, RANKING, COST, EPISODE), "model calls", short="calls", spared=6),

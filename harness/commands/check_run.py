@@ -30,6 +30,7 @@ from harness.compare.regression import CellCheck, Check, check
 from harness.compare.sources import load
 from harness.results.index import verify_indexes
 from harness.results.ledger import LINE_HEADINGS
+from harness.results.tables import flag_lines
 from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice
 from harness.runs.failures import failure_lines
 
@@ -50,7 +51,10 @@ def check_run(arguments: argparse.Namespace) -> int:
         check_categories(arguments.allow),
     )
     # where a report is standard output, the table for people is not
-    _print(result, Console(stderr=any(target.descriptor == 1 for target, _ in outputs)))
+    console = Console(stderr=any(target.descriptor == 1 for target, _ in outputs))
+    _print(result, console)
+    for line in flag_lines([arguments.candidate], arguments.judge):
+        say(console, f"candidate: {line}")
     for target, text in outputs:
         target.write(text(result))
     if os.environ.get(STEP_SUMMARY):

@@ -71,6 +71,7 @@ def print_prepared(made: PreparedData) -> None:
     )
     notes = {
         "episodes_without_rewards": "episodes without process rewards (left out)",
+        "episodes_flagged": "episodes whose texts try to instruct the judge (left out; --option flagged=keep keeps them)",
         "episodes_without_strategist": "episodes in which no such strategist spoke (left out)",
         "without_reward": "strategies without a reward (context only)",
         "left_out": "strategies left out for their weight",

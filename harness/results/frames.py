@@ -27,6 +27,8 @@ SUMS = (*COSTS, *COUNTS)
 """The columns that are added up over judgements and process rewards: costs, and the ledger of the interface."""
 SCORE = "score "
 """Begins the name of a column with a judge's dimension; the dimension's name follows."""
+FLAGGED = "flagged"
+"""1 where what a judge read tries to instruct it, else 0."""
 SEATS = 2
 
 
@@ -44,7 +46,7 @@ def episode_frame(run: Path) -> Frame:
 
 def judgement_frame(run: Path) -> Frame:
     """The last line of every judgement that counts (no repeats, no planted copies): episode_id, judge, status, offset,
-    `SUMS`, and `SEAT NAME` for every score."""
+    `FLAGGED`, `SUMS`, and `SEAT NAME` for every score."""
     columns = index_columns(run / JUDGEMENTS)
     variant = columns.texts("variant")
     plain = np.array([name == "" for name in variant.values] + [False], dtype=bool)[variant.codes]
@@ -52,7 +54,9 @@ def judgement_frame(run: Path) -> Frame:
     kept = counts[latest(columns.ids("judgement_id")[counts])]
     names = ("episode_id", "judge", "status", "offset", *SUMS)
     scores = {name: columns.numbers(name)[kept] for name in columns.score_names()}
-    return Frame({**{name: _column(columns, name, kept) for name in names}, **scores})
+    flags = columns.texts("flags")
+    flagged = np.array([text not in ("", "[]") for text in flags.values] + [False], dtype=float)[flags.codes[kept]]
+    return Frame({**{name: _column(columns, name, kept) for name in names}, FLAGGED: flagged, **scores})
 
 
 def judges_of(run: Path) -> tuple[str, ...]:
@@ -106,8 +110,8 @@ def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> NDArray[Any]
 
 
 def judged_frame(run: Path, judge: str | None) -> Frame:
-    """Per judged episode: episode_id, status, `SUMS` and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`): scored
-    when all its judges scored it, their scores as one, the rest summed."""
+    """Per judged episode: episode_id, status, `FLAGGED`, `SUMS` and `SEAT NAME` scores of a judge, or of a panel (`mean(a, b)`):
+    scored when all its judges scored it, flagged when one of them was, their scores as one, the rest summed."""
     table = judgement_frame(run)
     members, how = read_panel(judge or "")
     each = [table.take(np.flatnonzero(table.equal("judge", member))) for member in members]
@@ -123,6 +127,7 @@ def _together(each: Sequence[Frame], how: Aggregate) -> Frame:
         "episode_id": ids,
         "status": Texts(np.where(scored, 0, 1).astype(np.int32), ("scored", "unscored")),
     }
+    found[FLAGGED] = np.max([np.nan_to_num(table.floats(FLAGGED)) for table in whole], axis=0)
     for name in SUMS:
         parts = [np.where(table.texts("status").codes == NONE, 0.0, table.floats(name)) for table in whole]
         found[name] = np.sum(parts, axis=0)

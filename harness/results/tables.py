@@ -20,6 +20,7 @@ from harness.base.frame import Frame, in_first_order, places_of
 from harness.experiment.manifest_form import SEPARATOR
 from harness.results.frames import (
     COSTS,
+    FLAGGED,
     SCORE,
     SEATS,
     SUMS,
@@ -70,8 +71,8 @@ def episodes(run: Path, judge: str | None = None, name: str | None = None) -> pd
 def episode_table(run: Path, judge: str | None = None, name: str | None = None) -> Frame:
     """One row per planned episode's last attempt: the index's scalars, `goal` (the tested seats' mean, in the metric's
     own range; missing where failed or unscored), `overall` and `score NAME` where a judge gives them, `missing` = why
-    there is no goal, and `judge_…` and `process_…` = what judging it and rewarding its strategies cost, and how those
-    answers were read.
+    there is no goal, `flagged` (1 where the episode tries to instruct the judge), and `judge_…` and `process_…` = what judging it
+    and rewarding its strategies cost, and how those answers were read.
     `name`: what the run is called, where not as it calls itself."""
     manifest = read_manifest(run)
     table = episode_frame(run)
@@ -90,6 +91,7 @@ def episode_table(run: Path, judge: str | None = None, name: str | None = None) 
             "goal": np.where(scored, scores.pop("goal", missing), table.floats("score")),
             "overall": np.where(scored, scores.pop("overall", missing), np.nan),
             "missing": _missing(table, asked & ~scored),
+            FLAGGED: np.where(asked, np.nan_to_num(judged.floats(FLAGGED)), 0.0),
             **{f"{SCORE}{name}": np.where(scored, values, np.nan) for name, values in scores.items()},
             **_costs("judge_", judged, judged.texts("status").codes == NONE),
             **_process_costs(run, table),
@@ -123,6 +125,19 @@ def _process_costs(run: Path, table: Frame) -> dict[str, NDArray[Any]]:
 def known_judges(runs: Sequence[Path]) -> tuple[str, ...]:
     """Labels of the judges that judged something in the runs, sorted."""
     return tuple(sorted({judge for run in runs for judge in judges_of(run)}))
+
+
+def flag_lines(runs: Sequence[Path], judge: str | None = None) -> list[str]:
+    """A sentence where episodes that were judged try to instruct the judge; nothing where none does."""
+    tables = [episode_table(run, judge) for run in runs]
+    flagged = sum(int(table.floats(FLAGGED).sum()) for table in tables if len(table))
+    if not flagged:
+        return []
+    verb = "episode tries" if flagged == 1 else "episodes try"
+    return [
+        f"{flagged} {verb} to instruct the judge (`harness show` names the texts). Whether it obeys is `obeys pleas` on "
+        "its card: harness judge RUN --judge MODEL --copies pleading, then harness judge report RUN."
+    ]
 
 
 def check_judge(runs: Sequence[Path], judge: str) -> None:
@@ -232,6 +247,7 @@ def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row
         "finished": int(finished.sum()),
         "failed": failed,
         "unscored": int((missing == "unscored").sum()),
+        FLAGGED: int(table.floats(FLAGGED).sum()),
         "goal": goal.mean,
         "low": goal.low,
         "high": goal.high,
@@ -262,7 +278,7 @@ def ledger_counts(table: Frame) -> Row:
 WHO = ("", "judge_", "process_")
 COST_SUMS = ("calls", "tokens", "reasoning_tokens", "usd", "usd_known", "usd_unknown_calls")
 _EMPTY_NUMBERS = (
-    *("goal", "overall", "success", "latency_s", "n_turns"),
+    *("goal", "overall", "success", "latency_s", "n_turns", FLAGGED),
     *(f"{who}{key}" for who in WHO for key in COSTS),
     *(name for name in COLUMNS if name != TURNS),
 )

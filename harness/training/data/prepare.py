@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.base.errors import BadInput
 from harness.base.seeds import sha256_of, stable_hash
 from harness.judging.rewards.returns import GAMMA, Baseline, Normalisation, discounted, returns, subtract_baseline
-from harness.results.index import latest_episodes, latest_process_rewards
+from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.leaks import overlap, task_hash
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
@@ -30,10 +30,16 @@ from harness.training.data.sequences import (
 )
 from harness.training.data.sharegpt import is_sharegpt, sharegpt_rows
 
-FORMAT = 1
+FORMAT = 2
+"""1 learnt from flagged rewards, too."""
 Layout = Literal["chat", "per-turn"]
 Target = Literal["chat", "sampled"]
 Keep = Literal["all", "weighted", "positive"]
+
+
+def _unless_default(default: Any) -> Any:
+    """A field that came later and is left out of a dump while it has its default, so that trainings keep their name."""
+    return Field(default, exclude_if=lambda value: value == default)
 
 
 class PrepareOptions(BaseModel):
@@ -62,6 +68,9 @@ class PrepareOptions(BaseModel):
     """Only strategies of these models (names in the runs' configs); None = of every strategist."""
     max_length: int = Field(4096, ge=16)
     """Tokens of a sequence. Strategies that do not fit whole are dropped, latest first, with their returns."""
+    flagged: Literal["leave-out", "keep"] = _unless_default("leave-out")
+    """Rewards of episodes whose texts try to instruct the judge (`flags` of the rewards or of a judgement): what a strategy
+    that pleads for its reward was given is not learnt from, unless they are kept."""
     held_out: tuple[str, ...] = ()
     """`harness.results.leaks.task_hash` of tasks that will be evaluated on: training on one of them is refused."""
 
@@ -151,7 +160,7 @@ def _read_runs(
     """The seats to be trained on, in a fixed order; the inputs with hashes; what was passed over."""
     seats: list[_Seat] = []
     inputs: list[dict[str, Any]] = []
-    passed = {"episodes": 0, "episodes_without_rewards": 0, "episodes_without_strategist": 0}
+    passed = {"episodes": 0, "episodes_without_rewards": 0, "episodes_flagged": 0, "episodes_without_strategist": 0}
     for run in runs:
         manifest = read_run(run)
         label = _label(run, options.rewards)
@@ -162,7 +171,11 @@ def _read_runs(
             if row["label"] == label and row["status"] == "scored"
             and row["episode_attempt"] == episodes.get(row["episode_id"], {}).get("attempt")
         }  # fmt: skip
+        flagged = flagged_episodes(run, label) if options.flagged == "leave-out" else frozenset()
         for name in sorted(episodes):
+            if name in rewarded and name in flagged:
+                passed["episodes_flagged"] += 1
+                continue
             if name not in rewarded:
                 passed["episodes_without_rewards"] += 1
                 continue
@@ -175,6 +188,12 @@ def _read_runs(
         hashes = {file: sha256_of(run / file) for file in (EPISODES, PROCESS_REWARDS)}
         inputs.append({"run": manifest["run"], "rewards": label, "used": used, **hashes})
     return seats, inputs, passed
+
+
+def flagged_episodes(run: Path, label: str) -> frozenset[str]:
+    """Ids of the episodes in which a text tries to instruct the judge of the outcome, or of the rewards of that label."""
+    rewards = (row for row in latest_process_rewards(run).values() if row["label"] == label)
+    return frozenset(row["episode_id"] for row in (*rewards, *latest_judgements(run).values()) if row["flags"])
 
 
 def _label(run: Path, wanted: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -352,3 +353,20 @@ def test_strategies_left_out_cost_nothing_and_the_others_teach_what_they_taught(
         if layout == "per-turn":
             assert len(next(row for row in rows if row.id == name).sequences) == len(shares)
     assert read_manifest(tmp_path / "data")["left_out"] == left_out
+
+
+def test_rewards_of_episodes_that_instruct_the_judge_are_left_out_unless_they_are_kept(
+    run: tuple[Path, list[dict[str, Any]]], tokenizer: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "run"
+    shutil.copytree(run[0], copied)
+    lines = (copied / PROCESS_REWARDS).read_text().splitlines()
+    first = json.loads(lines[0]) | {"flags": ["asks for a score (turn 1)"]}
+    (copied / PROCESS_REWARDS).write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
+    made = {
+        flagged: prepare([copied], PrepareOptions(flagged=flagged), tokenizer, tmp_path / flagged).manifest
+        for flagged in ("leave-out", "keep")
+    }
+    assert (made["leave-out"]["episodes_flagged"], made["keep"]["episodes_flagged"]) == (1, 0)
+    assert made["keep"]["rows"] == made["leave-out"]["rows"] + 2, "both seats of the episode"
+    assert made["leave-out"]["format"] == 2, "what it leaves out by default is another version"
