@@ -19,6 +19,7 @@ UNMISTAKABLE = re.compile(r"(?<![\w-])(?:vanilla|shuffled|epo-rl)(?![\w-])")
 """Names that are no words of anything else, and are looked for inside sentences, too."""
 OTHER_MEANINGS = {
     ("harness/base/yamltext.py", "null"): "YAML reads the bare word as nothing",
+    ("harness/commands/part_schemas.py", "null"): "a type of JSON",
     ("agents/models/errors/bodies.py", "null"): "how endpoints write that no parameter is meant",
     ("harness/judging/rewards/replay.py", "shuffled"): "a change that the method makes to a turn, as a user writes it",
     ("harness/judging/rewards/returns.py", "epo"): "the paper's way to normalise returns",

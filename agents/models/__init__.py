@@ -26,8 +26,10 @@ REGISTRY = Registry(
         "vllm": "agents.models.providers.vllm_provider:make",
     },
 )
-"""Each target is a class on the base `agents.models.provider.Provider`, or a function `make(name: str, config: Mapping) ->
-Model` that checks its own config (pydantic, unknown keys refused). Making a model connects to nothing and needs no key."""
+"""Each target makes a model of a name and a config: a class on the base `agents.models.provider.Provider`, a function under
+`provider_of` of the same module, or an `agents.models.remote.RemoteProvider`. All have `Options`; a plain function `make(name: str,
+config: Mapping) -> Model` will do, too, but nobody can describe what it takes. Making a model connects to nothing and needs no
+key."""
 
 
 def check_effort(model: Model, effort: str | None) -> None:

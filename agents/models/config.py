@@ -157,6 +157,9 @@ def _address(value: Any) -> str | FromEnvironment:
         raise ValueError("must be an http:// or https:// address, or {env: NAME}") from None
 
 
+Address = Annotated[str | FromEnvironment, PlainValidator(_address, json_schema_input_type=str | FromEnvironment)]
+
+
 class HttpConfig(EndpointConfig):
     """Options that everything spoken to over HTTP understands."""
 
@@ -176,7 +179,7 @@ class RemoteConfig(HttpConfig):
     ca: str | None = None
     """A file of certificates (PEM) to trust for this address; $SSL_CERT_FILE when left out."""
 
-    base_url: Annotated[str | FromEnvironment, PlainValidator(_address)] | None = None
+    base_url: Address | None = None
     """`{env: NAME}` where it is not to be written anywhere; `$NAME` then stands for it in records."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The name of the environment variable that holds the key, not the key."""

@@ -1,12 +1,14 @@
-"""The base of providers that are one class: a subclass declares its options and answers a request."""
+"""The two forms of a provider: a class on `Provider`, or a function of checked options (`provider_of`). Both declare
+their options."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic
 
-from agents.models.base import ChatReply, ChatRequest
-from agents.models.config import ModelConfig, read_config
+from agents.models.base import ChatReply, ChatRequest, Model
+from agents.models.config import Config, ModelConfig, read_config
 from agents.models.prices import Price, price_of
 from agents.models.replies.reply import separated
 from harness.base.errors import EpisodeError
@@ -70,3 +72,20 @@ class Provider:
 
     async def close(self) -> None:
         """Close what was opened; nothing by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFunction(Generic[Config]):
+    """A provider that is a function: (name, checked options) -> model."""
+
+    Options: type[Config]
+    make: Callable[[str, Config], Model]
+
+    def __call__(self, name: str, config: Mapping[str, Any]) -> Model:
+        """Make the model called `name`. Raises `BadInput` for a bad config."""
+        return self.make(name, read_config(self.Options, name, config))
+
+
+def provider_of(options: type[Config]) -> Callable[[Callable[[str, Config], Model]], ProviderFunction[Config]]:
+    """Decorate a function that makes a model, with the options it is handed checked."""
+    return lambda make: ProviderFunction(options, make)

@@ -72,13 +72,21 @@ def find_part_of(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(str(error)) from None
 
 
+PART = "x-part"
+"""Key of a JSON schema's node that stands for the names of a kind of part (`harness.commands.part_schemas` fills it)."""
 PartName = Annotated[str, BeforeValidator(find_part_of)]
 """The name of a part in a table, or PATH.py:NAME."""
+EnvironmentName = Annotated[PartName, WithJsonSchema({"type": "string", PART: "environment"})]
+StrategistName = Annotated[PartName, WithJsonSchema({"type": "string", PART: "strategist"})]
+JudgeName = Annotated[PartName, WithJsonSchema({"type": "string", PART: "judge"})]
+MethodName = Annotated[PartName, WithJsonSchema({"type": "string", PART: "process reward"})]
 
 
 def _find_provider(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     return {**value, "provider": find_part_of(value["provider"], info)} if "provider" in value else value
 
 
-ModelEntry = Annotated[dict[str, Any], AfterValidator(_find_provider)]
+ModelEntry = Annotated[
+    dict[str, Any], AfterValidator(_find_provider), WithJsonSchema({"type": "object", PART: "provider"})
+]
 """A model's config, whose provider may be a part in a file."""

@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, WithJsonSchema, field_validator, model_validator
 
 from agents.strategists import REFERENCE, actor_thinks
 from harness.base.errors import BadInput, nearest
 from harness.base.yamltext import name_of, read_yaml
-from harness.experiment.beside import ModelEntry
+from harness.experiment.beside import MethodName, ModelEntry, StrategistName
 from harness.experiment.identity import identity_of
 from harness.experiment.manifest_form import AXES, SEPARATOR
 from harness.experiment.specs import (
@@ -41,6 +41,15 @@ JudgeSpecs = Annotated[
 ]
 
 
+AXES = ("environment", "split", "pairing", "actor", "strategist")
+CellPattern = Annotated[
+    dict[str, str],
+    WithJsonSchema(
+        {"type": "object", "properties": {axis: {"type": "string"} for axis in AXES}, "additionalProperties": False}
+    ),
+]
+
+
 class Experiment(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$")
     description: str = ""
@@ -61,31 +70,31 @@ class Experiment(Spec):
     """Rule that makes a panel's scores one."""
     process: list[ProcessSpec] = []
     """Process rewards that are given as soon as an episode is scored."""
-    include: list[dict[str, str]] = []
+    include: list[CellPattern] = []
     """Keep only cells that match one of these; keys: environment, split, pairing, actor, strategist; values: names with
     * and ?."""
-    exclude: list[dict[str, str]] = []
+    exclude: list[CellPattern] = []
     limits: Limits = Limits()
     log: Literal["tensorboard", "wandb"] | None = None
     """Also log goals, counts and costs there while the run is at work (harness.exchange.livelog)."""
 
-    @field_validator("actors", "partners", mode="before")
+    @field_validator("actors", "partners", mode="before", json_schema_input_type=list[str | ActorSpec])
     @classmethod
     def _actor_shorthand(cls, value: Any) -> Any:
         return _each(value, lambda text: {"script": text[7:]} if text.startswith("script:") else {"model": text})
 
-    @field_validator("strategists", mode="before")
+    @field_validator("strategists", mode="before", json_schema_input_type=list[StrategistName | StrategistSpec | None])
     @classmethod
     def _strategist_shorthand(cls, value: Any) -> Any:
         return _each(value, lambda text: {"kind": text})
 
-    @field_validator("judge", mode="before")
+    @field_validator("judge", mode="before", json_schema_input_type=str | JudgeSpec | list[str | JudgeSpec] | None)
     @classmethod
     def _judge_shorthand(cls, value: Any) -> Any:
         value = {"model": value} if isinstance(value, str) else value
         return _each(value, lambda text: {"model": text})
 
-    @field_validator("process", mode="before")
+    @field_validator("process", mode="before", json_schema_input_type=list[MethodName | ProcessSpec])
     @classmethod
     def _process_shorthand(cls, value: Any) -> Any:
         return _each(value, lambda text: {"method": text})

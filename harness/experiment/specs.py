@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from agents.strategists import REFERENCE
 from harness.base.part_files import shown_name
-from harness.experiment.beside import PartName, PromptPath
+from harness.experiment.beside import EnvironmentName, JudgeName, MethodName, PromptPath, StrategistName
 
 
 class Spec(BaseModel):
@@ -17,7 +17,7 @@ class Spec(BaseModel):
 
 
 class EnvironmentSpec(Spec):
-    name: PartName
+    name: EnvironmentName
     """sotopia, webshop, alfworld, a plug-in or PATH.py:NAME; `harness list` shows them."""
     split: str
     label: str = ""
@@ -84,7 +84,7 @@ class ActorSpec(RoleSpec):
 class StrategistSpec(RoleSpec):
     name: str = ""
     """Shown in results; the kind when left out."""
-    kind: PartName
+    kind: StrategistName
     """vanilla, react, epo, epo-rl, null, shuffled, a plug-in or PATH.py:NAME; `harness list` shows them."""
     model: str | None = None
 
@@ -132,7 +132,7 @@ class JudgingSpec(Spec):
 
 
 class JudgeSpec(JudgingSpec):
-    kind: PartName = "sotopia"
+    kind: JudgeName = "sotopia"
     """`harness list` shows the judges; or PATH.py:NAME."""
     model: str
     prompt: PromptPath | None = None
@@ -142,7 +142,7 @@ class JudgeSpec(JudgingSpec):
 class ProcessSpec(JudgingSpec):
     """A method that says what single strategies were worth."""
 
-    method: PartName
+    method: MethodName
     """critical, utterance, progress, replay, a plug-in or PATH.py:NAME; `harness list` shows them."""
     model: str | None = None
     """The judge's model, for the methods that ask one."""

@@ -12,6 +12,8 @@ import venv
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft7Validator
 
 from tests.shared_data import ROOT
 
@@ -114,6 +116,24 @@ def test_a_process_reward_of_a_plug_in_is_given_shown_and_ranked(installed: tupl
     assert "new-words/1" in shown
     rows = json.loads(call(python, *harness, "leaderboard", str(run), "--format", "json", cwd=work))
     assert "new-words/1" in json.dumps(rows)
+
+
+def test_the_schema_of_an_experiment_describes_a_plug_ins_options(installed: tuple[Path, Path]) -> None:
+    python, work = installed
+    call(python, "-m", "harness.cli", "schema", "--out", "experiment.schema.json", cwd=work)
+    schema = Draft7Validator(json.loads((work / "experiment.schema.json").read_text()))
+    config = yaml.safe_load((EXAMPLE / "experiment.yaml").read_text())
+    assert [error.message for error in schema.iter_errors(config)] == []
+    clues = schema.schema["definitions"]["taboo_plugin__environment__Taboo__Options"]["properties"]["clues"]
+    said = "How many clues are given before the judge guesses."
+    assert clues == {"default": 2, "minimum": 1, "type": "integer", "description": said}
+    config["environments"][0]["options"] = {"cluess": 3}
+    config["models"]["canned"]["answer"] = 1
+    config["process"] = [{"method": "new-words", "options": {"leters": 3}}]
+    wrong = "\n".join(str(error) for error in schema.iter_errors(config))
+    assert all(word in wrong for word in ("'cluess' was unexpected", "'answer' was unexpected", "leters")), wrong
+    bare = json.loads(call(python, "-m", "harness.cli", "schema", "--built-in", cwd=work))
+    assert "taboo" not in json.dumps(bare)
 
 
 @pytest.mark.parametrize(

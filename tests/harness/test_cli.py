@@ -314,13 +314,6 @@ def test_list_goes_on_past_a_part_that_does_not_load(shell: Shell, monkeypatch: 
     assert "judge sotopia:" in shell.out
 
 
-def test_schema_is_json_that_knows_the_keys(shell: Shell) -> None:
-    assert shell("schema") == 0
-    schema = json.loads(shell.out)
-    assert {"environments", "actors", "strategists", "pairings", "judge"} <= set(schema["properties"])
-    assert schema["additionalProperties"] is False
-
-
 def test_show_lists_cells_and_episodes(shell: Shell) -> None:
     run = shell.play()
     assert shell("show", str(run)) == 0

@@ -16,19 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from agents.models.base import Model
-from agents.models.config import LlamaCppConfig, read_config
+from agents.models.config import LlamaCppConfig
 from agents.models.endpoint import EndpointModel
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import shared_limit
 from agents.models.local.child import MOST_STARTS, inherited, located, new_key
 from agents.models.local.gguf import gguf_path, revision_of
 from agents.models.local.hosting import HostedClient
+from agents.models.provider import provider_of
 from agents.models.providers.openai_provider import OpenAIClient
 from harness.base.errors import BadInput
 from harness.base.invocation import installs
@@ -197,9 +196,9 @@ def _found(config: LlamaCppConfig, name: str) -> ManagedServer:
     return borrow(spec_of(config, gguf_path(config.model, name)))
 
 
-def make(name: str, config: Mapping[str, Any]) -> Model:
+@provider_of(LlamaCppConfig)
+def make(name: str, checked: LlamaCppConfig) -> Model:
     """The model of that name. Starts and fetches nothing yet; raises `BadInput` for a bad config."""
-    checked = read_config(LlamaCppConfig, name, config)
     if checked.revision is None:
         checked = checked.model_copy(update={"revision": revision_of(checked.model)})
     most = min(checked.concurrency or slots_of(checked), slots_of(checked))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.models.base import ChatRequest, Model
 from agents.models.client import Answer
-from agents.models.config import TransformersArgs, TransformersConfig, read_config
+from agents.models.config import TransformersArgs, TransformersConfig
 from agents.models.effort import template_kwargs
 from agents.models.endpoint import EndpointModel
 from agents.models.errors.failures import CallFailed
@@ -29,6 +29,7 @@ from agents.models.limits import shared_limit
 from agents.models.local.openmp import wait_passively
 from agents.models.local.weights import no_loading_bars, revision_of_weights, weights_of
 from agents.models.messages import taking_turns, without_system
+from agents.models.provider import provider_of
 from agents.models.replies.reply import opened_by
 from harness.base.errors import BadInput
 from harness.base.invocation import installs
@@ -286,9 +287,9 @@ def _adapter_of(config: TransformersConfig, name: str) -> str | None:
     return str(path.resolve())
 
 
-def make(name: str, config: Mapping[str, Any]) -> Model:
+@provider_of(TransformersConfig)
+def make(name: str, checked: TransformersConfig) -> Model:
     """The model of that name. Loads nothing yet; raises `BadInput` for a bad config."""
-    checked = read_config(TransformersConfig, name, config)
     if checked.revision is None:
         live = _live(checked.model)
         revision = live.revision if live else revision_of_weights(checked.model, checked.args.adapter)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.models.base import ChatRequest, Model
-from agents.models.config import VllmConfig, read_config
+from agents.models.config import VllmConfig
 from agents.models.endpoint import EndpointModel
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import DEFAULT_CONCURRENCY, shared_limit
@@ -24,6 +24,7 @@ from agents.models.local.gguf import PACKAGED
 from agents.models.local.hosting import HostedClient
 from agents.models.local.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
 from agents.models.local.weights import revision_of_weights, weights_of
+from agents.models.provider import provider_of
 from agents.models.providers.openai_provider import OpenAIClient
 from agents.models.secrets import Secret
 from harness.base.errors import BadInput
@@ -187,9 +188,9 @@ def check_args(config: VllmConfig, name: str) -> None:
         raise BadInput(f"model {name!r}: args.adapter {asked!r} is not among args.lora-modules ({known}).")
 
 
-def make(name: str, config: Mapping[str, Any]) -> Model:
+@provider_of(VllmConfig)
+def make(name: str, checked: VllmConfig) -> Model:
     """The model of that name. Starts nothing yet; raises `BadInput` for a bad config."""
-    checked = read_config(VllmConfig, name, config)
     check_args(checked, name)
     if checked.revision is None:
         adapter = _adapters(checked).get(checked.args.get("adapter", ""))

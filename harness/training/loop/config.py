@@ -17,16 +17,28 @@ from harness.base.errors import BadInput, nearest
 from harness.base.part_files import shown_name
 from harness.base.seeds import stable_hash
 from harness.base.yamltext import name_of, read_yaml, text_of
-from harness.experiment.beside import ModelEntry, PartName
+from harness.experiment.beside import EnvironmentName, MethodName, ModelEntry, StrategistName
 from harness.experiment.experiment import JudgeSpecs, apply_override
 from harness.experiment.identity import identity_of
 from harness.experiment.identity_0_1 import earlier_options
-from harness.experiment.specs import ActorSpec, Limits, PartnerSpec, ProcessSpec, RoleSpec, Spec, StrategistSpec
+from harness.experiment.specs import (
+    ActorSpec,
+    JudgeSpec,
+    Limits,
+    PartnerSpec,
+    ProcessSpec,
+    RoleSpec,
+    Spec,
+    StrategistSpec,
+)
 from harness.training.data.prepare import PrepareOptions
 from harness.training.fit.options import TrainOptions
 
 WEIGHTS_PROVIDERS = ("transformers", "vllm")
 """The providers that serve a folder of weights, so that a checkpoint is served as the start was."""
+
+
+OneOrMore = MethodName | ProcessSpec | list[MethodName | ProcessSpec]
 
 
 class TasksSpec(Spec):
@@ -38,7 +50,7 @@ class TasksSpec(Spec):
 class EnvironmentPart(Spec):
     """One environment: where the strategist trains in it, and where it is ranked."""
 
-    name: PartName
+    name: EnvironmentName
     label: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,40})?$")
     """Shown in results instead of the name."""
     options: dict[str, Any] = {}
@@ -109,7 +121,7 @@ class HeldOutPart(Spec):
     every: int = Field(1, ge=1)
     """Rank every n-th iteration; the last one always."""
 
-    @field_validator("beside", mode="before")
+    @field_validator("beside", mode="before", json_schema_input_type=list[StrategistName | StrategistSpec | None])
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
         items = map(name_of, value) if isinstance(value, list) else value
@@ -144,24 +156,24 @@ class TrainConfig(Spec):
     without a readable judgement or process reward); they are left out of training and counted in the curve."""
     limits: Limits = Limits()
 
-    @field_validator("actor", mode="before")
+    @field_validator("actor", mode="before", json_schema_input_type=str | ActorSpec)
     @classmethod
     def _actor_shorthand(cls, value: Any) -> Any:
         if isinstance(value, str) and value.startswith("script:"):
             return {"script": value.removeprefix("script:")}
         return {"model": value} if isinstance(value, str) else value
 
-    @field_validator("judge", mode="before")
+    @field_validator("judge", mode="before", json_schema_input_type=str | JudgeSpec | list[JudgeSpec] | None)
     @classmethod
     def _judge_shorthand(cls, value: Any) -> Any:
         return {"model": value} if isinstance(value, str) else value
 
-    @field_validator("method", mode="before")
+    @field_validator("method", mode="before", json_schema_input_type=str | MethodPart)
     @classmethod
     def _method_shorthand(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
-    @field_validator("process", mode="before")
+    @field_validator("process", mode="before", json_schema_input_type=OneOrMore)
     @classmethod
     def _process_shorthand(cls, value: Any) -> Any:
         items = value if isinstance(value, list) else [value]
