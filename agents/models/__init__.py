@@ -27,9 +27,9 @@ REGISTRY = Registry(
     },
 )
 """Each target makes a model of a name and a config: a class on the base `agents.models.provider.Provider`, a function under
-`provider_of` of the same module, or an `agents.models.remote.RemoteProvider`. All have `Options`; a plain function `make(name: str,
-config: Mapping) -> Model` will do, too, but nobody can describe what it takes. Making a model connects to nothing and needs no
-key."""
+`provider_of` of the same module, or an `agents.models.remote.RemoteProvider`. All have `Options`; a plain function
+`make(name: str, config: Mapping) -> Model` will do, too, but nobody can describe what it takes. Making a model connects to
+nothing and needs no key."""
 
 
 def check_effort(model: Model, effort: str | None) -> None:

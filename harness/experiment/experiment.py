@@ -41,7 +41,6 @@ JudgeSpecs = Annotated[
 ]
 
 
-AXES = ("environment", "split", "pairing", "actor", "strategist")
 CellPattern = Annotated[
     dict[str, str],
     WithJsonSchema(
