@@ -21,8 +21,8 @@ from harness.cli import main as harness
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "experiments" / "gate.yaml"
 BASELINE = ROOT / "results" / "baselines" / "gate.json"
-TOLERANCE = "0.3"
-"""Of the range, per cell: what the matrix can see at 80 % power, all its cells together alarming falsely once in 20."""
+MAX_DROP = "0.05"
+"""The allowed drop, as a share of the range."""
 PASSED, TOO_FEW = 0, 3
 
 
@@ -60,7 +60,7 @@ def _judge(run: Path, remake: bool, report: Path | None) -> int:
     if remake:
         return harness(["check", "--make-baseline", str(run), "--out", str(BASELINE)])
     junit = ["--junit", str(report)] if report else []
-    command = ["check", "--baseline", str(BASELINE), "--candidate", str(run), "--tolerance", TOLERANCE, *junit]
+    command = ["check", "--baseline", str(BASELINE), "--candidate", str(run), "--max-drop", MAX_DROP, *junit]
     code = harness(command)
     return PASSED if code == TOO_FEW else code
 

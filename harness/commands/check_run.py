@@ -12,10 +12,9 @@ from rich.console import Console
 
 from harness.base.errors import BadInput
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.compare.arms import load_run
+from harness.compare.arms import load_run, refuse_copies
 from harness.compare.baseline import baseline_text, is_baseline, make_baseline
 from harness.compare.check_reports import (
-    HEADLINES,
     INTERFACE,
     as_json,
     interface_rows,
@@ -25,6 +24,7 @@ from harness.compare.check_reports import (
     junit,
     markdown,
 )
+from harness.compare.check_words import SHOWN_CELLS, cell_sentence, explaining, verdict_lines
 from harness.compare.comparability import check_categories
 from harness.compare.regression import CellCheck, Check, check
 from harness.compare.sources import load
@@ -33,6 +33,7 @@ from harness.results.ledger import LINE_HEADINGS
 from harness.results.tables import flag_lines
 from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice
 from harness.runs.failures import failure_lines
+from harness.statistics.gate import MAX_DROP
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -42,17 +43,17 @@ def check_run(arguments: argparse.Namespace) -> int:
     if arguments.baseline is None or arguments.candidate is None:
         raise BadInput("give --baseline FILE and --candidate RUN (or --make-baseline RUN --out FILE)")
     outputs = _outputs(arguments)
+    max_drop, note = _allowed_drop(arguments.max_drop, arguments.tolerance)
     result = check(
         load(_there(arguments.baseline), arguments.judge),
         load_run(_there(arguments.candidate), arguments.judge),
         arguments.metric,
-        arguments.max_drop,
-        arguments.tolerance,
+        max_drop,
         check_categories(arguments.allow),
     )
     # where a report is standard output, the table for people is not
     console = Console(stderr=any(target.descriptor == 1 for target, _ in outputs))
-    _print(result, console)
+    _print(result, note, console)
     for line in flag_lines([arguments.candidate], arguments.judge):
         say(console, f"candidate: {line}")
     for target, text in outputs:
@@ -60,6 +61,19 @@ def check_run(arguments: argparse.Namespace) -> int:
     if os.environ.get(STEP_SUMMARY):
         append_to(Path(os.environ[STEP_SUMMARY]), STEP_SUMMARY, markdown(result))
     return result.exit_code
+
+
+def _allowed_drop(max_drop: float | None, tolerance: float | None) -> tuple[float, list[str]]:
+    """The allowed drop, and a line on `--tolerance`, its old name, where that was given."""
+    if tolerance is None:
+        return MAX_DROP if max_drop is None else max_drop, []
+    if max_drop:
+        return max_drop, [f"--tolerance is the old name of --max-drop: {max_drop:g} counts, {tolerance:g} does not."]
+    return tolerance, [
+        f"--tolerance {tolerance:g} is the old name of --max-drop {tolerance:g} and now means the allowed drop: the interval has "
+        "to lie above it to pass, below it to regress. Before, every drop that showed was called regressed; --max-drop 0 "
+        "does that."
+    ]
 
 
 Report = Callable[[Check], str]
@@ -88,12 +102,14 @@ def _json(result: Check) -> str:
 def write_baseline(arguments: argparse.Namespace) -> int:
     """Write the baseline that --make-baseline asks for."""
     if arguments.out is None:
-        raise BadInput("--make-baseline RUN needs --out FILE")
+        raise BadInput("--make-baseline RUN … needs --out FILE")
     out = file_target(arguments.out, "--out", is_baseline)
-    baseline = make_baseline(load_run(_there(arguments.make_baseline), arguments.judge))
+    refuse_copies([_there(run) for run in arguments.make_baseline])
+    baseline = make_baseline(*(load_run(run, arguments.judge) for run in arguments.make_baseline))
     out.write(baseline_text(baseline))
-    rows = sum(len(cell.rows) for cell in baseline.cells)
-    print(f"{out.path}: {rows} outcomes of {len(baseline.cells)} cells", file=out.notes)
+    rows = sum(len(each) for cell in baseline.cells for each in (cell.rows, *cell.more))
+    runs = len(baseline.more_runs) + 1
+    print(f"{out.path}: {rows} outcomes of {len(baseline.cells)} cells in {runs} run{'s' * (runs > 1)}", file=out.notes)
     return 0
 
 
@@ -105,24 +121,38 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _print(result: Check, console: Console) -> None:
-    names = ("cell", "baseline", "candidate", "difference", "verdict")
-    print_grids(console, [Grid("", names, [_texts(cell) for cell in result.cells])], Look(words=("cell", "verdict")))
-    _print_interface(console, result)
-    lines = [f"{cell.cell}: {line}" for cell in result.cells for line in cell.warnings]
-    lines += [f"{cell.cell}: {cell.reason}" for cell in result.cells]
-    lines += [f"differs, as it may: {line}" for line in result.reported]
-    lines += [f"without a baseline: {cell}" for cell in result.added]
-    if result.failures:
-        lines += ["what failed in the candidate:", *failure_lines(result.failures)]
-    for line in [*lines, HEADLINES[result.verdict]]:
+def _print(result: Check, notes: list[str], console: Console) -> None:
+    """Print the pooled verdict, and where it is not *pass* the cells that explain it and what else differs."""
+    for line in [*verdict_lines(result), *notes]:
+        say(console, line)
+    shown = explaining(result)
+    if shown:
+        names = ("cell", "baseline", "candidate", "difference", "verdict")
+        rows = [_texts(cell) for cell in shown[:SHOWN_CELLS]]
+        print_grids(console, [Grid("", names, rows)], Look(words=("cell", "verdict")))
+    _print_interface(console, [cell for cell in result.cells if cell in shown or cell.warnings])
+    for line in _further(result, shown):
         say(console, line)
 
 
-def _print_interface(console: Console, result: Check) -> None:
+def _further(result: Check, shown: list[CellCheck]) -> list[str]:
+    lines = [f"{cell.cell}: {line}" for cell in result.cells for line in cell.warnings]
+    lines += [f"{cell.cell}: {cell_sentence(cell)}" for cell in shown[:SHOWN_CELLS]] if len(result.cells) > 1 else []
+    left = len(shown) - SHOWN_CELLS
+    lines += [f"… and {left} more cells: --json - lists them"] if left > 0 else []
+    if result.verdict == "pass":
+        count = len(result.reported)
+        lines += [f"{count} differences in strategists, prompts and code: --markdown - lists them"] if count else []
+    else:
+        lines += [f"differs, as it may: {line}" for line in result.reported]
+        lines += ["what failed in the candidate:", *failure_lines(result.failures)] if result.failures else []
+    return [*lines, *(f"without a baseline: {cell}" for cell in result.added)]
+
+
+def _print_interface(console: Console, cells: list[CellCheck]) -> None:
     """Print how the replies of both sides were read."""
     heads = ("side", *(LINE_HEADINGS.get(name, name) for name in INTERFACE))
-    grids = [Grid(f"{cell.cell}: how answers were read", heads, interface_rows(cell)) for cell in result.cells]
+    grids = [Grid(f"{cell.cell}: how answers were read", heads, interface_rows(cell)) for cell in cells]
     look = Look(
         words=("side", "role"), spared=("answer in reasoning", "asked again", "mended"), elsewhere="`--json FILE`"
     )

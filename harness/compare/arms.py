@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,12 @@ class Arm:
     """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a missing score is NaN."""
     ledger: Ledger | None = None
     """Counts of how the models' replies were read; None in baselines that do not say."""
+    runs: tuple[Columns, ...] = ()
+    """Outcomes of each run of a baseline of several, whose means are `outcomes`; else empty."""
+
+    def each_run(self) -> list[Arm]:
+        """The arm once for every run of a baseline of several; else nothing."""
+        return [replace(self, outcomes=run, runs=()) for run in self.runs]
 
     def __len__(self) -> int:
         """Number of episodes in the arm."""
@@ -110,6 +116,8 @@ class Arms:
     """The same for a run and its copy."""
     arms: Mapping[str, Arm]
     """Arms by cell."""
+    more_fingerprints: tuple[str, ...] = ()
+    """Of a baseline of several runs: those of the runs after the first."""
 
 
 def load_run(folder: Path, judge: str | None = None) -> Arms:
@@ -201,13 +209,12 @@ def _in_order(table: Frame) -> NDArray[np.intp]:
 
 def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:
     """Category -> lines that show how two arms differ in what has to be the same."""
-    found = {"tasks": _task_lines(a, b), "seeds": _seed_lines(a, b), "serving": _serving_lines(a, b)}
+    found = {"tasks": _task_lines(a, b), "seeds": _all_seed_lines(a, b), "serving": _serving_lines(a, b)}
     for category in CATEGORIES:
-        if category not in ("tasks", "serving"):
+        if category not in ("tasks", "seeds", "serving"):
             found[category] = [
                 *differences(a.facts[category], b.facts[category], category),
                 *(reader_lines(a.facts, b.facts) if category == "protocol" else []),
-                *found.get(category, []),
             ]
     return {category: found[category] for category in CATEGORIES if found[category]}
 
@@ -237,6 +244,15 @@ def _task_hashes(arm: Arm) -> set[str]:
     """Task hashes of the plan; those of the rows in runs whose manifest does not list the plan's."""
     planned = arm.facts["tasks"]
     return set(_ids(arm)) if planned is None else set(planned)
+
+
+def _all_seed_lines(a: Arm, b: Arm) -> list[str]:
+    """Differences in the run's seed, its repeats, and the episodes' seeds. A baseline of several runs has several seeds, and
+    what is held against it may have any."""
+    one, other = a.facts["seeds"], b.facts["seeds"]
+    if a.runs or b.runs:
+        return list(differences(one["repeats"], other["repeats"], "seeds.repeats"))
+    return [*differences(one, other, "seeds"), *_seed_lines(a, b)]
 
 
 def _seed_lines(a: Arm, b: Arm) -> list[str]:

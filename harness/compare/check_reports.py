@@ -9,40 +9,34 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from harness.compare.check_words import SHOWN_CELLS, cell_sentence, explaining, verdict_lines
 from harness.compare.regression import CellCheck, Check
 from harness.results.ledger import KINDS, NAMES, lines_of
 from harness.results.targets import holds_json, read_start
 from harness.runs.failures import failure_lines
 
-HEADLINES = {
-    "pass": "✅ Pass: no cell dropped",
-    "regressed": "❌ Regressed",
-    "too few": "⚠️ Too few episodes to tell",
-}
+HEADLINES = {"pass": "✅ Pass", "regressed": "❌ Regressed", "too few": "⚠️ Too few episodes to tell"}
 LINES_SHOWN = 40
 
 
 def markdown(check: Check) -> str:
-    """A summary that fits a CI step summary."""
-    allowed = f"allowed drop {check.max_drop:g}" if check.max_drop else f"tolerance {check.tolerance:g}"
+    """A summary that fits a CI step summary: the pooled verdict, the cells that explain it, and all cells folded."""
+    first, *others = verdict_lines(check)
+    shown = explaining(check)[:SHOWN_CELLS]
     lines = [
         f"## {HEADLINES[check.verdict]}",
         "",
         f"`{_safe(check.candidate)}` against baseline `{_safe(check.baseline)}`: {check.metric}, as a share of the "
-        f"metric's range; {allowed}.",
+        f"metric's range; allowed drop {check.max_drop:g}.",
         "",
-        "| cell | baseline | candidate | difference | interval | visible drop | pairs | missing | verdict |",
-        "|---|---|---|---|---|---|---|---|---|",
+        *(f"- {_safe(line)}" for line in (first, *others)),
     ]
-    for cell in check.cells:
-        result, d = cell.result, cell.result.difference
-        lines.append(
-            f"| {_safe(cell.cell)} | {_number(cell.baseline)} | {_number(cell.candidate)} | {_number(d.mean, True)} | "
-            f"{_number(d.low, True)} … {_number(d.high, True)} ({100 * cell.confidence:.3g} %) | "
-            f"{_number(result.visible_drop)} | {d.n} | {result.missing} | **{cell.verdict}** |"
-        )
-    told = [cell for cell in check.cells if cell.verdict != "pass"]
-    lines += [""] + [f"- **{_safe(cell.cell)}**: {cell.reason}" for cell in told]
+    if shown:
+        lines += ["", *_table(shown), "", *(f"- **{_safe(cell.cell)}**: {cell_sentence(cell)}" for cell in shown)]
+    if len(shown) < len(check.cells):
+        title = f"All cells ({len(check.cells)})" if shown else f"Cells ({len(check.cells)})"
+        rest = _table([cell for cell in check.cells if cell not in shown])
+        lines += ["", f"<details><summary>{title}</summary>", "", *rest, "", "</details>"]
     lines += _interface_lines(check)
     if check.failures:
         lines += [
@@ -53,10 +47,26 @@ def markdown(check: Check) -> str:
         ]
     for title, items in (("Differs, as it may", check.reported), ("New, without a baseline", check.added)):
         if items:
-            shown = [f"- {_safe(item)}" for item in items[:LINES_SHOWN]]
-            rest = [f"- … and {len(items) - LINES_SHOWN} more"] if len(items) > LINES_SHOWN else []
-            lines += ["", f"<details><summary>{title} ({len(items)})</summary>", "", *shown, *rest, "", "</details>"]
+            told = [f"- {_safe(item)}" for item in items[:LINES_SHOWN]]
+            more = [f"- … and {len(items) - LINES_SHOWN} more"] if len(items) > LINES_SHOWN else []
+            lines += ["", f"<details><summary>{title} ({len(items)})</summary>", "", *told, *more, "", "</details>"]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(cells: Sequence[CellCheck]) -> list[str]:
+    lines = [
+        "| cell | baseline | candidate | difference | interval | visible drop | pairs | missing | verdict |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for cell in cells:
+        result, d = cell.result, cell.result.difference
+        lines.append(
+            f"| {_safe(cell.cell)} | {_number(cell.baseline)} | {_number(cell.candidate)} | {_number(d.mean, True)} | "
+            f"{_number(d.low, True)} … {_number(d.high, True)} ({100 * result.confidence:.3g} %) | "
+            f"{_number(result.visible_drop)} (groups {_number(result.visible_in_groups)}) | {d.n} | {result.missing} | "
+            f"**{cell.verdict}** |"
+        )
+    return lines
 
 
 INTERFACE = ("role", "replies", *KINDS, "turns", "without effect")
@@ -94,23 +104,33 @@ def _interface_lines(check: Check) -> list[str]:
 
 
 def junit(check: Check) -> str:
-    """One test case per cell: a regression is a failure, too few episodes an error, as the check could not be made."""
-    kinds = [cell.verdict for cell in check.cells]
-    suite = ElementTree.Element(
-        "testsuite",
-        name="harness check",
-        tests=str(len(kinds)),
-        failures=str(kinds.count("regressed")),
-        errors=str(kinds.count("too few")),
-    )
-    for cell in check.cells:
+    """One test case for all cells together and one per cell. A regression is a failure; too few episodes are an error of the
+    whole, as the check could not be made, and leave out a single cell, which cannot tell much alone."""
+    suite = ElementTree.Element("testsuite", name="harness check")
+    counts = dict.fromkeys(("failure", "error", "skipped"), 0)
+    whole = [] if len(check.cells) == 1 else [check.pooled]
+    for cell in [*whole, *check.cells]:
         case = ElementTree.SubElement(suite, "testcase", classname="harness.check", name=_xml(cell.cell))
-        tag = {"regressed": "failure", "too few": "error"}.get(cell.verdict)
+        said = cell_sentence(cell) if cell is not check.pooled or not whole else "\n".join(verdict_lines(check))
+        tag = _outcome(check, cell)
         if tag:
-            ElementTree.SubElement(case, tag, type=cell.verdict, message=_xml(cell.reason))
-        said = [cell.reason, *cell.warnings, *(", ".join(_named(row)) for row in interface_rows(cell))]
-        ElementTree.SubElement(case, "system-out").text = _xml("\n".join(said))
+            counts[tag] += 1
+            kind = check.verdict if cell is check.pooled else cell.verdict
+            ElementTree.SubElement(case, tag, type=kind, message=_xml(said))
+        told = [said, *cell.warnings, *(", ".join(_named(row)) for row in interface_rows(cell))]
+        ElementTree.SubElement(case, "system-out").text = _xml("\n".join(told))
+    totals = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    suite.attrib.update(tests=str(len(suite)), **{name: str(counts[tag]) for name, tag in totals.items()})
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def _outcome(check: Check, cell: CellCheck) -> str | None:
+    """JUnit's element for the verdict on all cells or on one."""
+    if cell is check.pooled:
+        return {"regressed": "failure", "too few": "error"}.get(check.verdict)
+    if cell.verdict == "too few" and check.verdict == "too few" and cell.result.doubtful:
+        return "error"
+    return {"regressed": "failure", "too few": "skipped"}.get(cell.verdict)
 
 
 def _named(row: Sequence[str]) -> Iterator[str]:
@@ -125,27 +145,17 @@ def as_json(check: Check) -> dict[str, Any]:
     return {
         "verdict": check.verdict,
         "exit_code": check.exit_code,
+        "summary": verdict_lines(check),
         "metric": check.metric,
         "max_drop": check.max_drop,
-        "tolerance": check.tolerance,
         "baseline": check.baseline,
+        "baseline_runs": check.baseline_runs,
         "candidate": check.candidate,
+        "pooled": _judged(check.pooled),
+        "explained_by": [cell.cell for cell in explaining(check)],
         "cells": [
             {
-                "cell": cell.cell,
-                "verdict": cell.verdict,
-                "reason": cell.reason,
-                "baseline": _finite(cell.baseline),
-                "candidate": _finite(cell.candidate),
-                "difference": _finite(cell.result.difference.mean),
-                "low": _finite(cell.result.difference.low),
-                "high": _finite(cell.result.difference.high),
-                "confidence": cell.confidence,
-                "visible_drop": _finite(cell.result.visible_drop),
-                "episodes_needed": cell.result.episodes_needed,
-                "pairs": cell.result.episodes,
-                "groups": cell.result.difference.clusters,
-                "missing": cell.result.missing,
+                **_judged(cell),
                 "interface": {
                     side: None if ledger is None else dict(ledger.counts)
                     for side, ledger in zip(SIDES, cell.interface, strict=True)
@@ -157,6 +167,29 @@ def as_json(check: Check) -> dict[str, Any]:
         "failures": [asdict(group) for group in check.failures],
         "reported_differences": list(check.reported),
         "without_baseline": list(check.added),
+    }
+
+
+def _judged(cell: CellCheck) -> dict[str, Any]:
+    """One verdict with the numbers it rests on."""
+    result = cell.result
+    return {
+        "cell": cell.cell,
+        "verdict": cell.verdict,
+        "reason": cell_sentence(cell),
+        "baseline": _finite(cell.baseline),
+        "candidate": _finite(cell.candidate),
+        "difference": _finite(result.difference.mean),
+        "low": _finite(result.difference.low),
+        "high": _finite(result.difference.high),
+        "confidence": result.confidence,
+        "visible_drop": _finite(result.visible_drop),
+        "visible_drop_in_groups": _finite(result.visible_in_groups),
+        "episodes_needed": result.episodes_needed,
+        "luck_allowance": result.allowance,
+        "pairs": result.episodes,
+        "groups": result.difference.clusters,
+        "missing": result.missing,
     }
 
 

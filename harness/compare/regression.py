@@ -1,11 +1,7 @@
-"""`harness check`: a candidate run against a baseline, cell by cell, for CI. The rule is harness.statistics.gate's.
+"""`harness check`: a candidate run against a baseline, all cells together and then cell by cell, for CI. The rule is
+`harness.statistics.gate_family`'s, the sentences are `harness.compare.check_words`'.
 
-All goals are scaled to 0..1 by their metric's range, so that one `max_drop` and one `tolerance` fit every environment.
-
-The family: with k cells, k chances to raise a false alarm. So a cell counts as regressed only at the level 5 % / k
-(Bonferroni: whatever the cells have in common, the whole check alarms falsely at most 1 time in 20). Passing needs no
-correction: the check passes only if every cell does, and a true regression in any one cell has to get past that cell's
-own 5 % (an intersection-union test, Berger 1982, Technometrics 24:295).
+All goals are scaled to 0..1 by their metric's range, so that one `max_drop` fits every environment.
 """
 
 from __future__ import annotations
@@ -13,50 +9,54 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harness.base.errors import BadInput
 from harness.compare.arms import Arm, Arms, align, arm_differences
 from harness.compare.comparability import differences, reader_note, refuse_differences
 from harness.compare.conclusions import interface_sentences
 from harness.results.ledger import Ledger
 from harness.runs.failures import FailureGroup, grouped_failures
-from harness.statistics import GateResult, Pairs, Verdict, gate
+from harness.statistics import GatedCell, GateResult, Pairs, Verdict, gate_family, pooled_cell
+from harness.statistics.gate import MAX_DROP
 
-LEVEL = 0.05
-"""Rate of false alarms of the whole check, and of each cell's passing wrongly."""
 METRICS = ("goal", "success")
 EXIT: dict[Verdict, int] = {"pass": 0, "regressed": 1, "too few": 3}
+TOGETHER = "all cells together"
 
 
 @dataclass(frozen=True, slots=True)
 class CellCheck:
-    """One cell's verdict."""
+    """The verdict on one cell, or on all of them together."""
 
     cell: str
-    verdict: Verdict
     baseline: float
     """Mean of the pairs that both have, scaled to 0..1."""
     candidate: float
     result: GateResult
-    confidence: float
-    """Confidence of the result's interval: 0.9, or more for an alarm that is corrected for the family."""
-    reason: str
     interface: tuple[Ledger | None, Ledger | None] = (None, None)
     """Counts of how the replies of the baseline's and the candidate's arm were read; None in older baselines."""
     warnings: tuple[str, ...] = ()
     """Sentences on large differences between the two ledgers, on which the verdict may hang."""
 
+    @property
+    def verdict(self) -> Verdict:
+        return self.result.verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Result of `harness check`: verdicts of all cells and the whole."""
+    """Result of `harness check`: the pooled verdict and those of all cells."""
 
     verdict: Verdict
-    """regressed when any cell is; else too few when any cell is; else pass."""
+    """regressed when the pooled difference or any cell is; pass when the pooled one does and no cell speaks against it."""
     metric: str
     max_drop: float
-    tolerance: float
     baseline: str
     candidate: str
+    baseline_runs: int
+    pooled: CellCheck
+    """All pairs of all cells; the cell itself where there is one only."""
     cells: tuple[CellCheck, ...]
     reported: tuple[str, ...]
     """Prompts, code and what else differs and is no obstacle."""
@@ -74,20 +74,45 @@ def check(
     baseline: Arms,
     candidate: Arms,
     metric: str = "goal",
-    max_drop: float = 0.0,
-    tolerance: float = 0.05,
+    max_drop: float = MAX_DROP,
     allow: Collection[str] = (),
 ) -> Check:
-    """Judge every cell of the baseline. `max_drop` and `tolerance` are shares of the metric's range.
+    """Judge all cells of the baseline together, and each. `max_drop` is a share of the metric's range.
 
-    Raises `BadInput` for arms that cannot be compared, for a cell that the candidate lacks, and for amounts outside
-    0..1.
+    Raises `BadInput` for arms that cannot be compared, for a cell that the candidate lacks, and for a drop outside 0..1.
     """
     if metric not in METRICS:
         raise BadInput(f"--metric {metric!r}: the gate knows {' and '.join(METRICS)}")
-    if not 0 <= max_drop < 1 or not 0 < tolerance <= 1:
-        raise BadInput("--max-drop (from 0) and --tolerance (above 0) are shares of the metric's range, up to 1")
-    if baseline.fingerprint == candidate.fingerprint:
+    if not 0 <= max_drop < 1:
+        raise BadInput(f"--max-drop {max_drop:g}: expected a share of the metric's range, from 0 to below 1")
+    couples = _couples(baseline, candidate)
+    for a, b in couples:
+        refuse_differences(arm_differences(a, b), allow, f"baseline and candidate, in {a.cell},")
+    common = bool({"tasks", "seeds"} & set(allow))
+    gated = [_gated(a, b, metric, common) for a, b in couples]
+    found = gate_family(gated, max_drop)
+    cells = tuple(
+        replace(_told(a.cell, cell.pairs, result), interface=(a.ledger, b.ledger), warnings=_warnings(a, b))
+        for (a, b), cell, result in zip(couples, gated, found.cells, strict=True)
+    )
+    return Check(
+        verdict=found.verdict,
+        metric=metric,
+        max_drop=max_drop,
+        baseline=baseline.name,
+        candidate=candidate.name,
+        baseline_runs=max(len(a.runs) for a, _ in couples) or 1,
+        pooled=cells[0] if len(cells) == 1 else _told(TOGETHER, pooled_cell(gated).pairs, found.pooled),
+        cells=cells,
+        reported=_reported(couples, allow),
+        added=tuple(cell for cell in candidate.arms if cell not in baseline.arms),
+        failures=tuple(grouped_failures(candidate.path)) if candidate.path.is_dir() else (),
+    )
+
+
+def _couples(baseline: Arms, candidate: Arms) -> list[tuple[Arm, Arm]]:
+    """The arms of every cell of the baseline."""
+    if candidate.fingerprint in (baseline.fingerprint, *baseline.more_fingerprints):
         raise BadInput(
             f"{candidate.path} is the run the baseline was made from; a run compared with itself shows nothing"
         )
@@ -97,90 +122,27 @@ def check(
             f"{candidate.path} lacks cells of the baseline:\n  " + "\n  ".join(lacking) + "\n"
             "Play them, or make a new baseline (`harness check --make-baseline RUN --out FILE`)."
         )
-    couples = [(arm, candidate.arms[cell]) for cell, arm in baseline.arms.items()]
-    for a, b in couples:
-        refuse_differences(arm_differences(a, b), allow, f"baseline and candidate, in {a.cell},")
-    common = bool({"tasks", "seeds"} & set(allow))
-    cells = tuple(_cell(a, b, metric, max_drop, tolerance, len(couples), common) for a, b in couples)
-    return Check(
-        verdict=_overall(cell.verdict for cell in cells),
-        metric=metric,
-        max_drop=max_drop,
-        tolerance=tolerance,
-        baseline=baseline.name,
-        candidate=candidate.name,
-        cells=cells,
-        reported=_reported(couples, allow),
-        added=tuple(cell for cell in candidate.arms if cell not in baseline.arms),
-        failures=tuple(grouped_failures(candidate.path)) if candidate.path.is_dir() else (),
-    )
+    return [(arm, candidate.arms[cell]) for cell, arm in baseline.arms.items()]
 
 
-FLOOR = (
-    " Its baseline lies on the floor, from where nothing can drop: this cell guards nothing, leave it out of the gate's "
-    "matrix."
-)
-
-
-def _overall(verdicts: Iterable[Verdict]) -> Verdict:
-    found = set(verdicts)
-    return "regressed" if "regressed" in found else "too few" if "too few" in found else "pass"
-
-
-def _cell(a: Arm, b: Arm, metric: str, max_drop: float, tolerance: float, family: int, common: bool) -> CellCheck:
-    pairs = scaled(align(a, b, metric, common), *_range(a, metric))
-    result, confidence = check_pairs(pairs, max_drop, tolerance, family)
-    whole = pairs.complete
-    means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
-    reason = _reason(result, confidence) + (FLOOR if means[0] == 0 and result.verdict == "too few" else "")
-    return CellCheck(
-        *(a.cell, result.verdict, means[0], means[1], result, confidence, reason),
-        interface=(a.ledger, b.ledger),
-        warnings=tuple(interface_sentences(a, b)),
-    )
-
-
-def check_pairs(pairs: Pairs, max_drop: float, tolerance: float, family: int = 1) -> tuple[GateResult, float]:
-    """The verdict on one of `family` cells, values within 0..1, and the confidence of its interval: regressed at the
-    corrected level, pass at the plain one (or at the corrected one, by what it could have seen)."""
-    corrected, plainly = 1 - 2 * LEVEL / family, 1 - 2 * LEVEL
-    strict = gate(pairs, max_drop, tolerance, confidence=corrected)
-    if family == 1 or strict.verdict != "too few":
-        return strict, corrected
-    plain = gate(pairs, max_drop, tolerance, confidence=plainly)
-    # with max_drop 0 the plain gate may also pass by its power, which the corrected alarm does not have
-    by_interval = max_drop > 0 or (plain.difference.low > 0 and not plain.missing)
-    if plain.verdict == "pass" and by_interval:
-        return replace(plain, visible_drop=strict.visible_drop), plainly
-    return strict, corrected
-
-
-def _reason(result: GateResult, confidence: float) -> str:
-    """The verdict in words; amounts are shares of the metric's range."""
-    d = result.difference
-    seen = f"difference {d.mean:+.3f}, {100 * confidence:.3g} % interval {d.low:+.3f} to {d.high:+.3f}"
-    if result.missing:
-        seen += f", {result.missing} pairs without a value"
-    if result.verdict == "regressed":
-        return f"Regressed by more than {result.max_drop:g}: {seen}."
-    could = "No drop could have been seen reliably"
-    if result.visible_drop <= 1:
-        could = f"A drop of {result.visible_drop:.3f} would have been seen with a chance of 80 %"
-    if result.verdict == "pass":
-        return f"Pass: {seen}. {could}."
-    episodes = result.episodes_needed
-    wanted = f"{result.max_drop or result.tolerance:g}"
-    needed = (
-        f"About {episodes} episodes per arm would do for {wanted}" if episodes else f"No number will do for {wanted}"
-    )
-    return f"Too few episodes to tell: {seen}. {could} on these {d.n} ({d.clusters} groups of tasks). {needed}."
-
-
-def _range(arm: Arm, metric: str) -> tuple[float, float]:
-    low, high = arm.bounds(metric)
+def _gated(a: Arm, b: Arm, metric: str, common: bool) -> GatedCell:
+    """The pairs of one cell, and what every run of its baseline has there."""
+    low, high = a.bounds(metric)
     assert low is not None
     assert high is not None
-    return low, high
+    pairs = scaled(align(a, b, metric, common), low, high)
+    runs = [scaled(align(run, b, metric, common), low, high).a for run in a.each_run()]
+    return GatedCell(pairs, f"{a.axes['environment']} | {a.axes['split']}", np.stack(runs) if runs else None)
+
+
+def _told(name: str, pairs: Pairs, result: GateResult) -> CellCheck:
+    whole = pairs.complete
+    means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
+    return CellCheck(name, means[0], means[1], result)
+
+
+def _warnings(a: Arm, b: Arm) -> tuple[str, ...]:
+    return tuple(interface_sentences(a, b))
 
 
 def scaled(pairs: Pairs, low: float, high: float) -> Pairs:

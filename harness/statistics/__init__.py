@@ -5,6 +5,8 @@ means, with the simulations that chose the methods, is in docs/statistics.md.
 """
 
 from harness.statistics.gate import GateResult, Verdict, gate
+from harness.statistics.gate_family import FamilyResult, GatedCell, gate_family, pooled_cell
+from harness.statistics.luck import Luck, luck_of
 from harness.statistics.means import Estimate, clustered_mean
 from harness.statistics.missing import Bounds, bounded_mean
 from harness.statistics.multiple import holm
@@ -26,7 +28,10 @@ __all__ = [
     "Bounds",
     "Component",
     "Estimate",
+    "FamilyResult",
     "GateResult",
+    "GatedCell",
+    "Luck",
     "McNemar",
     "Noise",
     "Outcomes",
@@ -39,13 +44,16 @@ __all__ = [
     "clustered_mean",
     "episodes_needed",
     "gate",
+    "gate_family",
     "holm",
+    "luck_of",
     "mcnemar",
     "noise_of",
     "pair",
     "paired_difference",
     "pass_at_k",
     "pass_hat_k",
+    "pooled_cell",
     "rank_arms",
     "sign_flip",
     "smallest_visible_drop",

@@ -1,123 +1,186 @@
-"""The rule of `harness check`: has the candidate dropped below the baseline, passed, or been given too few episodes?
+"""The rule of `harness check`: has the candidate lost more than the allowed drop, has it not, or are there too few episodes?
 
-It reads the two-sided 90 % interval of the paired difference, so each side errs at most 5 % of the time: one in
-twenty equal candidates is called regressed, and one in twenty that dropped by just the allowed amount passes.
+One interval of the paired difference, candidate minus baseline, decides: *regressed* when it lies below the allowed drop,
+*pass* when it lies above, else *too few*. Its two ends guard against two errors:
+
+- The upper end (a false alarm) inverts a sign-flip test over groups of tasks, which is exact for equal candidates.
+- The lower end (a wrong pass) is that of the pseudo-task interval, which leaves room for groups unlike any that were seen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.statistics.means import Estimate
+from harness.statistics.luck import Luck
+from harness.statistics.means import Estimate, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.paired import difference_interval
-from harness.statistics.power import POWER, Noise, episodes_needed, noise_of, smallest_visible_drop
+from harness.statistics.power import (
+    POWER,
+    Noise,
+    episodes_needed,
+    noise_in_groups,
+    noise_of,
+    noise_of_passing,
+    smallest_visible_drop,
+)
+from harness.statistics.subset_means import upper_end
 
 Verdict = Literal["regressed", "pass", "too few"]
+LEVEL = 0.05
+"""Chance of passing wrongly, and of a false alarm where no other level is asked for."""
+MAX_DROP = 0.05
+"""The allowed drop where none is given, as a share of the metric's range."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """The gate's verdict, and the smallest drop it could have seen."""
+    """The gate's verdict, and the smallest drops it could have seen."""
 
     verdict: Verdict
     difference: Estimate
-    """Candidate minus baseline over the pairs that both have."""
+    """Candidate minus baseline over the pairs that both have, with the interval that decided."""
+    confidence: float
+    """Confidence of that interval: 95 % less the chance of a false alarm."""
     max_drop: float
-    tolerance: float
     visible_drop: float
-    """The smallest true drop that would be called regressed with a chance of 80 %; inf when none would be."""
-    episodes: int
-    """Pairs that both arms have."""
+    """The smallest true drop, spread over the episodes, that would be called regressed with a chance of 80 %; inf when none
+    would be."""
+    visible_in_groups: float
+    """The same for a drop that takes whole groups of tasks to the lowest value; never below `visible_drop`."""
     episodes_needed: int | None
-    """Episodes per arm that would do: to see `tolerance` (or, with a max_drop, to pass when nothing dropped) with a
-    chance of 80 %. None when no number up to ten million tasks would."""
+    """Of *too few*: episodes per arm on which a candidate that lost nothing would pass with a chance of 80 %; None when no number
+    up to ten million tasks would do."""
     missing: int
     """Pairs without a value; the verdict holds whatever they would have been."""
-    reason: str
-    """One sentence for people."""
+    doubtful: bool
+    """True if the interval at 90 %, missing values at their worst, lies below the allowed drop: alone it would speak against the
+    candidate, even where a corrected level does not call it regressed."""
+    allowance: float = 0.0
+    """Amount by which the upper end was moved outward for the baseline's own luck (`Luck.allowance`)."""
+
+    @property
+    def episodes(self) -> int:
+        """Pairs that both arms have."""
+        return self.difference.n
+
+    @property
+    def dropped(self) -> bool:
+        """True if a drop, however small, is shown: the interval lies below zero."""
+        return self.difference.high < 0
 
 
 def gate(
     pairs: Pairs,
-    max_drop: float = 0.0,
-    tolerance: float = 0.05,
+    max_drop: float = MAX_DROP,
     low: float | None = 0.0,
     high: float | None = 1.0,
-    confidence: float = 0.9,
+    level: float = LEVEL,
+    luck: Luck | None = None,
+    power: bool = True,
 ) -> GateResult:
     """Judge arm b (candidate) against arm a (baseline) on a metric with bounds `low` and `high` (None: unbounded).
 
-    *regressed*: the interval's upper end lies below -max_drop. *pass*: its lower end lies above -max_drop, or, with
-    max_drop 0, the smallest visible drop is at most `tolerance` and none was seen. Else *too few*. Missing values
-    count as the best for *regressed* and as the worst for *pass*. All amounts are in points of the metric.
-    Raises ValueError for a negative max_drop or a tolerance that is not positive.
+    `level`: chance of a false alarm; passing is judged at 5 %. `luck`: noise of a baseline of several runs; both levels then
+    hold for 99 of 100 such baselines, not on average over them. Missing values count as the best for *regressed* and as
+    the worst for *pass*. All amounts are in points of the metric. `power`: False leaves out what could have been seen, which
+    takes longer than the verdict. Raises ValueError for a negative max_drop.
     """
-    if max_drop < 0 or tolerance <= 0:
-        raise ValueError("max_drop must be 0 or more, and tolerance more than 0")
-    alpha = (1 - confidence) / 2
-    span = None if low is None or high is None else high - low
-    whole = pairs.complete
-    differences, tasks = (pairs.b - pairs.a)[whole], pairs.tasks[whole]
-    difference = difference_interval(differences, tasks, low, high, confidence)
-    if difference.clusters < 2:
-        return GateResult(
-            "too few", difference, max_drop, tolerance, float("inf"), difference.n, None, pairs.missing,
-            "Nothing can be told from fewer than 2 tasks.",
-        )  # fmt: skip
-    noise = noise_of(pairs, low, high, confidence)
-    visible = smallest_visible_drop(noise, alpha, POWER, span, max_drop)
-    worst, best = _extremes(pairs, difference, low, high, confidence)
-    verdict = _verdict(worst, best, max_drop, tolerance, visible)
-    needed = episodes_needed(max_drop or tolerance, noise, alpha, POWER)
-    result = GateResult(verdict, difference, max_drop, tolerance, visible, difference.n, needed, pairs.missing, "")
-    return replace(result, reason=_reason(result, noise, confidence))
+    if max_drop < 0:
+        raise ValueError(f"max_drop is {max_drop}, expected 0 or more")
+    data = _Differences.of(pairs, low, high, luck)
+    worst, best = (data.filled(pairs, side) for side in ("worst", "best"))
+    difference = replace(data.interval(), high=data.upper(level))
+    verdict: Verdict = "too few"
+    if difference.clusters >= 2:
+        verdict = "regressed" if best.upper(level) < -max_drop else "pass" if worst.lower() > -max_drop else verdict
+    found = GateResult(
+        verdict,
+        difference=replace(difference, low=data.lower()),
+        confidence=1 - LEVEL - level,
+        max_drop=max_drop,
+        visible_drop=float("inf"),
+        visible_in_groups=float("inf"),
+        episodes_needed=None,
+        missing=pairs.missing,
+        doubtful=worst.upper(LEVEL) < -max_drop,
+        allowance=data.allowance(level),
+    )
+    return _with_power(found, pairs, data, level) if power and difference.clusters >= 2 else found
 
 
-def _verdict(worst: Estimate, best: Estimate, max_drop: float, tolerance: float, visible: float) -> Verdict:
-    """The rule itself; `worst` and `best` differ only when values are missing."""
-    if best.high < -max_drop:
-        return "regressed"
-    if worst.low > -max_drop:
-        return "pass"
-    if max_drop == 0 and visible <= tolerance and worst.high >= 0:
-        return "pass"
-    return "too few"
+@dataclass(frozen=True, slots=True)
+class _Differences:
+    """Differences by episode, with the bounds of the metric, and the ends of their mean's interval."""
 
+    values: NDArray[np.float64]
+    tasks: NDArray[Any]
+    low: float | None
+    high: float | None
+    luck: Luck | None
+    known: tuple[float, float] | None = None
+    """Both ends where the values do not settle them: values are missing and nothing bounds them."""
 
-def _extremes(
-    pairs: Pairs, observed: Estimate, low: float | None, high: float | None, confidence: float
-) -> tuple[Estimate, Estimate]:
-    """The difference with every missing value at its worst, and at its best, for the candidate."""
-    if not pairs.missing:
-        return observed, observed
-    if low is None or high is None:
-        at_worst = replace(observed, low=float("-inf"), high=float("-inf"))
-        return at_worst, replace(observed, low=float("inf"), high=float("inf"))
-    ends = []
-    for in_a, in_b in ((high, low), (low, high)):
+    @classmethod
+    def of(cls, pairs: Pairs, low: float | None, high: float | None, luck: Luck | None) -> _Differences:
+        """Those of the complete pairs."""
+        whole = pairs.complete
+        return cls((pairs.b - pairs.a)[whole], pairs.tasks[whole], low, high, luck)
+
+    def filled(self, pairs: Pairs, side: Literal["worst", "best"]) -> _Differences:
+        """The differences with every missing value at its worst, or at its best, for the candidate."""
+        if not pairs.missing:
+            return self
+        if self.low is None or self.high is None:
+            end = float("-inf") if side == "worst" else float("inf")
+            return replace(self, known=(end, end))
+        in_a, in_b = (self.high, self.low) if side == "worst" else (self.low, self.high)
         a = np.where(np.isnan(pairs.a), in_a, pairs.a)
         b = np.where(np.isnan(pairs.b), in_b, pairs.b)
-        ends.append(difference_interval(b - a, pairs.tasks, low, high, confidence))
-    return ends[0], ends[1]
+        return replace(self, values=b - a, tasks=pairs.tasks)
+
+    @property
+    def span(self) -> float:
+        return float("inf") if self.low is None or self.high is None else self.high - self.low
+
+    def interval(self) -> Estimate:
+        """The mean with its pseudo-task interval (Student's without bounds), whose sides err at `LEVEL`."""
+        return difference_interval(self.values, self.tasks, self.low, self.high, 1 - 2 * LEVEL)
+
+    def allowance(self, level: float) -> float:
+        return 0.0 if self.luck is None else self.luck.allowance(level)
+
+    def lower(self) -> float:
+        return self.known[0] if self.known else max(self.interval().low - self.allowance(LEVEL), -self.span)
+
+    def upper(self, level: float) -> float:
+        if self.known or not self.values.size:
+            return self.known[1] if self.known else self.span
+        end = upper_end(*task_sums(self.values, self.tasks), level)
+        return min(end + self.allowance(level), self.span)
 
 
-def _reason(result: GateResult, noise: Noise, confidence: float) -> str:
-    """The verdict in words."""
-    d = result.difference
-    seen = f"the difference is {d.mean:+.3f} ({100 * confidence:g} % interval {d.low:+.3f} to {d.high:+.3f})"
-    if d.n and result.missing:
-        seen += f", {result.missing} pairs have no value"
-    could = f"the smallest drop visible with a chance of 80 % is {result.visible_drop:.3f}"
-    if result.verdict == "regressed":
-        return f"Regressed: {seen}, all of it below {-result.max_drop:+.3f}."
-    if result.verdict == "pass":
-        return f"Pass: {seen}; {could}."
-    needed = "no affordable number" if result.episodes_needed is None else f"about {result.episodes_needed}"
-    return (
-        f"Too few episodes to tell: {seen}; {could} on {d.n} episodes of {d.clusters} tasks. "
-        f"{needed} episodes per arm ({noise.pairs_per_task:.3g} a task) would do."
-    )
+def _with_power(result: GateResult, pairs: Pairs, data: _Differences, level: float) -> GateResult:
+    """The result with what could have been seen, and how many episodes would do."""
+    low, high, difference = data.low, data.high, result.difference
+    allowed = result.max_drop + result.allowance
+    noise = noise_of(pairs, low, high, 1 - 2 * level)
+    caution = difference.high - result.allowance - difference.mean - noise.student(level)
+    noise = replace(noise, caution=max(caution, 0.0) * noise.tasks)
+
+    def visible(noise: Noise) -> float:
+        span = None if low is None else data.span
+        return smallest_visible_drop(noise, level, POWER, span, allowed) if allowed < data.span else float("inf")
+
+    spread = visible(noise)
+    whole_groups = noise_in_groups(noise, pairs, low, high)
+    in_groups = spread if whole_groups is noise else visible(whole_groups)
+    needed = None
+    if result.verdict == "too few" and result.max_drop:
+        quiet = noise_of_passing(noise, data.interval(), LEVEL)
+        needed = episodes_needed(result.max_drop, quiet, LEVEL, POWER, data.allowance(LEVEL))
+    return replace(result, visible_drop=spread, visible_in_groups=max(spread, in_groups), episodes_needed=needed)

@@ -6,13 +6,13 @@ leaving this out would promise far too much."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics.distributions import shifted_student_tail, student_below
-from harness.statistics.means import summarise, task_sums
+from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.paired import difference_interval
 from harness.statistics.roots import crossing
@@ -45,6 +45,10 @@ class Noise:
     estimated: bool = True
     """True if all this was estimated from one pair of runs (see `_wanted`)."""
 
+    def student(self, level: float) -> float:
+        """Distance of an end of Student's interval from the mean, erring at `level`."""
+        return student_below(1 - level, self.tasks - 1) * self.spread / self.tasks**0.5
+
     def standard_error(self, drop: float, tasks: float) -> float:
         """Standard error of the mean difference over `tasks` tasks if the true mean difference were -drop."""
         newly_lost = max(self.loss * drop - drop**2, 0.0) / self.repeats
@@ -74,6 +78,35 @@ def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: fl
         student = student_below((1 + confidence) / 2, data.df) * spread / effective**0.5
         caution = max(interval.high - interval.mean - student, 0.0) * effective
     return Noise(spread, _loss(a - low, b - low, high - low), _independent(d, spread, size), effective, size, caution)
+
+
+def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float | None) -> Noise:
+    """The noise (`noise_of` the pairs) if a drop takes whole tasks (groups) to the lowest value, not single episodes: all
+    pairs of a task fall together, so that repeats do not help and few tasks carry the drop."""
+    if low is None or high is None:
+        return noise
+    whole = pairs.complete
+    sums_a, sizes = task_sums(pairs.a[whole] - low, pairs.tasks[whole])
+    if sizes.max() == 1:
+        return noise  # single episodes are the groups
+    sums_b = task_sums(pairs.b[whole] - low, pairs.tasks[whole])[0]
+    loss = _loss(sums_a / sizes.mean(), sums_b / sizes.mean(), high - low)
+    return replace(noise, loss=loss * noise.tasks / sizes.size, repeats=1.0)
+
+
+def noise_of_passing(noise: Noise, interval: Estimate, level: float) -> Noise:
+    """The noise if nothing dropped, for the chance that the interval's lower end stays above a drop: no episode is newly
+    lost, and `caution` is that of the lower end of the pairs' `interval`, which errs at `level`."""
+    if (
+        not noise.spread
+    ):  # only the number of tasks keeps the lower end away: exp(-caution / tasks) is their share unseen
+        return replace(
+            noise,
+            loss=0.0,
+            caution=-math.log(level) * (interval.mean - interval.low) / (1 - level ** (1 / noise.tasks)),
+        )
+    beyond = interval.mean - interval.low - noise.student(level)
+    return replace(noise, loss=0.0, caution=max(beyond, 0.0) * noise.tasks)
 
 
 def _loss(a: Floats, b: Floats, span: float) -> float:
@@ -150,7 +183,7 @@ def smallest_visible_drop(
 
     top = float(span) if span is not None else allowed + 100.0 * max(noise.spread, 1e-12)
     # near the whole range a drop's own noise shrinks again, so the first crossing is looked for from below
-    grid = allowed + (top - allowed) * np.linspace(0, 1, 129)
+    grid = allowed + (top - allowed) * np.linspace(0, 1, 33)
     found = next((i for i in range(1, grid.size) if lacking(float(grid[i])) >= 0), None)
     if found is None:
         return float("inf")
@@ -159,14 +192,17 @@ def smallest_visible_drop(
     return crossing(lacking, float(grid[found - 1]), float(grid[found]), xtol=1e-6 * top)
 
 
-def tasks_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER) -> int | None:
-    """The fewest tasks, with as many repeats as now, on which a true drop is found with chance `power`; None if
-    more than ten million."""
+def tasks_needed(
+    drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER, allowance: float = 0.0
+) -> int | None:
+    """The fewest tasks, with as many repeats as now, on which a true drop is found with chance `power`; None if more than
+    ten million. `allowance`: amount by which the interval is widened now; it shrinks with the root of the tasks."""
     if drop <= 0:
         raise ValueError(f"the drop to find is {drop}, expected more than 0")
 
     def enough(tasks: int) -> bool:
-        return chance_to_see(drop, noise, alpha, tasks) >= _wanted(power, noise, tasks)
+        allowed = allowance * (noise.tasks / tasks) ** 0.5
+        return chance_to_see(drop, noise, alpha, tasks, allowed) >= _wanted(power, noise, tasks)
 
     low, high = 1, 2
     while not enough(high):
@@ -179,7 +215,9 @@ def tasks_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = 
     return high
 
 
-def episodes_needed(drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER) -> int | None:
+def episodes_needed(
+    drop: float, noise: Noise, alpha: float = 0.05, power: float = POWER, allowance: float = 0.0
+) -> int | None:
     """Episodes per arm that go with `tasks_needed`."""
-    tasks = tasks_needed(drop, noise, alpha, power)
+    tasks = tasks_needed(drop, noise, alpha, power, allowance)
     return None if tasks is None else int(np.ceil(tasks * noise.pairs_per_task))

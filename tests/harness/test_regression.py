@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 import environments.sotopia.env
@@ -22,9 +21,9 @@ from harness.cli import main
 from harness.compare.arms import Arms, load_run
 from harness.compare.baseline import baseline_text, make_baseline, read_baseline
 from harness.compare.check_reports import as_json, junit, markdown
-from harness.compare.regression import check, check_pairs
+from harness.compare.check_words import cell_sentence
+from harness.compare.regression import check
 from harness.compare.sources import load
-from harness.statistics import Outcomes, pair
 from tests.harness import gate_runs
 from tests.harness.gate_runs import KNOWS, LEVERS, play
 
@@ -73,23 +72,23 @@ def test_a_broken_rule_agent_turns_red_and_an_unchanged_one_passes(
     spec = {"environments": shop, "actors": ["script:rule"], "judge": None, "models": {}}
     path = tmp_path / "baseline.json"
     path.write_text(baseline_text(make_baseline(load_run(play(tmp_path / "base", **spec)))))
-    same = check(load(path), load_run(play(tmp_path / "same", **spec)), tolerance=0.4)
+    same = check(load(path), load_run(play(tmp_path / "same", **spec)), max_drop=0.4)
     assert (same.verdict, same.exit_code) == ("pass", 0)
     lost = BaselineEntry(lambda seat_play, seat, random: Action("search[nothing]"), "lost", reads_hidden_state=False)
     entries = {**environments.webshop.shop.baselines.BASELINES, "rule": lost}
     monkeypatch.setattr("environments.webshop.env.BASELINES", entries)
-    result = check(load(path), load_run(play(tmp_path / "broken", **spec)), tolerance=0.4)
+    result = check(load(path), load_run(play(tmp_path / "broken", **spec)), max_drop=0.4)
     assert (result.verdict, result.exit_code) == ("regressed", 1)
 
 
 @pytest.mark.parametrize("salt", [2, 3, 4])
 def test_noise_alone_stays_green(tmp_path: Path, baseline: Path, salt: int) -> None:
     LEVERS.update(salt=salt)
-    result = check(load(baseline), load_run(play(tmp_path / "again")), tolerance=0.3)
+    result = check(load(baseline), load_run(play(tmp_path / "again")), max_drop=0.3)
     (cell,) = result.cells
     assert cell.baseline != cell.candidate
     assert result.verdict == "pass"
-    assert cell.result.visible_drop <= 0.3
+    assert 0.3 < cell.result.visible_drop <= 0.5
 
 
 def test_a_cell_on_the_floor_is_said_to_guard_nothing(tmp_path: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_cell_on_the_floor_is_said_to_guard_nothing(tmp_path: Path) -> None:
     (cell,) = check(first, second).cells
     assert cell.baseline == 0
     assert cell.verdict == "too few"
-    assert "guards nothing" in cell.reason
+    assert "guards nothing" in cell_sentence(cell)
 
 
 def test_a_narrow_tolerance_says_too_few_and_how_many_would_do(
@@ -106,7 +105,7 @@ def test_a_narrow_tolerance_says_too_few_and_how_many_would_do(
 ) -> None:
     LEVERS.update(salt=2)
     play(tmp_path / "again")
-    code = main(["check", "--baseline", str(baseline), "--candidate", str(tmp_path / "again"), "--tolerance", "0.001"])
+    code = main(["check", "--baseline", str(baseline), "--candidate", str(tmp_path / "again"), "--max-drop", "0.001"])
     out = capsys.readouterr().out
     assert code == 3
     assert "Too few episodes to tell" in out
@@ -126,40 +125,9 @@ def test_a_drop_within_max_drop_passes_and_one_beyond_is_red(
 
 def test_missing_outcomes_never_make_a_pass(tmp_path: Path, baseline: Path) -> None:
     LEVERS.update(salt=2, fail=gate_runs.some_tasks(2))
-    result = check(load(baseline), load_run(play(tmp_path / "half")), tolerance=0.3)
+    result = check(load(baseline), load_run(play(tmp_path / "half")), max_drop=0.3)
     assert result.cells[0].result.missing > 5
     assert result.verdict == "too few"
-
-
-def test_a_family_of_cells_is_judged_at_a_corrected_level() -> None:
-    """A drop that one cell alone shows at 5 % is not called at 5 % / 20."""
-    rng = np.random.default_rng(7)
-    a = rng.random(40)
-    b = np.clip(a - 0.05 + 0.15 * rng.standard_normal(40), 0, 1)
-    tasks = list(range(40))
-    pairs = pair(Outcomes.of(tasks, tasks, list(a)), Outcomes.of(tasks, tasks, list(b)))
-    alone, alone_confidence = check_pairs(pairs, 0.0, 0.001)
-    among, among_confidence = check_pairs(pairs, 0.0, 0.001, family=20)
-    assert (alone.verdict, among.verdict) == ("regressed", "too few")
-    assert (alone_confidence, among_confidence) == (pytest.approx(0.9), pytest.approx(0.995))
-    assert among.visible_drop > alone.visible_drop
-
-
-@pytest.mark.slow
-def test_false_alarms_of_a_whole_check_stay_at_one_in_twenty_whatever_the_number_of_cells() -> None:
-    """300 checks of 6 equal cells: uncorrected, about a quarter would alarm."""
-    rng = np.random.default_rng(20)
-    tasks = list(range(30))
-    alarms = 0
-    for _ in range(300):
-        verdicts = []
-        for _ in range(6):
-            level = rng.beta(2, 2, 30)
-            a, b = (np.clip(level + 0.15 * rng.standard_normal(30), 0, 1) for _ in range(2))
-            pairs = pair(Outcomes.of(tasks, tasks, list(a)), Outcomes.of(tasks, tasks, list(b)))
-            verdicts.append(check_pairs(pairs, 0.0, 0.05, family=6)[0].verdict)
-        alarms += "regressed" in verdicts
-    assert alarms / 300 <= 0.065
 
 
 def test_the_reports_say_the_same(tmp_path: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +162,7 @@ def test_names_can_not_break_out_of_a_report(tmp_path: Path, baseline: Path) -> 
         (arm,) = arms.arms.values()
         return replace(arms, arms={evil: replace(arm, cell=evil)})
 
-    result = check(renamed(base), renamed(run), tolerance=0.3)
+    result = check(renamed(base), renamed(run), max_drop=0.3)
     assert "<script" not in markdown(result)
     assert "[x](y)" not in markdown(result).replace("\\[", "")
     (row,) = [line for line in markdown(result).splitlines() if "self-play" in line]
@@ -234,12 +202,12 @@ def test_other_tasks_exit_2_and_show_the_difference_unless_allowed(
     error = capsys.readouterr().err
     assert "differ in tasks" in error
     assert "is only in base" in error
-    assert main([*command, "--allow", "tasks", "--tolerance", "0.5"]) == 0
+    assert main([*command, "--allow", "tasks", "--max-drop", "0.5"]) == 0
 
 
 def test_a_candidate_that_lacks_a_cell_is_refused_and_a_new_cell_is_reported(tmp_path: Path, baseline: Path) -> None:
     more = load_run(play(tmp_path / "more", strategists=["vanilla", EPO]))
-    assert [cell.rsplit(" | ", 1)[1] for cell in check(load(baseline), more, tolerance=0.4).added] == ["epo"]
+    assert [cell.rsplit(" | ", 1)[1] for cell in check(load(baseline), more, max_drop=0.4).added] == ["epo"]
     with pytest.raises(BadInput, match="lacks cells of the baseline"):
         check(more, load_run(tmp_path / "base"))
 
@@ -259,7 +227,7 @@ def test_a_file_that_is_no_baseline_is_bad_input(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--max-drop", "-1"], ["--tolerance", "0"], ["--metric", "overall"], ["--allow", "prompts"]]
+    "flags", [["--max-drop", "-1"], ["--tolerance", "1"], ["--metric", "overall"], ["--allow", "prompts"]]
 )
 def test_flags_out_of_range_are_bad_input(tmp_path: Path, baseline: Path, flags: list[str]) -> None:
     assert main(["check", "--baseline", str(baseline), "--candidate", str(tmp_path / "base"), *flags]) == 2

@@ -1,0 +1,142 @@
+"""The gate over all cells, by simulation with a known truth: errors of the pooled verdict, of single baselines, and the drops it
+says it would have seen. The full tables are `python -m benchmarks.gate_errors`; docs/statistics.md has them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from benchmarks.gate_errors import Design, decided, judged, play, rates, seen_drops
+from harness.statistics import GatedCell, Luck, Pairs, gate_family, luck_of, pooled_cell
+from harness.statistics.subset_means import upper_end
+
+
+def share(verdicts: list[bool]) -> float:
+    return float(np.mean(verdicts))
+
+
+def test_equal_candidates_alarm_in_at_most_one_of_twenty_whatever_the_cells_share() -> None:
+    rng = np.random.default_rng(1)
+    design = Design("score", 3, 12, 2)
+    alarms = []
+    for _ in range(120):
+        chances = rates(design, rng)
+        found = judged(play(design, chances, rng), play(design, chances, rng), 0.0)
+        alarms.append(found.verdict == "regressed")
+    assert share(alarms) <= 0.05 + 2.5 * (0.05 * 0.95 / 120) ** 0.5
+
+
+def test_a_candidate_that_lost_just_the_allowed_drop_rarely_passes_or_alarms() -> None:
+    rng = np.random.default_rng(2)
+    design = Design("success", 3, 12, 4)
+    passed, alarmed = [], []
+    for _ in range(100):
+        chances = rates(design, rng)
+        lost = play(design, chances, rng, 0.1 / float(chances.mean()))
+        found = judged(play(design, chances, rng), lost, 0.1)
+        passed.append(found.verdict == "pass")
+        alarmed.append(found.verdict == "regressed")
+    most = 0.05 + 2.5 * (0.05 * 0.95 / 100) ** 0.5
+    assert share(passed) <= most
+    assert share(alarmed) <= most
+
+
+def test_a_loss_in_eight_of_eight_cells_is_seen_together() -> None:
+    rng = np.random.default_rng(3)
+    design = Design("score", 8, 14, 10)
+    together, single = [], []
+    for _ in range(40):
+        chances = rates(design, rng)
+        lost = play(design, chances, rng, 0.035 / float(chances.mean()))
+        found = judged(play(design, chances, rng), lost, 0.0)
+        together.append(found.pooled.verdict == "regressed")
+        single.append(np.mean([cell.verdict == "regressed" for cell in found.cells]))
+    assert share(together) > 0.6
+    assert np.mean(single) < 0.1
+
+
+def test_the_luckiest_of_forty_baselines_alarms_often_when_it_is_one_run_and_rarely_when_it_is_three() -> None:
+    rng = np.random.default_rng(8)
+    design = Design("score", 1, 14, 5)
+    chances = rates(design, rng)
+    alarms = {}
+    for runs in (1, 3):
+        drawn = [np.stack([play(design, chances, rng) for _ in range(runs)]) for _ in range(40)]
+        luckiest = max(drawn, key=lambda stored: float(stored.mean()))
+        stored = luckiest if runs > 1 else luckiest[0]
+        verdicts = [judged(stored, play(design, chances, rng), 0.0).verdict for _ in range(120)]
+        alarms[runs] = share([verdict == "regressed" for verdict in verdicts])
+    assert alarms[1] > 0.15
+    assert alarms[3] <= 0.05
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["independent", "equal but for the drop"])
+def test_the_stated_drops_are_seen_spread_and_in_whole_groups(same: bool) -> None:
+    spread, whole, seen, seen_whole = seen_drops(Design("success", 1, 30, 3), 80, same)
+    assert spread <= whole
+    assert seen >= 0.7
+    assert seen_whole >= 0.7
+
+
+def test_a_drop_that_takes_whole_groups_has_to_be_larger() -> None:
+    rng = np.random.default_rng(4)
+    design = Design("success", 1, 14, 10)
+    chances = rates(design, rng)
+    found = judged(play(design, chances, rng), play(design, chances, rng), 0.0, power=True).pooled
+    assert found.visible_in_groups > 1.1 * found.visible_drop
+
+
+def test_the_episodes_that_are_asked_for_decide() -> None:
+    asked, passed = decided(Design("success", 1, 40, 1), 40)
+    assert asked > 40
+    assert passed >= 0.65
+
+
+def test_the_upper_end_inverts_the_sign_flip_test() -> None:
+    rng = np.random.default_rng(5)
+    sums, sizes = rng.normal(0, 1, 8), rng.integers(1, 4, 8).astype(float)
+
+    def p(mean: float) -> float:
+        left = sums - mean * sizes
+        flips = [float(np.dot(signs, left)) for signs in itertools.product((1, -1), repeat=8)]
+        return float(np.mean(np.array(flips) <= left.sum() + 1e-12))
+
+    end = upper_end(sums, sizes, 0.05)
+    assert p(end + 1e-9) <= 0.05 < p(end - 1e-9)
+
+
+def test_too_few_groups_reject_nothing() -> None:
+    assert upper_end(np.full(4, -1.0), np.ones(4), 0.05) == float("inf")
+    assert upper_end(np.array([-1.0, -0.9, -1.0, -0.8, -1.0]), np.ones(5), 0.05) < 0
+
+
+def test_random_subsets_agree_with_all_of_them() -> None:
+    rng = np.random.default_rng(6)
+    few = rng.normal(0, 1, 14)
+    exact = upper_end(few, np.ones(14), 0.025)
+    many = upper_end(np.concatenate([few, [1e-9, -1e-9]]), np.concatenate([np.ones(14), [1e-9, 1e-9]]), 0.025)
+    assert many == pytest.approx(exact, abs=0.05)
+
+
+def test_groups_that_cells_share_count_once_and_others_separately() -> None:
+    pairs = Pairs(np.array(["a", "b"]), np.arange(2), np.ones(2), np.ones(2))
+    shared = pooled_cell([GatedCell(pairs, "x"), GatedCell(pairs, "x")])
+    apart = pooled_cell([GatedCell(pairs, "x"), GatedCell(pairs, "y")])
+    assert (np.unique(shared.pairs.tasks).size, np.unique(apart.pairs.tasks).size) == (2, 4)
+    with pytest.raises(ValueError, match="no cell"):
+        gate_family([])
+
+
+def test_luck_is_the_noise_of_a_run_and_shrinks_with_runs() -> None:
+    rng = np.random.default_rng(7)
+    tasks = np.repeat(np.arange(400), 2)
+    level = rng.normal(0, 3, 400)[tasks]
+    found = luck_of(level + rng.normal(0, 1, (3, 800)), tasks)
+    assert found.error == pytest.approx(1 / 800**0.5, rel=0.15)
+    assert found.df > 200
+    assert Luck(1.0, 100, 9).allowance(0.05) < Luck(1.0, 100, 3).allowance(0.05)
+    assert luck_of(np.ones((2, 8)), np.arange(8)).allowance(0.05) == 0
+    with pytest.raises(ValueError, match="two runs"):
+        luck_of(np.ones((1, 8)), np.arange(8))
