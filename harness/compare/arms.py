@@ -117,7 +117,7 @@ class Arms:
     arms: Mapping[str, Arm]
     """Arms by cell."""
     more_fingerprints: tuple[str, ...] = ()
-    """Of a baseline of several runs: those of the runs after the first."""
+    """Fingerprints of the further runs of a baseline of several."""
 
 
 def load_run(folder: Path, judge: str | None = None) -> Arms:

@@ -95,8 +95,10 @@ def _could(result: GateResult) -> str:
 
 def _drops(result: GateResult) -> str:
     """`0.041 (0.052 where whole groups of tasks fail)`."""
-    groups = f"{result.visible_in_groups:.3f}" if result.visible_in_groups <= 1 else "none"
-    return f"{result.visible_drop:.3f} ({groups} where whole groups of tasks fail)"
+    spread, groups = f"{result.visible_drop:.3f}", f"{result.visible_in_groups:.3f}"
+    if groups == spread:
+        return f"{spread} (in single episodes or in whole groups of tasks)"
+    return f"{spread} ({groups if result.visible_in_groups <= 1 else 'none'} where whole groups of tasks fail)"
 
 
 def power_sentence(check: Check) -> str:

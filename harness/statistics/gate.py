@@ -53,8 +53,8 @@ class GateResult:
     visible_in_groups: float
     """The same for a drop that takes whole groups of tasks to the lowest value; never below `visible_drop`."""
     episodes_needed: int | None
-    """Of *too few*: episodes per arm on which a candidate that lost nothing would pass with a chance of 80 %; None when no number
-    up to ten million tasks would do."""
+    """Episodes per arm on which a candidate that lost nothing would pass with a chance of 80 %, for *too few*; None when no
+    number up to ten million tasks would do."""
     missing: int
     """Pairs without a value; the verdict holds whatever they would have been."""
     doubtful: bool

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput, Newer
+from harness.compare.baseline import FORMAT
 from harness.experiment.manifest_form import manifest_problem
 from harness.judging import judgement_id
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest, write_manifest
@@ -185,7 +186,7 @@ def test_a_wrong_type_in_a_manifest_is_refused_when_it_is_written(shell: Shell, 
 def test_a_newer_version_is_named_wherever_something_is_read(shell: Shell, runs: Path, tmp_path: Path) -> None:
     assert shell("check", "--make-baseline", "results/run", "--out", "base.json") == 0
     baseline = json.loads(Path("base.json").read_text())
-    Path("base.json").write_text(json.dumps(baseline | {"format": 2, "more": 1}))
+    Path("base.json").write_text(json.dumps(baseline | {"format": FORMAT + 1, "later": 1}))
     assert shell("check", "--baseline", "base.json", "--candidate", "results/sound") == 2
     assert "newer version of strategist-harness" in shell.err
     (tmp_path / "training.json").write_text('{"schema_version": 2}')
