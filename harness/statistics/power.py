@@ -97,16 +97,11 @@ def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float |
 def noise_of_passing(noise: Noise, interval: Estimate, level: float) -> Noise:
     """The noise if nothing dropped, for the chance that the interval's lower end stays above a drop: no episode is newly
     lost, and `caution` is that of the lower end of the pairs' `interval`, which errs at `level`."""
-    if (
-        not noise.spread
-    ):  # only the number of tasks keeps the lower end away: exp(-caution / tasks) is their share unseen
-        return replace(
-            noise,
-            loss=0.0,
-            caution=-math.log(level) * (interval.mean - interval.low) / (1 - level ** (1 / noise.tasks)),
-        )
-    beyond = interval.mean - interval.low - noise.student(level)
-    return replace(noise, loss=0.0, caution=max(beyond, 0.0) * noise.tasks)
+    away = interval.mean - interval.low
+    if not noise.spread:  # only the number of tasks keeps it away: exp(-caution / tasks) of the tasks may be unseen
+        reach = away / (1 - level ** (1 / noise.tasks))
+        return replace(noise, loss=0.0, caution=-math.log(level) * reach)
+    return replace(noise, loss=0.0, caution=max(away - noise.student(level), 0.0) * noise.tasks)
 
 
 def _loss(a: Floats, b: Floats, span: float) -> float:
