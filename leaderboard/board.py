@@ -16,18 +16,15 @@ from typing import Any
 import pandas as pd
 
 from harness.base.errors import BadInput
-from harness.compare.arms import Arm, arm_differences
-from harness.compare.comparison import REFERENCE, difference_of
+from harness.compare.arms import Arm
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from harness.results.frames import SCORE
 from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.judge_panel import read_panel
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.tables import find_runs, known_judges
-from harness.statistics import holm
 
 FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
-UPLIFT = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class Board:
     arms: tuple[Arm, ...]
     """One per cell and run, in the order of the runs and their manifests."""
     table: pd.DataFrame
-    """`harness.compare.ranks.ranked_table`, with `partner` and the columns of `UPLIFT`; the column `arm` numbers `arms`, those
+    """`harness.compare.ranks.ranked_table`, with `partner`; the column `arm` numbers `arms`, those
     of `dimensions` stand last and in their order."""
     dimensions: tuple[str, ...]
     """The table's columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
@@ -106,7 +103,6 @@ def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
     table = as_table(ranked_rows(loaded, min_coverage))
     table = table.assign(partner=[_partner(arms[int(number)]) for number in table["arm"]])
-    table = pd.concat([table, _uplifts(arms, table["arm"])], axis=1)
     known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
     dimensions = _dimensions(table, judge, runs)
     table = table[[*(name for name in table.columns if name not in dimensions), *dimensions]]
@@ -148,12 +144,13 @@ def leaderboard(board: Board, filters: Filters | None = None, scripted: bool = T
     """The ranking's rows that fit the filters, in the ranking's order (environment, split, goal).
 
     A rank counts all arms that were ranked together, also those a filter hides. Columns: run, environment, split,
-    pairing, partner, assisted, actor, strategist, scripted, rank, rank_low, rank_high, ranked, tied_with, coverage, goal,
-    low, high, uplift, uplift_low, uplift_high, uplift_p, uplift_p_holm (over the environment's vanilla; missing where there is
-    none), overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks,
-    groups, calls, tokens, reasoning_tokens, usd (missing where not all is known), usd_known and usd_unknown_calls (playing,
-    judging and process rewards together), play_*, judge_*, process_* of each, latency_s (mean model seconds per finished
-    episode), the ledger of the interface (`harness.results.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
+    pairing, partner, assisted, actor, strategist, scripted, rank, rank_low, rank_high, ranked, tied_with, unranked (why there is no
+    rank), coverage, missing_note (how far missing outcomes could move the mean), goal, low, high, uplift, uplift_low, uplift_high,
+    uplift_p, uplift_p_holm, finding, verdict (over the environment's vanilla; missing where there is none), overall, the judge's
+    dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks, groups, calls, tokens, reasoning_tokens, usd
+    (missing where not all is known), usd_known and usd_unknown_calls (playing, judging and process rewards together), play_*,
+    judge_*, process_* of each, latency_s (mean model seconds per finished episode), the ledger of the interface
+    (`harness.results.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
     cell, arm.
     """
     table = (filters or Filters()).keep(board.table)
@@ -171,34 +168,6 @@ def _partner(arm: Arm) -> str:
     actor = axes["actor"] if spec["actor"] == "same" else spec["actor"]
     strategist = axes["strategist"] if spec["strategist"] == "same" else spec["strategist"]
     return f"{actor} + {strategist}"
-
-
-def _uplifts(arms: Sequence[Arm], order: pd.Series) -> pd.DataFrame:
-    """Every arm against the vanilla of its place: of its own run, or of another run that differs in nothing that has to
-    be the same. p values are corrected (Holm) over all of them."""
-    rows: dict[int, dict[str, float]] = {}
-    for number, arm in enumerate(arms):
-        plain = _vanilla(arm, arms)
-        if plain is not None:
-            result = difference_of(plain, arm, "goal")
-            estimate = result.estimate
-            rows[number] = dict(zip(UPLIFT, (estimate.mean, estimate.low, estimate.high, result.p), strict=False))
-    for row, p in zip(rows.values(), holm([row["uplift_p"] for row in rows.values()]), strict=True):
-        row["uplift_p_holm"] = float(p)
-    missing = dict.fromkeys(UPLIFT, float("nan"))
-    return pd.DataFrame([rows.get(int(number), missing) for number in order], index=order.index, columns=list(UPLIFT))
-
-
-def _vanilla(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
-    if arm.role == REFERENCE or arm.scripted:
-        return None
-    axes = list(arm.axes.values())[:4]
-    plain = [each for each in arms if each.role == REFERENCE and list(each.axes.values())[:4] == axes]
-    own = [each for each in plain if each.source == arm.source]
-    if len(own) == 1:
-        return own[0]
-    alike = [each for each in plain if each.source != arm.source and not arm_differences(each, arm)]
-    return alike[0] if not own and len(alike) == 1 else None
 
 
 def _dimensions(table: pd.DataFrame, judge: str | None, runs: Sequence[Path]) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparability import check_categories, refuse_differences
-from harness.compare.comparison import Comparison, check_metric, compare_arms
-from harness.compare.conclusions import interface_sentences, sentence
+from harness.compare.comparison import Comparison, Family, check_metric, compare_arms
+from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
+from harness.compare.questions import by_run, find, questions
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
 from leaderboard.board import Board
@@ -29,9 +30,9 @@ class Duel:
     metric: str
     comparison: Comparison
     figures: dict[str, Any]
-    """mean (of b), reference_mean (of a), difference, low, high, p, p_holm, finding, pairs, groups, missing, wins, …"""
+    """mean (of b), reference_mean (of a), difference, low, high, p, p_holm, finding, verdict, pairs, groups, missing, wins, …"""
     sentence: str
-    """Conclusion in words."""
+    """Conclusion in words, with what the controls say and what p is corrected for."""
     interface: tuple[str, ...]
     """Sentences on large differences between the arms' ledgers, which may explain the difference."""
     tasks: pd.DataFrame
@@ -49,12 +50,28 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
         arm_differences(left, right), allowed, f"{left.source}: {left.cell}\nand {right.source}: {right.cell}\n"
     )
     common = bool({"tasks", "seeds"} & set(allowed))
-    comparison = compare_arms(left, right, metric, common=common)
-    figures = {"mean": comparison.mean_b, **numbers(comparison)}
-    said = tuple(interface_sentences(left, right))
+    family = _family(board, left, right, metric, common)
+    comparison, beside = family.rows[0], family.beside.get(0, ())
     return Duel(
-        a, b, metric, comparison, figures, sentence(comparison), said, _tasks(board, left, right, metric, common)
+        a,
+        b,
+        metric,
+        comparison,
+        figures={"mean": comparison.mean_b, **numbers(comparison, beside)},
+        sentence=" ".join(filter(None, (sentence(comparison), control_note(family, 0), correction(family)))),
+        interface=tuple(interface_sentences(left, right)),
+        tasks=_tasks(board, left, right, metric, common),
     )
+
+
+def _family(board: Board, a: Arm, b: Arm, metric: str, common: bool) -> Family:
+    """The comparison as its run's question, or as that of a control behind one; where it is neither, alone."""
+    asked = questions(by_run(board.arms), metric)
+    found = None if common else find(asked, a, b)
+    if found is None:
+        return Family((compare_arms(a, b, metric, common=common),), {}, (), ())
+    number = next((number for number, row in enumerate(asked.rows) if row is found), None)
+    return Family((found,), {} if number is None else {0: asked.beside.get(number, ())}, (), ())
 
 
 def _tasks(board: Board, a: Arm, b: Arm, metric: str, common: bool) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import pandas as pd
 from agents.strategists import REFERENCE
 from harness.base.yamltext import read_yaml
 from harness.compare.arms import KEY, Arm, arm_differences
-from harness.compare.comparison import Comparison, compare_arms
-from harness.compare.conclusions import finding
-from harness.statistics import holm
+from harness.compare.comparison import Comparison, Family, compare_arms, corrected
+from harness.compare.conclusions import cell_text, finding
+from harness.compare.questions import by_run, only, questions
 from leaderboard.board import Board, Filters
 
 COLUMNS = (
     "run", "environment", "split", "pairing", "partner", "actor", "strategist", "is_reference", "mean", "reference_mean",
-    "difference", "low", "high", "p", "p_holm", "finding", "pairs", "groups", "missing", "wins", "ties", "losses",
+    "difference", "low", "high", "p", "p_holm", "finding", "verdict", "pairs", "groups", "missing", "wins", "ties", "losses",
     "metric_low", "metric_high", "arm", "reference_arm",
 )  # fmt: skip
 
@@ -41,29 +41,39 @@ def matrix(
     strategist `reference` on the same environment, split, pairing and actor (or on `reference_actor`'s), of its own run
     or of another that differs in nothing that has to be the same.
 
-    Columns: `COLUMNS`. `p_holm` is corrected over all rows of this table; `finding` says what is shown: higher, lower,
-    open (no difference shown), hinges (on missing outcomes), borderline, nothing (too little); missing for the reference
-    itself and where there is none to hold it against. `low`/`high` bound the difference, `metric_low`/`metric_high` are
+    Columns: `COLUMNS`. `p_holm` is corrected as `family_of` says; `finding` is the verdict's kind
+    (`harness.compare.conclusions.Finding`), `verdict` its words; missing for the reference itself and where there is none to hold
+    it against. `low`/`high` bound the difference, `metric_low`/`metric_high` are
     the metric's own range.
     """
     kept = (filters or Filters()).keep(board.table)
     kept = kept[~kept["scripted"]]
-    found: dict[int, Comparison] = {}
-    against: dict[int, int] = {}
-    for number in kept["arm"]:
-        other = _reference(board, int(number), reference, reference_actor)
-        if other is not None and other != number:
-            found[int(number)] = compare_arms(board.arms[other], board.arms[int(number)], metric)
-            against[int(number)] = other
-    rows = corrected(list(found.values()))
-    by_arm = dict(zip(found, rows, strict=True))
-    lines = [_line(row, board, by_arm.get(int(row["arm"])), against, metric) for row in kept.to_dict("records")]
+    family = family_of(board, [int(number) for number in kept["arm"]], reference, metric, reference_actor)
+    places = {id(arm): number for number, arm in enumerate(board.arms)}
+    numbered = {places[id(row.b)]: number for number, row in enumerate(family.rows)}
+    lines = [
+        _line(row, board, family, numbered.get(int(row["arm"])), places, metric) for row in kept.to_dict("records")
+    ]
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons with Holm's correction over all of them."""
-    return [replace(row, p_holm=float(p)) for row, p in zip(rows, holm([row.result.p for row in rows]), strict=True)]
+def family_of(
+    board: Board,
+    arms: Sequence[int],
+    reference: str = REFERENCE,
+    metric: str = "goal",
+    reference_actor: str | None = None,
+) -> Family:
+    """The comparisons of these arms with the strategist `reference`. Held against vanilla they are the questions of their runs,
+    whatever else is shown; against another they are corrected among themselves."""
+    if reference == REFERENCE and reference_actor is None:
+        return only(questions(by_run(board.arms), metric), (board.arms[number] for number in arms))
+    rows = []
+    for number in arms:
+        other = _reference(board, number, reference, reference_actor)
+        if other is not None and other != number:
+            rows.append(compare_arms(board.arms[other], board.arms[number], metric))
+    return Family(tuple(corrected(rows, {})[0]), {}, (), ())
 
 
 def _reference(board: Board, number: int, strategist: str, actor: str | None) -> int | None:
@@ -80,22 +90,23 @@ def _reference(board: Board, number: int, strategist: str, actor: str | None) ->
 
 
 def _line(
-    row: dict[Any, Any], board: Board, comparison: Comparison | None, against: dict[int, int], metric: str
+    row: dict[Any, Any], board: Board, family: Family, number: int | None, places: Mapping[int, int], metric: str
 ) -> dict[str, Any]:
     arm = board.arms[int(row["arm"])]
     low, high = arm.bounds(metric)
     line: dict[str, Any] = {key: row[key] for key in COLUMNS[:7]}
     line |= {"arm": int(row["arm"]), "metric_low": low, "metric_high": high}
-    line["is_reference"] = int(row["arm"]) in against.values()
+    line["is_reference"] = any(each.a is arm for each in family.rows)
     line["mean"] = float(arm.rows[metric].astype(float).mean()) if len(arm.rows) else float("nan")
-    if comparison is not None:
-        line |= numbers(comparison)
-        line |= {"mean": comparison.mean_b, "reference_arm": against[int(row["arm"])]}
+    if number is not None:
+        comparison = family.rows[number]
+        line |= numbers(comparison, family.beside.get(number, ()))
+        line |= {"mean": comparison.mean_b, "reference_arm": places[id(comparison.a)]}
     return line
 
 
-def numbers(row: Comparison) -> dict[str, Any]:
-    """A comparison's figures under the names of `COLUMNS`."""
+def numbers(row: Comparison, beside: Sequence[Comparison] = ()) -> dict[str, Any]:
+    """A comparison's figures under the names of `COLUMNS`; `beside`: its second arm against the controls."""
     result = row.result
     return {
         "reference_mean": row.mean_a,
@@ -105,6 +116,7 @@ def numbers(row: Comparison) -> dict[str, Any]:
         "p": result.p,
         "p_holm": row.p_holm,
         "finding": finding(row),
+        "verdict": cell_text(row, beside),
         "pairs": result.estimate.n,
         "groups": result.estimate.clusters,
         "missing": result.missing,
@@ -153,9 +165,9 @@ def figure_4(board: Board, metric: str = "goal", filters: Filters | None = None)
             elif base is not None:
                 row["reference_arm"] = base_number
                 pairs.append((row, compare_arms(base, arm, metric)))
-    for (row, _), comparison in zip(pairs, corrected([each for _, each in pairs]), strict=True):
+    for (row, _), comparison in zip(pairs, corrected([each for _, each in pairs], {})[0], strict=True):
         row |= numbers(comparison)
-    names = ["configuration", "place", "actor", "run", "mean", "arm", "reference_arm", *COLUMNS[9:22]]
+    names = ["configuration", "place", "actor", "run", "mean", "arm", "reference_arm", *COLUMNS[9:23]]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -11,7 +11,8 @@ from agents.strategists import REFERENCE
 from harness.api.printed import Comparisons, Ranking
 from harness.api.sentences import counted, told
 from harness.base.errors import BadInput
-from harness.compare.comparison import compare_all, uplift_all
+from harness.compare.comparison import compare_all
+from harness.compare.questions import uplift_all
 from harness.compare.ranks import MIN_COVERAGE, load_runs, ranked_rows
 from harness.compare.sources import load
 from harness.results.records import EpisodeRecord, JudgementRecord, ProcessRewardRecord

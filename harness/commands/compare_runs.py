@@ -17,8 +17,9 @@ from harness.base.errors import BadInput
 from harness.base.money import UNKNOWN, usd_text
 from harness.base.spreadsheets import harmless
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.compare.comparison import Comparison, Family, compare, uplift
+from harness.compare.comparison import Comparison, Family, compare
 from harness.compare.conclusions import conclusions, finding, interface_sentences, names
+from harness.compare.questions import uplift
 from harness.experiment.manifest_form import AXES
 
 
@@ -57,7 +58,7 @@ def as_json(family: Family) -> dict[str, Any]:
     """Everything, with null for what is not known."""
     return {
         "comparisons": [flat(row, role) for role, row in every_row(family)],
-        "family": family.size,
+        "family": max(row.family for row in family.rows),
         "reported_differences": list(family.reported),
         "without_counterpart": list(family.unmatched),
         "conclusions": conclusions(family),
@@ -81,6 +82,7 @@ def flat(row: Comparison, role: str) -> dict[str, Any]:
         "high": d.high,
         "p": row.result.p,
         "p_holm": row.p_holm,
+        "corrected_for": row.family,
         "p_exact": row.result.exact,
         "finding": finding(row),
         "pairs": d.n,

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from harness.base.errors import BadInput
 from harness.base.plaintext import plain
-from harness.compare.comparison import Comparison, Family, uplift
+from harness.compare.comparison import Comparison, Family
 from harness.compare.conclusions import answer
+from harness.compare.questions import uplift
 from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.store import EPISODES, read_record

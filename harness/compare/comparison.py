@@ -1,7 +1,7 @@
-"""Comparisons of arms: two runs or parts of runs, or every strategist of a run against vanilla (uplift).
+"""Comparisons of arms of two runs or of parts of runs; a run's own questions are in `harness.compare.questions`.
 
 Everything is paired by task, seat order and seed, clustered by the environment's groups, and corrected for the whole
-family of comparisons that is printed.
+family of comparisons that was asked for.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
-from agents.strategists import REFERENCE as REFERENCE_KIND
 from harness.base.errors import BadInput, nearest
 from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
@@ -36,7 +37,7 @@ SHARE = 0.05
 """The difference, as a share of the metric's range, for which the needed episodes are told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """Arm b compared with arm a."""
 
@@ -45,17 +46,17 @@ class Comparison:
     metric: str
     pairs: Pairs
     result: PairedDifference
-    success: PairedDifference
-    """Difference in success (0/1)."""
     mean_a: float
     """Over the pairs that both have."""
     mean_b: float
     p_holm: float
     """p value of the difference, corrected for the family."""
-    visible: float
-    """The smallest true difference this many episodes show with a chance of 80 %; inf when none."""
-    needed: int | None
-    """Episodes per arm that would show `SHARE` of the range with a chance of 80 %; None when not known."""
+    family: int
+    """Number of comparisons that `p_holm` is corrected for."""
+    behind: bool
+    """True for a control's comparison that is asked about only where its question is answered."""
+    common: bool
+    """True where what only one arm has was left out."""
     tokens: float
     """Tokens that b uses more per episode than a, judges left out; NaN when not known."""
     usd: float
@@ -67,6 +68,32 @@ class Comparison:
         low, high = self.a.bounds(self.metric)
         return None if low is None or high is None else high - low
 
+    @property
+    def visible(self) -> float:
+        """The smallest true difference this many episodes show with a chance of 80 %, at the level of the family; inf when
+        none."""
+        return self._power[0]
+
+    @property
+    def needed(self) -> int | None:
+        """Episodes per arm that would show `SHARE` of the range with a chance of 80 %; None when not known."""
+        return self._power[1]
+
+    @cached_property
+    def success(self) -> PairedDifference:
+        """Difference in success (0/1)."""
+        return paired_difference(align(self.a, self.b, "success", self.common), 0.0, 1.0)
+
+    @cached_property
+    def _power(self) -> tuple[float, int | None]:
+        """`visible` and `needed`, computed when first asked for: a page of many comparisons says few of them."""
+        if np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
+            return math.inf, None
+        alpha = ALPHA / self.family
+        noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha)
+        needed = episodes_needed(SHARE * self.span, noise, alpha) if self.span else None
+        return smallest_visible_drop(noise, alpha, span=self.span), needed
+
     def per_point(self, cost: float) -> float:
         """Cost per point gained; NaN when nothing was gained."""
         gain = self.result.estimate.mean
@@ -75,12 +102,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Comparisons that were made together; p values are corrected for `size` of them."""
+    """Comparisons that were made together. Each says how many its p value is corrected for."""
 
     rows: tuple[Comparison, ...]
     beside: Mapping[int, tuple[Comparison, ...]]
     """Number of a row -> its second arm against the controls of the same run."""
-    size: int
     reported: tuple[str, ...]
     """Differences that are no obstacle: prompts, code, and what the user allowed."""
     unmatched: tuple[str, ...]
@@ -101,7 +127,19 @@ def compare_all(
     """Compare as `compare` does, several pairs of arms or runs in one family."""
     check_metric(metric)
     allowed = check_categories(allow)
-    return _together([_compared(first, second, metric, judge, allowed) for first, second in both])
+    families = [_compared(first, second, metric, judge, allowed) for first, second in both]
+    rows = [row for family in families for row in family.rows]
+    places = accumulate((len(family.rows) for family in families), initial=0)
+    beside = {
+        start + number: controls
+        for start, family in zip(places, families, strict=False)
+        for number, controls in family.beside.items()
+    }
+    check_values(rows)
+    rows, beside = corrected(rows, beside)
+    reported = dict.fromkeys(line for family in families for line in family.reported)
+    unmatched = tuple(line for family in families for line in family.unmatched)
+    return Family(tuple(rows), beside, tuple(reported), unmatched)
 
 
 def _compared(first: str, second: str, metric: str, judge: str | None, allowed: Collection[str]) -> Family:
@@ -118,7 +156,7 @@ def _compared(first: str, second: str, metric: str, judge: str | None, allowed: 
         raise BadInput(f"{second} is the same as {first}: a run compared with itself (or its copy) shows nothing")
     rows = [_checked(left, right, metric, allowed) for left, right in couples]
     beside = {number: _beside(row, b, judge) for number, row in enumerate(rows)}
-    return Family(tuple(rows), beside, len(rows), tuple(_reported(couples, allowed)), tuple(unmatched))
+    return Family(tuple(rows), beside, tuple(_reported(couples, allowed)), tuple(unmatched))
 
 
 def _named_apart(a: Arms, b: Arms) -> str:
@@ -134,7 +172,9 @@ def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ..
     """The second arm against the controls of its own run on the same place, where it is not a control itself."""
     if row.b.role or row.a.kind == row.b.kind:
         return ()
-    group = next(group for group in _by_place(load(b.path, judge)) if any(arm.cell == row.b.cell for arm in group))
+    group = next(
+        group for group in by_place(load(b.path, judge).arms.values()) if any(arm.cell == row.b.cell for arm in group)
+    )
     controls = [arm for arm in group if arm.role == CONTROL and arm.cell != row.a.cell]
     return tuple(compare_arms(control, row.b, row.metric) for control in controls)
 
@@ -145,56 +185,10 @@ def check_metric(metric: str) -> None:
         raise BadInput(f"--metric {metric!r}: known are {', '.join(METRICS)}.{nearest(metric, METRICS)}")
 
 
-def uplift(text: str, metric: str = "goal", judge: str | None = None) -> Family:
-    """Every strategist of a run against vanilla on the same environment, split, pairing and actor, the controls beside.
-    Raises `BadInput` when there is no vanilla, or nothing beside it."""
-    return uplift_all([text], metric, judge)
-
-
-def uplift_all(texts: Iterable[str], metric: str = "goal", judge: str | None = None) -> Family:
-    """Compare as `uplift` does, several runs in one family."""
-    check_metric(metric)
-    return _together([_uplifted(text, metric, judge) for text in texts])
-
-
-def _uplifted(text: str, metric: str, judge: str | None) -> Family:
-    """Every strategist against vanilla, not yet corrected."""
-    arms, _ = select(text, judge)
-    rows: list[Comparison] = []
-    beside: dict[int, tuple[Comparison, ...]] = {}
-    unmatched = []
-    for group in _by_place(arms):
-        plain = [arm for arm in group if arm.role == REFERENCE]
-        others = [arm for arm in group if arm.role != REFERENCE]
-        if len(plain) != 1 or not others:
-            unmatched += [arm.cell for arm in group if not arm.scripted]
-            continue
-        controls = [arm for arm in others if arm.role == CONTROL]
-        for arm in others:
-            rows.append(compare_arms(plain[0], arm, metric))
-            if arm.role != CONTROL:
-                beside[len(rows) - 1] = tuple(compare_arms(control, arm, metric) for control in controls)
-    if not rows:
-        wanted = f"a strategist beside exactly one `{REFERENCE_KIND}` on the same tasks and actor"
-        raise BadInput(f"{text} has no uplift to show; expected {wanted}")
-    return Family(tuple(rows), beside, len(rows), (), tuple(unmatched))
-
-
-def _together(families: Sequence[Family]) -> Family:
-    """Join families into one, and correct it as a whole."""
-    rows: list[Comparison] = []
-    beside: dict[int, tuple[Comparison, ...]] = {}
-    for family in families:
-        beside |= {len(rows) + number: controls for number, controls in family.beside.items()}
-        rows += family.rows
-    reported = dict.fromkeys(line for family in families for line in family.reported)
-    return _corrected(rows, beside, tuple(reported), tuple(line for family in families for line in family.unmatched))
-
-
-def _by_place(arms: Arms) -> list[list[Arm]]:
+def by_place(arms: Iterable[Arm]) -> list[list[Arm]]:
     """Arms that differ by strategist only."""
     found: dict[tuple[str, ...], list[Arm]] = {}
-    for arm in arms.arms.values():
+    for arm in arms:
         found.setdefault(tuple(list(arm.axes.values())[:4]), []).append(arm)
     return list(found.values())
 
@@ -247,36 +241,21 @@ def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False) -> Compariso
     pairs = align(a, b, metric, common)
     whole = pairs.complete
     result = paired_difference(pairs, low, high)
-    visible, needed = _power(pairs, low, high)
     return Comparison(
         a=a,
         b=b,
         metric=metric,
         pairs=pairs,
         result=result,
-        success=paired_difference(align(a, b, "success", common), 0.0, 1.0),
+        common=common,
         mean_a=float(pairs.a[whole].mean()) if whole.any() else math.nan,
         mean_b=float(pairs.b[whole].mean()) if whole.any() else math.nan,
         p_holm=result.p,
-        visible=visible,
-        needed=needed,
+        family=1,
+        behind=False,
         tokens=_more(a, b, "tokens"),
         usd=_more(a, b, "usd"),
     )
-
-
-def difference_of(a: Arm, b: Arm, metric: str) -> PairedDifference:
-    """Arm b against arm a in one metric alone: less than `compare_arms` tells, and quicker."""
-    return paired_difference(align(a, b, metric), *a.bounds(metric))
-
-
-def _power(pairs: Pairs, low: float | None, high: float | None) -> tuple[float, int | None]:
-    """The smallest visible difference, and the episodes needed to see `SHARE` of the range."""
-    if np.unique(pairs.tasks[pairs.complete]).size < 2:
-        return math.inf, None
-    noise = noise_of(pairs, low, high, 1 - 2 * ALPHA)
-    span = None if low is None or high is None else high - low
-    return smallest_visible_drop(noise, ALPHA, span=span), episodes_needed(SHARE * span, noise, ALPHA) if span else None
 
 
 def _more(a: Arm, b: Arm, column: str) -> float:
@@ -288,23 +267,37 @@ def _more(a: Arm, b: Arm, column: str) -> float:
     return means[1] - means[0]
 
 
-def _corrected(
-    rows: Sequence[Comparison],
-    beside: Mapping[int, tuple[Comparison, ...]],
-    reported: tuple[str, ...],
-    unmatched: tuple[str, ...],
-) -> Family:
-    """Holm's correction over all p values that are shown, those against the controls included. Raises `BadInput` for a
-    metric that none of the arms has."""
+def corrected(
+    rows: Sequence[Comparison], beside: Mapping[int, tuple[Comparison, ...]]
+) -> tuple[list[Comparison], dict[int, tuple[Comparison, ...]]]:
+    """Correct a family: the rows by Holm's method, and behind each row its controls.
+
+    A control is asked about only where its row's difference is shown (gatekeeping), so it takes nothing from the rows' level:
+    its p value is the larger of both (an intersection-union test), by Holm's method over the rows that have this control.
+    """
+    found = [
+        replace(row, p_holm=float(p), family=len(rows))
+        for row, p in zip(rows, holm([row.result.p for row in rows]), strict=True)
+    ]
+    controls: dict[int, list[Comparison]] = {number: [] for number in beside}
+    for name in dict.fromkeys(each.a.axes["strategist"] for each_row in beside.values() for each in each_row):
+        here = [(number, each) for number in beside for each in beside[number] if each.a.axes["strategist"] == name]
+        both = holm([max_known(rows[number].result.p, each.result.p) for number, each in here])
+        for (number, each), p in zip(here, both, strict=True):
+            behind = max_known(found[number].p_holm, float(p))
+            controls[number].append(replace(each, p_holm=behind, family=len(rows), behind=True))
+    return found, {number: tuple(each) for number, each in controls.items()}
+
+
+def max_known(one: float, other: float) -> float:
+    """The larger of two p values; NaN where one is not known."""
+    return math.nan if math.isnan(one) or math.isnan(other) else max(one, other)
+
+
+def check_values(rows: Sequence[Comparison]) -> None:
+    """Raise `BadInput` for a metric that none of the arms has."""
     if not any((~np.isnan(arm.outcomes[row.metric])).any() for row in rows for arm in (row.a, row.b)):
         raise BadInput(
             f"none of these arms has a value of {rows[0].metric!r}. `overall` comes from judges of several dimensions; "
             "goal and success need a finished and scored episode"
         )
-    every = [*rows, *(each for number in sorted(beside) for each in beside[number])]
-    corrected = [
-        replace(each, p_holm=float(p)) for each, p in zip(every, holm([each.result.p for each in every]), strict=True)
-    ]
-    rest = iter(corrected[len(rows) :])
-    again = {number: tuple(next(rest) for _ in beside[number]) for number in sorted(beside)}
-    return Family(tuple(corrected[: len(rows)]), again, len(every), reported, unmatched)

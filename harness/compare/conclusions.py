@@ -6,17 +6,31 @@ same sign whatever they would have been."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
+import numpy as np
+
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
-from harness.compare.comparison import REFERENCE, SHARE, Comparison, Family
+from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
 
 LEVEL = 0.05
 Finding = Literal["higher", "lower", "open", "hinges", "borderline", "nothing"]
+WORDS: Mapping[Finding, str] = {
+    "higher": "higher",
+    "lower": "lower",
+    "open": "no difference shown",
+    "hinges": "hinges on missing outcomes: not shown",
+    "borderline": "borderline: not shown",
+    "nothing": "too few tasks to tell",
+}
+"""Each finding in a table's cell."""
+SIGNS: Mapping[Finding, str] = {"higher": "▲", "lower": "▼"}
+"""The mark of a difference that is shown; no other mark may stand beside a difference."""
 
 
 def finding(row: Comparison) -> Finding:
@@ -134,6 +148,18 @@ def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None,
     return f"{seen}: read its answers before you believe the difference."
 
 
+def cell_text(row: Comparison, beside: Sequence[Comparison] = ()) -> str:
+    """A comparison's finding in a table's cell, with the controls that its gain is not shown to beat."""
+    found = finding(row)
+    others = unbeaten(beside) if found == "higher" else []
+    return WORDS[found] + (f"; not shown to beat {', '.join(others)}" if others else "")
+
+
+def unbeaten(beside: Sequence[Comparison]) -> list[str]:
+    """Names of the controls that an arm is not shown to beat."""
+    return [each.a.axes["strategist"] for each in beside if finding(each) != "higher"]
+
+
 def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
     """Sentence on whether an uplift comes from what the strategies say."""
     name = row.b.axes["strategist"]
@@ -145,13 +171,34 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
             f"Without a control ({controls}) it cannot be told whether {name} helps by what its strategies say "
             "or by there being any."
         )
-    beaten = [each for each in beside if finding(each) == "higher"]
-    others = [each.a.axes["strategist"] for each in beside if finding(each) != "higher"]
+    others = unbeaten(beside)
     if not others:
-        return f"{name} also beats {', '.join(each.a.axes['strategist'] for each in beaten)}: its strategies' content counts."
+        return f"{name} also beats {', '.join(each.a.axes['strategist'] for each in beside)}: its strategies' content counts."
     return (
         f"But {name} is not shown to beat {', '.join(others)}: the gain cannot be put down to what its strategies say."
     )
+
+
+def missing_note(arm: Arm) -> str | None:
+    """How far an arm's missing outcomes could move its mean goal, in a few words; None where none is missing."""
+    goal = arm.outcomes["goal"]
+    known = goal[~np.isnan(goal)]
+    missing = arm.planned - len(known)
+    if missing <= 0 or not len(known):
+        return None
+    low, high = arm.bounds("goal")
+    assert low is not None
+    assert high is not None
+    worst, best = ((float(known.sum()) + missing * end) / arm.planned for end in (low, high))
+    return f"{missing} of {arm.planned} outcomes missing: with them the mean could be {worst:.2f} to {best:.2f}"
+
+
+def control_note(family: Family, number: int) -> str:
+    """The sentence on the controls of a family's row; empty where the row is no question, or shows no gain."""
+    row = family.rows[number]
+    if not is_question(row) or of_control(row):
+        return ""
+    return control_sentence(row, family.beside.get(number, ()))
 
 
 def answer(family: Family, number: int) -> str:
@@ -181,9 +228,9 @@ def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
         return ""
     means = " and ".join(f"{_amount(each, each.mean_a)} with {name}" for name, each in reached)
     text = f"The controls reached {means}: {row.b.axes['strategist']}"
-    unbeaten = [name for name, each in reached if finding(each) != "higher"]
-    if unbeaten:
-        return f"{text} is not shown to beat {' or '.join(unbeaten)}, so a gain could not be put down to what its strategies say."
+    others = unbeaten(beside)
+    if others:
+        return f"{text} is not shown to beat {' or '.join(others)}, so a gain could not be put down to what its strategies say."
     return f"{text} beats them, so what its strategies say counts."
 
 
@@ -197,9 +244,7 @@ def _actor(row: Comparison) -> str:
 
 def scope_sentences(family: Family) -> list[str]:
     """Limits of all that is said above."""
-    lines = []
-    if family.size > 1:
-        lines.append(f"p values are corrected (Holm) for the {family.size} comparisons made here, not for others.")
+    lines = [correction(family)] if family.rows else []
     judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})
     if judges:
         lines.append(
@@ -211,6 +256,39 @@ def scope_sentences(family: Family) -> list[str]:
     return lines
 
 
+def correction(family: Family) -> str:
+    """Say what the p values of a family's rows are corrected for."""
+    if all(row.behind for row in family.rows):
+        return "A control is tested behind its question: p is the larger of the two, each corrected for the run's questions."
+    asked = [row for row in family.rows if not of_control(row)] or family.rows
+    sizes = sorted({row.family for row in asked})
+    if not all(is_question(row) for row in family.rows):
+        if sizes == [1]:
+            return "p is of this comparison alone, not corrected for others."
+        return f"p values are corrected (Holm) for the {sizes[-1]} comparisons asked for here, not for others."
+    reference = " or ".join(dict.fromkeys(row.a.axes["strategist"] for row in asked))
+    if sizes == [1]:
+        text = f"The run asks one question, {names(asked[0])[1]} against {reference}, so p needs no correction."
+    else:
+        count = " or ".join(map(str, sizes))
+        text = f"p values are corrected (Holm) for the run's {count} questions, each strategist against {reference}."
+    return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
+
+
+def is_question(row: Comparison) -> bool:
+    """True for an arm against the reference of its own place: a question of its run, or a control's row."""
+    return (
+        row.a.role == REFERENCE
+        and row.b.role != REFERENCE
+        and list(row.a.axes.values())[:4] == list(row.b.axes.values())[:4]
+    )
+
+
+def of_control(row: Comparison) -> bool:
+    """True for a control against the reference, which is no question of its run."""
+    return is_question(row) and row.b.role == CONTROL
+
+
 def conclusions(family: Family) -> list[str]:
     """All sentences about a family, in order; before each verdict what it may hang on."""
     lines = []
@@ -218,8 +296,7 @@ def conclusions(family: Family) -> list[str]:
         where = _place(row) if len({_place(each) for each in family.rows}) > 1 else ""
         lines += [f"{where}{line}" for line in interface_sentences(row.a, row.b)]
         lines.append(f"{where}{sentence(row)}")
-        is_uplift = row.a.role == REFERENCE and not row.b.role
-        control = control_sentence(row, family.beside.get(number, ())) if is_uplift else ""
+        control = control_note(family, number)
         if control:
             lines.append(f"{where}{control}")
     return lines + scope_sentences(family)

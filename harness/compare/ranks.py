@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
+from harness.compare.comparison import Comparison, Family
+from harness.compare.conclusions import cell_text, finding, missing_note
+from harness.compare.questions import questions
 from harness.results.soundness import DAMAGED, damaged
 from harness.results.store import read_manifest
 from harness.results.tables import Row, cells_of, episode_table, sorted_cells
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 MIN_COVERAGE = 0.8
 RANKS = ("rank", "rank_low", "rank_high", "ranked")
+FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm")
+UPLIFT = (*FIGURES, "finding", "verdict")
+"""Columns with the answer to an arm's question: its difference to the reference of its place, and what that shows."""
+TEXTS = ("tied_with", "unranked", "missing_note", "finding", "verdict")
 Values = tuple[NDArray[Any], NDArray[np.float64]]
 """Per episode its task (cluster) and its value; a missing one is NaN."""
 
@@ -65,8 +72,9 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
 
     whole = pd.DataFrame(list(rows))
     ranks = {name: pd.array([row[name] for row in rows], dtype="Int64") for name in RANKS}
-    tied = pd.Series([row["tied_with"] for row in rows], dtype=object)
-    return whole.assign(**ranks, tied_with=tied)
+    texts = {name: pd.Series([row[name] for row in rows], dtype=object) for name in TEXTS}
+    figures = {name: pd.Series([row[name] for row in rows], dtype=float) for name in FIGURES}
+    return whole.assign(**ranks, **texts, **figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +116,73 @@ def _run_names(runs: Sequence[Path]) -> dict[Path, str]:
 def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> list[Row]:
     """The rows of `harness.results.tables.cell_rows` with `arm` (the arm's number, counted run after run), `coverage` (the share
     of the plan that has an outcome), `rank`, the best and worst rank that an arm could have, how many arms are `ranked`
-    together, and `tied_with`. No rank: None."""
+    together, `tied_with`, `unranked` (why there is no rank), `missing_note` (how far missing outcomes could move the mean), and
+    the columns of `UPLIFT`. None where there is nothing to say."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
     names = _names(arms, several=len(loaded) > 1)
+    asked = questions([list(run.arms.arms.values()) for run in loaded])
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
-        places |= _places(family, arms, names)
+        places |= _places(family, arms, names, _settled(family, arms, asked))
+    answers = {id(row.b): _answer(row, asked.beside.get(number, ())) for number, row in enumerate(asked.rows)}
     cells = [row for run in loaded for row in run.cells]
     rows = [{**row, "arm": number} for number, row in enumerate(cells)]
     numbered = [(row.pop("arm"), row) for row in sorted_cells(rows)]
-    return [{**row, "arm": number, **_placed(arms[number], places.get(number))} for number, row in numbered]
+    return [
+        {
+            **row,
+            "arm": number,
+            **_placed(arms[number], places.get(number), min_coverage),
+            **answers.get(id(arms[number]), dict.fromkeys(UPLIFT)),
+        }
+        for number, row in numbered
+    ]
 
 
-def _placed(arm: Arm, place: Place | None) -> Row:
+def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
+    estimate = row.result.estimate
+    figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm)
+    known = [None if figure != figure else figure for figure in figures]
+    return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside)), strict=True))
+
+
+def _settled(numbers: Sequence[int], arms: Sequence[Arm], asked: Family) -> dict[tuple[str, str], bool]:
+    """For pairs of these arms that a question of their run is about, whether the first is shown to be better: a ranking says
+    of them what the comparison says."""
+    labels = {id(arms[number]): str(number) for number in numbers}
+    settled: dict[tuple[str, str], bool] = {}
+    for row in (*asked.rows, *(each for controls in asked.beside.values() for each in controls)):
+        if id(row.a) in labels and id(row.b) in labels:
+            a, b, found = labels[id(row.a)], labels[id(row.b)], finding(row)
+            settled |= {(b, a): found == "higher", (a, b): found == "lower"}
+    return settled
+
+
+def _placed(arm: Arm, place: Place | None, min_coverage: float) -> Row:
     return {
         "scripted": arm.scripted,
         "coverage": coverage(arm),
+        "unranked": None if place else _why_unranked(arm, min_coverage),
+        "missing_note": missing_note(arm),
         "rank": place.rank if place else None,
         "rank_low": place.low if place else None,
         "rank_high": place.high if place else None,
         "ranked": place.of if place else None,
         "tied_with": ", ".join(place.tied_with) if place else None,
     }
+
+
+def _why_unranked(arm: Arm, min_coverage: float) -> str:
+    known = int((~np.isnan(arm.outcomes["goal"])).sum())
+    if arm.scripted:
+        return "a scripted reference takes no place"
+    if not known:
+        return "no outcome yet"
+    if coverage(arm) < min_coverage:
+        return f"{known} of {arm.planned} planned outcomes, below the {min_coverage:.0%} that a rank needs"
+    return "no other arm has the same tasks, data, protocol and judge"
 
 
 def coverage(arm: Arm) -> float:
@@ -173,7 +224,9 @@ def _by_reader(family: Sequence[int], arms: Sequence[Arm]) -> list[list[int]]:
     return [[number for number in family if (arms[number].facts["reader"] or most) == reader] for reader in readers]
 
 
-def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -> dict[int, Place]:
+def _places(
+    numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str], settled: Mapping[tuple[str, str], bool]
+) -> dict[int, Place]:
     """The place of every arm of a family. Missing outcomes could be anything: an arm's best rank counts those that are
     better than it with their own at their worst and its own at their best, its worst rank the other way round."""
     family, labels = [arms[number] for number in numbers], [str(number) for number in numbers]
@@ -188,7 +241,7 @@ def _places(numbers: Sequence[int], arms: Sequence[Arm], names: Sequence[str]) -
         int(each.arm): Place(
             each.rank, each.low, each.high, len(family), tuple(names[int(other)] for other in each.tied_with)
         )
-        for each in rank_arms(labels_of, tasks, scaled)
+        for each in rank_arms(labels_of, tasks, scaled, settled=settled)
     }
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.base.errors import BadInput, nearest
-from harness.compare.arms import Arms, load_run
+from harness.compare.arms import Arm, Arms, load_run
 from harness.compare.baseline import read_baseline
 from harness.experiment.manifest_form import AXES
 
@@ -15,6 +15,13 @@ from harness.experiment.manifest_form import AXES
 def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
     """The arms that `PATH` or `PATH#axis=glob,axis=glob` names, and the axes it names. Raises `BadInput` for an unknown
     axis and when nothing fits."""
+    whole, kept, named = whole_and_selected(text, judge)
+    return Arms(whole.name, whole.path, whole.fingerprint, kept), named
+
+
+def whole_and_selected(text: str, judge: str | None = None) -> tuple[Arms, dict[str, Arm], frozenset[str]]:
+    """All arms of the run that a text names, those that `select` would keep, and the axes it names. Raises `BadInput` as
+    `select`."""
     path, pattern = _parse(text)
     whole = load(path, judge)
     kept = {
@@ -24,7 +31,7 @@ def select(text: str, judge: str | None = None) -> tuple[Arms, frozenset[str]]:
     }
     if not kept:
         raise BadInput(f"{text}: no arm fits; {path} has:\n  " + "\n  ".join(whole.arms))
-    return Arms(whole.name, whole.path, whole.fingerprint, kept), frozenset(pattern)
+    return whole, kept, frozenset(pattern)
 
 
 def _parse(text: str) -> tuple[Path, dict[str, str]]:

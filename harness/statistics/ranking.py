@@ -13,7 +13,7 @@ pairs (Bonferroni).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,12 @@ def rank_arms(
     confidence: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
+    settled: Mapping[tuple[str, str], bool] | None = None,
 ) -> list[Rank]:
     """Rank arms (higher is better), best first, from one row per episode: arm, task, value.
+
+    `settled`: for pairs that another test has answered, whether the first is better than the second; both orders of a pair are
+    given, and that answer is taken.
 
     Tasks are drawn with all their episodes in all arms. A value that is missing (NaN) could be anything from 0 to 1, the
     range that the others have to be scaled to then: its arm's mean stands for it in the ranking, and an arm is better than
@@ -79,7 +83,7 @@ def rank_arms(
     if (gaps.sum(axis=1) == sizes.sum(axis=1)).any():
         raise ValueError("an arm without a single value cannot be ranked")
     drawn = _Draws(sizes, confidence, draws, seed)
-    return _ranked([str(name) for name in names], sums, gaps, drawn)
+    return _ranked([str(name) for name in names], sums, gaps, drawn, settled or {})
 
 
 def _by_cell(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> Floats:
@@ -87,7 +91,9 @@ def _by_cell(cell: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> 
     return np.bincount(cell, weights=values, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
 
 
-def _ranked(names: list[str], sums: Floats, gaps: Floats, drawn: _Draws) -> list[Rank]:
+def _ranked(
+    names: list[str], sums: Floats, gaps: Floats, drawn: _Draws, settled: Mapping[tuple[str, str], bool]
+) -> list[Rank]:
     """Ranks from the sums of known values and the numbers of missing ones, both arms x tasks."""
     counts = drawn.sizes.sum(axis=1)
     own = (sums.sum(axis=1) / (counts - gaps.sum(axis=1)))[:, None]
@@ -97,6 +103,9 @@ def _ranked(names: list[str], sums: Floats, gaps: Floats, drawn: _Draws) -> list
         worst, best = drawn.means_of(sums), drawn.means_of(sums + gaps)
         critical = max(drawn.critical(each) for each in (plain, worst, best))
         better &= _better(worst, best, drawn, critical)
+    place = {name: number for number, name in enumerate(names)}
+    for (one, other), is_better in settled.items():
+        better[place[one], place[other]] = is_better
     means = plain.observed
     # Means that differ by rounding alone are equal.
     ranks = 1 + (means[None, :] > means[:, None] + 1e-12).sum(axis=1)

@@ -17,8 +17,9 @@ import pytest
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.arms import load_run
-from harness.compare.comparison import compare, uplift
+from harness.compare.comparison import compare
 from harness.compare.conclusions import conclusions, finding, sentence
+from harness.compare.questions import uplift, uplift_all
 from harness.statistics import Bounds, Estimate, holm
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
@@ -62,12 +63,34 @@ def test_tokens_per_point_are_the_more_tokens_over_the_points_gained(tmp_path: P
     assert row.usd == 0, "a scripted model costs nothing"
 
 
-def test_p_values_are_corrected_for_all_comparisons_shown_the_controls_included(tmp_path: Path) -> None:
-    family = uplift(str(helped(tmp_path / "run", "null", EPO)))
-    every = [*family.rows, *(each for rows in family.beside.values() for each in rows)]
-    assert family.size == len(every) == 3
-    assert [each.p_holm for each in every] == pytest.approx(list(holm([each.result.p for each in every])))
-    assert any("corrected (Holm) for the 3 comparisons" in line for line in conclusions(family))
+def test_questions_are_corrected_together_and_controls_stand_behind_them(tmp_path: Path) -> None:
+    family = uplift(str(helped(tmp_path / "run", "null", EPO, EPO | {"name": "other"})))
+    asked = [row for row in family.rows if row.b.axes["strategist"] != "null"]
+    assert {row.family for row in asked} == {2}
+    assert [row.p_holm for row in asked] == pytest.approx(list(holm([row.result.p for row in asked])))
+    behind = [family.beside[family.rows.index(row)][0] for row in asked]
+    both = holm([max(row.result.p, each.result.p) for row, each in zip(asked, behind, strict=True)])
+    assert [each.p_holm for each in behind] == pytest.approx(
+        [max(row.p_holm, p) for row, p in zip(asked, both, strict=True)]
+    )
+    (alone,) = [row for row in family.rows if row.b.axes["strategist"] == "null"]
+    assert (alone.family, alone.p_holm) == (1, pytest.approx(alone.result.p))
+    assert any("corrected (Holm) for the run's 2 questions" in line for line in conclusions(family))
+    assert any("A control is tested behind its question" in line for line in conclusions(family))
+
+
+def test_a_part_of_a_run_is_answered_as_the_whole_of_it(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", "null", EPO, EPO | {"name": "other"})
+    (part,) = uplift(f"{run}#strategist=other").rows
+    (whole,) = [row for row in uplift(str(run)).rows if row.b.axes["strategist"] == "other"]
+    assert (part.p_holm, part.family) == (whole.p_holm, 2)
+
+
+def test_two_runs_asked_about_together_are_answered_as_each_alone(tmp_path: Path) -> None:
+    one, other = helped(tmp_path / "one", EPO), helped(tmp_path / "other", EPO, "null", seed=2)
+    together = uplift_all([str(one), str(other)])
+    apart = [*uplift(str(one)).rows, *uplift(str(other)).rows]
+    assert [row.p_holm for row in together.rows] == [row.p_holm for row in apart]
 
 
 def test_a_gain_that_the_shuffled_control_has_too_is_not_put_down_to_what_is_said(tmp_path: Path) -> None:
@@ -275,9 +298,9 @@ def test_every_finding_has_its_words(tmp_path: Path) -> None:
     assert "epo scores lower than vanilla" in told(mean=-1.0, low=-2.0, high=-0.5)
     assert "fewer than 2 groups of tasks: nothing can be told" in told(clusters=1)
     assert "no finished episode in common" in told(n=0)
-    blind = replace(
-        row, p_holm=0.9, visible=float("inf"), result=replace(row.result, estimate=replace(estimate, low=-9))
-    )
+    only_one = row.pairs.tasks == row.pairs.tasks[0]
+    few = replace(row.pairs, a=row.pairs.a[only_one], b=row.pairs.b[only_one], tasks=row.pairs.tasks[only_one])
+    blind = replace(row, p_holm=0.9, pairs=few, result=replace(row.result, estimate=replace(estimate, low=-9)))
     assert "could not have shown any difference reliably" in sentence(blind)
     bounds = replace(paired_bounds(0.5), missing=2)
     held = replace(row, result=replace(row.result, missing=2, bounds=bounds))

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from harness.commands.ending import SameGame, print_answer, print_excerpt, same_game, uplift_of
-from harness.compare.comparison import Comparison, Family, uplift
+from harness.compare.comparison import Comparison, Family
 from harness.compare.conclusions import answer
+from harness.compare.questions import uplift
 from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, read_record

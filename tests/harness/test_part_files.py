@@ -15,7 +15,7 @@ from harness.base import part_files
 from harness.base.errors import BadInput
 from harness.base.part_files import find_part, load_part
 from harness.cli import main
-from harness.compare.comparison import uplift
+from harness.compare.questions import uplift
 from harness.experiment.experiment import Experiment, load_experiment
 from harness.results.store import read_manifest
 from harness.runs.plan import Plan

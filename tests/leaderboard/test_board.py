@@ -15,7 +15,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.compare.arms import align
-from harness.compare.comparison import uplift
+from harness.compare.questions import uplift
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 from harness.results.training_curve import CURVE, TRAINING, CurveRow, write_curve

@@ -96,7 +96,7 @@ def _figures(found: Duel) -> None:
         if _known(figures["difference"]) is None
         else f"{figures['difference']:+.3f} ({figures['low']:+.3f} … {figures['high']:+.3f})",
         "p": p_text(_known(figures["p"])),
-        "B higher / same / lower": f"{figures['wins']} / {figures['ties']} / {figures['losses']} tasks",
+        "B higher / same / lower": f"{figures['wins']} / {figures['ties']} / {figures['losses']} groups of tasks",
         "Pairs": f"{figures['pairs']} in {figures['groups']} groups, {figures['missing']} without a value",
     }
     listed = node("dl", class_="facts")
@@ -128,7 +128,7 @@ def _tasks(found: Duel, a: str, b: str) -> None:
             show(heading(title), node("p", "None.", class_="note"))
     whole = plain_rows(found.tasks)
     missing = sum(row["difference"] is None for row in whole)
-    note(f"{len(whole)} pairs in all, {missing} of them without a difference. The download has every one.")
+    note(f"{len(whole)} pairs in all, {missing} of them without a value on one side. The download has every one.")
     downloads(texts(whole, _columns(a, b, found.metric)), "comparison", "comparison")
 
 

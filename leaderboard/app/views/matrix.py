@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from harness.compare.arms import METRICS
+from harness.compare.conclusions import SIGNS, correction
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts
 from leaderboard.board import Board, Filters, plain_rows
 from leaderboard.cells import NOTHING, amount, interval, p_text
-from leaderboard.matrix import FIGURE_4, figure_4, matrix, references
+from leaderboard.matrix import FIGURE_4, family_of, figure_4, matrix, references
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import FINDINGS
 
 AXES = ("environment", "split", "partner", "actor", "run")
 PLAIN, PRESET = "Strategist × actor", "Figure 4 of the paper"
@@ -48,7 +48,8 @@ def render() -> None:
 
 
 def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
-    rows = plain_rows(matrix(board, reference, metric, chosen))
+    shown = matrix(board, reference, metric, chosen)
+    rows = plain_rows(shown)
     if not rows:
         empty("No arm fits these filters. Take one away in the sidebar.")
         return
@@ -57,17 +58,17 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
         places.setdefault((row["environment"], row["split"], row["pairing"]), []).append(row)
     labels = {number: name for name, number in arm_labels(board).items()}
     note(
-        f"Blue is above {reference}, orange below. ▲ and ▼ mark differences that are shown: p < 0.05 after Holm's correction "
-        f"over the {sum(row['finding'] is not None for row in rows)} comparisons of this page, and an interval without 0. "
-        "A cell opens its comparison."
+        f"Blue is above {reference}, orange below. {SIGNS['higher']} and {SIGNS['lower']} mark differences that are shown: corrected "
+        "p < 0.05, and an interval without 0. A cell opens its comparison. "
+        + correction(family_of(board, [int(number) for number in shown["arm"]], reference, metric))
     )
     for place, here in places.items():
         title = " · ".join(place)
         show(heading(title), _grid(here, reference, board, labels, title, metric))
-    shown = texts(rows, COLUMNS)
+    download = texts(rows, COLUMNS)
     with st.expander("The same as a table"):
         show(table(rows, COLUMNS, f"Differences to {reference}", "matrix"))
-    downloads(shown, "matrix", "matrix")
+    downloads(download, "matrix", "matrix")
 
 
 def _grid(rows: list[Row], reference: str, board: Board, labels: dict[int, str], title: str, metric: str) -> Element:
@@ -100,7 +101,7 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
         node("br"),
         f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
-        title=f"{interval(row['low'], row['high'])}; {FINDINGS[row['finding']]}",
+        title=f"{interval(row['low'], row['high'])}; {row['verdict']}",
     )
     return node("td", inside, class_=shade(row["difference"] / span if span else 0.0))
 
@@ -113,7 +114,8 @@ def shade(share: float) -> str:
 
 def mark(row: Row) -> str:
     """A sign before differences that are shown."""
-    return {"higher": "▲ ", "lower": "▼ "}.get(str(row["finding"]), "")
+    sign = SIGNS.get(row["finding"])
+    return f"{sign} " if sign else ""
 
 
 def _place(row: Row) -> str:
@@ -129,7 +131,7 @@ def _signed(row: Row) -> str:
 
 
 def _finding(row: Row) -> str:
-    return NOTHING if row["finding"] is None else FINDINGS[row["finding"]]
+    return row["verdict"] or NOTHING
 
 
 def _counts(row: Row) -> str:

@@ -20,8 +20,8 @@ from agents.models.base import ChatRequest
 from harness.api.printed import Comparisons
 from harness.api.waiting import NotebookPanel
 from harness.cli import main
-from harness.compare.comparison import uplift
 from harness.compare.conclusions import conclusions
+from harness.compare.questions import uplift
 from harness.results.store import EPISODES
 from harness.runs.progress import Progress
 from tests.extras import required
@@ -191,7 +191,7 @@ def test_several_runs_make_one_family_and_are_compared_across_where_they_have_to
     assert across[["run_a", "run_b"]].to_numpy().tolist() == [["a", "b"]]
     one, two = (harness.open(tmp_path / "both").compare("null"), harness.open(tmp_path / "both", DEMO).compare("null"))
     assert isinstance(one, Comparisons) and len(one) == 1
-    assert len(two) > len(one) and two.family.size == sum(1 + len(two.family.beside[row]) for row in range(len(two)))
+    assert len(two) > len(one) and two.family.rows[0].family == len(two)
     with pytest.raises(harness.BadInput, match="no run has both strategists"):
         harness.open(tmp_path / "a", tmp_path / "b").compare("epo")
 
