@@ -244,7 +244,7 @@ def _actor(row: Comparison) -> str:
 
 def scope_sentences(family: Family) -> list[str]:
     """Limits of all that is said above."""
-    lines = [correction(family)] if family.rows else []
+    lines = [correction(family)]
     judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})
     if judges:
         lines.append(
@@ -257,7 +257,9 @@ def scope_sentences(family: Family) -> list[str]:
 
 
 def correction(family: Family) -> str:
-    """Say what the p values of a family's rows are corrected for."""
+    """Say what the p values of a family's rows are corrected for; nothing for a family without rows."""
+    if not family.rows:
+        return ""
     if all(row.behind for row in family.rows):
         return "A control is tested behind its question: p is the larger of the two, each corrected for the run's questions."
     asked = [row for row in family.rows if not of_control(row)] or family.rows

@@ -58,8 +58,8 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
         places.setdefault((row["environment"], row["split"], row["pairing"]), []).append(row)
     labels = {number: name for name, number in arm_labels(board).items()}
     note(
-        f"Blue is above {reference}, orange below. {SIGNS['higher']} and {SIGNS['lower']} mark differences that are shown: corrected "
-        "p < 0.05, and an interval without 0. A cell opens its comparison. "
+        f"Blue is above {reference}, orange below. {SIGNS['higher']} and {SIGNS['lower']} mark differences that are shown: "
+        "corrected p < 0.05, and an interval without 0. A cell opens its comparison. "
         + correction(family_of(board, [int(number) for number in shown["arm"]], reference, metric))
     )
     for place, here in places.items():
