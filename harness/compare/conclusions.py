@@ -180,7 +180,7 @@ def control_sentence(row: Comparison, beside: tuple[Comparison, ...]) -> str:
 
 
 def missing_note(arm: Arm) -> str | None:
-    """How far an arm's missing outcomes could move its mean goal, in a few words; None where none is missing."""
+    """Say how far an arm's missing outcomes could move its mean goal, in a few words; None where none is missing."""
     goal = arm.outcomes["goal"]
     known = goal[~np.isnan(goal)]
     missing = arm.planned - len(known)

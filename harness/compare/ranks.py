@@ -149,7 +149,7 @@ def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
 
 
 def _settled(numbers: Sequence[int], arms: Sequence[Arm], asked: Family) -> dict[tuple[str, str], bool]:
-    """For pairs of these arms that a question of their run is about, whether the first is shown to be better: a ranking says
+    """Pairs of these arms that a question of their run is about, with whether the first is shown to be better: a ranking says
     of them what the comparison says."""
     labels = {id(arms[number]): str(number) for number in numbers}
     settled: dict[tuple[str, str], bool] = {}
