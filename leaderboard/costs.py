@@ -21,8 +21,8 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
     kept = (filters or Filters()).keep(board.table)
     kept = kept[kept["goal"].notna()]
     played = (kept["finished"] + kept["failed"]).astype(float)
-    each = {name: kept[f"play_{name}"].astype(float) / played for name in (*SUMMED, "usd_known")}
-    each["usd_unknown_calls"] = kept["play_usd_unknown_calls"].astype(float)
+    each = {name: kept[name].astype(float) / played for name in (*SUMMED, "usd_known")}
+    each["usd_unknown_calls"] = kept["usd_unknown_calls"].astype(float)
     head = [
         "run",
         "environment",

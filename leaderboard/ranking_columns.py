@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.strategists import REFERENCE
+from harness.compare.conclusions import SIGNS, uplift_note
 from harness.results.frames import SCORE
 from harness.results.ledger import (
     COUNTS,
@@ -25,7 +27,7 @@ from harness.results.ledger import (
     share_text,
 )
 from harness.results.tables import PROCESS
-from leaderboard.cells import NOTHING, Row, amount, count, interval, known, money
+from leaderboard.cells import NOTHING, Row, amount, count, interval, known, money, p_text
 
 TERMINAL, MARKDOWN = "terminal", "markdown"
 EPISODE = "Cost of an episode"
@@ -35,8 +37,8 @@ WEB = (RANKING, DIMENSIONS, COST, INTERFACE, EPISODE)
 """Views in a browser. The first four are the viewer's tabs; the static page has a section for each but `COST`."""
 EVERYWHERE = (TERMINAL, MARKDOWN, *WEB)
 TEXT = (TERMINAL, MARKDOWN)
-PLACE = ("environment", "split", "pairing")
-"""Columns whose values make a table of their own: arms are ranked within it."""
+PLACE = ("environment", "split", "pairing", "part")
+"""Columns whose values make a table of their own: arms are ranked within it. `part` tells apart what cannot be compared."""
 FIRST = ("rank", "strategist", "actor", "run")
 """Columns that stand first in a browser."""
 MARKDOWN_HEADINGS = {"interval": "95 %", "calls": "calls", "reasoning_tokens": "of them reasoning"}
@@ -61,6 +63,11 @@ def always(table: Table) -> bool:
 def several_runs(table: Table) -> bool:
     """True if runs have to be told apart."""
     return table.several_runs
+
+
+def parted(table: Table) -> bool:
+    """True if some place holds arms that cannot be compared with each other."""
+    return any(row["part"] for row in table.rows)
 
 
 def judged(table: Table) -> bool:
@@ -135,6 +142,42 @@ def interface_rows(rows: Iterable[Row]) -> list[Row]:
 def rank_text(row: Row) -> str:
     """`2 (1 to 3)`: by the mean, and the places it could have; a dash without one."""
     return NOTHING if known(row["rank"]) is None else f"{row['rank']} ({row['rank_low']} to {row['rank_high']})"
+
+
+def uplift_text(row: Row) -> str:
+    """`+0.25 (+0.10 … +0.40), p 0.016`, with a mark before a difference that is shown; p is corrected."""
+    if known(row["uplift"]) is None:
+        return NOTHING
+    sign = SIGNS.get(row["finding"])
+    figures = (
+        f"{row['uplift']:+.2f} ({row['uplift_low']:+.2f} … {row['uplift_high']:+.2f}), p {p_text(row['uplift_p_holm'])}"
+    )
+    return f"{sign} {figures}" if sign else figures
+
+
+def place_title(place: Sequence[str | None], by: str) -> str:
+    """Name a table by the values of `PLACE`."""
+    return by.join(each for each in place if each)
+
+
+def notes_of(rows: Sequence[Row]) -> list[str]:
+    """Sentences under a table of the ranking: what its marks mean, why a rank is withheld, how far missing outcomes reach."""
+    lines = []
+    asked = [row for row in rows if known(row["uplift"]) is not None]
+    if asked:
+        lines.append(
+            uplift_note([int(row["corrected_for"]) for row in asked if known(row["corrected_for"]) is not None])
+        )
+    for key in ("unranked", "missing_note"):
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            if row[key] and not (key == "unranked" and row["scripted"]):
+                found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
+        head = "No rank for " if key == "unranked" else ""
+        lines += [f"{head}{', '.join(names)}: {why}." for why, names in found.items()]
+    if any(row["scripted"] for row in rows):
+        lines.append("Scripted agents are references and take no place.")
+    return lines
 
 
 def scored_text(row: Row) -> str:
@@ -231,7 +274,7 @@ def _names(table: Table, prefix: str) -> list[str]:
 
 COLUMNS: tuple[Column | Family, ...] = (
     _words("run", EVERYWHERE, appears=several_runs),
-    *(_words(key, (MARKDOWN,)) for key in PLACE),
+    *(_words(key, (MARKDOWN,), appears=(parted if key == "part" else always)) for key in PLACE),
     _words("assisted", TEXT, spared=5, once=True),
     _words("actor", EVERYWHERE, once=True),
     _words("strategist", EVERYWHERE),
@@ -246,6 +289,10 @@ COLUMNS: tuple[Column | Family, ...] = (
         _value("low"),
         short="95 %",
     ),
+    Column(
+        "uplift", f"uplift over {REFERENCE}", uplift_text, (*TEXT, RANKING), _value("uplift"), short="uplift", spared=12
+    ),
+    _words("verdict", (*TEXT, RANKING), spared=13),
     dimensions,
     _amount("overall", (*TEXT, RANKING, DIMENSIONS), appears=judged, spared=9),
     Column("scored", "scored / planned", scored_text, (TERMINAL, RANKING), _value("coverage"), once=True),
@@ -259,7 +306,9 @@ COLUMNS: tuple[Column | Family, ...] = (
     ),
     _amount("latency_s", (COST, EPISODE), "model seconds per episode"),
     _money("", "USD", (*TEXT, RANKING, COST, EPISODE), spared=4, once=True),
+    _count("judge_tokens", (COST,), "tokens of judging"),
     _money("judge_", "USD of judging", (COST,)),
+    _count("process_tokens", (COST,), "tokens of process rewards"),
     _money("process_", "USD of process rewards", (COST,)),
     Column("pareto", "unbeaten at its price", pareto_text, (EPISODE,)),
     process_rewards,

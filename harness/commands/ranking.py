@@ -20,7 +20,16 @@ from harness.results.store import read_manifest
 from harness.results.tables import Row, check_judge, find_runs
 from harness.results.targets import Target
 from leaderboard.cells import NOTHING
-from leaderboard.ranking_columns import MARKDOWN, MARKDOWN_HEADINGS, PLACE, TERMINAL, Column, columns_of
+from leaderboard.ranking_columns import (
+    MARKDOWN,
+    MARKDOWN_HEADINGS,
+    PLACE,
+    TERMINAL,
+    Column,
+    columns_of,
+    notes_of,
+    place_title,
+)
 
 
 def print_asked(arguments: argparse.Namespace) -> int:
@@ -105,7 +114,7 @@ def print_ranking(
 
 def _print_tables(console: Console, rows: Sequence[Row], several_runs: bool, elsewhere: str) -> None:
     """A table per place, above it what all its rows share."""
-    places: dict[tuple[str, ...], list[Row]] = {}
+    places: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
         places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
     columns = {place: columns_of(TERMINAL, here, several_runs) for place, here in places.items()}
@@ -118,16 +127,20 @@ def _print_tables(console: Console, rows: Sequence[Row], several_runs: bool, els
         spared=[each.heading for each in leaving],
         elsewhere=elsewhere,
     )
+    notes = dict.fromkeys(note for here in places.values() for note in notes_of(here))
     print_grids(console, [_grid(place, columns[place], here) for place, here in places.items()], look)
+    console.print()
+    for note in notes:
+        say(console, note)
 
 
-def _grid(place: Sequence[str], columns: Sequence[Column], rows: Sequence[Row]) -> Grid:
-    environment, split, pairing = place
+def _grid(place: Sequence[str | None], columns: Sequence[Column], rows: Sequence[Row]) -> Grid:
+    environment, split, *rest = place
     texts = {each.heading: [each.text(row) for row in rows] for each in columns}
     common = [each.heading for each in columns if each.once and len(set(texts[each.heading])) == 1]
     shown = [name for name, cells in texts.items() if name not in common and set(cells) != {NOTHING}]
     facts = ", ".join(f"{name} {texts[name][0]}" for name in common)
-    head = f"{environment} {split}, {pairing}" + (f": {facts}" if facts else "")
+    head = place_title([f"{environment} {split}", *rest], ", ") + (f": {facts}" if facts else "")
     return Grid(head, shown, [list(cells) for cells in zip(*(texts[name] for name in shown), strict=True)])
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
@@ -275,6 +276,20 @@ def correction(family: Family) -> str:
         count = " or ".join(map(str, sizes))
         text = f"p values are corrected (Holm) for the run's {count} questions, each strategist against {reference}."
     return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
+
+
+def uplift_note(sizes: Sequence[int]) -> str:
+    """Say under a ranking what its uplifts are. `sizes`: the number of questions that each row's p is corrected for."""
+    asked = sorted({size for size in sizes if size > 1})
+    p = (
+        f"p is corrected (Holm) for the run's {' or '.join(map(str, asked))} questions"
+        if asked
+        else "each run asks one question"
+    )
+    marks = f"{SIGNS['higher']} and {SIGNS['lower']} mark those that are shown"
+    return (
+        f"An uplift is the paired difference to {REFERENCE_KIND} on the same tasks with the same seeds; {p}. {marks}."
+    )
 
 
 def is_question(row: Comparison) -> bool:

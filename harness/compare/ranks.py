@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 MIN_COVERAGE = 0.8
 RANKS = ("rank", "rank_low", "rank_high", "ranked")
-FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm")
+FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm", "corrected_for")
 UPLIFT = (*FIGURES, "finding", "verdict")
 """Columns with the answer to an arm's question: its difference to the reference of its place, and what that shows."""
-TEXTS = ("tied_with", "unranked", "missing_note", "finding", "verdict")
+TEXTS = ("part", "tied_with", "unranked", "missing_note", "finding", "verdict")
 Values = tuple[NDArray[Any], NDArray[np.float64]]
 """Per episode its task (cluster) and its value; a missing one is NaN."""
 
@@ -126,6 +126,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
         places |= _places(family, arms, names, _settled(family, arms, asked))
+    parts = _parts(arms)
     answers = {id(row.b): _answer(row, asked.beside.get(number, ())) for number, row in enumerate(asked.rows)}
     cells = [row for run in loaded for row in run.cells]
     rows = [{**row, "arm": number} for number, row in enumerate(cells)]
@@ -134,6 +135,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
         {
             **row,
             "arm": number,
+            "part": parts[number],
             **_placed(arms[number], places.get(number), min_coverage),
             **answers.get(id(arms[number]), dict.fromkeys(UPLIFT)),
         }
@@ -143,7 +145,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
 
 def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
     estimate = row.result.estimate
-    figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm)
+    figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, row.family)
     known = [None if figure != figure else figure for figure in figures]
     return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside)), strict=True))
 
@@ -198,6 +200,53 @@ def _names(arms: Sequence[Arm], several: bool) -> list[str]:
         parts = ([arm.axes["actor"]] if len(actors) > 1 else []) + [arm.axes["strategist"]]
         names.append(" + ".join(parts) + (f" ({arm.source})" if several else ""))
     return names
+
+
+def _parts(arms: Sequence[Arm]) -> list[str | None]:
+    """Name for each arm the part of its place that it can be compared within; None where the whole place can.
+
+    Arms of one environment, split and pairing differ where runs had other judges, protocols, tasks or data.
+    """
+    places: dict[tuple[str, ...], list[int]] = {}
+    for number, arm in enumerate(arms):
+        places.setdefault(tuple(arm.axes[axis] for axis in ("environment", "split", "pairing")), []).append(number)
+    found: list[str | None] = [None] * len(arms)
+    for numbers in places.values():
+        words = [""] * len(numbers)
+        for each in (_judge_words, _protocol_words, _data_words, _task_words):
+            told = each([arms[number] for number in numbers])
+            if len({text for text in told if text}) > 1:
+                words = [", ".join(filter(None, both)) for both in zip(words, told, strict=True)]
+        for number, text in zip(numbers, words, strict=True):
+            found[number] = text or None
+    return found
+
+
+def _judge_words(arms: Sequence[Arm]) -> list[str]:
+    """Name each arm's judge; empty where none was asked yet."""
+    return [f"judged by {arm.facts['judge']['label']}" if arm.facts["judge"] else "" for arm in arms]
+
+
+def _protocol_words(arms: Sequence[Arm]) -> list[str]:
+    names = [f"protocol {arm.facts['protocol']['name']}" for arm in arms]
+    return _told_apart(arms, [arm.facts["protocol"] for arm in arms], names)
+
+
+def _data_words(arms: Sequence[Arm]) -> list[str]:
+    return _told_apart(arms, [arm.facts["data"] for arm in arms], ["data"] * len(arms))
+
+
+def _task_words(arms: Sequence[Arm]) -> list[str]:
+    tasks = [sorted(arm.facts["tasks"] or set(map(str, arm.outcomes["task_id"]))) for arm in arms]
+    return _told_apart(arms, tasks, [f"{len(each)} tasks" for each in tasks])
+
+
+def _told_apart(arms: Sequence[Arm], facts: Sequence[Any], names: Sequence[str]) -> list[str]:
+    """A name for each arm's fact, the same for equal facts; with the run that has it where the name alone does not tell."""
+    keys = [json.dumps(fact, sort_keys=True) for fact in facts]
+    first = {key: arm.source for key, arm in reversed(list(zip(keys, arms, strict=True)))}
+    several = {name for name in names if len({key for key, own in zip(keys, names, strict=True) if own == name}) > 1}
+    return [f"{name} of {first[key]}" if name in several else name for key, name in zip(keys, names, strict=True)]
 
 
 def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:

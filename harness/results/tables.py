@@ -276,7 +276,7 @@ def ledger_counts(table: Frame) -> Row:
 
 
 WHO = ("", "judge_", "process_")
-COST_SUMS = ("calls", "tokens", "reasoning_tokens", "usd", "usd_known", "usd_unknown_calls")
+MONEY = ("usd", "usd_known", "usd_unknown_calls")
 _EMPTY_NUMBERS = (
     *("goal", "overall", "success", "latency_s", "n_turns", FLAGGED),
     *(f"{who}{key}" for who in WHO for key in COSTS),
@@ -298,24 +298,16 @@ def _mean(column: NDArray[np.float64]) -> float | None:
 
 
 def _sums(table: Frame) -> dict[str, float | None]:
-    """Calls, tokens and money of playing, of judging, of process rewards, and of all three; None when not known. Of the
-    money also what is known of it, and how many calls that leaves out; `reasoning_tokens`: those that endpoints counted."""
-    parts: dict[str, list[float | None]] = {name: [] for name in COST_SUMS}
+    """Calls, tokens and money of playing, of judging (`judge_`) and of process rewards (`process_`), and the money of all three
+    (`total_`): what an agent costs is not what looking at it costs. None when not known. Of the money also what is known of it,
+    and how many calls that leaves out; `reasoning_tokens`: those that endpoints counted."""
     found: dict[str, float | None] = {}
-    for who, name in zip(WHO, ("play_", "judge_", "process_"), strict=True):
+    for who in WHO:
         prompt, completion = _total(table, f"{who}prompt_tokens"), _total(table, f"{who}completion_tokens")
-        values = {
-            "calls": _total(table, f"{who}n_calls"),
-            "tokens": None if prompt is None or completion is None else prompt + completion,
-            "reasoning_tokens": _total(table, f"{who}reasoning_tokens"),
-            "usd": _total(table, f"{who}usd"),
-            "usd_known": _total(table, f"{who}usd_known"),
-            "usd_unknown_calls": _total(table, f"{who}usd_unknown_calls"),
-        }
-        for key, value in values.items():
-            parts[key].append(value)
-            found[f"{name}{key}"] = value
-    return {key: _sum(values) for key, values in parts.items()} | found
+        found[f"{who}calls"] = _total(table, f"{who}n_calls")
+        found[f"{who}tokens"] = None if prompt is None or completion is None else prompt + completion
+        found |= {f"{who}{key}": _total(table, f"{who}{key}") for key in ("reasoning_tokens", *MONEY)}
+    return found | {f"total_{key}": _sum([found[f"{who}{key}"] for who in WHO]) for key in MONEY}
 
 
 def _total(table: Frame, column: str) -> float | None:

@@ -17,7 +17,17 @@ from leaderboard.board import Board, plain_rows
 from leaderboard.cells import NOTHING, Row, amount, interval, p_text
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
-from leaderboard.ranking_columns import DIMENSIONS, EPISODE, INTERFACE, RANKING, columns_of, interface_rows
+from leaderboard.ranking_columns import (
+    DIMENSIONS,
+    EPISODE,
+    INTERFACE,
+    PLACE,
+    RANKING,
+    columns_of,
+    interface_rows,
+    notes_of,
+    place_title,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +72,17 @@ class Place:
 
 
 def places_of(board: Board, table: pd.DataFrame) -> list[Place]:
-    """The table's rows by environment, split and pairing, in the table's order."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    """The table's rows by environment, split, pairing and what can be compared there, in the table's order."""
+    found: dict[tuple[str | None, ...], list[Row]] = {}
+    of_arm = {row["arm"]: tuple(row[name] for name in PLACE) for row in plain_rows(board.table)}
     for row in plain_rows(table):
-        found.setdefault((row["environment"], row["split"], row["pairing"]), []).append(row)
+        found.setdefault(of_arm[row["arm"]], []).append(row)
     places = []
     for key, rows in found.items():
         metric = board.arms[rows[0]["arm"]].metric
-        places.append(Place(" · ".join(key), rows, float(metric["low"]), float(metric["high"]), str(metric["name"])))
+        places.append(
+            Place(place_title(key, " · "), rows, float(metric["low"]), float(metric["high"]), str(metric["name"]))
+        )
     return places
 
 
@@ -87,7 +100,8 @@ def ranking(place: Place, board: Board) -> list[Content]:
         for row in place.rows
     ]
     chart = dots(title, rows, place.low, place.high)
-    return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title)]
+    notes = node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
+    return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title), notes]
 
 
 def _drawn(view: str, rows: Sequence[Row], board: Board) -> list[Column]:
@@ -102,16 +116,6 @@ def _of_ranking(column: ranking_columns.Column) -> Column:
 
 def _run_column(board: Board) -> list[Column]:
     return [Column("Run", lambda row: row["run"])] if len(board.runs) > 1 else []
-
-
-FINDINGS = {
-    "higher": "higher",
-    "lower": "lower",
-    "open": "no difference shown",
-    "hinges": "hinges on missing outcomes: not shown",
-    "borderline": "borderline: not shown",
-    "nothing": "too few tasks to tell",
-}
 
 
 def uplift(place: Place, board: Board) -> list[Content]:
@@ -132,7 +136,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("p, corrected", lambda row: p_text(row["p_holm"]), lambda row: row["p_holm"]),
         Column("Pairs", lambda row: row["pairs"], lambda row: row["pairs"]),
         Column("Higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
-        Column("Finding", lambda row: FINDINGS[row["finding"]]),
+        Column("Finding", lambda row: row["verdict"]),
     ]
     chart = dots(title, shown, -reach, reach, zero=0.0)
     return [node("h3", place.title), *_beforehand(rows, board), chart, table_of(rows, columns, title)]

@@ -127,19 +127,21 @@ def test_dimensions_are_means_of_the_judges_scores(board: Board, folder: Path) -
         )
 
 
-def test_costs_hold_playing_judging_and_process_rewards(board: Board, folder: Path) -> None:
+def test_an_arms_costs_are_of_playing_and_those_of_judging_and_process_rewards_stand_apart(
+    board: Board, folder: Path
+) -> None:
     row = row_of(leaderboard(board), run="arms", strategist="epo")
     mine = [line for line in lines(folder / "arms" / EPISODES) if line["strategist"] == "epo"]
     ids = {line["episode_id"] for line in mine}
-    files = {"play": mine} | {
-        who: [line for line in lines(folder / "arms" / name) if line["episode_id"] in ids]
+    files = {"": mine} | {
+        f"{who}_": [line for line in lines(folder / "arms" / name) if line["episode_id"] in ids]
         for who, name in (("judge", JUDGEMENTS), ("process", PROCESS_REWARDS))
     }
     for who, records in files.items():
         calls = [call for record in records for call in record["calls"]]
-        assert row[f"{who}_calls"] == len(calls) > 0, who
-        assert row[f"{who}_tokens"] == sum(call["prompt_tokens"] + call["completion_tokens"] for call in calls)
-    assert row["calls"] == row["play_calls"] + row["judge_calls"] + row["process_calls"]
+        assert row[f"{who}calls"] == len(calls) > 0, who
+        assert row[f"{who}tokens"] == sum(call["prompt_tokens"] + call["completion_tokens"] for call in calls)
+    assert row["total_usd"] == row["usd"] + row["judge_usd"] + row["process_usd"]
     vanilla = row_of(leaderboard(board), run="arms", strategist="vanilla")
     assert vanilla["process_calls"] == 0
 
@@ -388,7 +390,7 @@ def test_an_arm_is_on_the_frontier_when_none_is_better_for_as_little(board: Boar
     assert table["cost"].is_monotonic_increasing
     assert dict(zip(table["strategist"], table["pareto"], strict=True)) == {"vanilla": True, "null": False, "epo": True}
     row = row_of(board.table, run="arms", strategist="epo")
-    assert row_of(table, strategist="epo")["tokens"] == pytest.approx(row["play_tokens"] / 30)
+    assert row_of(table, strategist="epo")["tokens"] == pytest.approx(row["tokens"] / 30)
     assert (cost_table(board, "usd")["cost"].dropna() == 0).all(), "models of this process cost nothing"
     with pytest.raises(ValueError, match="unknown cost"):
         cost_table(board, "cpu")

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from agents.strategists import REFERENCE
+from harness.compare.conclusions import SIGNS
 from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, progress_note
 from leaderboard.app.pieces import (
@@ -27,13 +27,24 @@ from leaderboard.app.pieces import (
 )
 from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
-from leaderboard.cells import NOTHING, amount, interval, p_text
+from leaderboard.cells import NOTHING, amount, interval
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import Place, places_of
-from leaderboard.ranking_columns import COST, DIMENSIONS, INTERFACE, PLACE, RANKING, column, columns_of, interface_rows
+from leaderboard.ranking_columns import (
+    COST,
+    DIMENSIONS,
+    INTERFACE,
+    PLACE,
+    RANKING,
+    column,
+    columns_of,
+    interface_rows,
+    notes_of,
+    uplift_text,
+)
 
 AXES = ("environment", "split", "partner", "actor", "run")
-WIDE = ("interval", "tied_with")
+WIDE = ("interval", "tied_with", "uplift", "verdict")
 """Columns that may take the whole width of a narrow screen."""
 Drawing = Callable[[Row], Content]
 WHAT = "Which agent reaches its goal more often, and how sure that is. Means with 95 % intervals over groups of tasks."
@@ -78,6 +89,9 @@ def render() -> None:
             heading(place.title),
             node("p", _said(place, board), class_="note"),
             table(_rows(str(view), place), columns, f"{place.title}: {str(view).lower()}", "ranking", _mark),
+            node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
+            if view == RANKING
+            else None,
         )
     show_failures(board, chosen.run)
     note(
@@ -99,7 +113,8 @@ def _said(place: Place, board: Board) -> str:
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
     """All places' rows under each other, with the place before them."""
-    head = [of_ranking(column(key)) for key in PLACE]
+    parts = any(row["part"] for place in places for row in place.rows)
+    head = [of_ranking(column(key)) for key in PLACE if parts or key != "part"]
     found = [texts(_rows(view, place), [*head, *_columns(view, place, board)]) for place in places]
     return pd.concat(found, ignore_index=True).fillna("")
 
@@ -110,18 +125,15 @@ def _rows(view: str, place: Place) -> list[Row]:
 
 
 def _columns(view: str, place: Place, board: Board) -> list[Column]:
-    """The ranking's columns in this view, dressed for the page; in the first view the uplift stands behind the interval."""
+    """The ranking's columns in this view, dressed for the page."""
     drawn: Mapping[str, Drawing] = {
         "strategist": _name,
         "tied_with": _tied,
+        "uplift": _uplift,
         "interval": lambda row: _drawn_interval(row, place),
     }
-    found = []
-    for each in columns_of(view, _rows(view, place), len(board.runs) > 1):
-        found.append(of_ranking(each, drawn.get(each.key), each.key in WIDE))
-        if view == RANKING and each.key == "interval":
-            found.append(Column(f"Uplift over {REFERENCE}", uplift_text, _uplift, wide=True))
-    return found
+    shown = columns_of(view, _rows(view, place), len(board.runs) > 1)
+    return [of_ranking(each, drawn.get(each.key), each.key in WIDE) for each in shown]
 
 
 def _tied(row: Row) -> Content:
@@ -130,14 +142,6 @@ def _tied(row: Row) -> Content:
     if len(names) < 3:
         return row["tied_with"] or NOTHING
     return node("details", node("summary", f"{len(names)} arms"), row["tied_with"])
-
-
-def uplift_text(row: Row) -> str:
-    if row["uplift"] is None:
-        return NOTHING
-    return (
-        f"{row['uplift']:+.2f} ({row['uplift_low']:+.2f} … {row['uplift_high']:+.2f}), p {p_text(row['uplift_p_holm'])}"
-    )
 
 
 def _name(row: Row) -> Element:
@@ -171,11 +175,9 @@ def _drawn_interval(row: Row, place: Place) -> Content:
 
 def _uplift(row: Row) -> Content:
     said = uplift_text(row)
-    p = row["uplift_p_holm"]
-    if row["uplift"] is None or p is None or p >= 0.05 or row["uplift_low"] <= 0 <= row["uplift_high"]:
+    if row["finding"] not in SIGNS:
         return said
-    up = row["uplift"] > 0
-    return node("span", f"{'▲' if up else '▼'} {said}", class_="up" if up else "down")
+    return node("span", said, class_="up" if row["finding"] == "higher" else "down")
 
 
 def _mark(row: Row) -> str | None:
