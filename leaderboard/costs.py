@@ -11,10 +11,10 @@ SUMMED = ("usd", "tokens", "calls", "reasoning_tokens")
 
 
 def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
-    """One row per arm with a goal: run, environment, split, pairing, partner, actor, strategist, goal, low, high, and per
+    """One row per arm with a goal: run, environment, split, pairing, part, partner, actor, strategist, goal, low, high, and per
     finished episode usd, usd_known (as far as it is known; usd_unknown_calls of all its calls are not), tokens, calls,
     reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
-    environment, split and pairing has a goal at least as high for less, or a higher one for as much; missing where the cost
+    environment, split, pairing and part has a goal at least as high for less, or a higher one for as much; missing where the cost
     is not known and for scripted arms, which are left out), arm. Sorted by cost."""
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
@@ -28,6 +28,7 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
         "environment",
         "split",
         "pairing",
+        "part",
         "partner",
         "actor",
         "strategist",
@@ -40,7 +41,7 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
     table = kept[head].assign(**each, latency_s=kept["latency_s"].astype(float))
     table["cost"] = table[cost]
     table["pareto"] = pd.array([None] * len(table), dtype="boolean")
-    for _, group in table.groupby(["environment", "split", "pairing"], observed=True, sort=False):
+    for _, group in table.groupby(["environment", "split", "pairing", "part"], observed=True, sort=False, dropna=False):
         # a script that costs nothing would leave no model on the frontier
         known = group[group["cost"].notna() & ~group["scripted"].astype(bool)]
         for index, row in known.iterrows():

@@ -155,6 +155,11 @@ def uplift_text(row: Row) -> str:
     return f"{sign} {figures}" if sign else figures
 
 
+def place_columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns that say in which table a row stands, for a table of all rows."""
+    return [column(key) for key in PLACE if key != "part" or any(row["part"] for row in rows)]
+
+
 def place_title(place: Sequence[str | None], by: str) -> str:
     """Name a table by the values of `PLACE`."""
     return by.join(each for each in place if each)

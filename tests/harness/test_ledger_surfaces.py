@@ -50,7 +50,7 @@ EXPECTED = {
 
 def test_json_and_csv_have_every_count(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = epo(json.loads(said(capsys, "leaderboard", str(run), "--format", "json")))
-    assert {name: row[f"play_{name}" if name == "reasoning_tokens" else name] for name in EXPECTED} == EXPECTED
+    assert {name: row[name] for name in EXPECTED} == EXPECTED
     assert row["judge_replies"] == 6
     assert row["judge_unreadable"] == 0
     row = epo(list(csv.DictReader(io.StringIO(said(capsys, "leaderboard", str(run), "--format", "csv")))))

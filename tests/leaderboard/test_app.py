@@ -120,9 +120,9 @@ def test_names_in_an_address_are_looked_up_and_never_paths(run: Path, page: str)
 def test_the_judge_can_be_chosen(run: Path) -> None:
     board = open_board([run])
     other = next(judge for judge in board.judges if "/other/" in judge)
-    found = rows(open_page("ranking", run, judge=other), "ranking")
+    found = labelled_rows(open_page("ranking", run, judge=other), "ranking")
     expected = leaderboard(open_board([run], other))
-    assert sorted(row[3].split(" ")[0] for row in found) == sorted(amount(goal) for goal in expected["goal"])
+    assert sorted(row["Goal"] for row in found) == sorted(amount(goal) for goal in expected["goal"])
     assert list(expected["goal"]) != list(leaderboard(board)["goal"])
 
 

@@ -132,14 +132,16 @@ def test_another_judges_scores_are_used_on_request_and_never_mixed(tmp_path: Pat
     assert all(math.isnan(goal) for goal in other["goal"])
 
 
-def test_calls_tokens_and_money_are_summed_with_the_judges(tmp_path: Path) -> None:
+def test_calls_tokens_and_money_are_of_playing_and_the_judges_stand_apart(tmp_path: Path) -> None:
     def priced(request: ChatRequest) -> ChatReply:
         return ChatReply(play_or_judge(request), "x", "stop", 100, 10, usd=0.5)
 
     BEHAVIOUR.update(dict.fromkeys(("actor", "judge"), priced))
     row = cell_table([play(tmp_path / "a", strategists=["vanilla"])]).iloc[0]
-    calls = 2 * 4 + 2
-    assert (row["calls"], row["tokens"], row["usd"]) == (calls, 110 * calls, 0.5 * calls)
+    for who, calls in (("", 2 * 4), ("judge_", 2)):
+        figures = (row[f"{who}calls"], row[f"{who}tokens"], row[f"{who}usd"])
+        assert figures == (calls, 110 * calls, 0.5 * calls)
+    assert row["total_usd"] == 0.5 * 10
 
 
 def test_one_unknown_price_makes_the_sum_unknown_and_not_smaller(

@@ -11,7 +11,7 @@ from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading,
 from leaderboard.board import plain_rows
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, cost_table
-from leaderboard.ranking_columns import EPISODE, PLACE, column, columns_of
+from leaderboard.ranking_columns import EPISODE, columns_of, place_columns
 
 AXES = ("environment", "split", "partner", "actor", "run")
 NAMES = {"usd": "USD", "tokens": "tokens", "calls": "model calls", "latency_s": "model seconds"}
@@ -57,8 +57,8 @@ def render() -> None:
         else:
             note(f"Not known here: {unit}. Prices of models are set with price: in an experiment.")
         show(table(rows, _columns(rows, several), f"{title}: cost per episode", "cost"))
-    place_columns = [of_ranking(column(key)) for key in PLACE]
-    downloads(texts(everything, [*place_columns, *_columns(everything, several)]), "cost", "cost")
+    head = [of_ranking(each) for each in place_columns(everything)]
+    downloads(texts(everything, [*head, *_columns(everything, several)]), "cost", "cost")
 
 
 def _columns(rows: Sequence[Row], several_runs: bool) -> list[Column]:

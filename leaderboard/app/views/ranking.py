@@ -34,12 +34,11 @@ from leaderboard.ranking_columns import (
     COST,
     DIMENSIONS,
     INTERFACE,
-    PLACE,
     RANKING,
-    column,
     columns_of,
     interface_rows,
     notes_of,
+    place_columns,
     uplift_text,
 )
 
@@ -113,8 +112,7 @@ def _said(place: Place, board: Board) -> str:
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
     """All places' rows under each other, with the place before them."""
-    parts = any(row["part"] for place in places for row in place.rows)
-    head = [of_ranking(column(key)) for key in PLACE if parts or key != "part"]
+    head = [of_ranking(each) for each in place_columns([row for place in places for row in place.rows])]
     found = [texts(_rows(view, place), [*head, *_columns(view, place, board)]) for place in places]
     return pd.concat(found, ignore_index=True).fillna("")
 
