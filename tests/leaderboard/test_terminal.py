@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -54,7 +55,7 @@ def test_a_table_has_its_place_above_it_with_what_all_its_rows_share() -> None:
 def test_headings_are_shortened_before_columns_are_left_out() -> None:
     assert "95 % interval" in printed(400)
     assert "strategist empty or cut" in printed(400)
-    short = printed(300)
+    short = printed(330)
     assert "95 %" in short
     assert "95 % interval" not in short
     assert NO_ROOM not in short
@@ -62,16 +63,16 @@ def test_headings_are_shortened_before_columns_are_left_out() -> None:
 
 
 def test_turns_without_effect_and_unusable_replies_stand_beside_the_ranking_where_they_are_many() -> None:
-    sotopia = printed(300).split("sotopia builtin-test, self-play")[1].split("webshop builtin-test, solo")[0]
+    sotopia = printed(330).split("sotopia builtin-test, self-play")[1].split("webshop builtin-test, solo")[0]
     shuffled = next(line for line in sotopia.splitlines() if "shuffled" in line.split())
-    assert shuffled.rstrip().endswith("80 %"), "64 of its 80 turns did nothing"
+    assert "80 %" in re.split(" {2,}", shuffled.rstrip())[-2:], "64 of its 80 turns did nothing"
     assert "without effect" in sotopia
     assert "unreadable" not in sotopia, "1 of 80 answers could not be read: below 5 %, and no other arm has more"
-    assert "unreadable" in printed(300), "in WebShop nearly all"
+    assert "unreadable" in printed(330), "in WebShop nearly all"
 
 
 def test_where_there_is_room_nothing_is_left_out() -> None:
-    text = printed(300)
+    text = printed(330)
     assert NO_ROOM not in text
     for heading in ("tied with", "tokens", "reward progress", "reward critical", "overall"):
         assert heading in text
