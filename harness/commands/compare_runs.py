@@ -21,6 +21,7 @@ from harness.compare.comparison import Comparison, Family, compare
 from harness.compare.conclusions import conclusions, finding, interface_sentences, names
 from harness.compare.questions import uplift
 from harness.experiment.manifest_form import AXES
+from harness.statistics import VERSION
 
 
 def compare_runs(arguments: argparse.Namespace) -> int:
@@ -62,6 +63,7 @@ def as_json(family: Family) -> dict[str, Any]:
         "reported_differences": list(family.reported),
         "without_counterpart": list(family.unmatched),
         "conclusions": conclusions(family),
+        "statistics": VERSION,
     }
 
 
@@ -85,6 +87,7 @@ def flat(row: Comparison, role: str) -> dict[str, Any]:
         "corrected_for": row.family,
         "p_exact": row.result.exact,
         "finding": finding(row),
+        "undone_by": row.result.guard.group if row.result.guard else None,
         "pairs": d.n,
         "groups": d.clusters,
         "missing": row.result.missing,

@@ -14,6 +14,7 @@ from harness.compare.regression import CellCheck, Check
 from harness.results.ledger import KINDS, NAMES, lines_of
 from harness.results.targets import holds_json, read_start
 from harness.runs.failures import failure_lines
+from harness.statistics import VERSION
 
 HEADLINES = {"pass": "✅ Pass", "regressed": "❌ Regressed", "too few": "⚠️ Too few episodes to tell"}
 LINES_SHOWN = 40
@@ -146,6 +147,7 @@ def as_json(check: Check) -> dict[str, Any]:
         "verdict": check.verdict,
         "exit_code": check.exit_code,
         "summary": verdict_lines(check),
+        "statistics": VERSION,
         "metric": check.metric,
         "max_drop": check.max_drop,
         "baseline": check.baseline,

@@ -1,7 +1,8 @@
 """Conclusions from a comparison in words: what can be said, and what cannot. Every sentence here has a test.
 
-A claim needs three things at once: a corrected p below 5 %, an interval without zero, and, where outcomes are missing, the
-same sign whatever they would have been."""
+A claim needs three things at once: a corrected p below 5 %, no single group that could undo it, and, where outcomes are missing,
+the same sign whatever they would have been. Interval and p of one comparison always agree, as they are one procedure; the
+correction for the comparisons made together asks for more."""
 
 from __future__ import annotations
 
@@ -18,16 +19,20 @@ from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
+from harness.statistics import fewest_groups
 
 LEVEL = 0.05
-Finding = Literal["higher", "lower", "open", "hinges", "borderline", "nothing"]
+FEWEST = fewest_groups(1 - LEVEL)
+"""With fewer groups no test can reach `LEVEL`."""
+Finding = Literal["higher", "lower", "open", "hinges", "undone", "borderline", "nothing"]
 WORDS: Mapping[Finding, str] = {
     "higher": "higher",
     "lower": "lower",
     "open": "no difference shown",
     "hinges": "hinges on missing outcomes: not shown",
+    "undone": "one group could undo it: not shown",
     "borderline": "borderline: not shown",
-    "nothing": "too few tasks to tell",
+    "nothing": "too few groups of tasks to tell",
 }
 """Each finding in a table's cell."""
 SIGNS: Mapping[Finding, str] = {"higher": "▲", "lower": "▼"}
@@ -35,18 +40,18 @@ SIGNS: Mapping[Finding, str] = {"higher": "▲", "lower": "▼"}
 
 
 def finding(row: Comparison) -> Finding:
-    """higher/lower: shown; hinges: it hangs on missing outcomes; borderline: test and interval disagree; open: no
-    difference shown; nothing: too little to say anything."""
+    """higher/lower: shown; hinges: it hangs on missing outcomes; undone: one group more could undo it; borderline: found alone,
+    but not at the level that all comparisons made together ask for; open: no difference shown; nothing: too few groups."""
     d = row.result.estimate
-    if d.clusters < 2 or math.isnan(row.p_holm):
+    if d.clusters < FEWEST or math.isnan(row.p_holm):
         return "nothing"
     significant, apart = row.p_holm < LEVEL, d.low > 0 or d.high < 0
-    if not significant and not apart:
-        return "open"
-    if not (significant and apart):
-        return "borderline"
+    if not significant:
+        return "borderline" if apart else "open"
     if row.result.missing and not _holds(row):
         return "hinges"
+    if row.result.guard is not None:
+        return "undone"
     return "higher" if d.mean > 0 else "lower"
 
 
@@ -68,7 +73,7 @@ def sentence(row: Comparison) -> str:
     seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {d.n} pairs, {d.clusters} groups)"
     match finding(row):
         case "nothing":
-            return f"{b} and {a} share fewer than 2 groups of tasks: nothing can be told from that."
+            return _too_few(row)
         case "higher" | "lower" as direction:
             extra = ""
             if row.result.missing:
@@ -79,13 +84,40 @@ def sentence(row: Comparison) -> str:
                 f"{b} and {a} differ by {seen} where both have an outcome, but {row.result.missing} outcomes are "
                 "missing and could undo it: not shown."
             )
+        case "undone":
+            return f"{b} and {a} differ by {seen}, p = {row.p_holm:.2g} after correction, but {undone(row)}: not shown."
         case "borderline":
             return (
-                f"{b} against {a} is borderline: {seen}, p = {row.p_holm:.2g} after correction; interval and "
-                "corrected test do not agree, so take it as not shown."
+                f"{b} against {a} is borderline: {seen}. Alone it would be shown (p = {row.result.p:.2g}); held to the level "
+                "that all the comparisons made here ask for it is not "
+                f"(p = {row.p_holm:.2g} after correction), so take it as not shown."
             )
         case _:
             return f"No difference shown between {b} and {a}: {seen}, p = {row.p_holm:.2g}. {_could_see(row)}"
+
+
+def _too_few(row: Comparison) -> str:
+    """Say that no claim is possible, and show what there is."""
+    a, b = names(row)
+    d, values = row.result.estimate, row.result.by_group
+    count = f"{d.clusters} group{'s' * (d.clusters != 1)} of tasks"
+    text = f"{b} and {a} share {count}: from fewer than {FEWEST} no claim at 95 % is possible."
+    shown = ", ".join(f"{_amount(row, value, True)} ({name})" for name, value in values)
+    return f"{text} {b} minus {a}, group by group: {shown}."
+
+
+def undone(row: Comparison) -> str:
+    """The group that could undo a difference, in words; empty where there is none."""
+    found = row.result.guard
+    if found is None:
+        return ""
+    value, groups = _amount(row, found.value, True), row.result.estimate.clusters
+    if found.kind == "one more":
+        return f"one more group like {found.group} ({value}) would undo it"
+    return (
+        f"no group goes the other way to speak of (the nearest is {found.group}, {value}), and if one group in ten did, {groups} "
+        f"groups would hold none of them {percent(found.chance)} of the time: such a group could undo it"
+    )
 
 
 def _could_see(row: Comparison) -> str:
@@ -214,8 +246,9 @@ def answer(family: Family, number: int) -> str:
         "lower": "shown to hurt",
         "borderline": "borderline, so take it as not shown",
         "hinges": "not shown, because missing outcomes could undo it",
+        "undone": f"not shown, because {undone(row)}",
         "open": "no difference shown",
-        "nothing": "too few tasks to tell",
+        "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
     }[finding(row)]
     text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
     text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."

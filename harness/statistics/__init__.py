@@ -6,12 +6,13 @@ means, with the simulations that chose the methods, is in docs/statistics.md.
 
 from harness.statistics.gate import GateResult, Verdict, gate
 from harness.statistics.gate_family import FamilyResult, GatedCell, gate_family, pooled_cell
+from harness.statistics.guard import Guard
 from harness.statistics.luck import Luck, luck_of
 from harness.statistics.means import Estimate, clustered_mean
 from harness.statistics.missing import Bounds, bounded_mean
 from harness.statistics.multiple import holm
 from harness.statistics.outcomes import Outcomes, Pairs, pair
-from harness.statistics.paired import McNemar, PairedDifference, mcnemar, paired_difference, sign_flip
+from harness.statistics.paired import McNemar, PairedDifference, difference_test, mcnemar, paired_difference
 from harness.statistics.passk import pass_at_k, pass_hat_k
 from harness.statistics.power import (
     Noise,
@@ -22,7 +23,12 @@ from harness.statistics.power import (
     tasks_needed,
 )
 from harness.statistics.ranking import Rank, rank_arms
+from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
 from harness.statistics.variance import Component, variance_split
+
+VERSION = 2
+"""Written beside figures that are kept. 1: a paired difference's interval by pseudo-tasks, its p by sign flips; 2: both by sign
+flips, with a guard."""
 
 __all__ = [
     "Bounds",
@@ -31,6 +37,7 @@ __all__ = [
     "FamilyResult",
     "GateResult",
     "GatedCell",
+    "Guard",
     "Luck",
     "McNemar",
     "Noise",
@@ -38,11 +45,14 @@ __all__ = [
     "PairedDifference",
     "Pairs",
     "Rank",
+    "SignFlips",
     "Verdict",
     "bounded_mean",
     "chance_to_see",
     "clustered_mean",
+    "difference_test",
     "episodes_needed",
+    "fewest_groups",
     "gate",
     "gate_family",
     "holm",
@@ -55,7 +65,7 @@ __all__ = [
     "pass_hat_k",
     "pooled_cell",
     "rank_arms",
-    "sign_flip",
+    "sign_flips",
     "smallest_visible_drop",
     "tasks_needed",
     "variance_split",

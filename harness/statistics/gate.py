@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from harness.statistics.luck import Luck
 from harness.statistics.means import Estimate, task_sums
 from harness.statistics.outcomes import Pairs
-from harness.statistics.paired import difference_interval
 from harness.statistics.power import (
     POWER,
     Noise,
@@ -29,6 +28,7 @@ from harness.statistics.power import (
     smallest_visible_drop,
 )
 from harness.statistics.subset_means import upper_end
+from harness.statistics.unseen import unseen_interval
 
 Verdict = Literal["regressed", "pass", "too few"]
 LEVEL = 0.05
@@ -149,7 +149,7 @@ class _Differences:
 
     def interval(self) -> Estimate:
         """The mean with its pseudo-task interval (Student's without bounds), whose sides err at `LEVEL`."""
-        return difference_interval(self.values, self.tasks, self.low, self.high, 1 - 2 * LEVEL)
+        return unseen_interval(self.values, self.tasks, self.low, self.high, 1 - 2 * LEVEL)
 
     def allowance(self, level: float) -> float:
         return 0.0 if self.luck is None else self.luck.allowance(level)

@@ -222,4 +222,4 @@ def test_the_comparison_of_the_demonstration_says_what_the_readme_says(capsys: p
     with contextlib.chdir(ROOT):
         assert main(words(line)) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "+0.300" in said and "+0.100" in said and "+0.501" in said
+    assert "+0.300" in said and "+0.111" in said and "+0.500" in said

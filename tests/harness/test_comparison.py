@@ -18,9 +18,9 @@ from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.arms import load_run
 from harness.compare.comparison import compare
-from harness.compare.conclusions import conclusions, finding, sentence
+from harness.compare.conclusions import answer, conclusions, finding, sentence
 from harness.compare.questions import uplift, uplift_all
-from harness.statistics import Bounds, Estimate, holm
+from harness.statistics import Bounds, Estimate, Guard, holm
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
 
@@ -286,7 +286,8 @@ def test_a_run_without_vanilla_has_no_uplift(tmp_path: Path) -> None:
 
 
 def test_every_finding_has_its_words(tmp_path: Path) -> None:
-    (row,) = uplift(str(helped(tmp_path / "run", EPO))).rows
+    family = uplift(str(helped(tmp_path / "run", EPO)))
+    (row,) = family.rows
     estimate = row.result.estimate
 
     def told(p_holm: float = 0.001, **changes: Any) -> str:
@@ -295,13 +296,25 @@ def test_every_finding_has_its_words(tmp_path: Path) -> None:
 
     assert "is borderline" in told(p_holm=0.2)
     assert "take it as not shown" in told(p_holm=0.2)
+    assert "Alone it would be shown (p = 6.1e-05)" in told(p_holm=0.2), "15 groups, all of one sign: 2 / 2**15"
     assert "epo scores lower than vanilla" in told(mean=-1.0, low=-2.0, high=-0.5)
-    assert "fewer than 2 groups of tasks: nothing can be told" in told(clusters=1)
+    few = replace(row, result=replace(row.result, by_group=(("a", 1.0), ("b", 2.0))))
+    few = replace(few, result=replace(few.result, estimate=replace(estimate, clusters=2)))
+    assert finding(few) == "nothing"
+    assert "share 2 groups of tasks: from fewer than 6 no claim at 95 % is possible" in sentence(few)
+    assert "group by group: +1.00 (a), +2.00 (b)" in sentence(few)
     assert "no finished episode in common" in told(n=0)
     only_one = row.pairs.tasks == row.pairs.tasks[0]
     few = replace(row.pairs, a=row.pairs.a[only_one], b=row.pairs.b[only_one], tasks=row.pairs.tasks[only_one])
     blind = replace(row, p_holm=0.9, pairs=few, result=replace(row.result, estimate=replace(estimate, low=-9)))
     assert "could not have shown any difference reliably" in sentence(blind)
+    for guard, said in (
+        (Guard("one more", "scene-7", -6.0, 0.4), "one more group like scene-7 (-6.00) would undo it: not shown"),
+        (Guard("unseen", "scene-7", 0.5, 0.43), "groups would hold none of them 43 % of the time"),
+    ):
+        undone = replace(row, result=replace(row.result, guard=guard))
+        assert finding(undone) == "undone"
+        assert said in sentence(undone) and "scene-7" in answer(replace(family, rows=(undone,)), 0)
     bounds = replace(paired_bounds(0.5), missing=2)
     held = replace(row, result=replace(row.result, missing=2, bounds=bounds))
     assert "whatever the 2 missing outcomes would have been" in sentence(held)

@@ -41,7 +41,7 @@ def test_a_comparison_says_first_in_what_the_arms_differ(run: Path) -> None:
     labels = {board_label.split(" ")[0]: board_label for board_label in arm_labels(open_board([run]))}
     text = words(open_page("compare", run, a=labels["vanilla"], b=labels["epo"]))
     warning = "vanilla's turns had no effect in 0 %, epo's in 50 %: read its answers before you believe the difference."
-    assert text.index(warning) < text.index("95 % interval")
+    assert text.index(warning) < text.index("no claim at 95 % is possible")
 
 
 def test_an_episode_marks_turns_without_effect_and_folds_the_reasoning(run: Path) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from harness.judging.cards.cards import Allowed, Finding, judged_by
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit
-from harness.statistics import Outcomes, clustered_mean, pair, paired_difference
+from harness.statistics import Outcomes, clustered_mean, fewest_groups, pair, paired_difference
 
-FEWEST_GROUPS = 6
-"""With fewer groups no sign-flip test can reach p < 0.05 (2 / 2**5 > 0.05)."""
+FEWEST_GROUPS = fewest_groups()
+"""With fewer groups no sign-flip test can reach p < 0.05."""
 MOST_BIAS = 0.05
 """Share of the goal's range that what should not matter may move a score (half a point of ten)."""
 WORTH = 0.3

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from scipy import stats
 
 from harness.base.errors import BadInput
-from harness.statistics import Outcomes, holm, mcnemar, pair, paired_difference, sign_flip
+from harness.statistics import Outcomes, holm, mcnemar, pair, paired_difference, sign_flips
 from tests.harness.statistics.simulated import PAIRED_SEED, Shape, as_pairs, play, task_rates
 
 
@@ -45,24 +45,24 @@ def test_mcnemar_by_hand() -> None:
 @given(some.lists(some.integers(-9, 9), min_size=1, max_size=9), some.sampled_from([1, 3, 4]))
 def test_the_convolved_p_is_that_of_all_sign_patterns(whole: list[int], parts: int) -> None:
     sums = np.array(whole) / parts
-    p, exact = sign_flip(sums)
-    assert exact and p == pytest.approx(brute_force(sums))
+    found = sign_flips(sums)
+    assert found.exact and found.p == pytest.approx(brute_force(sums))
 
 
 @settings(max_examples=30, deadline=None)
 @given(some.lists(some.floats(-1, 1, width=32), min_size=1, max_size=9))
 def test_p_of_uneven_differences_is_that_of_all_sign_patterns(values: list[float]) -> None:
     sums = np.array([v for v in values if abs(v) > 1e-3] or [0.5])
-    assert sign_flip(sums)[0] == pytest.approx(brute_force(sums), abs=1e-12)
+    assert sign_flips(sums).p == pytest.approx(brute_force(sums), abs=1e-12)
 
 
 def test_many_uneven_differences_are_sampled_and_agree_with_the_exact_p() -> None:
     sums = np.random.default_rng(PAIRED_SEED).normal(0.25, 1, 60)
-    sampled, exact = sign_flip(sums)
-    assert not exact
-    counted, exact = sign_flip(np.rint(sums * 100) / 100)
-    assert exact and sampled == pytest.approx(counted, abs=0.01)
-    assert sign_flip(np.full(60, np.pi) + sums * 1e-4)[0] > 0
+    sampled = sign_flips(sums)
+    assert not sampled.exact
+    counted = sign_flips(np.rint(sums * 10) / 10)
+    assert counted.exact and sampled.p == pytest.approx(counted.p, abs=0.01)
+    assert sign_flips(np.full(60, np.pi) + sums * 1e-4).p > 0
 
 
 def test_wins_ties_and_losses_count_tasks() -> None:
@@ -78,11 +78,12 @@ def test_equal_arms_have_p_1_and_an_interval_with_a_width() -> None:
     assert found.p == 1.0 and found.estimate.low < 0 < found.estimate.high
 
 
-def test_an_unbounded_difference_gets_students_paired_interval() -> None:
-    a, b = [100.0, 250, 90, 300], [120.0, 240, 140, 380]
-    found = paired_difference(pair(arm(list(a)), arm(list(b))))
-    expected = stats.ttest_rel(b, a).confidence_interval(0.95)
-    assert (found.estimate.low, found.estimate.high) == pytest.approx((expected.low, expected.high))
+def test_an_unbounded_difference_gets_the_same_interval_and_none_from_four_tasks() -> None:
+    a, b = np.random.default_rng(PAIRED_SEED).normal(100, 20, (2, 12)).tolist()
+    bounded, free = (paired_difference(pair(arm(a), arm(b)), *ends).estimate for ends in ((0, 1000), (None, None)))
+    assert bounded == free and free.method == "sign flips"
+    few = paired_difference(pair(arm(a[:4]), arm(b[:4]))).estimate
+    assert (few.low, few.high) == (-np.inf, np.inf)
 
 
 def test_a_run_given_twice_is_refused_by_name() -> None:
