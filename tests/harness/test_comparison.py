@@ -305,8 +305,8 @@ def test_every_finding_has_its_words(tmp_path: Path) -> None:
     assert "group by group: +1.00 (a), +2.00 (b)" in sentence(few)
     assert "no finished episode in common" in told(n=0)
     only_one = row.pairs.tasks == row.pairs.tasks[0]
-    few = replace(row.pairs, a=row.pairs.a[only_one], b=row.pairs.b[only_one], tasks=row.pairs.tasks[only_one])
-    blind = replace(row, p_holm=0.9, pairs=few, result=replace(row.result, estimate=replace(estimate, low=-9)))
+    alone = replace(row.pairs, a=row.pairs.a[only_one], b=row.pairs.b[only_one], tasks=row.pairs.tasks[only_one])
+    blind = replace(row, p_holm=0.9, pairs=alone, result=replace(row.result, estimate=replace(estimate, low=-9)))
     assert "could not have shown any difference reliably" in sentence(blind)
     for guard, said in (
         (Guard("one more", "scene-7", -6.0, 0.4), "one more group like scene-7 (-6.00) would undo it: not shown"),
