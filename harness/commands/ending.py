@@ -13,7 +13,7 @@ from rich.text import Text
 from harness.base.errors import BadInput
 from harness.base.plaintext import plain
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import answer
+from harness.compare.conclusions import answer, interface_sentences
 from harness.compare.questions import uplift
 from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord, TurnRecord
@@ -130,7 +130,10 @@ def print_answer(console: Console, folder: Path) -> None:
     if found is None:
         return
     family, number = found
-    game = same_game(folder, family.rows[number])
+    row = family.rows[number]
+    game = same_game(folder, row)
     if game is not None:
         print_excerpt(console, game)
+    for line in interface_sentences(row.a, row.b):
+        console.print(Text(f"\n{plain(line)}"), soft_wrap=True)
     console.print(Text(f"\n{plain(answer(family, number))}", style="bold"), soft_wrap=True)

@@ -123,5 +123,6 @@ def test_the_whole_ending_of_the_demonstration_run() -> None:
     print_answer(console, DEMO)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "The same game twice" in text and "The controls reached" in text
+    assert text.index("strategies were empty or cut in 48 %") < text.index("The controls reached"), "before the verdict"
     episode = next(iter(latest_episodes(DEMO).values()))
     assert read_record(DEMO / EPISODES, episode["offset"], EpisodeRecord).episode_id == episode["episode_id"]
