@@ -12,10 +12,12 @@ is known. Nothing is drawn here: the distribution function is computed, so the o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.distributions import normal_below
 from harness.statistics.roots import crossing
 
 Floats = NDArray[np.float64]
@@ -24,6 +26,8 @@ _NEGLIGIBLE = -21.0
 """Logarithm of what is left out of an integral."""
 _LOG_STEP = 0.2
 """Step of the trapezoid rule over log u: the integrand is analytic, so its error falls exponentially with 1 / step."""
+_LEAST = 1e-9
+"""The least chance that is told from 0, a little above the integrals' error."""
 _MANY = 500
 """More points than this of Davies' evenly spaced sum say that the tail is long and the logarithmic axis better."""
 
@@ -92,21 +96,30 @@ def pseudo_task_interval(
 
     tail = (1 - confidence) / 2
     mean = float(sums.sum() / sizes.sum())
-    reach = 4 * float(np.sqrt(((sums - mean * sizes) ** 2).sum())) / float(sizes.sum()) + 1e-9
+    deviation = float(np.sqrt(((sums - mean * sizes) ** 2).sum() / shape)) / float(sizes.sum())
+    reach = 1.2 * deviation * normal_below(1 - tail) + 1e-9
     return (
-        _crossing(lambda x: below(x, at[0]) - tail, mean, 0.0, reach),
-        _crossing(lambda x: below(x, at[1]) - (1 - tail), mean, 1.0, reach),
+        _crossing(lambda x: below(x, at[0]), tail, mean, 0.0, reach),
+        _crossing(lambda x: below(x, at[1]), 1 - tail, mean, 1.0, reach),
     )
 
 
-def _crossing(distance: Callable[[float], float], start: float, bound: float, reach: float) -> float:
-    """The point between `start` and `bound` at which `distance` changes sign, tried near `start` first: far points cost
-    more."""
-    inner = distance(start)
+def _crossing(below: Callable[[float], float], chance: float, start: float, bound: float, reach: float) -> float:
+    """The point between `start` and `bound` at which `below` is `chance`, tried `reach` from `start` first: far points cost
+    more. It is sought on the scale of normal values, where a chance is nearly a straight line: a few points do."""
+    wanted = normal_below(chance)
+
+    @cache
+    def distance(x: float) -> float:
+        return normal_below(min(max(below(x), _LEAST), 1 - _LEAST)) - wanted
+
     side = 1.0 if bound > start else -1.0
-    while abs(bound - start) > reach and inner * distance(start + side * reach) > 0:
-        reach *= 2
-    end = start + side * min(reach, abs(bound - start))
-    if inner * distance(end) > 0:
-        return bound
-    return crossing(distance, min(start, end), max(start, end), xtol=1e-6, rtol=1e-6)
+    near, inner, end = start, distance(start), start
+    while True:
+        end = start + side * min(reach, abs(bound - start))
+        outer = distance(end)
+        if inner * outer <= 0:
+            return crossing(distance, min(near, end), max(near, end), xtol=1e-6, rtol=1e-6)
+        if end == bound:
+            return bound
+        near, inner, reach = end, outer, reach * 2
