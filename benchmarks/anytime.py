@@ -116,7 +116,11 @@ def episodes(experiments: int) -> None:
 
 def bets(experiments: int) -> None:
     """Print the median number of groups until a claim, for several grids of bets."""
-    grids = {"in use": BETS, "twice as fine": np.arange(1, 25) / 25, "halving": 0.98 * 2.0 ** -np.arange(8)}
+    grids: dict[str, Floats] = {
+        "in use": BETS,
+        "twice as fine": np.arange(1, 25) / 25,
+        "halving": 0.98 * 2.0 ** -np.arange(8),
+    }
     for kind, effects in EFFECTS.items():
         draw, span = KINDS[kind]
         for effect in effects:
