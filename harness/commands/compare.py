@@ -19,6 +19,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     compare.add_argument("second", metavar="B", nargs="?", help="the same; a baseline file will do, too")
     compare.add_argument("--metric", default="goal", help="goal, success or overall (goal)")
     compare.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    compare.add_argument(
+        "--labels", action="store_true", help="also what people's labels and the judge say together (`harness labels`)"
+    )
     add_allow(compare)
     compare.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
     compare.add_argument("--raw", action="store_true", help=RAW_HELP)

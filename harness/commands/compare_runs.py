@@ -32,8 +32,9 @@ def compare_runs(arguments: argparse.Namespace) -> int:
         family = uplift(arguments.first, arguments.metric, arguments.judge)
     else:
         family = compare(arguments.first, arguments.second, arguments.metric, arguments.judge, arguments.allow)
+    labelled = _labelled(arguments, family)
     if arguments.format == "json":
-        print(json.dumps(as_json(family), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(as_json(family) | labelled, indent=2, ensure_ascii=False, allow_nan=False))
     elif arguments.format == "csv":
         rows = [flat(row, role) for role, row in every_row(family)]
         if not arguments.raw:
@@ -42,8 +43,24 @@ def compare_runs(arguments: argparse.Namespace) -> int:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        print_family(family, Console(), arguments.format == "markdown")
+        console = Console()
+        print_family(family, console, arguments.format == "markdown")
+        for line in labelled.get("sentences", ()):
+            say(console, line)
     return 0
+
+
+def _labelled(arguments: argparse.Namespace, family: Family) -> dict[str, Any]:
+    """The comparisons with people's labels: `with_labels` and `sentences`; empty where they are not asked for. Raises
+    `BadInput`."""
+    if not arguments.labels:
+        return {}
+    if arguments.metric != "goal" or arguments.format == "csv":
+        raise BadInput("--labels is for --metric goal, as table, markdown or json")
+    from harness.commands.labelled import labelled_differences, labelled_json, labelled_lines
+
+    found = labelled_differences(family, arguments.first, arguments.second)
+    return {"with_labels": labelled_json(found), "sentences": labelled_lines(found)}
 
 
 def every_row(family: Family) -> list[tuple[str, Comparison]]:

@@ -22,6 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--min-coverage", type=float, default=0.8, metavar="SHARE", help="no rank with fewer outcomes than this (0.8)"
     )
     board.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
+    board.add_argument(
+        "--labels", action="store_true", help="also what people's labels and the judge say together (`harness labels`)"
+    )
     board.set_defaults(do=leaderboard_command, reads=True)
 
 

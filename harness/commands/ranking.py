@@ -53,6 +53,10 @@ def print_asked(arguments: argparse.Namespace) -> int:
     # standard output is the table's alone, or the page's
     with redirect_stdout(sys.stdout if page is None else page.notes):
         print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw)
+        if arguments.labels:
+            from harness.commands.labelled import print_labelled
+
+            print_labelled(runs, arguments.judge, Console(stderr=arguments.format in ("csv", "json")))
         if arguments.published:
             print_published(arguments.format, True)
     if page is not None:

@@ -19,8 +19,15 @@ LEAST_APART = 0.5
 HOW = {
     "progress": "harness judge RUN --process progress",
     "replay": "harness judge RUN --process replay --max-episodes 20 --option turns=5",
+    "people": "harness labels sample RUN --strategies",
 }
 """Commands that give the references."""
+
+GOOD = {
+    "progress": "whose progress credit is above 0",
+    "replay": "whose replay credit is above 0",
+    "people": "that people call critical",
+}
 
 Truth = Callable[[Step], bool | None]
 
@@ -41,10 +48,10 @@ def process_card(evidence: Evidence, method: ProcessEvidence) -> Card:
     """The card of one method that asks a judge."""
     findings = [unscored(method.rows)]
     shown: list[Ranked] = []
-    for reference in ("progress", "replay"):
+    for reference in ("progress", "replay", "people"):
         ranked = ranked_within(method, truth_of(evidence, reference))
         shown = shown or ranked
-        note = f"within episodes: strategies whose {reference} credit is above 0 against the others"
+        note = f"within episodes: strategies {GOOD[reference]} against the others"
         findings.append(_auroc(evidence, method, ranked, f"AUROC {reference}", note, HOW[reference]))
     findings.append(_apart(evidence, shown))
     credits = [step.credit for step in method.steps]
@@ -55,7 +62,9 @@ def process_card(evidence: Evidence, method: ProcessEvidence) -> Card:
 
 
 def truth_of(evidence: Evidence, method: str) -> Truth:
-    """Tell for a strategy whether a method that asks no judge credits it; None where it did not look at it."""
+    """Tell for a strategy whether a method that asks no judge credits it, or people do; None where neither looked."""
+    if method == "people":
+        return lambda step: evidence.critical.get((step.unit, step.seat, step.turn))
     known = {
         (step.unit, step.turn): step.credit > 0
         for each in evidence.process.values()

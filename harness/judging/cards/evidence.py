@@ -12,6 +12,7 @@ from harness.judging.rewards.process import process_kind
 from harness.judging.rewards.strategies import is_blind
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_kinds import JudgeKind, judge_kind, kind_in
+from harness.results.labels import CRITICAL, read_labels
 from harness.results.store import read_manifest
 
 Unit = tuple[str, str]
@@ -66,6 +67,8 @@ class Evidence:
     """Rows of the finished episodes."""
     judges: dict[str, OutcomeEvidence] = field(default_factory=dict)
     process: dict[str, ProcessEvidence] = field(default_factory=dict)
+    critical: dict[tuple[Unit, int, int], bool] = field(default_factory=dict)
+    """(unit, seat, turn) -> whether most people called the strategy critical."""
     unknown: dict[str, list[Row]] = field(default_factory=dict)
     """Judgements of judges whose kind is not installed here, by label."""
 
@@ -92,10 +95,21 @@ def read_evidence(runs: Iterable[Path]) -> Evidence:
         for row in latest_judgements(run, every=True).values():
             if (name, row["episode_id"]) in evidence.episodes:
                 _add_judgement(evidence, (name, row["episode_id"]), row, success[shown[row["episode_id"]]])
+        for (episode, seat, turn), said in _critical(run).items():
+            evidence.critical[(name, episode), seat, turn] = said
         for row in latest_process_rewards(run).values():
             if (name, row["episode_id"]) in evidence.episodes:
                 _add_process(evidence, (name, row["episode_id"]), row)
     return evidence
+
+
+def _critical(run: Path) -> dict[tuple[str, int, int], bool]:
+    """(episode, seat, turn) -> whether at least half of the people who labelled the strategy called it critical."""
+    said: dict[tuple[str, int, int], list[float]] = {}
+    for label in read_labels(run):
+        if label.turn is not None and label.dimension == CRITICAL:
+            said.setdefault((label.episode_id, label.seat, label.turn), []).append(label.value)
+    return {place: sum(values) >= len(values) / 2 for place, values in said.items()}
 
 
 def _add_judgement(evidence: Evidence, unit: Unit, row: Row, success_at: float) -> None:

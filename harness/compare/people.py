@@ -1,0 +1,277 @@
+"""A run's judge beside people's labels: how far they agree, what the judge gives too much to which arm, and means, differences
+and ranks by both together (`harness.statistics.prediction_powered`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from harness.base.errors import BadInput
+from harness.compare.arms import EPISODE, Arm, load_run
+from harness.experiment.manifest_form import SEPARATOR
+from harness.judging.cards.agreement import krippendorff_alpha
+from harness.results.frames import judged_frame
+from harness.results.judge_kinds import judge_kind
+from harness.results.labels import Label, Sample, read_labels, read_sample
+from harness.results.store import read_manifest
+from harness.statistics import Outcomes, pair, paired_difference
+from harness.statistics.prediction_powered import FEWEST, Powered, prediction_powered
+
+Goals = Mapping[str, float]
+"""Episode id -> its goal by people."""
+Seat = tuple[str, int]
+"""(episode id, seat)."""
+
+
+def goals_by_people(run: Path) -> Goals:
+    """The goal of every episode that people scored whole: the mean over annotators, then over its tested seats. Raises `BadInput`
+    for a run without labels."""
+    sample, labels = _labelled(run)
+    values = _by_seat(labels, judge_kind(sample.kind).metric)
+    found = {}
+    for item in sample.items:
+        seats = [values.get((item.episode_id, seat)) for seat in item.seats]
+        known = [float(np.mean(list(each.values()))) for each in seats if each]
+        if seats and len(known) == len(seats):
+            found[item.episode_id] = float(np.mean(known))
+    if not found:
+        raise BadInput(
+            f"{run} has labels, but of no episode whose goal is scored for every character that is asked about"
+        )
+    return found
+
+
+def _labelled(run: Path) -> tuple[Sample, list[Label]]:
+    sample, labels = read_sample(run, "outcome"), read_labels(run)
+    labels = [label for label in labels if label.turn is None]
+    if sample is None or not labels:
+        raise BadInput(f"{run} has no labels by people; draw episodes for them: harness labels sample {run}")
+    return sample, labels
+
+
+def _by_seat(labels: Iterable[Label], dimension: str) -> dict[Seat, dict[str, float]]:
+    """(episode, seat) -> annotator -> value."""
+    found: dict[Seat, dict[str, float]] = {}
+    for label in labels:
+        if label.dimension == dimension:
+            found.setdefault((label.episode_id, label.seat), {})[label.annotator] = label.value
+    return found
+
+
+# --- the judge against people
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One dimension; None where an alpha is not defined."""
+
+    dimension: str
+    judge: float | None
+    """Alpha of the judge with the mean of the people."""
+    people: float | None
+    """Alpha of the people among themselves: no judge can be expected to do better."""
+    n: int
+    """Seats that both scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What the judge gives an arm beyond what people do."""
+
+    arm: str
+    mean: float
+    low: float
+    high: float
+    n: int
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleReport:
+    judge: str
+    agreement: tuple[Agreement, ...]
+    bias: tuple[Bias, ...]
+    annotators: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """What is to be read from it."""
+        lines = [f"{len(self.annotators)} annotator{'s' * (len(self.annotators) != 1)}: {', '.join(self.annotators)}."]
+        if len(self.annotators) < 2:
+            lines.append("With one annotator nobody knows how far people agree: the ceiling for a judge is open.")
+        for each in self.bias:
+            if each.groups >= FEWEST and (each.low > 0 or each.high < 0):
+                what = "more" if each.mean > 0 else "less"
+                lines.append(f"The judge gives {each.arm} {abs(each.mean):.1f} points {what} than people do.")
+        few = [each.arm for each in self.bias if each.groups < FEWEST]
+        if few:
+            lines.append(f"Too few scenarios to tell a bias (fewer than {FEWEST}): {', '.join(few)}.")
+        return lines
+
+
+def people_report(run: Path, judge: str | None = None) -> PeopleReport:
+    """The report on one judge of a run. Raises `BadInput` without labels."""
+    sample, labels = _labelled(run)
+    label = judge or read_manifest(run)["judge"]
+    scores = _scores(run, label)
+    annotators = tuple(sorted({each.annotator for each in labels}))
+    names = [name for name, _, _ in judge_kind(sample.kind).dimensions if name != "overall"]
+    agreement = tuple(_agreement(name, _by_seat(labels, name), scores, annotators) for name in names)
+    people = goals_by_people(run)
+    biases = [_bias(arm, people) for arm in load_run(run, judge).arms.values()]
+    return PeopleReport(str(label), agreement, tuple(each for each in biases if each), annotators)
+
+
+def _scores(run: Path, judge: str | None) -> Mapping[str, Mapping[Seat, float]]:
+    """Dimension -> (episode, seat) -> the judge's score."""
+    table = judged_frame(run, judge)
+    ids = table.objects("episode_id")
+    found: dict[str, dict[Seat, float]] = {}
+    for column in table.columns:
+        if column[:1].isdigit() and column[1:2] == " ":
+            values = table.floats(column).tolist()
+            named = {(str(name), int(column[0])): value for name, value in zip(ids, values, strict=True)}
+            found.setdefault(column[2:], {}).update({key: value for key, value in named.items() if value == value})
+    return found
+
+
+def _agreement(
+    name: str,
+    people: Mapping[Seat, Mapping[str, float]],
+    scores: Mapping[str, Mapping[Seat, float]],
+    who: Sequence[str],
+) -> Agreement:
+    both = sorted(set(people) & set(scores.get(name, {})))
+    judge = [scores[name][seat] for seat in both]
+    means = [float(np.mean(list(people[seat].values()))) for seat in both]
+    among = [[people[seat].get(annotator) for seat in sorted(people)] for annotator in who]
+    return Agreement(
+        name,
+        krippendorff_alpha([judge, means]) if both else None,
+        krippendorff_alpha(among) if len(who) > 1 else None,
+        len(both),
+    )
+
+
+def _bias(arm: Arm, people: Goals) -> Bias | None:
+    """None for an arm of which nothing was labelled."""
+    names = [str(name) for name in arm.outcomes[EPISODE]]
+    rows = [n for n, name in enumerate(names) if name in people and not math.isnan(arm.outcomes["goal"][n])]
+    if not rows:
+        return None
+    groups, ids = [arm.outcomes["group"][n] for n in rows], [names[n] for n in rows]
+    told = Outcomes.of(groups, ids, [people[names[n]] for n in rows])
+    judged = Outcomes.of(groups, ids, [float(arm.outcomes["goal"][n]) for n in rows])
+    found = paired_difference(pair(told, judged), *arm.bounds("goal")).estimate
+    return Bias(arm_name(arm), found.mean, found.low, found.high, len(rows), found.clusters)
+
+
+def arm_name(arm: Arm) -> str:
+    """`strategist + actor`."""
+    axes = arm.axes
+    return f"{axes['strategist']} + {axes['actor']}"
+
+
+# --- both together
+
+
+def powered_mean(arm: Arm, people: Goals, confidence: float = 0.95) -> Powered:
+    """The arm's mean goal by its judge and people together."""
+    judged = arm.outcomes["goal"]
+    rows = np.flatnonzero(~np.isnan(judged))
+    labels = [people.get(str(arm.outcomes[EPISODE][n])) for n in rows]
+    low, high = arm.bounds("goal")
+    return prediction_powered(
+        labels, judged[rows], arm.outcomes["group"][rows], _or(low, -np.inf), _or(high, np.inf), confidence
+    )
+
+
+def powered_difference(a: Arm, b: Arm, of_a: Goals, of_b: Goals, confidence: float = 0.95) -> Powered:
+    """The difference b - a by judge and people together, over the tasks, orders and repeats that both played."""
+    left, right = _by_key(a), _by_key(b)
+    both = [key for key in left if key in right]
+    places = [(left[key], right[key]) for key in both]
+    labels = []
+    for one, other in places:
+        first, second = of_a.get(str(a.outcomes[EPISODE][one])), of_b.get(str(b.outcomes[EPISODE][other]))
+        labels.append(None if first is None or second is None else second - first)
+    scores = [float(b.outcomes["goal"][other] - a.outcomes["goal"][one]) for one, other in places]
+    low, high = a.bounds("goal")
+    span = np.inf if low is None or high is None else high - low
+    groups = [a.outcomes["group"][one] for one, _ in places]
+    return prediction_powered(labels, scores, groups, -span, span, confidence)
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def _by_key(arm: Arm) -> dict[tuple[str, int, int], int]:
+    """(task, order, repeat) -> place, of the episodes with an outcome."""
+    keys = zip(arm.outcomes["task_id"], arm.outcomes["order"], arm.outcomes["repeat"], strict=True)
+    return {
+        (str(task), int(order), int(repeat)): n
+        for n, (task, order, repeat) in enumerate(keys)
+        if not math.isnan(arm.outcomes["goal"][n])
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One arm of a ranking by judge and people together."""
+
+    cell: str
+    powered: Powered
+    rank: int
+    rank_low: int
+    """The best and the worst place it could have."""
+    rank_high: int
+
+
+def ranked_with_labels(run: Path, judge: str | None = None) -> list[Placed]:
+    """The arms that were labelled, best first within their place. The places an arm could have follow from the differences
+    of every two arms, with intervals that hold together (Bonferroni). Raises `BadInput` without labels."""
+    people = goals_by_people(run)
+    places: dict[str, list[Arm]] = {}
+    for arm in load_run(run, judge).arms.values():
+        if EPISODE in arm.outcomes and any(str(name) in people for name in arm.outcomes[EPISODE]):
+            places.setdefault(SEPARATOR.join(arm.cell.split(SEPARATOR)[:3]), []).append(arm)
+    return [placed for arms in places.values() for placed in _ranked(arms, people)]
+
+
+def _ranked(arms: Sequence[Arm], people: Goals) -> list[Placed]:
+    each = {arm.cell: powered_mean(arm, people) for arm in arms}
+    pairs = list(combinations(arms, 2))
+    confidence = 1 - 0.05 / max(1, len(pairs))
+    better = dict.fromkeys(each, 0)
+    worse = dict.fromkeys(each, 0)
+    for a, b in pairs:
+        found = powered_difference(a, b, people, people, confidence)
+        if found.low > 0 or found.high < 0:
+            top, bottom = (b, a) if found.low > 0 else (a, b)
+            worse[top.cell] += 1
+            better[bottom.cell] += 1
+    ordered = sorted(arms, key=lambda arm: -each[arm.cell].mean)
+    return [
+        Placed(arm.cell, each[arm.cell], n, min(n, 1 + better[arm.cell]), max(n, len(arms) - worse[arm.cell]))
+        for n, arm in enumerate(ordered, start=1)
+    ]
+
+
+def difference_sentence(powered: Powered, judge: float) -> str:
+    """A difference by people and judge in words, beside the judge's own (`judge`)."""
+    if powered.labelled == 0:
+        return "no task was labelled for both arms"
+    own = f"the judge alone says {judge:+.2f}, {powered.labelled} pairs of labels alone {powered.alone:+.2f}"
+    if powered.clusters < FEWEST:
+        return (
+            f"{powered.mean:+.2f} with people's labels; {powered.clusters} scenarios are too few for an interval; {own}"
+        )
+    return (
+        f"{powered.mean:+.2f} ({powered.low:+.2f} … {powered.high:+.2f}) with people's labels; {own} "
+        f"({powered.alone_low:+.2f} … {powered.alone_high:+.2f})"
+    )
