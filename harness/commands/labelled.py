@@ -1,4 +1,4 @@
-"""What judge and people say together, beside what the judge says: tables of `leaderboard --labels` and `compare --labels`."""
+"""Judge and people together, beside what the judge says: tables of `leaderboard --labels` and `compare --labels`."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """What the judge gives an arm beyond what people do."""
+    """The points a judge gives an arm beyond what people do."""
 
     arm: str
     mean: float
@@ -99,7 +99,7 @@ class PeopleReport:
     annotators: tuple[str, ...]
 
     def sentences(self) -> list[str]:
-        """What is to be read from it."""
+        """The report in words."""
         lines = [f"{len(self.annotators)} annotator{'s' * (len(self.annotators) != 1)}: {', '.join(self.annotators)}."]
         if len(self.annotators) < 2:
             lines.append("With one annotator nobody knows how far people agree: the ceiling for a judge is open.")

@@ -48,7 +48,7 @@ class Sample(Record):
 
 
 class Label(Record):
-    """What one person said about one thing. The last one of a person counts."""
+    """One person's answer to one question. The last one of a person counts."""
 
     item: str
     episode_id: str

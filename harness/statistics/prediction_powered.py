@@ -36,7 +36,7 @@ class Powered:
     alone_low: float
     alone_high: float
     weight: float
-    """How far the judge's scores count: 0 not at all, 1 like labels that are all off by the same."""
+    """Share to which the judge's scores count: 0 not at all, 1 like labels that are all off by the same."""
     labelled: int
     clusters: int
     """Clusters with labels."""

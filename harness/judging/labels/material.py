@@ -1,4 +1,4 @@
-"""What people who label are shown: the episode without its arm and scores, and the judge's own rubric."""
+"""Material that people who label are shown: the episode without its arm and scores, and the judge's own rubric."""
 
 from __future__ import annotations
 
