@@ -5,13 +5,14 @@ episodes."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.judging.cards.cards import Allowed, Finding, judged_by
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit
 from harness.statistics import Outcomes, clustered_mean, fewest_groups, pair, paired_difference
+from harness.statistics.guard import Guard
 
 FEWEST_GROUPS = fewest_groups()
 """With fewer groups no sign-flip test can reach p < 0.05."""
@@ -53,16 +54,15 @@ class Measuring:
     def played(self, unit: Unit, seat: int) -> float:
         return self.judge.scores[unit][seat]
 
-    def difference(self, name: str, two: Two, low: float, high: float, note: str) -> Finding:
-        """The mean of after - before with its interval; `low` and `high` bound either value."""
+    def difference(self, name: str, two: Two, low: float, high: float, note: str) -> tuple[Finding, Guard | None]:
+        """The mean of after - before with its interval, and what would undo it; `low` and `high` bound either value."""
         units = list(two)
         groups, ids = self.evidence.groups(units), [f"{run} {episode}" for run, episode in units]
         before, after = (Outcomes.of(groups, ids, [two[unit][side] for unit in units]) for side in (0, 1))
         found = paired_difference(pair(before, after), low, high)
         estimate = found.estimate
-        return Finding(
-            name, estimate.mean, estimate.low, estimate.high, found.p, len(units), estimate.clusters, note=note
-        )
+        ends = estimate.low, estimate.high
+        return Finding(name, estimate.mean, *ends, found.p, len(units), estimate.clusters, note=note), found.guard
 
 
 def biases(measuring: Measuring) -> list[Finding]:
@@ -113,9 +113,12 @@ def _bias(
     if not two:
         return not_measured(name, how)
     bottom = measuring.judge.low if low is None else low
-    found = measuring.difference(name, two, bottom, bottom + measuring.span, note)
+    found, guard = measuring.difference(name, two, bottom, bottom + measuring.span, note)
     most = MOST_BIAS * measuring.span
-    return judged_by(found, Allowed(high=most) if above else Allowed(-most, most), FEWEST_GROUPS)
+    judged = judged_by(found, Allowed(high=most) if above else Allowed(-most, most), FEWEST_GROUPS)
+    if guard is None or judged.verdict != "BAD":
+        return judged
+    return replace(judged, verdict="too few to tell", note=f"{note}; one more group like {guard.group} could undo it")
 
 
 def not_measured(name: str, how: str) -> Finding:
@@ -181,7 +184,11 @@ def _share(measuring: Measuring, name: str, two: Two, note: str) -> Finding:
     if not two:
         points = measuring.judge.low + WORTH * measuring.span
         return Finding(name, None, note=f"{note}: no character had {points:g} points to lose")
-    found = measuring.difference(name, two, 0.0, 1.0, note)
+    units = list(two)
+    share = clustered_mean(
+        [after - before for before, after in two.values()], measuring.evidence.groups(units), -1.0, 1.0
+    )
+    found = Finding(name, share.mean, share.low, share.high, n=len(units), groups=share.clusters, note=note)
     return judged_by(found, Allowed(low=LEAST_NOTICED), FEWEST_GROUPS)
 
 

@@ -13,7 +13,7 @@ from harness.judging.cards.cards import Finding
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit
 from harness.judging.cards.steadiness import steadiness
 
-DRAWS = 40
+DRAWS = 25
 Truth = Callable[[np.random.Generator, int], np.ndarray]
 
 

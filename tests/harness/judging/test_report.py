@@ -428,10 +428,10 @@ def test_the_committed_experiment_tells_good_judges_from_bad_ones(
         assert main(["judge", str(tmp_path / "judges"), "--judge", name, "--again", "1", "--copies", "all"]) == 0
     report = judge_report([tmp_path / "judges"])
     cards = {card.judge.split("/")[1]: card for card in (*report.outcome, *report.process)}
-    assert {name: card.bad for name, card in cards.items() if name != "prefers_the_first"} == {
+    assert {name: card.bad for name, card in cards.items()} == {
         "good": [],
+        "prefers_the_first": ["position bias"],
         "good_critic": [],
         "dice_critic": ["AUROC progress"],
     }
-    assert (cards["prefers_the_first"].finding("position bias").value or 0) > 2
     assert all(finding.groups >= 6 for card in report.outcome for finding in card.findings if finding.p is not None)
