@@ -166,14 +166,15 @@ def place_title(place: Sequence[str | None], by: str) -> str:
 
 
 def notes_of(rows: Sequence[Row]) -> list[str]:
-    """Sentences under a table of the ranking: what its marks mean, why a rank is withheld, how far missing outcomes reach."""
+    """Sentences under a table of the ranking: what its marks mean, why a rank is withheld, how far missing outcomes reach, which
+    arms are one training."""
     lines = []
     asked = [row for row in rows if known(row["uplift"]) is not None]
     if asked:
         lines.append(
             uplift_note([int(row["corrected_for"]) for row in asked if known(row["corrected_for"]) is not None])
         )
-    for key in ("unranked", "missing_note"):
+    for key in ("unranked", "missing_note", "training_note"):
         found: dict[str, list[str]] = {}
         for row in rows:
             if row[key] and not (key == "unranked" and row["scripted"]):

@@ -93,11 +93,30 @@ def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
     spec = next((s for s in config["strategists"] if strategist_label(s) == strategist), {"kind": REFERENCE})
     roles: Mapping[str, str] = manifest.get("roles") or {}
     role = {"role": roles[strategist]} if strategist in roles else {}
+    trained = _trained(manifest, cell)
     return {
         "strategist": {**_of_output(spec), "model_config": model_facts(config, spec.get("model")), **role},
         "prompts": manifest["prompts"],
         "code": {key: manifest.get(key) for key in ("git", "packages", "python")},
+        **({"trained": trained} if trained else {}),
     }
+
+
+def _trained(manifest: Mapping[str, Any], cell: str) -> list[str]:
+    """Which of strategist and actor the manifest says are trained weights: by a card that lay beside them, or that is named."""
+    config = manifest["config"]
+    _, _, _, actor, strategist = cell.split(" | ")
+    players = [spec for spec in [*config["actors"], *config["partners"]] if player_label(spec) == actor]
+    asked = {
+        "strategist": [spec.get("model") for spec in config["strategists"] if strategist_label(spec) == strategist],
+        "actor": [spec["model"] for spec in players],
+    }
+    return [
+        role
+        for role, models in asked.items()
+        for name in models[:1]
+        if name is not None and (name in manifest.get("trained", ()) or entry_of(config, name).get("trained_on"))
+    ]
 
 
 def _serving(manifest: Mapping[str, Any], strategist: str) -> dict[str, Any] | None:
@@ -121,6 +140,11 @@ def strategist_label(spec: Mapping[str, Any]) -> str:
     return str(spec["name"] or shown_name(spec["kind"]))
 
 
+def player_label(spec: Mapping[str, Any]) -> str:
+    """Name of a dumped actor or partner in results."""
+    return str(spec["name"] or spec["model"] or f"script:{spec['script']}")
+
+
 def _of_output(role: Mapping[str, Any]) -> dict[str, Any]:
     """A role without what is only effort; of a prompt in a file its hash."""
     return {
@@ -137,7 +161,7 @@ def model_facts(config: Mapping[str, Any], name: str | None) -> dict[str, Any] |
 
 def _actor(config: Mapping[str, Any], label: str) -> dict[str, Any] | None:
     for spec in [*config["actors"], *config["partners"]]:
-        if (spec["name"] or spec["model"] or f"script:{spec['script']}") == label:
+        if player_label(spec) == label:
             return {**_of_output(spec), "model_config": model_facts(config, spec["model"])}
     return None
 

@@ -17,6 +17,7 @@ from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
+from harness.compare.trained import training_sentences
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
 from harness.statistics import fewest_groups
@@ -252,7 +253,8 @@ def answer(family: Family, number: int) -> str:
     }[finding(row)]
     text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
     text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
-    return " ".join(part for part in (text, _controls(row, family.beside.get(number, ())), _actor(row)) if part)
+    parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), _actor(row))
+    return " ".join(part for part in parts if part)
 
 
 def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
@@ -286,6 +288,7 @@ def scope_sentences(family: Family) -> list[str]:
             "show as a difference."
         )
         lines += kin_of_facts(arm.facts for row in family.rows for arm in (row.a, row.b))
+    lines += training_sentences(arm for row in family.rows for arm in (row.a, row.b))
     lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
     return lines
 

@@ -19,7 +19,7 @@ from harness.experiment.experiment import Experiment
 from harness.experiment.identity import identity_options
 from harness.experiment.identity_0_1 import compared_options, earlier_name
 from harness.reading.readers import EARLIER, TODAY, readers_of
-from harness.results.leaks import task_hash
+from harness.results.leaks import card_of, task_hash
 from harness.results.store import MANIFEST, read_manifest
 from harness.runs.plan import Plan
 from harness.runs.scoring import Scoring
@@ -51,6 +51,7 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "tasks": _tasks(plan),
         "packages": _packages(),
         "served": _served(experiment.models),
+        "trained": [name for name, config in experiment.models.items() if card_of(config) is not None],
         "python": platform.python_version(),
         "git": _git(),
     }

@@ -1,0 +1,51 @@
+"""Arms with trained weights: one training is one draw, and tasks alone cannot say where another would land."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agents.strategists import training_kinds
+from harness.compare.arms import Arm
+
+CHECKPOINT = re.compile(r"(^|/)fit/iteration-\d+/model/?$")
+"""Where a training keeps the weights of an iteration."""
+ONE = "one training; another may land elsewhere"
+
+
+def training_sentences(arms: Iterable[Arm]) -> list[str]:
+    """A sentence for each trained strategist, and each trained actor, among arms; one that several arms have is said once."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for arm in arms:
+        for role, weights in trained_parts(arm).items():
+            found.setdefault((arm.axes[role], weights), (arm.axes[role], arm.source))
+    names = [name for name, _ in found.values()]
+    return [
+        f"{name} is {ONE}." if names.count(name) == 1 else f"{name} of {source} is {ONE}."
+        for name, source in found.values()
+    ]
+
+
+def training_note(arm: Arm) -> str | None:
+    """Say in a few words that an arm rests on one training; None where nothing of it is known to be trained."""
+    return ONE if trained_parts(arm) else None
+
+
+def trained_parts(arm: Arm) -> dict[str, str]:
+    """`strategist` and `actor`, where that is known to be trained -> the address of its weights."""
+    recorded = arm.tested.get("trained", ())
+    parts = {"strategist": arm.tested["strategist"], "actor": arm.facts.get("actor") or {}}
+    return {
+        role: str((part.get("model_config") or {}).get("model", ""))
+        for role, part in parts.items()
+        if role in recorded or _is_trained(part)
+    }
+
+
+def _is_trained(part: Mapping[str, Any]) -> bool:
+    """True for a kind that stands for trained weights, and for weights that lie where a training puts them."""
+    model: Mapping[str, Any] = part.get("model_config") or {}
+    if not model or model.get("provider") == "scripted":
+        return False
+    return part.get("kind") == training_kinds()[1] or CHECKPOINT.search(str(model.get("model", ""))) is not None

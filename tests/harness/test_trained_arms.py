@@ -1,0 +1,84 @@
+"""Arms with trained weights: whoever reads a comparison is told that one training is one draw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.compare.conclusions import answer, conclusions
+from harness.compare.questions import uplift, uplift_all
+from harness.compare.ranks import load_runs, ranked_rows
+from harness.results.leaks import write_training_tasks
+from leaderboard.ranking_columns import notes_of
+from tests.harness import gate_runs
+from tests.harness.gate_runs import play
+
+ENDING = "is one training; another may land elsewhere."
+DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
+EPO = {"kind": "epo", "model": "m"}
+
+
+@pytest.fixture(autouse=True)
+def no_levers() -> Iterator[None]:
+    gate_runs.reset()
+    yield
+    gate_runs.reset()
+
+
+def changed(run: Path, **models: object) -> Path:
+    """The run, with other entries in its manifest's model `m`."""
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"]["models"]["m"] |= models
+    path.write_text(json.dumps(manifest))
+    return run
+
+
+def said(*runs: Path) -> list[str]:
+    return [line for line in conclusions(uplift_all([str(run) for run in runs])) if "one training" in line]
+
+
+def test_the_demonstrations_trained_strategist_is_said_to_be_one_training() -> None:
+    assert said(DEMO) == [f"epo-rl {ENDING}"], "once, though it is in several comparisons"
+
+
+def test_an_untrained_strategist_is_not_called_a_training(tmp_path: Path) -> None:
+    assert said(play(tmp_path / "run", strategists=["vanilla", EPO])) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"provider": "vllm", "model": "results/my-1/fit/iteration-2/model"},
+        {"provider": "openai", "model": "served", "trained_on": "cards/training_tasks.json"},
+    ],
+)
+def test_weights_of_a_training_are_known_by_their_place_and_by_a_named_card(
+    tmp_path: Path, entry: dict[str, str]
+) -> None:
+    run = changed(play(tmp_path / "run", strategists=["vanilla", EPO]), **entry)
+    lines = said(run)
+    assert f"epo {ENDING}" in lines
+    assert any(line.startswith("m ") for line in lines), "the actor is the same weights"
+    assert f"epo {ENDING}" in answer(uplift(str(run)), 0)
+    notes = notes_of(ranked_rows(load_runs([run])))
+    assert any(line.endswith(": one training; another may land elsewhere.") and "epo + m" in line for line in notes)
+
+
+def test_a_run_records_which_models_have_a_card(tmp_path: Path) -> None:
+    card = write_training_tasks(tmp_path, [], "made by hand")
+    models = {"m": {"provider": "scripted", "function": "tests.harness.gate_runs:play_a_role", "trained_on": str(card)}}
+    run = play(tmp_path / "run", strategists=["vanilla", EPO], models=models)
+    assert json.loads((run / "manifest.json").read_text())["trained"] == ["m"]
+
+
+def test_two_trainings_of_one_name_are_told_apart_by_their_runs(tmp_path: Path) -> None:
+    runs = []
+    for number in (1, 2):
+        run = play(tmp_path / f"run-{number}", strategists=["vanilla", EPO], seed=number)
+        runs.append(changed(run, provider="vllm", model=f"results/my-{number}/fit/iteration-1/model"))
+    lines = [line for line in said(*runs) if line.startswith("epo")]
+    assert lines == [f"epo of run-1 {ENDING}", f"epo of run-2 {ENDING}"]
