@@ -119,7 +119,7 @@ def bets(experiments: int) -> None:
     grids: dict[str, Floats] = {
         "in use": BETS,
         "twice as fine": np.arange(1, 25) / 25,
-        "halving": 0.98 * 2.0 ** -np.arange(8),
+        "halving": np.array([0.98 / 2**k for k in range(8)]),
     }
     for kind, effects in EFFECTS.items():
         draw, span = KINDS[kind]

@@ -22,6 +22,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     compare.add_argument(
         "--labels", action="store_true", help="also what people's labels and the judge say together (`harness labels`)"
     )
+    compare.add_argument(
+        "--anytime",
+        action="store_true",
+        help="intervals and p that hold however often a growing run is looked at (wider)",
+    )
     add_allow(compare)
     compare.add_argument("--format", choices=["table", "markdown", "csv", "json"], default="table")
     compare.add_argument("--raw", action="store_true", help=RAW_HELP)

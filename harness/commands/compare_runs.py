@@ -29,9 +29,10 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     if arguments.second is None:
         if arguments.allow:
             raise BadInput("--allow is for two runs; within one run nothing that has to be the same differs")
-        family = uplift(arguments.first, arguments.metric, arguments.judge)
+        family = uplift(arguments.first, arguments.metric, arguments.judge, arguments.anytime)
     else:
-        family = compare(arguments.first, arguments.second, arguments.metric, arguments.judge, arguments.allow)
+        both = arguments.first, arguments.second
+        family = compare(*both, arguments.metric, arguments.judge, arguments.allow, arguments.anytime)
     labelled = _labelled(arguments, family)
     if arguments.format == "json":
         print(json.dumps(as_json(family) | labelled, indent=2, ensure_ascii=False, allow_nan=False))
@@ -57,6 +58,10 @@ def _labelled(arguments: argparse.Namespace, family: Family) -> dict[str, Any]:
         return {}
     if arguments.metric != "goal" or arguments.format == "csv":
         raise BadInput("--labels is for --metric goal, as table, markdown or json")
+    if arguments.anytime:
+        raise BadInput(
+            "--labels and --anytime: intervals with people's labels are made to be looked at once; give one of them"
+        )
     from harness.commands.labelled import labelled_differences, labelled_json, labelled_lines
 
     found = labelled_differences(family, arguments.first, arguments.second)
@@ -103,6 +108,7 @@ def flat(row: Comparison, role: str) -> dict[str, Any]:
         "p_holm": row.p_holm,
         "corrected_for": row.family,
         "p_exact": row.result.exact,
+        "anytime": row.anytime,
         "finding": finding(row),
         "undone_by": row.result.guard.group if row.result.guard else None,
         "pairs": d.n,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overall", "missing", "tokens", "usd")
 EPISODE = "episode_id"
+PLACE = "place"
+"""Place of an episode's last attempt in the run's records."""
 METRICS = ("goal", "success", "overall")
 KEY = ["task_id", "order", "repeat"]
 Columns = Mapping[str, NDArray[Any]]
@@ -53,7 +55,7 @@ class Arm:
     tested: Mapping[str, Any]
     """Facts that may differ between compared arms: strategist, prompts, code."""
     outcomes: Columns
-    """The columns of `ROW`, of a run also `EPISODE`, one value per episode; a missing score is NaN."""
+    """The columns of `ROW`, of a run also `EPISODE` and `PLACE`, one value per episode; a missing score is NaN."""
     ledger: Ledger | None = None
     """Counts of how the models' replies were read; None in baselines that do not say."""
     runs: tuple[Columns, ...] = ()
@@ -182,20 +184,21 @@ NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS)
 
 
 def _columns(table: Frame) -> dict[str, NDArray[Any]]:
-    """The columns of `ROW` and `EPISODE` over a whole run's episodes. Texts are plain objects: they are looked at one by
+    """The columns of `ROW`, `EPISODE` and `PLACE` over a whole run's episodes. Texts are plain objects: they are looked at one by
     one. `success` is what was verified, NaN where that is not known."""
     numbers = ("goal", "success", "overall", "usd")
     found: dict[str, NDArray[Any]] = {name: table.objects(name) for name in TEXTS}
     found |= {name: table.array(name) for name in ("order", "repeat", "seed")}
     found |= {name: table.floats(name) for name in numbers}
     found["tokens"] = table.floats("prompt_tokens") + table.floats("completion_tokens")
-    return {name: found[name] for name in (*ROW, EPISODE)}
+    found[PLACE] = np.argsort(np.argsort(table.array("offset"))).astype(float)
+    return {name: found[name] for name in (*ROW, EPISODE, PLACE)}
 
 
 def _rows(outcomes: Columns, success_at: float) -> Columns:
     """One arm's outcomes; an episode that nobody verified is a success at `success_at`."""
     if not outcomes or not len(outcomes["goal"]):
-        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE)}
+        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE, PLACE)}
     goal, verified = outcomes["goal"], outcomes["success"]
     success = np.where(np.isnan(verified), (goal >= success_at).astype(float), verified)
     return {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}

@@ -15,6 +15,7 @@ from itertools import accumulate
 import numpy as np
 
 from harness.base.errors import BadInput, nearest
+from harness.compare.anytime import anytime_difference
 from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
 from harness.compare.sources import load, select
@@ -61,6 +62,8 @@ class Comparison:
     """Tokens that b uses more per episode than a, judges left out; NaN when not known."""
     usd: float
     """Money that b uses more per episode than a, judges left out; NaN when not known."""
+    anytime: bool = False
+    """True where interval and p hold at every look at a growing run; only complete groups count then."""
 
     @property
     def span(self) -> float | None:
@@ -82,12 +85,14 @@ class Comparison:
     @cached_property
     def success(self) -> PairedDifference:
         """Difference in success (0/1)."""
+        if self.anytime:
+            return anytime_difference(self.a, self.b, "success", self.common)[1]
         return paired_difference(align(self.a, self.b, "success", self.common), 0.0, 1.0)
 
     @cached_property
     def _power(self) -> tuple[float, int | None]:
         """`visible` and `needed`, computed when first asked for: a page of many comparisons says few of them."""
-        if np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
+        if self.anytime or np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
             return math.inf, None
         alpha = ALPHA / self.family
         noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha)
@@ -114,20 +119,29 @@ class Family:
 
 
 def compare(
-    first: str, second: str, metric: str = "goal", judge: str | None = None, allow: Iterable[str] = ()
+    first: str,
+    second: str,
+    metric: str = "goal",
+    judge: str | None = None,
+    allow: Iterable[str] = (),
+    anytime: bool = False,
 ) -> Family:
     """Second against first; each is `RUN` or `RUN#axis=glob,…`. Arms meet when they agree on every axis that neither
-    names. Raises `BadInput` when they cannot be compared."""
-    return compare_all([(first, second)], metric, judge, allow)
+    names. `anytime`: by tests that hold at every look. Raises `BadInput` when they cannot be compared."""
+    return compare_all([(first, second)], metric, judge, allow, anytime)
 
 
 def compare_all(
-    both: Iterable[tuple[str, str]], metric: str = "goal", judge: str | None = None, allow: Iterable[str] = ()
+    both: Iterable[tuple[str, str]],
+    metric: str = "goal",
+    judge: str | None = None,
+    allow: Iterable[str] = (),
+    anytime: bool = False,
 ) -> Family:
     """Compare as `compare` does, several pairs of arms or runs in one family."""
     check_metric(metric)
     allowed = check_categories(allow)
-    families = [_compared(first, second, metric, judge, allowed) for first, second in both]
+    families = [_compared(first, second, metric, judge, allowed, anytime) for first, second in both]
     rows = [row for family in families for row in family.rows]
     places = accumulate((len(family.rows) for family in families), initial=0)
     beside = {
@@ -142,7 +156,9 @@ def compare_all(
     return Family(tuple(rows), beside, tuple(reported), unmatched)
 
 
-def _compared(first: str, second: str, metric: str, judge: str | None, allowed: Collection[str]) -> Family:
+def _compared(
+    first: str, second: str, metric: str, judge: str | None, allowed: Collection[str], anytime: bool
+) -> Family:
     """Second against first, not yet corrected."""
     (a, named_a), (b, named_b) = select(first, judge), select(second, judge)
     free = named_a | named_b
@@ -154,7 +170,7 @@ def _compared(first: str, second: str, metric: str, judge: str | None, allowed: 
         )
     if a.fingerprint == b.fingerprint and all(left.cell == right.cell for left, right in couples):
         raise BadInput(f"{second} is the same as {first}: a run compared with itself (or its copy) shows nothing")
-    rows = [_checked(left, right, metric, allowed) for left, right in couples]
+    rows = [_checked(left, right, metric, allowed, anytime) for left, right in couples]
     beside = {number: _beside(row, b, judge) for number, row in enumerate(rows)}
     return Family(tuple(rows), beside, tuple(_reported(couples, allowed)), tuple(unmatched))
 
@@ -176,7 +192,7 @@ def _beside(row: Comparison, b: Arms, judge: str | None) -> tuple[Comparison, ..
         group for group in by_place(load(b.path, judge).arms.values()) if any(arm.cell == row.b.cell for arm in group)
     )
     controls = [arm for arm in group if arm.role == CONTROL and arm.cell != row.a.cell]
-    return tuple(compare_arms(control, row.b, row.metric) for control in controls)
+    return tuple(compare_arms(control, row.b, row.metric, anytime=row.anytime) for control in controls)
 
 
 def check_metric(metric: str) -> None:
@@ -212,9 +228,9 @@ def _couples(a: Arms, b: Arms, shared: Sequence[str]) -> tuple[list[tuple[Arm, A
     return couples, unmatched + [f"{b.path}: {cell}" for cell in b.arms if cell not in met]
 
 
-def _checked(a: Arm, b: Arm, metric: str, allowed: Collection[str]) -> Comparison:
+def _checked(a: Arm, b: Arm, metric: str, allowed: Collection[str], anytime: bool) -> Comparison:
     refuse_differences(arm_differences(a, b), allowed, f"{a.source}: {a.cell}\nand {b.source}: {b.cell}\n")
-    return compare_arms(a, b, metric, common=bool({"tasks", "seeds"} & set(allowed)))
+    return compare_arms(a, b, metric, bool({"tasks", "seeds"} & set(allowed)), anytime)
 
 
 def _reported(couples: Sequence[tuple[Arm, Arm]], allowed: Collection[str]) -> list[str]:
@@ -235,12 +251,14 @@ def _said(arm: Arm, other: Arm) -> str:
     return arm.source if arm.source != other.source else arm.cell
 
 
-def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False) -> Comparison:
+def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False, anytime: bool = False) -> Comparison:
     """Arm b against arm a, not yet corrected for a family."""
-    low, high = a.bounds(metric)
-    pairs = align(a, b, metric, common)
+    if anytime:
+        pairs, result = anytime_difference(a, b, metric, common)
+    else:
+        pairs = align(a, b, metric, common)
+        result = paired_difference(pairs, *a.bounds(metric))
     whole = pairs.complete
-    result = paired_difference(pairs, low, high)
     return Comparison(
         a=a,
         b=b,
@@ -255,6 +273,7 @@ def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False) -> Compariso
         behind=False,
         tokens=_more(a, b, "tokens"),
         usd=_more(a, b, "usd"),
+        anytime=anytime,
     )
 
 

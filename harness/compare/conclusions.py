@@ -124,6 +124,8 @@ def undone(row: Comparison) -> str:
 def _could_see(row: Comparison) -> str:
     """No evidence of a difference is no evidence of none."""
     say = partial(_amount, row)
+    if row.anytime:
+        return "That does not make them equal: more episodes may be played, and looked at again."
     if math.isinf(row.visible):
         text = "That does not make them equal: this few episodes could not have shown any difference reliably."
     else:
@@ -278,9 +280,18 @@ def _actor(row: Comparison) -> str:
     return "The actor here is no language model: it does the possible command that shares most words with the strategy."
 
 
+LOOKED_AT = (
+    "Intervals and p hold at every look (anytime-valid): the run may be looked at as often as you like, stopped because of what "
+    "is seen, or played on and looked at again. Each group of tasks counts once, when it is complete, and B − A is the mean of "
+    "the groups' means."
+)
+
+
 def scope_sentences(family: Family) -> list[str]:
     """Limits of all that is said above."""
     lines = [correction(family)]
+    if any(row.anytime for row in family.rows):
+        lines.append(LOOKED_AT)
     judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})
     if judges:
         lines.append(

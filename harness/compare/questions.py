@@ -27,18 +27,19 @@ from harness.compare.comparison import (
 from harness.compare.sources import whole_and_selected
 
 
-def uplift(text: str, metric: str = "goal", judge: str | None = None) -> Family:
-    """Answer the questions of `RUN`, or those that `RUN#axis=glob,…` names. Raises `BadInput` where there is none."""
-    return uplift_all([text], metric, judge)
+def uplift(text: str, metric: str = "goal", judge: str | None = None, anytime: bool = False) -> Family:
+    """Answer the questions of `RUN`, or those that `RUN#axis=glob,…` names. `anytime`: by tests that hold at every look. Raises
+    `BadInput` where there is none."""
+    return uplift_all([text], metric, judge, anytime)
 
 
-def uplift_all(texts: Iterable[str], metric: str = "goal", judge: str | None = None) -> Family:
+def uplift_all(texts: Iterable[str], metric: str = "goal", judge: str | None = None, anytime: bool = False) -> Family:
     """Answer as `uplift` does for several runs."""
     check_metric(metric)
     families = []
     for text in texts:
         whole, kept, _ = whole_and_selected(text, judge)
-        family = only(questions([list(whole.arms.values())], metric), kept.values())
+        family = only(questions([list(whole.arms.values())], metric, anytime), kept.values())
         if not family.rows:
             wanted = f"a strategist beside exactly one `{REFERENCE_KIND}` on the same tasks and actor"
             raise BadInput(f"{text} has no uplift to show; expected {wanted}")
@@ -59,13 +60,13 @@ def only(family: Family, arms: Iterable[Arm]) -> Family:
     )
 
 
-def questions(runs: Sequence[Sequence[Arm]], metric: str = "goal") -> Family:
+def questions(runs: Sequence[Sequence[Arm]], metric: str = "goal", anytime: bool = False) -> Family:
     """The questions of all these runs (the arms of each), each run's corrected separately; empty where there are none.
 
     An arm whose run has no reference is held against that of another run which differs in nothing that has to be the same.
     """
     references = [arm for arms in runs for arm in arms if arm.role == REFERENCE and not arm.scripted]
-    return joined([_questions(arms, references, metric) for arms in runs])
+    return joined([_questions(arms, references, metric, anytime) for arms in runs])
 
 
 def by_run(arms: Iterable[Arm]) -> list[list[Arm]]:
@@ -94,7 +95,7 @@ def joined(families: Sequence[Family]) -> Family:
     return Family(tuple(rows), beside, tuple(reported), unmatched)
 
 
-def _questions(arms: Sequence[Arm], references: Sequence[Arm], metric: str) -> Family:
+def _questions(arms: Sequence[Arm], references: Sequence[Arm], metric: str, anytime: bool) -> Family:
     rows: list[Comparison] = []
     beside: dict[int, tuple[Comparison, ...]] = {}
     unmatched: list[str] = []
@@ -107,8 +108,8 @@ def _questions(arms: Sequence[Arm], references: Sequence[Arm], metric: str) -> F
         controls = [arm for arm in others if arm.role == CONTROL]
         for arm in others:
             if arm.role != CONTROL:
-                beside[len(rows)] = tuple(compare_arms(control, arm, metric) for control in controls)
-            rows.append(compare_arms(plain, arm, metric))
+                beside[len(rows)] = tuple(compare_arms(control, arm, metric, anytime=anytime) for control in controls)
+            rows.append(compare_arms(plain, arm, metric, anytime=anytime))
     return Family(*_corrected(rows, beside), (), tuple(unmatched))
 
 

@@ -4,6 +4,7 @@ Episodes of one task are alike, so every interval counts tasks (clusters), not e
 means, with the simulations that chose the methods, is in docs/statistics.md.
 """
 
+from harness.statistics.anytime import Anytime, anytime_mean
 from harness.statistics.gate import GateResult, Verdict, gate
 from harness.statistics.gate_family import FamilyResult, GatedCell, gate_family, pooled_cell
 from harness.statistics.guard import Guard
@@ -31,6 +32,7 @@ VERSION = 2
 flips, with a guard."""
 
 __all__ = [
+    "Anytime",
     "Bounds",
     "Component",
     "Estimate",
@@ -47,6 +49,7 @@ __all__ = [
     "Rank",
     "SignFlips",
     "Verdict",
+    "anytime_mean",
     "bounded_mean",
     "chance_to_see",
     "clustered_mean",
