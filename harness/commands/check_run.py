@@ -29,7 +29,9 @@ from harness.compare.comparability import check_categories
 from harness.compare.regression import CellCheck, Check, check
 from harness.compare.sources import load
 from harness.results.index import verify_indexes
+from harness.results.kin import kin_sentences
 from harness.results.ledger import LINE_HEADINGS
+from harness.results.store import read_manifest
 from harness.results.tables import flag_lines
 from harness.results.targets import Mine, Target, append_to, file_target, refuse_twice
 from harness.runs.failures import failure_lines
@@ -54,7 +56,8 @@ def check_run(arguments: argparse.Namespace) -> int:
     # where a report is standard output, the table for people is not
     console = Console(stderr=any(target.descriptor == 1 for target, _ in outputs))
     _print(result, note, console)
-    for line in flag_lines([arguments.candidate], arguments.judge):
+    config = read_manifest(arguments.candidate)["config"]
+    for line in (*flag_lines([arguments.candidate], arguments.judge), *kin_sentences(config, arguments.judge)):
         say(console, f"candidate: {line}")
     for target, text in outputs:
         target.write(text(result))

@@ -16,6 +16,7 @@ from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparability import mixed_readers
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
+from harness.results.kin import kin_sentences
 from harness.results.store import read_manifest
 from harness.results.tables import Row, check_judge, find_runs
 from harness.results.targets import Target
@@ -88,6 +89,10 @@ def print_leaderboard(
     loaded = load_runs(runs, judge)
     table = ranked_rows(loaded, min_coverage)
     print_ranking(table, runs, form, console, raw=raw)
+    if form in ("table", "markdown"):
+        lines = (line for run in runs for line in kin_sentences(read_manifest(run)["config"], judge))
+        for line in dict.fromkeys(lines):
+            say(console, line)
     return loaded
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from harness.cli import main
 from harness.commands.run_experiment import play
 from harness.results.kin import family_of, kin_of_facts, kin_sentences
+from harness.results.store import read_manifest, write_manifest
 from harness.runs.progress import Progress
-from harness.runs.run import Run
+from harness.runs.run import Run, execute
 from tests.harness.builders import experiment
 
 
@@ -84,3 +86,16 @@ def test_a_run_says_so_before_it_plays(tmp_path: Path, capsys: pytest.CaptureFix
     progress.say = said.append  # type: ignore[method-assign, assignment]
     play(run, tmp_path, progress)
     assert any(line.startswith("The judge m is the model that acts") for line in said)
+
+
+def test_the_ranking_says_so_beneath_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    with Run(experiment(judge="m"), run) as playing:
+        assert execute(playing, Progress(Console(quiet=True))).complete
+    manifest = read_manifest(run)
+    manifest["config"]["models"]["m"] = {"provider": "openai", "model": "qwen2.5-7b"}
+    write_manifest(run, manifest)
+    assert main(["leaderboard", str(run)]) == 0
+    assert "The judge m is the model that acts" in " ".join(capsys.readouterr().out.split())
+    assert main(["leaderboard", str(run), "--format", "csv"]) == 0
+    assert "The judge m is" not in capsys.readouterr().out

@@ -45,7 +45,10 @@ class Finding:
         return f"fine{': at least' if self.name in AT_LEAST else ' to within'} {self.within:.2g}"
 
 
-AT_LEAST = {"attention", "other goal", "earlier lines", "AUROC progress", "AUROC replay", "AUROC people"}
+AT_LEAST = {
+    *("attention", "other goal", "earlier lines", "tells apart"),
+    *("AUROC progress", "AUROC replay", "AUROC people"),
+}
 """Figures that are good when they are large."""
 
 
@@ -91,6 +94,7 @@ SAID = {
     "name bias": "scores move {:.1f} points when names are exchanged",
     "obeys pleas": "{:+.1f} points for asking for a score",
     "own style": "{:+.1f} points for its own words",
+    "tells apart": "in {:.0%} of the episodes it does not say the same of all strategies",
     "AUROC progress": "{:.2f} against the real advance; 0.5 is a coin",
     "AUROC replay": "{:.2f} against replayed credit; 0.5 is a coin",
     "AUROC people": "{:.2f} against people; 0.5 is a coin",
