@@ -40,14 +40,14 @@ def plain(text: object) -> str:
 
 
 def difference_histogram(bins: pd.DataFrame, a: str, b: str, metric: str) -> Chart:
-    """`leaderboard.duel.distribution`: how many tasks lie where; right of 0, b is better."""
+    """`leaderboard.duel.distribution`: how many pairs of episodes lie where; right of 0, b is better."""
     middle = (bins["low"] + bins["high"]) / 2
     colours = [_side(low, high) for low, high in zip(bins["low"], bins["high"], strict=True)]
     width = float((bins["high"] - bins["low"]).iloc[0]) if len(bins) else 1.0
     figure = go.Figure(
         go.Bar(
             x=middle,
-            y=bins["tasks"],
+            y=bins["pairs"],
             width=width * 0.92,
             marker={"color": colours, "pattern": {"shape": [_hatch(colour) for colour in colours]}},
             hovertemplate="%{y} pairs around %{x:.2f}<extra></extra>",
@@ -56,9 +56,9 @@ def difference_histogram(bins: pd.DataFrame, a: str, b: str, metric: str) -> Cha
     figure.add_vline(x=0, line={"width": 1.5, "color": NEUTRAL, "dash": "dash"})
     _layout(figure, f"{plain(metric)}: B − A", "pairs of episodes", height=260)
     figure.update_layout(showlegend=False)
-    better = int(bins.loc[bins["low"] >= 0, "tasks"].sum())
-    worse = int(bins.loc[bins["high"] <= 0, "tasks"].sum())
-    between = int(bins["tasks"].sum()) - better - worse
+    better = int(bins.loc[bins["low"] >= 0, "pairs"].sum())
+    worse = int(bins.loc[bins["high"] <= 0, "pairs"].sum())
+    between = int(bins["pairs"].sum()) - better - worse
     text = (
         f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {better} pairs clearly above 0, "
         f"{worse} clearly below, {between} around 0."

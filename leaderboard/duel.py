@@ -113,13 +113,13 @@ def _why(row: Any) -> str | None:
 
 
 def distribution(tasks: pd.DataFrame, bins: int = 21) -> pd.DataFrame:
-    """Spread of the differences in `Duel.tasks`, symmetric about 0: low, high (edges), tasks (count). An odd number of `bins`
+    """Spread of the differences in `Duel.tasks`, symmetric about 0: low, high (edges), pairs (count). An odd number of `bins`
     puts "no difference" in the middle of one."""
     values = tasks["difference"].dropna().to_numpy(dtype=float)
     reach = float(np.abs(values).max()) if len(values) else 0.0
     edges = np.linspace(-1, 1, bins + 1) * (reach * (1 + 1e-9) if reach > 0 else 1.0)
     counts, _ = np.histogram(values, edges)
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "tasks": counts})
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "pairs": counts})
 
 
 def extremes(tasks: pd.DataFrame, count: int = 10) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -135,7 +135,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("95 % interval", lambda row: interval(row["low"], row["high"]), lambda row: row["low"]),
         Column("p, corrected", lambda row: p_text(row["p_holm"]), lambda row: row["p_holm"]),
         Column("Pairs", lambda row: row["pairs"], lambda row: row["pairs"]),
-        Column("Higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
+        Column("Groups higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
         Column("Finding", lambda row: row["verdict"]),
     ]
     chart = dots(title, shown, -reach, reach, zero=0.0)

@@ -267,11 +267,11 @@ def test_a_duels_tasks_are_the_scores_of_both_episodes(board: Board, folder: Pat
 def test_the_distribution_is_symmetric_and_counts_every_task(board: Board) -> None:
     tasks = duel(board, *numbers_of(board, "vanilla", "epo")).tasks
     bins = distribution(tasks, 7)
-    assert bins["tasks"].sum() == 30
+    assert bins["pairs"].sum() == 30
     assert bins["low"].iloc[0] == pytest.approx(-bins["high"].iloc[-1])
     assert bins["low"].iloc[3] < 0 < bins["high"].iloc[3]
     same = distribution(pd.DataFrame({"difference": [0.0, 0.0]}), 7)
-    assert same["tasks"].tolist() == [0, 0, 0, 2, 0, 0, 0]
+    assert same["pairs"].tolist() == [0, 0, 0, 2, 0, 0, 0]
 
 
 def test_wins_and_losses_are_real_ones_and_the_biggest_first() -> None:

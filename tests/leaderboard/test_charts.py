@@ -74,7 +74,7 @@ def test_no_two_of_many_arms_share_mark_and_colour() -> None:
 
 
 def test_the_histogram_tells_better_from_worse_by_hatching_too_and_counts_in_words() -> None:
-    bins = pd.DataFrame({"low": [-3.0, -1.0, 1.0], "high": [-1.0, 1.0, 3.0], "tasks": [2, 3, 4]})
+    bins = pd.DataFrame({"low": [-3.0, -1.0, 1.0], "high": [-1.0, 1.0, 3.0], "pairs": [2, 3, 4]})
     chart = difference_histogram(bins, "A", "B", "goal")
     marker: dict[str, Any] = json.loads(chart.figure.to_json())["data"][0]["marker"]
     assert len(set(marker["color"])) == len(set(marker["pattern"]["shape"])) == 3

@@ -96,7 +96,7 @@ def _figures(found: Duel) -> None:
         if _known(figures["difference"]) is None
         else f"{figures['difference']:+.3f} ({figures['low']:+.3f} … {figures['high']:+.3f})",
         "p": p_text(_known(figures["p"])),
-        "B higher / same / lower": f"{figures['wins']} / {figures['ties']} / {figures['losses']} groups of tasks",
+        "Groups in which B is higher / same / lower": f"{figures['wins']} / {figures['ties']} / {figures['losses']}",
         "Pairs": f"{figures['pairs']} in {figures['groups']} groups, {figures['missing']} without a value",
     }
     listed = node("dl", class_="facts")

@@ -148,7 +148,7 @@ FIGURES = [
     Column("95 % interval", _signed, number=True),
     Column("p, corrected", lambda row: p_text(row["p_holm"]), number=True),
     Column("Pairs", _pairs, number=True),
-    Column("Higher / same / lower", _counts, number=True),
+    Column("Groups higher / same / lower", _counts, number=True),
     Column("Finding", _finding),
 ]
 COLUMNS = [
