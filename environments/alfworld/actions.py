@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from environments.alfworld.engine.world import TextFormat
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
+from harness.base.patterns import pattern
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.answers import read_command
 from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1
@@ -36,18 +37,18 @@ _FORMS = (
     "(?:put|place|move|put down|drop) {0} (?:in/on|in|on|into|onto|to|inside|upon|at) {0}",
     "(?:clean|heat|cool|slice|cut) {0} (?:with|using|in) {0}",
 )
-_STRICT = re.compile("|".join(form.format(_THING) for form in _FORMS))
-_LOOSE = re.compile("|".join(form.format(_LOOSE_THING) for form in _FORMS))
-_ALONE = re.compile(r"look|inventory|help|(?:check|view|show) (?:my )?inventory")
-_POLITE = re.compile(
+_STRICT = pattern("|".join(form.format(_THING) for form in _FORMS))
+_LOOSE = pattern("|".join(form.format(_LOOSE_THING) for form in _FORMS))
+_ALONE = pattern(r"look|inventory|help|(?:check|view|show) (?:my )?inventory")
+_POLITE = pattern(
     r"(?:(?:i will|i'll|i’ll|i am going to|i'm going to|let me|let's|let’s|please|now|then|first|to)[ ,]{1,2})*"
 )
-_REASON = re.compile(
+_REASON = pattern(
     r"$| ?[^\w\s?]| (?:because|since|as|so|and|then|to|in order)\b"
     r"| (?:now|next|first|please)(?=$| ?[^\w\s?])"
 )
-_AFTER_ALONE = re.compile(r"$| ?[^\w\s?]| (?:because|since|so|and|then)\b")
-_PUT = re.compile(
+_AFTER_ALONE = pattern(r"$| ?[^\w\s?]| (?:because|since|so|and|then)\b")
+_PUT = pattern(
     r"(?:put|place|move|drop|put down) (?P<object>.+?) (?:in/on|in|on|into|onto|to|inside|upon) (?P<receptacle>.+)"
 )
 

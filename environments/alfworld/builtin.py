@@ -5,13 +5,16 @@ A task's id says everything the game is a function of: side, grade, task type, s
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import overload
 
 from environments.alfworld.engine.world import World
 from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, make_game
-from environments.alfworld.generator.games import choose_spec
+from environments.alfworld.generator.games import choose_spec, task_type_of
 from environments.alfworld.generator.house import Grade
 from environments.alfworld.generator.scenes import Side, describe_number
+from environments.alfworld.options import TaskType
 from environments.base import Task
 from harness.base.errors import BadInput
 
@@ -50,15 +53,48 @@ def describe(split: str) -> str:
     return f"{same}{SIZES[side] * len(grades)} generated games, {side} side, {', '.join(grades)}"
 
 
-@cache
-def tasks(split: str) -> tuple[Task, ...]:
+class BuiltinTasks(Sequence[Task]):
+    """The tasks of a built-in split, made when asked for: which scenes have a task of a type is found by drawing them."""
+
+    def __init__(self, split: str, games: Sequence[tuple[Side, Grade, int]]) -> None:
+        self._split = split
+        self._games = games
+
+    def __len__(self) -> int:
+        return len(self._games)
+
+    @overload
+    def __getitem__(self, place: int) -> Task: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Task]: ...
+
+    def __getitem__(self, place: int | slice) -> Task | Sequence[Task]:
+        if isinstance(place, slice):
+            return BuiltinTasks(self._split, self._games[place])
+        return _task(self._split, _spec(*self._games[place]))
+
+    def of_types(self, wanted: Collection[TaskType]) -> BuiltinTasks:
+        """Those of some task types."""
+        return BuiltinTasks(self._split, [game for game in self._games if task_type_of(game[2]) in wanted])
+
+    def in_order(self, places: Iterable[int]) -> BuiltinTasks:
+        """The tasks at these places."""
+        return BuiltinTasks(self._split, [self._games[place] for place in places])
+
+
+def tasks(split: str) -> BuiltinTasks:
     """The tasks of a built-in split, by grade and index."""
     if split in _MANY_SPLITS:
         side = _MANY_SPLITS[split]
-        first = SIZES[side]
-        return tuple(_task(split, choose_spec(side, "mini", first + index)) for index in range(MANY[side]))
+        return BuiltinTasks(split, [(side, "mini", SIZES[side] + index) for index in range(MANY[side])])
     side, grades = SPLITS[split]
-    return tuple(_task(split, choose_spec(side, grade, index)) for grade in grades for index in range(SIZES[side]))
+    return BuiltinTasks(split, [(side, grade, index) for grade in grades for index in range(SIZES[side])])
+
+
+@lru_cache(maxsize=16384)
+def _spec(side: Side, grade: Grade, index: int) -> GameSpec:
+    return choose_spec(side, grade, index)
 
 
 def _task(split: str, spec: GameSpec) -> Task:

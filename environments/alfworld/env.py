@@ -59,12 +59,22 @@ class AlfworldEnvironment(Environment):
     def tasks(self, split: str) -> Sequence[Task]:
         """The tasks in their stable order. Raises `BadInput` for an unknown split or missing games."""
         options = self.options
-        found = list(builtin.tasks(split) if split in builtin.NAMES else _published_tasks(split))
+        if split in builtin.NAMES:
+            games = builtin.tasks(split)
+            if options.task_types is not None:
+                games = games.of_types(options.task_types)
+            return games.in_order(self._places(split, len(games)))
+        found = _published_tasks(split)
         if options.task_types is not None:
             found = [task for task in found if task.data["task_type"] in options.task_types]
-        if options.order == "seeded":
-            Random(seed_from("alfworld order", options.order_seed, split)).shuffle(found)
-        return found
+        return [found[place] for place in self._places(split, len(found))]
+
+    def _places(self, split: str, count: int) -> list[int]:
+        """The order of a split's tasks."""
+        places = list(range(count))
+        if self.options.order == "seeded":
+            Random(seed_from("alfworld order", self.options.order_seed, split)).shuffle(places)
+        return places
 
     def reset(self, task: Task, seed: int) -> Play:
         """The start of an episode. Nothing here is random, so `seed` is not used."""

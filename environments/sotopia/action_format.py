@@ -11,6 +11,7 @@ from typing import Any
 from environments.base import Action, ActionFormat, ParsedAnswer, Unreadable, View
 from environments.sotopia.rules import LEAVE, NONE, SPEAK
 from harness.base.jsontext import Found, objects_in
+from harness.base.patterns import pattern
 from harness.reading import version_0_1 as reading_0_1
 from harness.reading.answers import next_turn, plain_key, thought_before, tool_arguments, value_under
 from harness.reading.parsing import EXACT, LENIENT, VERSION_0_1
@@ -35,13 +36,13 @@ _THOUGHT_KEYS = frozenset(("thought", "thoughts", "thinking", "think", "reasonin
 
 _CALL_NAMES = frozenset(("name", "function", "tool", "toolname"))
 """Keys under which a tool call names the tool."""
-_SPEAKS = re.compile(
+_SPEAKS = pattern(
     r"^[*_ \t]{0,4}(?:[A-Z][\w.’'-]*(?: [A-Z][\w.’'-]*){1,3}(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[^\s{])"
     r"|[A-Z][\w.’'-]*(?: said)?[*_]{0,3}:[*_]{0,3}[ \t]+(?=[\"“]))",
     re.MULTILINE,
 )
 """A line that a character speaks, by its whole name or in quotes: a model that should have stopped plays the partner."""
-_WITHOUT_BRACES = re.compile(r"\s*[\"'“]?(?:thought|action.?type)[\"'”]?\s*:", re.IGNORECASE)
+_WITHOUT_BRACES = pattern(r"\s*[\"'“]?(?:thought|action.?type)[\"'”]?\s*:", re.IGNORECASE)
 
 Kinds = tuple[str, ...]
 
@@ -203,7 +204,7 @@ def _read_action(kinds: Kinds, value: dict[str, Any]) -> ParsedAnswer:
     return ParsedAnswer(Action(argument, kind), thought)
 
 
-_FENCE = re.compile(r"```(?:json)?(.*?)(?:```|\Z)", re.DOTALL)
+_FENCE = pattern(r"```(?:json)?(.*?)(?:```|\Z)", re.DOTALL)
 
 
 def parse_exactly(kinds: Kinds, answer: str) -> ParsedAnswer:

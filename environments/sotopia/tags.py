@@ -8,18 +8,17 @@ XML renderer for the texts that are published; nothing said by an agent ever com
 
 from __future__ import annotations
 
-import re
-
 from harness.base.errors import BadInput
+from harness.base.patterns import pattern
 
 ENVIRONMENT = "environment"
 """The viewer that sees all: the judge."""
 
-_TAG = re.compile(
+_TAG = pattern(
     r"""<(?P<close>/)?(?P<name>p|root|extra_info|strategy_hint|clarification_hint)"""
     r"""(?:\s+viewer=(?P<quote>["'])(?P<viewer>[^"'<>]*)(?P=quote))?\s*>"""
 )
-_ANY_TAG = re.compile(r"</?[A-Za-z_][^<>]*>?")
+_ANY_TAG = pattern(r"</?[A-Za-z_][^<>]*>?")
 """Whatever starts like a tag, finished or not."""
 
 

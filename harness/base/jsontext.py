@@ -9,21 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.base.patterns import pattern
+
 MAX_OBJECTS = 200
 """Objects that are looked at in one answer."""
 MAX_MENDED = 50_000
 """Characters of an object that is mended; a longer one has to be right as it stands."""
 MAX_DEPTH = 50
 
-_TOKENS = re.compile(r'\\.|["{}]', re.DOTALL)
-_BRACES = re.compile(r"[{}]")
-_OPENING_QUOTE = re.compile(r"(?<=[{\[,:])(\s*)['‘’`]")
-_CLOSING_QUOTE = re.compile(r"['‘’`](?=\s*(?:[}\]:]|,\s*[\"'‘’`}\]]))")
-_SINGLE_QUOTED = re.compile(r"\{\s*['‘’`]")
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf])")
-_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\w/])//[^\n]*|(?<=\s)#[^\n]*", re.DOTALL)
-_CONSTANTS = re.compile(r"\b(?:true|false|null|none)\b")
-_WHOLE_END = re.compile(r"[\"'”’»`}\]\w,]\s*\}\Z")
+_TOKENS = pattern(r'\\.|["{}]', re.DOTALL)
+_BRACES = pattern(r"[{}]")
+_OPENING_QUOTE = pattern(r"(?<=[{\[,:])(\s*)['‘’`]")
+_CLOSING_QUOTE = pattern(r"['‘’`](?=\s*(?:[}\]:]|,\s*[\"'‘’`}\]]))")
+_SINGLE_QUOTED = pattern(r"\{\s*['‘’`]")
+_ESCAPE = pattern(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf])")
+_COMMENT = pattern(r"/\*.*?\*/|(?<![:\w/])//[^\n]*|(?<=\s)#[^\n]*", re.DOTALL)
+_CONSTANTS = pattern(r"\b(?:true|false|null|none)\b")
+_WHOLE_END = pattern(r"[\"'”’»`}\]\w,]\s*\}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,20 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, cached_property
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, TypeVar
 
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import in_file, load_part
 
 KindT = TypeVar("KindT")
+
+
+@cache
+def _points() -> EntryPoints:
+    """The entry points of every group: finding them reads a file of each installed package."""
+    return entry_points()
 
 
 class Registry:
@@ -32,7 +38,7 @@ class Registry:
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+        return {point.name: point for point in _points().select(group=self.group)}
 
     def names(self) -> list[str]:
         """All known names, built-in first, then plug-ins, each sorted."""

@@ -10,7 +10,6 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console
 from rich.control import strip_control_codes
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -62,9 +61,11 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     if not seen:
         console = Console(file=console.file, width=280)
     whole = replace(look, short={})
-    if _all_fit(console, grids, whole):
+    if fits := _all_fit(console, grids, whole):
         look = whole
-    elif seen:
+    elif not seen:
+        fits = _all_fit(console, grids, look)
+    else:
         there = {name for grid in grids for name in grid.columns}
         spared = [name for name in look.spared if name in there]
         while spared and not _all_fit(console, grids, look, left_out):
@@ -72,7 +73,7 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     for number, grid in enumerate(grids):
         if grid.head:
             say(console, "\n" * bool(number) + grid.head)
-        if not seen and look is whole:
+        if not seen and fits:
             console.file.write("".join(f"{line}\n" for line in _lines(grid, look)))
         else:
             console.print(_table(console, grid, look, left_out))
@@ -81,7 +82,21 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
 
 
 def _all_fit(console: Console, grids: Sequence[Grid], look: Look, left_out: Collection[str] = ()) -> bool:
-    return all(_fits(console, _table(console, grid, look, left_out)) for grid in grids)
+    """Without a line folded, but for lists."""
+    most = FOLDED if console.is_terminal else console.width
+    return all(_width(grid, look, left_out, most) <= console.width for grid in grids)
+
+
+def _width(grid: Grid, look: Look, left_out: Collection[str], of_lists: int) -> int:
+    """What the table of `_table` takes up where it has all the room it wants."""
+    widths = []
+    for number, name in enumerate(grid.columns):
+        if name in left_out:
+            continue
+        texts = [look.short.get(name, name), *(strip_control_codes(row[number]) for row in grid.rows)]
+        widest = max(cell_len(line) for text in dict.fromkeys(texts) for line in text.split("\n"))
+        widths.append(min(widest, of_lists) if name in look.lists else widest)
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) -> Table:
@@ -101,7 +116,7 @@ def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) 
 def _lines(grid: Grid, look: Look) -> Iterator[str]:
     """The lines of `_table` where it has all the room it wants and nobody sees colours, in a fraction of the time."""
     rows = [[strip_control_codes(text).expandtabs().split("\n") for text in row] for row in grid.rows]
-    heads = [name.split("\n") for name in grid.columns]
+    heads = [look.short.get(name, name).split("\n") for name in grid.columns]
     most = max(map(len, heads), default=0)
     rows.insert(0, [[""] * (most - len(lines)) + lines for lines in heads])  # headings stand on the rows
     widths = [max(cell_len(line) for lines in column for line in lines) for column in zip(*rows, strict=True)]
@@ -116,11 +131,6 @@ def _filled(text: str, width: int, left: bool) -> str:
     text = text if left else text.rstrip()
     blank = " " * (width - cell_len(text))
     return text + blank if left else blank + text
-
-
-def _fits(console: Console, table: Table) -> bool:
-    """Without a line folded, but for lists."""
-    return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
 
 
 def by_place(cells: Sequence[str]) -> Mapping[str, list[tuple[int, str]]]:

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 from harness.base.jsontext import objects_in
+from harness.base.patterns import pattern
 from harness.reading.wrappers import MARKUP, only_dress, undressed, without_tokens
 
 Grammar = Callable[[str, bool], str | None]
@@ -57,38 +58,38 @@ _BEHIND = (
     r"(?:[ \t]{0,3}(?:#?\d{1,4}|[(\[](?:(?:step|turn|attempt|round)[ \t]{0,3})?#?\d{1,4}[)\]]))?"
 )
 _CLOSE = r"(?:(?:is|will be|would be)\b[ \t]{0,3}[:：=]?|[:：=]|->|=>|→|>{1,3}|[-–—]{1,3}(?=[ \t\n])|$)"
-_LINE_MARK = re.compile(
+_LINE_MARK = pattern(
     rf"{_LINE_START}(?P<words>(?:{_BEFORE}){{0,6}}(?:(?:action|command|answer|move|choice|decision|step)s?|choose|pick|select))"
     rf"{_BEHIND}{_DRESS}{_HTML}{_CLOSE}{_DRESS}{_HTML}",
     re.IGNORECASE | re.MULTILINE,
 )
-_TAG_MARK = re.compile(
+_TAG_MARK = pattern(
     r"<(?P<words>(?:next_|final_|chosen_)?(?:action|command|answer|move|act|output|response))>"
     r"|\[(?:next |final )?action\](?!\()|\\boxed\{",
     re.IGNORECASE,
 )
-_INLINE_MARK = re.compile(
+_INLINE_MARK = pattern(
     rf"(?<!\w)(?P<words>(?:(?:next|final)[ \t])?(?:action|command))[ \t]{{0,3}}\d{{0,3}}{_COLON}", re.IGNORECASE
 )
-_SENTENCE_END = re.compile(r"[.!?;:,)\]}>…–—*-][\"'”’*_ \t]*\Z")
-_THOUGHT_LABEL = re.compile(
+_SENTENCE_END = pattern(r"[.!?;:,)\]}>…–—*-][\"'”’*_ \t]*\Z")
+_THOUGHT_LABEL = pattern(
     rf"{_LINE_START}(?:my[ \t])?(?:thoughts?|reasoning|think(?:ing)?|rationale|analysis|reflection|plan)(?:[ \t]process)?"
     rf"[ \t]{{0,3}}\d{{0,4}}{_COLON}",
     re.IGNORECASE | re.MULTILINE,
 )
-_CONTINUATION = re.compile(
+_CONTINUATION = pattern(
     rf"{_LINE_START}(?:(?:environment|world|new|next|tool|game|shop)[ \t])?(?:observation|obs|environment|env|results?|feedback"
     rf"|user|human|system|tool|assistant|response|thoughts?|think(?:ing)?|reasoning)[ \t]{{0,3}}#?\d{{0,4}}{_COLON}"
     rf"|\bobservation[ \t]{{0,3}}\d{{0,4}}{_COLON}|<(?:observation|result|tool_response|thought|think)>|^turn[ \t]#\d|\[SEP\]",
     re.IGNORECASE | re.MULTILINE,
 )
 """Starts of lines in which a model that should have stopped plays the world, the other speaker or its own next turn."""
-_RETRACTION = re.compile(
+_RETRACTION = pattern(
     r"\b(?:no,? wait|wait|actually|on second thoughts?|correction|scratch that|instead|never ?mind|let me (?:re|think)"
     r"|hold on|hmm+)\b",
     re.IGNORECASE,
 )
-_LEAD_IN = re.compile(
+_LEAD_IN = pattern(
     r"^\W*(?:(?:sure|ok(?:ay)?|certainly|of course|absolutely|great|got it|alright|understood|yes|no problem|right)\b"
     r"[^\n.!?:]{0,80}"
     r"|(?:here(?:'s|’s| is| are| you go)?|this is|below is|i(?:'ll|’ll|'d|’d| will| would| can| am|'m)?)\b[^\n.!?]{0,120}[:：])"
@@ -104,7 +105,7 @@ _CALL_KEYS = frozenset(("arguments", "parameters", "input", "args"))
 _THOUGHT_KEYS = frozenset(("thought", "thoughts", "reasoning", "think", "thinking", "rationale", "reason", "analysis"))
 
 
-_AS_ASKED = re.compile(r"(?:Thought: (?P<thought>[^\n{<\[\\]*[^\s{<\[\\])\s*\n)?Action: (?P<command>\w[^\n<]*)\s*")
+_AS_ASKED = pattern(r"(?:Thought: (?P<thought>[^\n{<\[\\]*[^\s{<\[\\])\s*\n)?Action: (?P<command>\w[^\n<]*)\s*")
 """An answer just as the prompts ask for it: most are, and need no search."""
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.base.jsontext import objects_in
+from harness.base.patterns import pattern
 from harness.reading.answers import value_under
 from harness.reading.wrappers import FENCE, MARKUP, only_dress, undressed, without_tokens
 
@@ -23,38 +24,38 @@ _NUMBER = (
     r"[ \t]{0,3}(?:#?\d{1,3}|\((?:turn[ \t]|step[ \t])?\d{1,3}\))?(?:[ \t](?:is|will be|would be|should be|could be))?"
 )
 _AIM = rf"(?:[ \t](?:for|to)[ \t][^\n:：.!?]{{1,80}})?{_NUMBER}"
-_STRATEGY_MARK = re.compile(rf"(?P<before>(?:{_BEFORE}){{0,6}})strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
-_OTHER_MARK = re.compile(
+_STRATEGY_MARK = pattern(rf"(?P<before>(?:{_BEFORE}){{0,6}})strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
+_OTHER_MARK = pattern(
     rf"(?P<before>(?:{_BEFORE}){{0,6}})(?:thought|answer|response|output|command|action|move){_NUMBER}{_COLON}",
     re.IGNORECASE,
 )
-_MARKED = re.compile(rf"(?:{_BEFORE}){{0,6}}strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
-_LABEL = re.compile(rf"(?:{_BEFORE}){{0,6}}{_NOUN}{_NUMBER}{_COLON}", re.IGNORECASE)
-_LABEL_ALONE = re.compile(
+_MARKED = pattern(rf"(?:{_BEFORE}){{0,6}}strateg(?:y|ies){_AIM}{_COLON}", re.IGNORECASE)
+_LABEL = pattern(rf"(?:{_BEFORE}){{0,6}}{_NOUN}{_NUMBER}{_COLON}", re.IGNORECASE)
+_LABEL_ALONE = pattern(
     rf"(?:{_BEFORE}){{0,6}}(?:{_NOUN}|thoughts?|answer|response|output)(?:[ \t]#?\d{{1,3}})?[:：.]?", re.IGNORECASE
 )
-_INTERJECTION = re.compile(
+_INTERJECTION = pattern(
     r"(?:(?:sure(?: thing)?|ok(?:ay)?|certainly|of course|absolutely|great|got it|alright|all right|understood|no problem|yes"
     r"|definitely|gladly|right|well|good question|great question|happy to help|let me think(?: about (?:it|this))?|hmm+)"
     r"(?:[!.,:;…–—-]+|$)\s*)+",
     re.IGNORECASE,
 )
-_LEAD_IN = re.compile(
+_LEAD_IN = pattern(
     r"(?:here(?:'s|’s| is| are)?|this is|these are|below (?:is|are)|the following|i(?:'d|’d| would| can|'ll|’ll| will)?|let me"
     r"|based on|given|considering|after|in this|for (?:this|the)|my|the|one|a|an|you (?:could|can|might|should))\b"
     rf"[^.!?:：\n]{{0,160}}\b(?:{_NOUN}|following|suggest|propose|recommend|what (?:i|you|to)|(?:could|might) (?:use|try))\b"
     r"[^.!?:：\n]{0,80}",
     re.IGNORECASE,
 )
-_POLITE_SENTENCE = re.compile(
+_POLITE_SENTENCE = pattern(
     r"(?:i(?:'d|’d| would) be (?:happy|glad) to [^.!?\n]{1,80}|i(?:'m|’m| am) (?:happy|glad) to [^.!?\n]{1,80}"
     r"|i can (?:help|do that)[^.!?\n]{0,80}|here(?:'s|’s| is| are| you go)\b[^.!?:\n]{0,80}|let me [^.!?\n]{1,80}"
     r"|let(?:'s|’s| us) think\b[^.!?\n]{0,80}"
     r"|i hope this helps[^.!?\n]{0,40}|hope (?:this|that) helps[^.!?\n]{0,40})[.!]",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?:\s|$)")
-_MARKUP = re.compile(MARKUP, re.IGNORECASE)
+_HEADING = pattern(r"[ \t]{0,3}#{1,6}(?:\s|$)")
+_MARKUP = pattern(MARKUP, re.IGNORECASE)
 _MAX_LINE, _MAX_LINES = 4000, 2000
 
 

@@ -7,19 +7,21 @@ import json
 import re
 from typing import Any
 
+from harness.base.patterns import pattern
+
 MAX_STARTS = 200
 """Braces an answer may open in vain: reading on from each one costs time that grows with the answer's length."""
 
-_WEBSHOP_ACTION = re.compile(r"Action:(.*)", re.DOTALL)
-_WEBSHOP_THOUGHT = re.compile(r"Thought:(.*?)(?=Action:|\Z)", re.DOTALL)
-_WEBSHOP_BARE = re.compile(r"(?:search|click)\[[^\n]+\]")
-_ACTION = re.compile(r"(?:^|(?<=[\s*]))action[ \t]*\d*[ \t]*:[ \t*]*\s*(?P<command>\S[^\n]*)", re.IGNORECASE)
-_THOUGHT = re.compile(r"^\W*thought[ \t]*\d*[ \t]*:[ \t*]*", re.IGNORECASE)
-_LABEL = re.compile(r"^\W*(?:thought|action)[ \t]*\d*[ \t]*:", re.IGNORECASE)
+_WEBSHOP_ACTION = pattern(r"Action:(.*)", re.DOTALL)
+_WEBSHOP_THOUGHT = pattern(r"Thought:(.*?)(?=Action:|\Z)", re.DOTALL)
+_WEBSHOP_BARE = pattern(r"(?:search|click)\[[^\n]+\]")
+_ACTION = pattern(r"(?:^|(?<=[\s*]))action[ \t]*\d*[ \t]*:[ \t*]*\s*(?P<command>\S[^\n]*)", re.IGNORECASE)
+_THOUGHT = pattern(r"^\W*thought[ \t]*\d*[ \t]*:[ \t*]*", re.IGNORECASE)
+_LABEL = pattern(r"^\W*(?:thought|action)[ \t]*\d*[ \t]*:", re.IGNORECASE)
 _MARKS = " \t`*"
-_PUT = re.compile(r"put (?P<object>.+?) (?:in/on|in|on|into) (?P<receptacle>.+)")
-_MOVE = re.compile(r"move (?P<object>.+?) to (?P<receptacle>.+)")
-_STRATEGY = re.compile(r"(?:strategy|thought)\s*:\s*", re.IGNORECASE)
+_PUT = pattern(r"put (?P<object>.+?) (?:in/on|in|on|into) (?P<receptacle>.+)")
+_MOVE = pattern(r"move (?P<object>.+?) to (?P<receptacle>.+)")
+_STRATEGY = pattern(r"(?:strategy|thought)\s*:\s*", re.IGNORECASE)
 
 
 def webshop(answer: str) -> tuple[str, str | None] | None:

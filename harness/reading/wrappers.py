@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 
-TOKEN = re.compile(
+from harness.base.patterns import pattern
+
+TOKEN = pattern(
     r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|<\|?(?:eos|bos|pad|eot_id|endoftext|im_end)\|?>"
     r"|\[/?INST\]",
     re.IGNORECASE,
@@ -14,22 +16,22 @@ TOKEN = re.compile(
 
 MARKUP = r"</?(?:b|strong|i|em|u|p|li|h[1-6])>"
 """A tag of HTML that only says how text looks; a pattern."""
-_ROLE = re.compile(r"(?:assistant|model|ai)\s*\n", re.IGNORECASE)
-_OWN_NAME = re.compile(r"(?:assistant|agent|ai)[ \t]{0,3}[:>][ \t]{0,3}", re.IGNORECASE)
+_ROLE = pattern(r"(?:assistant|model|ai)\s*\n", re.IGNORECASE)
+_OWN_NAME = pattern(r"(?:assistant|agent|ai)[ \t]{0,3}[:>][ \t]{0,3}", re.IGNORECASE)
 """The label with which a model that was not taught to chat begins its own turn."""
-FENCE = re.compile(r"[ \t>]*(?:```+|~~~+)[ \t]*[\w+-]*[ \t]*")
+FENCE = pattern(r"[ \t>]*(?:```+|~~~+)[ \t]*[\w+-]*[ \t]*")
 """A line that opens or closes a code fence."""
-_LANGUAGE = re.compile(
+_LANGUAGE = pattern(
     r"(?:json|text|txt|plaintext|plain|bash|sh|python|xml|yaml|markdown|md|action|none)(?=\s)", re.IGNORECASE
 )
 _NAME = r"[A-Za-z][\w-]{0,30}"
 _ATTRIBUTES = r"(?:=[^<>\s]{1,60})?(?:[ \t][\w-]{1,30}=(?:\"[^\"<>\n]{0,80}\"|'[^'<>\n]{0,80}'|[^\s<>\"']{1,60})){0,4}"
-_TAGGED = re.compile(rf"<({_NAME}){_ATTRIBUTES}>(.*)</\1>", re.DOTALL)
-_TAG = re.compile(rf"</?{_NAME}{_ATTRIBUTES}[ \t]?/?>")
-_OPENING_TAG = re.compile(rf"<{_NAME}{_ATTRIBUTES}>")
-_CLOSING_TAG = re.compile(r"</[A-Za-z][\w-]{0,30}>\Z")
-_LIST_MARK = re.compile(r"(?:[-•·‣▪►▶➤→*+>–—]|\d{1,3}[.)]|\(\d{1,3}\)|[a-zA-Z]\))\s+|>+\s*|[•‣▪►▶➤→]\s*")
-_BOXED = re.compile(r"\$*\\boxed\{(?:\\text\{(.*)\}|(.*))\}\$*[.]?", re.DOTALL)
+_TAGGED = pattern(rf"<({_NAME}){_ATTRIBUTES}>(.*)</\1>", re.DOTALL)
+_TAG = pattern(rf"</?{_NAME}{_ATTRIBUTES}[ \t]?/?>")
+_OPENING_TAG = pattern(rf"<{_NAME}{_ATTRIBUTES}>")
+_CLOSING_TAG = pattern(r"</[A-Za-z][\w-]{0,30}>\Z")
+_LIST_MARK = pattern(r"(?:[-•·‣▪►▶➤→*+>–—]|\d{1,3}[.)]|\(\d{1,3}\)|[a-zA-Z]\))\s+|>+\s*|[•‣▪►▶➤→]\s*")
+_BOXED = pattern(r"\$*\\boxed\{(?:\\text\{(.*)\}|(.*))\}\$*[.]?", re.DOTALL)
 QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "‘": "’", "«": "»", "‹": "›", "`": "`", "「": "」"}
 _BRACKETS = {"[": "]", "(": ")", "{": "}", "<": ">", "【": "】"}
 _ROUNDS = 12

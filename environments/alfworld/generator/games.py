@@ -105,9 +105,14 @@ class NotPossible(Exception):
     """The scene has no task of that type."""
 
 
+def task_type_of(index: int) -> TaskType:
+    """The task type of game `index`: they take turns."""
+    return TASK_TYPES[index % len(TASK_TYPES)]
+
+
 def choose_spec(side: Side, grade: Grade, index: int, seed: int = 0, variant: int = 0) -> GameSpec:
     """The spec of game `index` of a side and grade: task types in turn, scenes drawn by index and variant."""
-    task_type = TASK_TYPES[index % len(TASK_TYPES)]
+    task_type = task_type_of(index)
     random = Random(seed_from("alfworld spec", side, grade, index, seed, variant))
     rooms = [room for room in ROOMS if task_type in house().rooms[room].tasks]
     while True:
