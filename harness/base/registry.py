@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache, cached_property
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from harness.base.errors import BadInput, nearest
@@ -23,8 +23,8 @@ KindT = TypeVar("KindT")
 
 
 @cache
-def _points() -> EntryPoints:
-    """The entry points of every group: finding them reads a file of each installed package."""
+def _points() -> Any:
+    """The entry points of every group, to `select` from: finding them reads a file of each installed package."""
     return entry_points()
 
 
