@@ -34,6 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             )
         if word == "sample":
             one.add_argument("--n", type=int, default=60, metavar="N", help="about so many episodes (60)")
+            one.add_argument(
+                "--like", type=Path, metavar="OTHER", help="the tasks of another run's sample, to compare the two"
+            )
             one.add_argument("--seed", type=int, default=1, help="another number draws others (1)")
         elif word == "page":
             one.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (a free one)")

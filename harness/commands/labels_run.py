@@ -11,14 +11,17 @@ from harness.base.errors import BadInput
 from harness.base.safe_files import write_file
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.judging.labels.material import shown
-from harness.judging.labels.sampling import draw_sample
+from harness.judging.labels.sampling import draw_like, draw_sample
 from harness.judging.labels.tables import as_csv, read_csv
 from harness.results.labels import Sample, What, append_labels, read_sample, write_sample
 
 
 def sample(arguments: argparse.Namespace) -> int:
     """Draw the episodes to be labelled."""
-    made = draw_sample(arguments.run, arguments.n, _what(arguments), arguments.seed)
+    if arguments.like is not None:
+        made = draw_like(arguments.run, arguments.like, _what(arguments))
+    else:
+        made = draw_sample(arguments.run, arguments.n, _what(arguments), arguments.seed)
     before = read_sample(arguments.run, made.what)
     if before is not None and before != made:
         raise BadInput(

@@ -6,6 +6,7 @@ import csv
 import http.client
 import json
 import re
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from harness.judging.labels.material import rubric, shown
 from harness.judging.labels.sampling import draw_sample
 from harness.results.index import latest_episodes
 from harness.results.labels import LABELS, Label, append_labels, read_labels, read_sample, sample_path
+from harness.results.store import read_manifest, write_manifest
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from tests.harness.builders import act, advise, evaluation, experiment
@@ -261,6 +263,29 @@ def test_means_differences_and_ranks_come_with_labels_beside_the_raw_ones(
     assert powered_gain["high"] < raw
     assert main(["compare", str(fresh), "--labels"]) == 0
     assert "with people's labels; the judge alone says +" in " ".join(capsys.readouterr().out.split())
+
+
+def test_two_runs_are_labelled_on_the_same_tasks_and_compared(
+    fresh: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(fresh, other)
+    write_manifest(other, read_manifest(other) | {"run": "other"})
+    assert main(["labels", "sample", str(other), "--like", str(fresh)]) == 2, "nothing was drawn there yet"
+    main(["labels", "sample", str(fresh), "--n", "20"])
+    assert main(["labels", "sample", str(other), "--like", str(fresh)]) == 0
+    one, two = read_sample(fresh, "outcome"), read_sample(other, "outcome")
+    assert one is not None
+    assert two is not None
+    assert {item.episode_id for item in one.items} == {item.episode_id for item in two.items}
+    label_all(fresh, "ann")
+    label_all(other, "bob", off=1)
+    capsys.readouterr()
+    arm = "#strategist=vanilla"
+    assert main(["compare", f"{fresh}{arm}", f"{other}{arm}", "--labels", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["with_labels"][0]
+    assert found["labelled"] == 10
+    assert -1 <= found["mean"] < -0.6, "bob is a point stricter, and gives no less than 0"
 
 
 def test_without_labels_the_commands_say_how_to_get_them(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:

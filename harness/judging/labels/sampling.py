@@ -15,7 +15,7 @@ from harness.experiment.manifest_form import SEPARATOR
 from harness.results.index import Row, latest_episodes
 from harness.results.judge_kinds import kind_in
 from harness.results.judge_panel import read_panel
-from harness.results.labels import Item, Sample, What
+from harness.results.labels import Item, Sample, What, read_sample
 from harness.results.store import read_manifest
 from harness.results.tables import episode_table
 
@@ -42,7 +42,12 @@ def draw_sample(run: Path, asked: int, what: What = "outcome", seed: int = 1) ->
     chosen = [
         row for here in places.values() for row in _drawn(here, max(1, round(asked * len(here) / len(rows))), seed)
     ]
-    chosen.sort(key=lambda row: stable_hash("shown", seed, row["episode_id"]))
+    return _sample(manifest["judge"], chosen, asked, what, seed)
+
+
+def _sample(label: str | None, rows: Sequence[Row], asked: int, what: What, seed: int) -> Sample:
+    """The sample of these episodes, in an order that says nothing. `label`: the run's judge."""
+    chosen = sorted(rows, key=lambda row: stable_hash("shown", seed, row["episode_id"]))
     items = [
         Item(
             item=stable_hash("item", what, seed, row["episode_id"])[:10],
@@ -51,9 +56,26 @@ def draw_sample(run: Path, asked: int, what: What = "outcome", seed: int = 1) ->
         )
         for row in chosen
     ]
-    label = manifest["judge"]
     kind = kind_in(read_panel(label)[0][0]) if label else "sotopia"
     return Sample(what=what, seed=seed, asked=asked, kind=kind, items=items)
+
+
+def draw_like(run: Path, other: Path, what: What = "outcome") -> Sample:
+    """Draw the tasks, orders and repeats that another run's sample has, so that arms of the two can be compared. They were
+    drawn at random there, so they are at random here. Raises `BadInput` where the two share none."""
+    theirs = read_sample(other, what)
+    if theirs is None:
+        raise BadInput(f"--like {other}: it has no sample yet; draw one: harness labels sample {other}")
+    rows = latest_episodes(other)
+    wanted = {_key(rows[item.episode_id]) for item in theirs.items if item.episode_id in rows}
+    chosen = [row for row in _rows(run) if _key(row) in wanted and (row["needs_judge"] or what == "strategies")]
+    if not chosen:
+        raise BadInput(f"{run} has played none of the tasks that were drawn of {other}, or none has a score")
+    return _sample(read_manifest(run)["judge"], chosen, len(theirs.items), what, theirs.seed)
+
+
+def _key(row: Row) -> tuple[str, str, int, int]:
+    return row["environment"], row["task_id"], row["order"], row["repeat"]
 
 
 def _rows(run: Path) -> list[Row]:
