@@ -19,20 +19,23 @@ from harness.statistics.luck import Luck
 from harness.statistics.means import Estimate, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.power import (
-    POWER,
     Noise,
     episodes_needed,
+    groups_to_lose,
     noise_in_groups,
     noise_of,
     noise_of_passing,
     smallest_visible_drop,
 )
-from harness.statistics.subset_means import upper_end
+from harness.statistics.signflips import sign_flips
 from harness.statistics.unseen import unseen_interval
 
 Verdict = Literal["regressed", "pass", "too few"]
 LEVEL = 0.05
 """Chance of passing wrongly, and of a false alarm where no other level is asked for."""
+PLANNED = 0.84
+"""Chance that is planned for so that 80 % remain: a sign-flip test moves in steps, and noise is only estimated
+(docs/statistics.md has what was seen)."""
 MAX_DROP = 0.05
 """The allowed drop where none is given, as a share of the metric's range."""
 
@@ -94,13 +97,13 @@ def gate(
         raise ValueError(f"max_drop is {max_drop}, expected 0 or more")
     data = _Differences.of(pairs, low, high, luck)
     worst, best = (data.filled(pairs, side) for side in ("worst", "best"))
-    difference = replace(data.interval(), high=data.upper(level))
+    difference = replace(data.interval, low=data.lower(), high=data.upper(level))
     verdict: Verdict = "too few"
     if difference.clusters >= 2:
         verdict = "regressed" if best.upper(level) < -max_drop else "pass" if worst.lower() > -max_drop else verdict
     found = GateResult(
         verdict,
-        difference=replace(difference, low=data.lower()),
+        difference=difference,
         confidence=1 - LEVEL - level,
         max_drop=max_drop,
         visible_drop=float("inf"),
@@ -122,6 +125,8 @@ class _Differences:
     low: float | None
     high: float | None
     luck: Luck | None
+    interval: Estimate
+    """The mean with its pseudo-task interval (Student's without bounds), whose sides err at `LEVEL`."""
     known: tuple[float, float] | None = None
     """Both ends where the values do not settle them: values are missing and nothing bounds them."""
 
@@ -129,7 +134,8 @@ class _Differences:
     def of(cls, pairs: Pairs, low: float | None, high: float | None, luck: Luck | None) -> _Differences:
         """Those of the complete pairs."""
         whole = pairs.complete
-        return cls((pairs.b - pairs.a)[whole], pairs.tasks[whole], low, high, luck)
+        values, tasks = (pairs.b - pairs.a)[whole], pairs.tasks[whole]
+        return cls(values, tasks, low, high, luck, unseen_interval(values, tasks, low, high, 1 - 2 * LEVEL))
 
     def filled(self, pairs: Pairs, side: Literal["worst", "best"]) -> _Differences:
         """The differences with every missing value at its worst, or at its best, for the candidate."""
@@ -141,26 +147,23 @@ class _Differences:
         in_a, in_b = (self.high, self.low) if side == "worst" else (self.low, self.high)
         a = np.where(np.isnan(pairs.a), in_a, pairs.a)
         b = np.where(np.isnan(pairs.b), in_b, pairs.b)
-        return replace(self, values=b - a, tasks=pairs.tasks)
+        interval = unseen_interval(b - a, pairs.tasks, self.low, self.high, 1 - 2 * LEVEL)
+        return replace(self, values=b - a, tasks=pairs.tasks, interval=interval)
 
     @property
     def span(self) -> float:
         return float("inf") if self.low is None or self.high is None else self.high - self.low
 
-    def interval(self) -> Estimate:
-        """The mean with its pseudo-task interval (Student's without bounds), whose sides err at `LEVEL`."""
-        return unseen_interval(self.values, self.tasks, self.low, self.high, 1 - 2 * LEVEL)
-
     def allowance(self, level: float) -> float:
         return 0.0 if self.luck is None else self.luck.allowance(level)
 
     def lower(self) -> float:
-        return self.known[0] if self.known else max(self.interval().low - self.allowance(LEVEL), -self.span)
+        return self.known[0] if self.known else max(self.interval.low - self.allowance(LEVEL), -self.span)
 
     def upper(self, level: float) -> float:
         if self.known or not self.values.size:
             return self.known[1] if self.known else self.span
-        end = upper_end(*task_sums(self.values, self.tasks), level)
+        end = sign_flips(*task_sums(self.values, self.tasks), 1 - 2 * level).high
         return min(end + self.allowance(level), self.span)
 
 
@@ -172,15 +175,20 @@ def _with_power(result: GateResult, pairs: Pairs, data: _Differences, level: flo
     caution = difference.high - result.allowance - difference.mean - noise.student(level)
     noise = replace(noise, caution=max(caution, 0.0) * noise.tasks)
 
-    def visible(noise: Noise) -> float:
+    def visible(noise: Noise, alike: float) -> float:
+        """The smallest drop that is seen if it takes `alike` pairs at a time."""
         span = None if low is None else data.span
-        return smallest_visible_drop(noise, level, POWER, span, allowed) if allowed < data.span else float("inf")
+        if allowed >= data.span:
+            return float("inf")
+        fewest = allowed + groups_to_lose(level) * noise.loss * alike / difference.n
+        found = max(smallest_visible_drop(noise, level, PLANNED, span, allowed), fewest)
+        return found if span is None or found <= span else float("inf")
 
-    spread = visible(noise)
+    spread = visible(noise, 1.0)
     whole_groups = noise_in_groups(noise, pairs, low, high)
-    in_groups = spread if whole_groups is noise else visible(whole_groups)
+    in_groups = spread if whole_groups is noise else visible(whole_groups, noise.pairs_per_task)
     needed = None
     if result.verdict == "too few" and result.max_drop:
-        quiet = noise_of_passing(noise, data.interval(), LEVEL)
-        needed = episodes_needed(result.max_drop, quiet, LEVEL, POWER, data.allowance(LEVEL))
+        quiet = noise_of_passing(noise, data.interval, LEVEL)
+        needed = episodes_needed(result.max_drop, quiet, LEVEL, PLANNED, data.allowance(LEVEL))
     return replace(result, visible_drop=spread, visible_in_groups=max(spread, in_groups), episodes_needed=needed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,19 @@ def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float |
     sums_b = task_sums(pairs.b[whole] - low, pairs.tasks[whole])[0]
     loss = _loss(sums_a / sizes.mean(), sums_b / sizes.mean(), high - low)
     return replace(noise, loss=loss * noise.tasks / sizes.size, repeats=1.0)
+
+
+@lru_cache(64)
+def groups_to_lose(level: float, power: float = POWER) -> float:
+    """Groups that have to be lost on average, where nothing else differs, before a sign-flip test at `level` sees it with chance
+    `power`: so many that at least log2(1 / level) of them, the fewest that can reject, are lost (Poisson)."""
+    fewest = math.ceil(math.log2(1 / level) - 1e-9)
+
+    def lacking(mean: float) -> float:
+        missed = sum(math.exp(-mean) * mean**lost / math.factorial(lost) for lost in range(fewest))
+        return 1 - missed - power
+
+    return crossing(lacking, 1e-6, 4.0 * fewest + 20, xtol=1e-6)
 
 
 def noise_of_passing(noise: Noise, interval: Estimate, level: float) -> Noise:

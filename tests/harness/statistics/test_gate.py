@@ -117,9 +117,10 @@ def trial(shape: Shape, coupling: str, count: int) -> tuple[float, float]:
     for _ in range(count):
         equal = gate(two_runs(shape, coupling, 0.0, rng), 0.0, high=shape.high)
         alarms += equal.verdict == "regressed"
-        if equal.visible_drop <= shape.truth:  # no run can drop by more than it has
+        stated = equal.visible_in_groups if coupling == "copies" else equal.visible_drop
+        if stated <= shape.truth:  # no run can drop by more than it has
             tried += 1
-            dropped = two_runs(shape, coupling, equal.visible_drop, rng)
+            dropped = two_runs(shape, coupling, stated, rng)
             seen += gate(dropped, 0.0, high=shape.high).verdict == "regressed"
     return alarms / count, seen / tried
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_errors import Design, decided, judged, play, rates, seen_drops
-from harness.statistics import GatedCell, Luck, Pairs, gate_family, luck_of, pooled_cell
-from harness.statistics.subset_means import upper_end
+from harness.statistics import GatedCell, Luck, Pairs, gate, gate_family, luck_of, pooled_cell
 
 
 def share(verdicts: list[bool]) -> float:
@@ -94,30 +93,23 @@ def test_the_episodes_that_are_asked_for_decide() -> None:
     assert passed >= 0.65
 
 
-def test_the_upper_end_inverts_the_sign_flip_test() -> None:
+def test_the_upper_end_inverts_the_one_sided_sign_flip_test() -> None:
     rng = np.random.default_rng(5)
-    sums, sizes = rng.normal(0, 1, 8), rng.integers(1, 4, 8).astype(float)
+    values = rng.normal(-0.1, 0.1, 8)
 
     def p(mean: float) -> float:
-        left = sums - mean * sizes
-        flips = [float(np.dot(signs, left)) for signs in itertools.product((1, -1), repeat=8)]
-        return float(np.mean(np.array(flips) <= left.sum() + 1e-12))
+        flips = [float(np.dot(signs, values - mean)) for signs in itertools.product((1, -1), repeat=8)]
+        return float(np.mean(np.array(flips) <= (values - mean).sum() + 1e-12))
 
-    end = upper_end(sums, sizes, 0.05)
-    assert p(end + 1e-9) <= 0.05 < p(end - 1e-9)
-
-
-def test_too_few_groups_reject_nothing() -> None:
-    assert upper_end(np.full(4, -1.0), np.ones(4), 0.05) == float("inf")
-    assert upper_end(np.array([-1.0, -0.9, -1.0, -0.8, -1.0]), np.ones(5), 0.05) < 0
+    found = gate(Pairs(np.arange(8), np.arange(8), np.full(8, 0.5), 0.5 + values), level=0.03, power=False)
+    assert p(found.difference.high + 1e-6) <= 0.03 < p(found.difference.high - 1e-6)
 
 
-def test_random_subsets_agree_with_all_of_them() -> None:
-    rng = np.random.default_rng(6)
-    few = rng.normal(0, 1, 14)
-    exact = upper_end(few, np.ones(14), 0.025)
-    many = upper_end(np.concatenate([few, [1e-9, -1e-9]]), np.concatenate([np.ones(14), [1e-9, 1e-9]]), 0.025)
-    assert many == pytest.approx(exact, abs=0.05)
+def test_too_few_groups_never_alarm() -> None:
+    def lost(groups: int) -> str:
+        return gate(Pairs(np.arange(groups), np.arange(groups), np.ones(groups), np.zeros(groups)), 0.0).verdict
+
+    assert (lost(4), lost(5)) == ("too few", "regressed")
 
 
 def test_groups_that_cells_share_count_once_and_others_separately() -> None:
