@@ -67,7 +67,13 @@ def as_json(arms: list[Reliability], parts: list[Split]) -> dict[str, Any]:
                 "environment": split.environment,
                 "scores": split.scores,
                 "parts": {
-                    name: {"variance": part.variance, "share": _known(part.share), "levels": part.levels}
+                    name: {
+                        "variance": part.variance,
+                        "low": _known(part.low),
+                        "high": _known(part.high),
+                        "share": _known(part.share),
+                        "levels": part.levels,
+                    }
                     for name, part in split.parts.items()
                 },
                 "constant": list(split.constant),
@@ -109,7 +115,8 @@ def _print(arms: list[Reliability], parts: list[Split]) -> None:
             few = " (2 or 3 levels: hardly an estimate)" if name != "residual" and part.levels < 4 else ""
             levels = "" if name == "residual" else f", {part.levels} levels{few}"
             share = "–" if math.isnan(part.share) else f"{part.share:.0%}"
-            say(console, f"  {name:<11}{share:>5}  {part.variance:.4g}{levels}")
+            ends = "" if math.isnan(part.low) else f" ({part.low:.4g} … {part.high:.4g})"
+            say(console, f"  {name:<15}{share:>5}  {part.variance:.4g}{ends}{levels}")
         if split.note:
             say(console, f"  {split.note}")
         if split.constant:

@@ -21,6 +21,7 @@ from harness.compare.trained import training_sentences
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
 from harness.statistics import fewest_groups
+from harness.statistics.means import EVEN, worth
 
 LEVEL = 0.05
 FEWEST = fewest_groups(1 - LEVEL)
@@ -227,6 +228,20 @@ def missing_note(arm: Arm) -> str | None:
     assert high is not None
     worst, best = ((float(known.sum()) + missing * end) / arm.planned for end in (low, high))
     return f"{missing} of {arm.planned} outcomes missing: with them the mean could be {worst:.2f} to {best:.2f}"
+
+
+def interval_note(arm: Arm) -> str | None:
+    """Say that the interval of an arm's mean may be too narrow as few groups hold most outcomes; None where they do not."""
+    known = arm.outcomes["group"][~np.isnan(arm.outcomes["goal"])]
+    if not len(known):
+        return None
+    sizes = np.unique(known.astype(str), return_counts=True)[1].astype(float)
+    if worth(sizes) >= EVEN * sizes.size:
+        return None
+    return (
+        f"few of its {sizes.size} groups of tasks hold most outcomes (they are worth {worth(sizes):.1f} equal ones): the "
+        "interval of its mean may be too narrow"
+    )
 
 
 def control_note(family: Family, number: int) -> str:

@@ -22,7 +22,7 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import cell_text, finding, missing_note
+from harness.compare.conclusions import cell_text, finding, interval_note, missing_note
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
 from harness.results.soundness import DAMAGED, damaged
@@ -38,7 +38,7 @@ RANKS = ("rank", "rank_low", "rank_high", "ranked")
 FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm", "corrected_for")
 UPLIFT = (*FIGURES, "finding", "verdict")
 """Columns with the answer to an arm's question: its difference to the reference of its place, and what that shows."""
-TEXTS = ("part", "tied_with", "unranked", "missing_note", "training_note", "finding", "verdict")
+TEXTS = ("part", "tied_with", "unranked", "missing_note", "training_note", "interval_note", "finding", "verdict")
 Values = tuple[NDArray[Any], NDArray[np.float64]]
 """Per episode its task (cluster) and its value; a missing one is NaN."""
 
@@ -118,7 +118,8 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
     """The rows of `harness.results.tables.cell_rows` with `arm` (the arm's number, counted run after run), `coverage` (the share
     of the plan that has an outcome), `rank`, the best and worst rank that an arm could have, how many arms are `ranked`
     together, `tied_with`, `unranked` (why there is no rank), `missing_note` (how far missing outcomes could move the mean),
-    `training_note` (that it is one training), and the columns of `UPLIFT`. None where there is nothing to say."""
+    `training_note` (that it is one training), `interval_note` (why the interval of the mean
+    may be too narrow), and the columns of `UPLIFT`. None where there is nothing to say."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
@@ -170,6 +171,7 @@ def _placed(arm: Arm, place: Place | None, min_coverage: float) -> Row:
         "unranked": None if place else _why_unranked(arm, min_coverage),
         "missing_note": missing_note(arm),
         "training_note": training_note(arm),
+        "interval_note": interval_note(arm),
         "rank": place.rank if place else None,
         "rank_low": place.low if place else None,
         "rank_high": place.high if place else None,

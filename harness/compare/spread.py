@@ -15,7 +15,16 @@ import pandas as pd
 from harness.base.errors import BadInput
 from harness.compare.arms import Arm, load_run, refuse_copies
 from harness.results.index import latest_judgements
-from harness.statistics import Bounds, Component, Estimate, bounded_mean, pass_at_k, pass_hat_k, variance_split
+from harness.statistics import (
+    Bounds,
+    Component,
+    Estimate,
+    bounded_mean,
+    pass_at_k,
+    pass_hat_k,
+    split_with_intervals,
+    variance_split,
+)
 
 FACTORS = ("actor", "strategist", "partner", "judge", "scenario")
 
@@ -117,6 +126,27 @@ def _frame(arm: Arm, judge: str) -> pd.DataFrame:
     )
 
 
+ARM_BY_SCENARIO = "arm × scenario"
+"""The component of what an arm (actor, strategist and partner) makes of a scenario beyond what either does everywhere."""
+
+
+def _parts(rows: pd.DataFrame, varied: Sequence[str]) -> tuple[dict[str, Component], str]:
+    """The components, arm × scenario among them where arms met scenarios more than once; and what is to be said of it."""
+    goal, factors = rows["goal"].to_numpy(), {name: rows[name].tolist() for name in varied}
+    if "scenario" not in varied:
+        return variance_split(goal, factors), ""
+    arms = [name for name in ("actor", "strategist", "partner") if name in varied]
+    if not arms:
+        return split_with_intervals(goal, factors, "scenario"), ""
+    both = list(zip(*(factors[name] for name in arms), factors["scenario"], strict=True))
+    try:
+        return split_with_intervals(goal, {**factors, ARM_BY_SCENARIO: both}, "scenario"), ""
+    except ValueError:
+        return split_with_intervals(goal, factors, "scenario"), (
+            f"{ARM_BY_SCENARIO} is part of the residual: it needs repeats of the same arm in the same scenario"
+        )
+
+
 def _split(environment: str, rows: pd.DataFrame) -> Split:
     varied = [name for name in FACTORS if rows[name].nunique() > 1]
     constant = tuple(name for name in FACTORS if name not in varied)
@@ -126,7 +156,7 @@ def _split(environment: str, rows: pd.DataFrame) -> Split:
         note = "nothing but the seed varies"
     else:
         try:
-            parts = variance_split(rows["goal"].to_numpy(), {name: rows[name].to_numpy() for name in varied})
+            parts, note = _parts(rows, varied)
         except ValueError as problem:
             note = str(problem)
     return Split(environment, len(rows), parts, constant, note)

@@ -25,7 +25,7 @@ from harness.statistics.power import (
 )
 from harness.statistics.ranking import Rank, rank_arms
 from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
-from harness.statistics.variance import Component, variance_split
+from harness.statistics.variance import Component, split_with_intervals, variance_split
 
 VERSION = 2
 """Written beside figures that are kept. 1: a paired difference's interval by pseudo-tasks, its p by sign flips; 2: both by sign
@@ -70,6 +70,7 @@ __all__ = [
     "rank_arms",
     "sign_flips",
     "smallest_visible_drop",
+    "split_with_intervals",
     "tasks_needed",
     "variance_split",
 ]

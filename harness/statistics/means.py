@@ -20,6 +20,12 @@ from harness.statistics.distributions import normal_below, student_below
 Floats = NDArray[np.float64]
 
 
+CLOSE = 0.1
+"""Share of the range within which of a bound a mean of values that scatter little may owe itself to what was not drawn."""
+EVEN = 0.5
+"""Groups are of unlike sizes if as many equal ones as would be worth as much are fewer than this share of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean with its interval."""
@@ -142,6 +148,8 @@ def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
     But when the mean lies so near a bound that the shorter side holds only a task's worth or two (`short`; some
     more when tasks are few), the sample may have missed the rare ones however fine it looks, and the half
     pseudo-task returns, and with it unwidened weights. The constants were chosen on the grid in docs/statistics.md.
+    Fine data whose mean is within `CLOSE` of a bound (fading out to twice that) get a whole pseudo-task, Gaffke's bound: a rare
+    catastrophe may lie at the other end. Where few groups hold most values it weighs as much as the largest of them.
     """
     room = data.mean * (1 - data.mean)
     tasks = data.df + 1
@@ -151,8 +159,17 @@ def bounded_interval(data: Clustered, confidence: float) -> tuple[float, float]:
     tail = (1 + confidence) / 2
     student = (normal_below(tail) / student_below(tail, data.df)) ** 2 * data.df / tasks
     shape = max(1 - (1 - student) * (1 - coarse) * (1 - near), 0.4)
-    unseen = 0.5 * max(coarse, near)
-    return pseudo_task_interval(data.sums, data.sizes, unseen, shape, confidence)
+    close = float(np.exp(-((max(min(data.mean, 1 - data.mean) - CLOSE, 0.0) / 0.05) ** 2)))
+    unseen = max(0.5 * max(coarse, near), close * (1 - coarse) ** 3)
+    unequal = worth(data.sizes) < EVEN * data.sizes.size
+    return pseudo_task_interval(
+        data.sums, data.sizes, unseen * (data.sizes.max() / data.sizes.mean() if unequal else 1.0), shape, confidence
+    )
+
+
+def worth(sizes: Floats) -> float:
+    """The number of groups of one size that would be worth as much as groups of these sizes (Kish 1965)."""
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def _all_equal(mean: float, groups: int, floor: float, ceiling: float, confidence: float) -> tuple[float, float]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESIDUAL = "residual"
+DRAWS = 200
+"""Draws of clusters behind a component's interval."""
+FEWEST_CLUSTERS = 6
+"""With fewer clusters no interval is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class Component:
     """Share of the sum of all components; NaN when nothing varies."""
     levels: int
     """Different values of the factor in the data; a variance from 2 or 3 levels is hardly known."""
+    low: float = float("nan")
+    """Lower end of the variance's 95 % interval; NaN where none was asked for, or there are too few clusters."""
+    high: float = float("nan")
 
 
 def variance_split(
@@ -43,7 +50,7 @@ def variance_split(
         raise ValueError("a variance split needs 2 values or more, all finite")
     import pandas as pd  # not at the top: a forecast needs none, and its import takes long
 
-    codes = {name: pd.factorize(np.asarray(labels), sort=True)[0] for name, labels in factors.items()}
+    codes = {name: pd.factorize(_plain(labels), sort=True)[0] for name, labels in factors.items()}
     varied = [name for name, code in codes.items() if code.max() > 0]
     grids = [codes[name] for name in varied] + [np.zeros(y.size, dtype=np.int64)]
     within = np.array([_within(y, code) for code in grids])
@@ -58,6 +65,62 @@ def variance_split(
         name: Component(found.get(name, 0.0), found.get(name, 0.0) / total if total > 0 else float("nan"), levels[name])
         for name in [*codes, RESIDUAL]
     }
+
+
+def _plain(labels: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    """Labels in one dimension; those of an interaction, tuples, as texts."""
+    tuples = len(labels) > 0 and isinstance(labels[0], tuple)
+    return np.asarray([repr(label) for label in labels] if tuples else labels)
+
+
+def split_with_intervals(
+    values: Sequence[float] | NDArray[np.float64],
+    factors: Mapping[str, Sequence[Any] | NDArray[Any]],
+    cluster: str,
+    draws: int = DRAWS,
+) -> dict[str, Component]:
+    """Split the variance as `variance_split` does, with 95 % intervals from drawing the levels of the factor `cluster` again
+    (fixed seed); a level that is drawn twice counts as two. They say what other scenarios could change, with the same actors,
+    strategists and judges. Labels of an interaction with the cluster have to be tuples that end with the cluster's label.
+    Raises ValueError as `variance_split` does."""
+    split = variance_split(values, factors)
+    y, names = np.asarray(values, dtype=float), np.asarray(factors[cluster], dtype=object)
+    members = [np.flatnonzero(names == name) for name in sorted(set(names.tolist()))]
+    if len(members) < FEWEST_CLUSTERS:
+        return split
+    codes = {name: _codes(labels, names) for name, labels in factors.items() if name != cluster}
+    random = np.random.default_rng(draws)
+    found: dict[str, list[float]] = {name: [] for name in split}
+    for _ in range(draws):
+        chosen = random.integers(0, len(members), len(members))
+        rows = np.concatenate([members[place] for place in chosen])
+        place = np.repeat(np.arange(len(chosen)), [members[number].size for number in chosen])
+        again: dict[str, NDArray[Any]] = {cluster: place}
+        for name, (code, crossed) in codes.items():
+            again[name] = code[rows] * len(chosen) + place if crossed else code[rows]
+        try:
+            drawn = variance_split(y[rows], again)
+        except ValueError:  # a draw in which two factors always go together
+            continue
+        for name, part in drawn.items():
+            found[name].append(part.variance)
+    return {name: _between(part, found[name]) for name, part in split.items()}
+
+
+def _between(part: Component, drawn: list[float]) -> Component:
+    if not drawn:
+        return part
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return replace(part, low=float(min(low, part.variance)), high=float(max(high, part.variance)))
+
+
+def _codes(labels: Sequence[Any] | NDArray[Any], cluster: NDArray[Any]) -> tuple[NDArray[np.int64], bool]:
+    """Whole numbers for a factor's levels, and whether it is an interaction with the cluster: then for the other side of it."""
+    plain = list(labels)
+    crossed = all(isinstance(label, tuple) and label[-1] == own for label, own in zip(plain, cluster, strict=True))
+    kept = [label[:-1] if crossed else label for label in plain]
+    places = {label: number for number, label in enumerate(dict.fromkeys(kept))}
+    return np.array([places[label] for label in kept], dtype=np.int64), crossed
 
 
 def _within(y: NDArray[np.float64], rows: NDArray[np.int64]) -> float:

@@ -18,7 +18,7 @@ from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.arms import load_run
 from harness.compare.comparison import compare
-from harness.compare.conclusions import answer, conclusions, finding, sentence
+from harness.compare.conclusions import answer, conclusions, finding, interval_note, sentence
 from harness.compare.questions import uplift, uplift_all
 from harness.statistics import Bounds, Estimate, Guard, holm
 from tests.harness import gate_runs
@@ -339,3 +339,12 @@ def test_a_metric_that_no_arm_has_is_bad_input(tmp_path: Path, capsys: pytest.Ca
     play(tmp_path / "run", environments=[world], strategists=["vanilla", "null"], judge=None)
     assert main(["compare", str(tmp_path / "run"), "--metric", "overall"]) == 2
     assert "none of these arms has a value of 'overall'" in capsys.readouterr().err
+
+
+def test_an_arm_whose_outcomes_few_groups_hold_says_so(tmp_path: Path) -> None:
+    arm = next(iter(load_run(helped(tmp_path / "run", EPO)).arms.values()))
+    assert interval_note(arm) is None
+    groups = arm.outcomes["group"].astype(object)
+    groups[len(groups) // 4 :] = groups[0]
+    note = interval_note(replace(arm, outcomes={**arm.outcomes, "group": groups}))
+    assert note is not None and "hold most outcomes" in note and "may be too narrow" in note

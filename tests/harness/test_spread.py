@@ -94,3 +94,10 @@ def test_a_copy_of_a_run_and_no_run_are_bad_input(tmp_path: Path, capsys: pytest
     assert "count every run once" in capsys.readouterr().err
     assert main(["spread", str(tmp_path / "nowhere")]) == 2
     assert main(["spread", str(run), "--judge", "sotopia/none/1"]) == 2
+
+
+def test_arm_by_scenario_is_named_where_repeats_part_it_from_the_rest(tmp_path: Path) -> None:
+    again = play(tmp_path, 16, ["moody"], strategists=["vanilla", "null"], repeats=2)
+    (split,) = splits([again])
+    assert "arm × scenario" in split.parts and not split.note
+    assert split.parts["residual"].low <= split.parts["residual"].variance <= split.parts["residual"].high

@@ -71,9 +71,10 @@ def named(shape: Shape) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", OURS, ids=named)
 def test_coverage_in_2000_experiments_like_ours_is_93_to_97_percent(shape: Shape) -> None:
+    """Up to 99.5 % for fine values near a bound, where a rare catastrophe may have stayed unseen."""
     held = coverage(shape, 2000)
     print(f"\ncoverage of {named(shape)}: {held:.1%}")
-    assert 0.93 <= held <= 0.97
+    assert 0.93 <= held <= (0.995 if shape.kind != "success" and shape.rate in (0.1, 0.9) else 0.97)
 
 
 @pytest.mark.slow
@@ -111,3 +112,26 @@ def test_coverage_over_400_mixed_experiments() -> None:
 def test_coverage_of_few_tasks_near_a_bound(shape: Shape) -> None:
     """The plain interval (mean +- 1.96 standard errors, or Student's) covers 75 to 85 % of these."""
     assert coverage(shape, 300) >= 0.93
+
+
+def catastrophes(groups: int, share: float, experiments: int) -> float:
+    """Coverage for near-ceiling scores of which a share of the groups falls to the floor."""
+    rng = np.random.default_rng([COVERAGE_SEED, groups])
+    truth, held = 9.4 - share * (9.4 - 1.0), 0
+    for _ in range(experiments):
+        means = np.where(rng.random(groups) < share, 1.0, 9.4) + 0.3 * rng.standard_normal(groups)
+        values = np.clip(means[:, None] + 0.3 * rng.standard_normal((groups, 4)), 0, 10)
+        found = clustered_mean(values.ravel(), np.repeat(np.arange(groups), 4), 0, 10)
+        held += found.low <= truth <= found.high
+    return held / experiments
+
+
+def test_rare_catastrophes_among_near_ceiling_scenarios_are_covered() -> None:
+    assert catastrophes(30, 0.05, 150) >= 0.93
+
+
+def test_where_few_groups_hold_most_values_the_interval_allows_for_another_large_one() -> None:
+    sizes = np.array([40, 40, *[4] * 10])
+    values = np.repeat([0.2, 0.3, *[0.8, 0.7] * 5], sizes)
+    uneven = clustered_mean(values, np.repeat(np.arange(12), sizes), 0, 1)
+    assert uneven.high - uneven.low > 0.45, "two large groups are hardly more than two values"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.statistics import variance_split
+from harness.statistics import split_with_intervals, variance_split
 
 
 def crossed(rng: np.random.Generator, spreads: dict[str, float], levels: int, rows: int, noise: float):
@@ -56,3 +56,31 @@ def test_factors_that_always_go_together_are_refused() -> None:
     same = ["a", "a", "b", "b", "c", "c"]
     with pytest.raises(ValueError, match="actor, strategist cannot be told apart"):
         variance_split([1.0, 2, 3, 4, 5, 7], {"actor": same, "strategist": [s.upper() for s in same]})
+
+
+def met(rng: np.random.Generator, own: float, repeats: int) -> tuple[np.ndarray, dict[str, list[object]]]:
+    """Four arms that meet 40 scenarios; `own`: spread of what an arm makes of a scenario."""
+    arm, scenario = np.repeat(np.arange(4), 40 * repeats), np.tile(np.repeat(np.arange(40), repeats), 4)
+    both = rng.normal(0, own, (4, 40))[arm, scenario] + rng.normal(0, 1, 40)[scenario]
+    factors: dict[str, list[object]] = {"arm": list(arm.tolist()), "scenario": list(scenario.tolist())}
+    factors["both"] = list(zip(arm.tolist(), scenario.tolist(), strict=True))
+    return both + rng.normal(0, 1, arm.size), factors
+
+
+def test_what_an_arm_makes_of_a_scenario_is_parted_from_the_residual_by_repeats() -> None:
+    rng = np.random.default_rng(60_006)
+    found = [split_with_intervals(*met(rng, 1.5, 3), "scenario", draws=60) for _ in range(20)]
+    assert np.mean([each["both"].variance for each in found]) == pytest.approx(2.25, rel=0.15)
+    assert np.mean([each["residual"].variance for each in found]) == pytest.approx(1.0, rel=0.1)
+    held = [each["both"].low <= 2.25 <= each["both"].high for each in found]
+    assert sum(held) >= 16, "95 % of 20, less three standard errors"
+
+
+def test_without_repeats_the_two_cannot_be_told_apart() -> None:
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        split_with_intervals(*met(np.random.default_rng(60_006), 1.5, 1), "scenario")
+
+
+def test_few_scenarios_give_no_interval() -> None:
+    values, labels = [1.0, 2, 4, 7, 6, 8], ["a", "a", "b", "b", "c", "c"]
+    assert np.isnan(split_with_intervals(values, {"scenario": labels}, "scenario")["scenario"].low)
