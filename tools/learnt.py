@@ -3,14 +3,15 @@
     python -m tools.learnt [--results results]     collect recipes/cpu/outcomes.csv from the runs, then the tables of its README
     python -m tools.learnt --tables                only the tables, from the outcomes that are committed
 
-A table's intervals are those of `harness compare`: paired by task, clustered by scene, 95 %.
+A table's intervals are those of `harness compare`: paired by task, clustered by scene, 95 %; where a row is several trainings,
+trainings are a random factor, too (`harness.statistics.trainings`).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,9 @@ from harness.compare.arms import load_run
 from harness.experiment.manifest_form import SEPARATOR
 from harness.results.tables import find_runs
 from harness.statistics.means import Estimate, clustered_mean
-from harness.statistics.outcomes import Outcomes, pair
+from harness.statistics.outcomes import Outcomes, Pairs, pair
 from harness.statistics.paired import paired_difference
+from harness.statistics.trainings import trained_difference
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes" / "cpu"
 OUTCOMES, README = FOLDER / "outcomes.csv", FOLDER / "README.md"
@@ -32,7 +34,7 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: the cells that match, pooled where they are several (the same row of several trainings)."""
+    """One line of a table: the cells that match; where they are several, trainings of one recipe."""
 
     name: str
     runs: tuple[str, ...]
@@ -117,7 +119,7 @@ def _table(outcomes: pd.DataFrame, table: Table) -> str:
         "|---|--:|--:|---|" + "---|" * len(table.against),
     ]
     for name, mine in here.items():
-        mean = clustered_mean(mine["value"].to_numpy(), mine["group"].to_numpy(), 0.0, 1.0)
+        mean = _mean(mine)
         cells = [name, str(len(mine)), f"{mean.mean:.3f}", f"{mean.low:.3f} … {mean.high:.3f}"]
         cells += [
             "–" if name == other or other not in here else _difference(mine, here[other]) for other in table.against
@@ -126,15 +128,33 @@ def _table(outcomes: pd.DataFrame, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _mean(mine: pd.DataFrame) -> Estimate:
+    """A row's mean; of several trainings, as their difference to nothing."""
+    if mine["run"].nunique() == 1:
+        return clustered_mean(mine["value"].to_numpy(), mine["group"].to_numpy(), 0.0, 1.0)
+    nothing = mine.drop_duplicates("task").assign(value=0.0)
+    found = trained_difference(_paired(mine, nothing), 0.0, 1.0).estimate
+    return replace(found, low=max(found.low, 0.0))
+
+
 def _difference(mine: pd.DataFrame, other: pd.DataFrame) -> str:
-    """Paired by task: each run of a pooled row against the one run of the other."""
+    """Paired by task: each training of a row against the one run of the other."""
+    pairs = _paired(mine, other)
+    if len(pairs) == 1:
+        return _shown(paired_difference(pairs[0], 0.0, 1.0).estimate)
+    return _shown(trained_difference(pairs, 0.0, 1.0).estimate)
+
+
+def _paired(mine: pd.DataFrame, other: pd.DataFrame) -> list[Pairs]:
+    """Each run of a row beside the one run of another, by task."""
     start = other.set_index("task")["value"]
     shared = mine[mine["task"].isin(start.index)]
-    keys = (shared["run"] + "/" + shared["task"]).to_numpy(dtype=object)
-    groups = shared["group"].to_numpy(dtype=object)
-    before, after = start.loc[shared["task"]].to_numpy(dtype=float), shared["value"].to_numpy(dtype=float)
-    result = paired_difference(pair(Outcomes(groups, keys, before), Outcomes(groups, keys, after)), 0.0, 1.0)
-    return _shown(result.estimate)
+    found = []
+    for _, run in shared.groupby("run", sort=False):
+        groups, tasks = (run[name].to_numpy(dtype=object) for name in ("group", "task"))
+        before, after = start.loc[run["task"]].to_numpy(dtype=float), run["value"].to_numpy(dtype=float)
+        found.append(pair(Outcomes(groups, tasks, before), Outcomes(groups, tasks, after)))
+    return found
 
 
 def _shown(estimate: Estimate) -> str:

@@ -31,9 +31,42 @@ from harness.training.loop.selfplay import Interrupted, PlannedRun, SelfPlay
 
 
 def train_command(arguments: argparse.Namespace) -> int:
+    """Make the training of a config, or with `--seeds` several of them. Raises `BadInput`."""
     wait_passively()
     config = load_train_config(arguments.config, arguments.overrides)
-    folder = run_folder(arguments.results, arguments.name or folder_name(config, arguments.results))
+    name = arguments.name or folder_name(config, arguments.results)
+    if arguments.seeds is not None:
+        return _train_several(config, name, arguments)
+    return _train(config, run_folder(arguments.results, name), arguments)
+
+
+def _train_several(config: TrainConfig, name: str, arguments: argparse.Namespace) -> int:
+    """Trainings of one recipe that differ by their seed alone, ranked on the same draws. Stops where one does not end well; the
+    same command goes on there."""
+    if arguments.seeds < 1:
+        raise BadInput(f"--seeds {arguments.seeds}: expected a number of trainings from 1 on, such as 3")
+    trainings = [
+        (
+            seeded(arguments.config, arguments.overrides, config, seed),
+            run_folder(arguments.results, f"{name}-seed{seed}"),
+        )
+        for seed in range(1, arguments.seeds + 1)
+    ]
+    for seed, (each, folder) in enumerate(trainings, 1):
+        say(Console(stderr=True), f"training {seed} of {arguments.seeds}: seed {seed}, folder {folder}")
+        done = _train(each, folder, arguments)
+        if done != EXIT_OK:
+            return done
+    return EXIT_OK
+
+
+def seeded(path: Path, overrides: list[str], recipe: TrainConfig, seed: int) -> TrainConfig:
+    """The recipe with another seed for what it plays and how it fits, ranked with the draws of the recipe itself."""
+    ranked = recipe.seed if recipe.held_out.seed is None else recipe.held_out.seed
+    return load_train_config(path, [*overrides, f"seed={seed}", f"fit.seed={seed}", f"held_out.seed={ranked}"])
+
+
+def _train(config: TrainConfig, folder: Path, arguments: argparse.Namespace) -> int:
     if (folder / MANIFEST).exists():
         raise BadInput(f"{folder} is a run, not a training; give the training another name (--name)")
     training = SelfPlay(config, folder, look_only=arguments.dry_run)

@@ -25,6 +25,7 @@ from harness.statistics.power import (
 )
 from harness.statistics.ranking import Rank, rank_arms
 from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
+from harness.statistics.trainings import TrainedDifference, trained_difference
 from harness.statistics.variance import Component, split_with_intervals, variance_split
 
 VERSION = 2
@@ -48,6 +49,7 @@ __all__ = [
     "Pairs",
     "Rank",
     "SignFlips",
+    "TrainedDifference",
     "Verdict",
     "anytime_mean",
     "bounded_mean",
@@ -72,5 +74,6 @@ __all__ = [
     "smallest_visible_drop",
     "split_with_intervals",
     "tasks_needed",
+    "trained_difference",
     "variance_split",
 ]
