@@ -61,11 +61,9 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     if not seen:
         console = Console(file=console.file, width=280)
     whole = replace(look, short={})
-    if fits := _all_fit(console, grids, whole):
+    if _all_fit(console, grids, whole):
         look = whole
-    elif not seen:
-        fits = _all_fit(console, grids, look)
-    else:
+    elif seen:
         there = {name for grid in grids for name in grid.columns}
         spared = [name for name in look.spared if name in there]
         while spared and not _all_fit(console, grids, look, left_out):
@@ -73,10 +71,10 @@ def print_grids(console: Console, grids: Sequence[Grid], look: Look) -> None:
     for number, grid in enumerate(grids):
         if grid.head:
             say(console, "\n" * bool(number) + grid.head)
-        if not seen and fits:
-            console.file.write("".join(f"{line}\n" for line in _lines(grid, look)))
-        else:
+        if seen:
             console.print(_table(console, grid, look, left_out))
+        else:
+            console.file.write("".join(f"{line}\n" for line in _lines(console, grid, look)))
     if left_out:
         say(console, f"\nNo room here for: {', '.join(left_out)}. {as_called(look.elsewhere)} has everything.")
 
@@ -113,18 +111,45 @@ def _table(console: Console, grid: Grid, look: Look, left_out: Collection[str]) 
     return table
 
 
-def _lines(grid: Grid, look: Look) -> Iterator[str]:
-    """The lines of `_table` where it has all the room it wants and nobody sees colours, in a fraction of the time."""
+def _lines(console: Console, grid: Grid, look: Look) -> Iterator[str]:
+    """The lines of `_table` where nobody sees colours, in a fraction of the time."""
     rows = [[strip_control_codes(text).expandtabs().split("\n") for text in row] for row in grid.rows]
     heads = [look.short.get(name, name).split("\n") for name in grid.columns]
+    widths = [max(cell_len(line) for lines in column for line in lines) for column in zip(heads, *rows, strict=True)]
+    widths = _narrowed(widths, console.width)
+    heads, *rows = ([_folded(console, *cell) for cell in zip(row, widths, strict=True)] for row in (heads, *rows))
     most = max(map(len, heads), default=0)
     rows.insert(0, [[""] * (most - len(lines)) + lines for lines in heads])  # headings stand on the rows
-    widths = [max(cell_len(line) for lines in column for line in lines) for column in zip(*rows, strict=True)]
     left = [name in look.words or name in look.lists for name in grid.columns]
     for row in rows:
         for parts in zip_longest(*row, fillvalue=""):
             cells = zip(parts, widths, left, strict=True)
             yield "  ".join(_filled(part, width, words) for part, width, words in cells)
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """What columns get where there is too little room, as rich shares it out: the widest give first, until all are alike."""
+    gaps = [(place > 0) + (place < len(widths) - 1) for place in range(len(widths))]
+    taken = [width + gap for width, gap in zip(widths, gaps, strict=True)]
+    while (excess := sum(taken) - room) > 0:
+        widest = [place for place, width in enumerate(taken) if width == max(taken)]
+        step = max(taken) - max((width for width in taken if width < max(taken)), default=0)
+        for number, place in enumerate(widest):
+            less = min(step, round(excess / (len(widest) - number)))
+            taken[place] -= less
+            excess -= less
+    return [max(width - gap, 1) for width, gap in zip(taken, gaps, strict=True)]
+
+
+def _folded(console: Console, lines: Sequence[str], width: int) -> list[str]:
+    """The lines of a cell, those that are too long broken between words."""
+    found: list[str] = []
+    for line in lines:
+        if cell_len(line) <= width:
+            found.append(line)
+        else:
+            found += [part.plain for part in Text(line).wrap(console, width, overflow="fold")]
+    return found
 
 
 def _filled(text: str, width: int, left: bool) -> str:
