@@ -46,6 +46,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument(
         "--allow-leak", action="store_true", help="play tasks that a model was trained on; the manifest says so"
     )
+    look = run.add_argument_group("playing no more than it takes")
+    look.add_argument(
+        "--until-decided", action="store_true", help="stop when every strategist's difference to vanilla is decided"
+    )
+    look.add_argument(
+        "--question", action="append", default=[], metavar="STRATEGIST", help="only this one's has to be (repeatable)"
+    )
+    look.add_argument(
+        "--smallest-difference", type=float, metavar="X", help="shown to be smaller than X points is decided, too"
+    )
     where = run.add_argument_group("where episodes are played (in this process, when nothing is said)")
     where.add_argument("--workers", type=int, default=0, metavar="N", help="in N worker processes")
     where.add_argument(

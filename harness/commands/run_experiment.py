@@ -34,6 +34,7 @@ from harness.runs.plan import Plan
 from harness.runs.progress import Progress
 from harness.runs.run import INTERRUPTED, Run, RunSummary, execute
 from harness.runs.runner import Stop
+from harness.runs.until import DECIDED, Until
 
 
 def run_experiment(arguments: argparse.Namespace) -> int:
@@ -63,6 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     folder = run_folder(arguments.results, name)
     budget = read_budget(arguments)
     check_probe(arguments.probe)
+    until = read_until(arguments)
     run = Run(
         experiment,
         folder,
@@ -75,7 +77,10 @@ def _run(arguments: argparse.Namespace) -> int:
         workforce=read_workforce(arguments),
         check=not arguments.no_check,
         warns=arguments.config is not None,  # the quick-start's file says what is short on purpose
+        until=until,
     )
+    if until is not None:
+        until.check(run.plan)
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
@@ -88,7 +93,12 @@ def _run(arguments: argparse.Namespace) -> int:
         print_summary(summary, arguments, [*run.cost_lines(), *forecast_lines(run)])
     if summary.stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
-    return EXIT_OK if summary.complete else EXIT_UNFINISHED
+    return EXIT_OK if summary.complete or decided(summary) else EXIT_UNFINISHED
+
+
+def decided(summary: RunSummary) -> bool:
+    """True if the run ended because its questions are decided: what is left need not be played."""
+    return (summary.stopped or "").startswith(DECIDED)
 
 
 def play(run: Run, results: Path, progress: Progress, stop: Stop | None = None) -> RunSummary:
@@ -139,6 +149,17 @@ def read_budget(arguments: argparse.Namespace) -> Budget:
     budget = Budget(arguments.max_usd, arguments.max_tokens, arguments.max_hours)
     budget.check()
     return budget
+
+
+def read_until(arguments: argparse.Namespace) -> Until | None:
+    """What has to be decided; None where that was not asked for. Raises `BadInput` for options that do not go together."""
+    if not arguments.until_decided:
+        if arguments.question or arguments.smallest_difference is not None:
+            raise BadInput("--question and --smallest-difference say when --until-decided ends: add --until-decided")
+        return None
+    if arguments.probe is not None:
+        raise BadInput("--until-decided plays as much as it takes, --probe a given number of blocks; give one of them")
+    return Until(tuple(arguments.question), arguments.smallest_difference)
 
 
 def read_workforce(arguments: argparse.Namespace) -> Workforce:
@@ -205,7 +226,7 @@ def after_lines(summary: RunSummary) -> list[str]:
         lines.append("Run the same command again then.")
     elif len(_stopped(summary)) > 1:
         lines.append("Then the same command plays what is left.")
-    elif summary.missing or again_helps(groups):
+    elif (summary.missing and not decided(summary)) or again_helps(groups):
         lines.append("Run the same command again for what is left (failures of kind `model` are results and stay).")
     return lines
 

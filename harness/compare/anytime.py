@@ -39,6 +39,13 @@ def anytime_difference(a: Arm, b: Arm, metric: str, common: bool = False) -> tup
     return pairs, replace(plain, estimate=estimate, p=p, exact=True, guard=None, mcnemar=None, bounds=bounds)
 
 
+def looked_at(a: Arm, b: Arm, metric: str) -> bool:
+    """True if one of the arms' runs was ended by looking at it: then only tests that hold at every look may be used, where there
+    are any."""
+    looks = a.looks is not None or b.looks is not None
+    return looks and None not in a.bounds(metric) and all(PLACE in arm.outcomes for arm in (a, b))
+
+
 def _complete(a: Arm, b: Arm, metric: str, common: bool) -> tuple[Pairs, Floats]:
     """The pairs of complete groups, and when each ended: the later of its places in the two arms' records."""
     pairs, places = align(a, b, metric, common), align(a, b, PLACE, common)
@@ -50,7 +57,7 @@ def _complete(a: Arm, b: Arm, metric: str, common: bool) -> tuple[Pairs, Floats]
 
 
 def _short(a: Arm, b: Arm, played: NDArray[np.generic]) -> set[str]:
-    """The groups that lack repeats of a task."""
+    """The groups that lack repeats of a task, or tasks that the plan is known to have."""
     known: dict[str, set[tuple[str, int]]] = {}
     for arm in (a, b):
         columns = (arm.outcomes[name].tolist() for name in ("group", "task_id", "order"))
@@ -59,7 +66,13 @@ def _short(a: Arm, b: Arm, played: NDArray[np.generic]) -> set[str]:
     groups, counts = np.unique(played.astype(str), return_counts=True)
     there = dict(zip(groups.tolist(), counts.tolist(), strict=True))
     repeats = int(a.facts["seeds"]["repeats"])
-    return {group for group, tasks in known.items() if there.get(str(group), 0) < len(tasks) * repeats}
+    planned = a.looks or b.looks or {}
+    begun = {group: len({task for task, _ in tasks}) for group, tasks in known.items()}
+    return {
+        group
+        for group, tasks in known.items()
+        if begun[group] < planned.get(group, 0) or there.get(str(group), 0) < len(tasks) * repeats
+    }
 
 
 def _estimate(pairs: Pairs, ended: Floats, span: float) -> tuple[Estimate, float]:

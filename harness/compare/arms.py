@@ -60,6 +60,8 @@ class Arm:
     """Counts of how the models' replies were read; None in baselines that do not say."""
     runs: tuple[Columns, ...] = ()
     """Outcomes of each run of a baseline of several, whose means are `outcomes`; else empty."""
+    looks: Mapping[str, int] | None = None
+    """Planned tasks of each group, of a run that was looked at to end it (`harness run --until-decided`)."""
 
     def each_run(self) -> list[Arm]:
         """The arm once for every run of a baseline of several; else nothing."""
@@ -154,8 +156,17 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
             under_test(manifest, cell),
             _rows({name: values[place] for name, values in outcomes.items()}, metric["success_at"]),
             ledger_of(ledger_counts(here)),
+            looks=_looks(manifest, cell),
         )
     return Arms(name, folder, fingerprint(folder), arms)
+
+
+def _looks(manifest: Mapping[str, Any], cell: str) -> Mapping[str, int] | None:
+    """The planned tasks of each group of a cell's split, where the run was looked at."""
+    if "looks" not in manifest:
+        return None
+    found: Mapping[str, int] = manifest["looks"]["groups"].get(SEPARATOR.join(cell.split(SEPARATOR)[:2]), {})
+    return found
 
 
 def fingerprint(folder: Path) -> str:

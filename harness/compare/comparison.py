@@ -15,7 +15,7 @@ from itertools import accumulate
 import numpy as np
 
 from harness.base.errors import BadInput, nearest
-from harness.compare.anytime import anytime_difference
+from harness.compare.anytime import anytime_difference, looked_at
 from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
 from harness.compare.sources import load, select
@@ -253,6 +253,7 @@ def _said(arm: Arm, other: Arm) -> str:
 
 def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False, anytime: bool = False) -> Comparison:
     """Arm b against arm a, not yet corrected for a family."""
+    anytime = anytime or looked_at(a, b, metric)
     if anytime:
         pairs, result = anytime_difference(a, b, metric, common)
     else:

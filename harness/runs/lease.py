@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """Hands out jobs in order, as plain JSON, until a budget is used up. Jobs of one block differ by arm only, so arms
-    never differ by more than one block, but for jobs that need an endpoint whose quota is not waited for: those come last,
-    if it has opened by then, or are left for later."""
+    """Hands out jobs in order, as plain JSON, until a budget is used up or, where that was asked for, all is decided. Jobs of one
+    block differ by arm only, so arms never differ by more than one block, but for jobs that need an endpoint whose quota is
+    not waited for: those come last, if it has opened by then, or are left for later."""
 
     def __init__(self, run: Run, jobs: Iterable[Job], stop: Stop, progress: Progress) -> None:
         self.rest = deque(jobs)
         self._closed: list[Job] = []
         """Jobs that were passed over."""
         self._quotas = run.quotas
-        self._watch = run.budget_watch(progress.say)
+        self._watch, self._looks = run.budget_watch(progress.say), run.looks
         self._folder, self._stop, self._progress = run.folder, stop, progress
 
     def __iter__(self) -> Iterator[Json]:
         while self.rest or self._opened():
             cut = self._watch.exceeded()
+            if cut is None and self._looks is not None:
+                cut = self._looks.decided(self.rest[0].unit)
             if cut is not None:
                 self._stop.drain(cut)
                 return

@@ -57,6 +57,7 @@ from harness.runs.runner import Stop
 from harness.runs.scoring import Records, Scoring
 from harness.runs.standing import Standing
 from harness.runs.summary import Costs, RunSummary, cost_lines, costs_in, summarise
+from harness.runs.until import Looks, Until
 from harness.runs.watching import EndpointWatch
 
 
@@ -78,12 +79,14 @@ class Run:
         readers: int | None = None,
         check: bool = True,
         warns: bool = True,
+        until: Until | None = None,
     ) -> None:
         """`blocks` plays only the first blocks of the plan (a probe). Replies are recorded in the run's `calls.jsonl`
         unless `record_calls` is off; `replay` answers every call from another run's record and asks no model.
         `allow_leak` lets a model play tasks that it was trained on. `workforce`: where episodes are played (here).
         `readers`: those of a run that is begun now (today's); one that is there keeps its own.
         `check`: ask the models that what is left to do needs a short question each, before anything is written.
+        `until`: end when these questions are decided.
         `warns`: say while it plays when an arm's replies cannot be used or its turns change nothing."""
         self.experiment = experiment
         self.folder = folder
@@ -99,6 +102,7 @@ class Run:
         self.workforce = workforce or Workforce()
         self.check = check
         self.warns = warns
+        self.looks = None if until is None else Looks(self.plan, folder, until)
         self.todo: list[Job] = []
         """Left to do when the run was opened, in the plan's order."""
         self.later: list[Later] = []
@@ -172,6 +176,8 @@ class Run:
     def _take_stock(self) -> None:
         """Read once what is left to do and what was spent."""
         self.todo, self._before = self.jobs(), costs_in(self.folder)
+        if self.looks is not None:
+            self.todo = self.looks.in_order(self.todo)
 
     def _open(self, manifest: dict[str, Any]) -> None:
         """Make the folder where it is not there, and open its files."""
@@ -196,6 +202,8 @@ class Run:
         """Write the manifest where what it should say is not there yet."""
         interface = interface_of(self._plain_models, self.manifest)
         self.manifest = self.manifest | ({"interface": interface} if interface else {})
+        if self.looks is not None:
+            self.manifest["looks"] = self.looks.as_json()
         if not (self.folder / MANIFEST).exists() or self.manifest != read_manifest(self.folder):
             write_manifest(self.folder, self.manifest)
 

@@ -1,0 +1,124 @@
+"""Playing until every question of a run is decided: which group is played next, and whether enough is known.
+
+The run is looked at before each group of tasks, by tests that hold at every look (harness.compare.anytime). Groups are played
+one after the other, all their tasks and repeats together, since a group counts once it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.strategists import kind_of
+from harness.base.errors import BadInput, nearest
+from harness.runs.jobs import Job
+from harness.runs.plan import Plan, Unit
+
+if TYPE_CHECKING:
+    from harness.compare.comparison import Comparison
+
+DECIDED = "every question is decided"
+"""Begins the reason of a run that ended so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """What has to be decided."""
+
+    questions: tuple[str, ...] = ()
+    """Strategists whose difference to the reference is asked about; all of them where none is named."""
+    smallest: float | None = None
+    """A difference that is shown to be smaller than this, in the goal's own points, is decided, too."""
+
+    def check(self, plan: Plan) -> None:
+        """Raise `BadInput` for a difference that is not above 0, a strategist that is no question of the experiment, and an
+        experiment without a question."""
+        if self.smallest is not None and not self.smallest > 0:
+            raise BadInput(f"--smallest-difference {self.smallest:g}: expected a difference above 0")
+        specs = plan.experiment.strategists
+        asked = [spec.label for spec in specs if not kind_of(spec.kind).role]
+        if not asked or not any(kind_of(spec.kind).reference for spec in specs):
+            raise BadInput("--until-decided needs a question: add a strategist beside `vanilla` to the experiment")
+        for name in self.questions:
+            if name not in asked:
+                raise BadInput(
+                    f"--question {name}: no question of this experiment; it has: {', '.join(asked)}.{nearest(name, asked)}"
+                )
+
+
+class Looks:
+    """The looks at one run while it is played."""
+
+    def __init__(self, plan: Plan, folder: Path, until: Until) -> None:
+        self._plan, self._folder, self._until = plan, folder, until
+        self._last: tuple[str, str] | None = None
+
+    def in_order(self, jobs: Iterable[Job]) -> list[Job]:
+        """The jobs group by group; the environments take turns."""
+        ranks: dict[str, dict[str, int]] = {}
+        for unit in self._plan.units:
+            world, group = self._group(unit)
+            here = ranks.setdefault(world, {})
+            here.setdefault(group, len(here))
+        worlds = list(ranks)
+
+        def place(job: Job) -> tuple[int, int, int]:
+            world, group = self._group(job.unit)
+            return ranks[world][group], worlds.index(world), job.unit.block
+
+        return sorted(jobs, key=place)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest says of a run that is looked at: the questions, and the planned tasks of each group."""
+        tasks: dict[str, dict[str, set[str]]] = {}
+        for unit in self._plan.units:
+            world, group = self._group(unit)
+            tasks.setdefault(world, {}).setdefault(group, set()).add(unit.task_id)
+        groups = {world: {group: len(ids) for group, ids in here.items()} for world, here in tasks.items()}
+        return {"questions": list(self._until.questions), "smallest": self._until.smallest, "groups": groups}
+
+    def decided(self, unit: Unit) -> str | None:
+        """Why nothing more has to be played, looked at before the first job of a group; None while something is open."""
+        group = self._group(unit)
+        if group == self._last:
+            return None
+        self._last = group
+        rows = self._rows()
+        said = [self._said(row) for row in rows]
+        if not rows or None in said:
+            return None
+        return f"{DECIDED} ({'; '.join(str(each) for each in said)})"
+
+    def _rows(self) -> list[Comparison]:
+        """The questions as they stand; none before there is an outcome."""
+        from harness.compare.conclusions import of_control
+        from harness.compare.questions import uplift
+
+        try:
+            family = uplift(str(self._folder), anytime=True)
+        except BadInput:
+            return []
+        wanted = self._until.questions
+        asked = [row for row in family.rows if not of_control(row)]
+        return [row for row in asked if not wanted or row.b.axes["strategist"] in wanted]
+
+    def _said(self, row: Comparison) -> str | None:
+        """A question's answer in a few words; None while it is open."""
+        from harness.compare.conclusions import finding, names
+
+        reference, name = names(row)
+        found = finding(row)
+        if found in ("higher", "lower"):
+            return f"{name} {found} than {reference}"
+        ends, smallest = row.result.bounds or row.result.estimate, self._until.smallest
+        if smallest is not None and -smallest < ends.low and ends.high < smallest:
+            return f"{name} within {smallest:g} of {reference}"
+        return None
+
+    def _group(self, unit: Unit) -> tuple[str, str]:
+        """Environment and split, and the group of a unit's task."""
+        cell = self._plan.cells[unit.cell]
+        world = f"{cell.environment.shown} | {cell.environment.split}"
+        return world, self._plan.world(cell).by_id[unit.task_id].group
