@@ -152,7 +152,7 @@ def read_budget(arguments: argparse.Namespace) -> Budget:
 
 
 def read_until(arguments: argparse.Namespace) -> Until | None:
-    """What has to be decided; None where that was not asked for. Raises `BadInput` for options that do not go together."""
+    """Read what has to be decided; None where that was not asked for. Raises `BadInput` for options that do not go together."""
     if not arguments.until_decided:
         if arguments.question or arguments.smallest_difference is not None:
             raise BadInput("--question and --smallest-difference say when --until-decided ends: add --until-decided")

@@ -25,7 +25,7 @@ DECIDED = "every question is decided"
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """What has to be decided."""
+    """Questions that have to be decided before a run ends."""
 
     questions: tuple[str, ...] = ()
     """Strategists whose difference to the reference is asked about; all of them where none is named."""
@@ -71,7 +71,7 @@ class Looks:
         return sorted(jobs, key=place)
 
     def as_json(self) -> dict[str, Any]:
-        """What the manifest says of a run that is looked at: the questions, and the planned tasks of each group."""
+        """The manifest's entry of a run that is looked at: the questions, and the planned tasks of each group."""
         tasks: dict[str, dict[str, set[str]]] = {}
         for unit in self._plan.units:
             world, group = self._group(unit)
@@ -80,7 +80,7 @@ class Looks:
         return {"questions": list(self._until.questions), "smallest": self._until.smallest, "groups": groups}
 
     def decided(self, unit: Unit) -> str | None:
-        """Why nothing more has to be played, looked at before the first job of a group; None while something is open."""
+        """Look before the first job of a group: the reason why nothing more has to be played; None while something is open."""
         group = self._group(unit)
         if group == self._last:
             return None
