@@ -43,6 +43,8 @@ class StrategistKind:
 
 REFERENCE = "vanilla"
 """The kind that plays where an experiment names no strategist."""
+TRAINED = "epo-rl"
+"""The kind that stands for trained weights, as `training_kinds` says it from the classes: whoever compares runs imports none."""
 REGISTRY = Registry(
     "strategist",
     "strategist_harness.strategists",

@@ -17,6 +17,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     arm = "a run's folder, or arms in it: RUN#strategist=NAME,actor=NAME (axes: environment, split, pairing, actor, "
     compare.add_argument("first", metavar="A", help=arm + "strategist; values with * and ?)")
     compare.add_argument("second", metavar="B", nargs="?", help="the same; a baseline file will do, too")
+    compare.add_argument(
+        "--trainings",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="the same arms of further trainings of B's recipe: one arm together, with an interval over trainings and tasks",
+    )
     compare.add_argument("--metric", default="goal", help="goal, success or overall (goal)")
     compare.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
     compare.add_argument(

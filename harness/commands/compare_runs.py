@@ -19,6 +19,7 @@ from harness.base.spreadsheets import harmless
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparison import Comparison, Family, compare
 from harness.compare.conclusions import conclusions, finding, interface_sentences, names
+from harness.compare.pooled import compare_trainings
 from harness.compare.questions import uplift
 from harness.experiment.manifest_form import AXES
 from harness.statistics import VERSION
@@ -26,7 +27,9 @@ from harness.statistics import VERSION
 
 def compare_runs(arguments: argparse.Namespace) -> int:
     """Compare as `harness compare`'s arguments say, and print the comparisons. Raises `BadInput`."""
-    if arguments.second is None:
+    if arguments.trainings:
+        family = _trainings(arguments)
+    elif arguments.second is None:
         if arguments.allow:
             raise BadInput("--allow is for two runs; within one run nothing that has to be the same differs")
         family = uplift(arguments.first, arguments.metric, arguments.judge, arguments.anytime)
@@ -49,6 +52,16 @@ def compare_runs(arguments: argparse.Namespace) -> int:
         for line in labelled.get("sentences", ()):
             say(console, line)
     return 0
+
+
+def _trainings(arguments: argparse.Namespace) -> Family:
+    """B and the runs of `--trainings` as one arm against A. Raises `BadInput`."""
+    if arguments.second is None or arguments.anytime or arguments.labels:
+        raise BadInput(
+            "--trainings is for A and B, without --anytime or --labels: harness compare A B --trainings B2 B3"
+        )
+    seconds = [arguments.second, *arguments.trainings]
+    return compare_trainings(arguments.first, seconds, arguments.metric, arguments.judge, arguments.allow)
 
 
 def _labelled(arguments: argparse.Namespace, family: Family) -> dict[str, Any]:

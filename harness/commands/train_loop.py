@@ -57,6 +57,12 @@ def _train_several(config: TrainConfig, name: str, arguments: argparse.Namespace
         done = _train(each, folder, arguments)
         if done != EXIT_OK:
             return done
+    if arguments.seeds > 1 and not arguments.dry_run:
+        ranked = [TrainingFolder(folder).held_out for _, folder in trainings]
+        first, *others = (str(held_out(config.iterations)) for held_out in ranked)
+        start = f"'{ranked[0](0)}#strategist={UNTRAINED}'"
+        line = f"All {arguments.seeds} trainings as one arm:\n  harness compare {start} {first} --trainings {' '.join(others)}"
+        say(Console(), as_called(line))
     return EXIT_OK
 
 

@@ -28,6 +28,7 @@ from harness.statistics import (
     noise_of,
     paired_difference,
     smallest_visible_drop,
+    trained_pairs,
 )
 
 CONTROL, REFERENCE = "control", "reference"
@@ -62,6 +63,8 @@ class Comparison:
     """Tokens that b uses more per episode than a, judges left out; NaN when not known."""
     usd: float
     """Money that b uses more per episode than a, judges left out; NaN when not known."""
+    trainings: tuple[Comparison, ...] = ()
+    """The comparison of each training, where b is several of one recipe (`harness.compare.pooled`)."""
     anytime: bool = False
     """True where interval and p hold at every look at a growing run; only complete groups count then."""
 
@@ -85,6 +88,9 @@ class Comparison:
     @cached_property
     def success(self) -> PairedDifference:
         """Difference in success (0/1)."""
+        if self.trainings:
+            each = [align(row.a, row.b, "success", self.common) for row in self.trainings]
+            return trained_pairs(each, 0.0, 1.0)
         if self.anytime:
             return anytime_difference(self.a, self.b, "success", self.common)[1]
         return paired_difference(align(self.a, self.b, "success", self.common), 0.0, 1.0)
@@ -92,7 +98,7 @@ class Comparison:
     @cached_property
     def _power(self) -> tuple[float, int | None]:
         """`visible` and `needed`, computed when first asked for: a page of many comparisons says few of them."""
-        if self.anytime or np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
+        if self.anytime or self.trainings or np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
             return math.inf, None
         alpha = ALPHA / self.family
         noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha)

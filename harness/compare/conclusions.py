@@ -72,7 +72,8 @@ def sentence(row: Comparison) -> str:
     say = partial(_amount, row)
     if d.n == 0:
         return f"{b} and {a} have no finished episode in common: nothing can be said."
-    seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {d.n} pairs, {d.clusters} groups)"
+    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *_trainings(row)])
+    seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {counted})"
     match finding(row):
         case "nothing":
             return _too_few(row)
@@ -96,6 +97,12 @@ def sentence(row: Comparison) -> str:
             )
         case _:
             return f"No difference shown between {b} and {a}: {seen}, p = {row.p_holm:.2g}. {_could_see(row)}"
+
+
+def _trainings(row: Comparison) -> list[str]:
+    """What each of several trainings of one recipe reached, which the interval is over; empty for other arms."""
+    each = ", ".join(_amount(row, one.result.estimate.mean, True) for one in row.trainings)
+    return [f"{len(row.trainings)} trainings: {each}"] if each else []
 
 
 def _too_few(row: Comparison) -> str:
@@ -127,6 +134,8 @@ def _could_see(row: Comparison) -> str:
     say = partial(_amount, row)
     if row.anytime:
         return "That does not make them equal: more episodes may be played, and looked at again."
+    if row.trainings:
+        return "That does not make them equal: further trainings and tasks may tell them apart."
     if math.isinf(row.visible):
         text = "That does not make them equal: this few episodes could not have shown any difference reliably."
     else:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agents.strategists import training_kinds
+from agents.strategists import TRAINED
 from harness.compare.arms import Arm
 
 CHECKPOINT = re.compile(r"(^|/)fit/iteration-\d+/model/?$")
@@ -39,7 +39,7 @@ def trained_parts(arm: Arm) -> dict[str, str]:
     return {
         role: str((part.get("model_config") or {}).get("model", ""))
         for role, part in parts.items()
-        if role in recorded or _is_trained(part)
+        if (role in recorded or _is_trained(part)) and not (role == "strategist" and "trainings" in arm.tested)
     }
 
 
@@ -48,4 +48,4 @@ def _is_trained(part: Mapping[str, Any]) -> bool:
     model: Mapping[str, Any] = part.get("model_config") or {}
     if not model or model.get("provider") == "scripted":
         return False
-    return part.get("kind") == training_kinds()[1] or CHECKPOINT.search(str(model.get("model", ""))) is not None
+    return part.get("kind") == TRAINED or CHECKPOINT.search(str(model.get("model", ""))) is not None

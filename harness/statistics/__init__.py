@@ -25,7 +25,7 @@ from harness.statistics.power import (
 )
 from harness.statistics.ranking import Rank, rank_arms
 from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
-from harness.statistics.trainings import TrainedDifference, trained_difference
+from harness.statistics.trainings import TrainedDifference, trained_difference, trained_pairs
 from harness.statistics.variance import Component, split_with_intervals, variance_split
 
 VERSION = 2
@@ -75,5 +75,6 @@ __all__ = [
     "split_with_intervals",
     "tasks_needed",
     "trained_difference",
+    "trained_pairs",
     "variance_split",
 ]

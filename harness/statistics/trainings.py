@@ -7,14 +7,16 @@ random factors, and three trainings leave two degrees of freedom for theirs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics.distributions import shifted_student_tail, student_below
 from harness.statistics.means import Estimate
+from harness.statistics.missing import Bounds
 from harness.statistics.outcomes import Pairs
+from harness.statistics.paired import PairedDifference, paired_difference
 
 Floats = NDArray[np.float64]
 TINY = 1e-12
@@ -92,6 +94,28 @@ def trained_difference(
     half = spread.half((1 + confidence) / 2)
     ends = max(mean - half, -span), min(mean + half, span)
     return TrainedDifference(Estimate(mean, *ends, n, groups, "trainings"), tuple(means), spread)
+
+
+def trained_pairs(trainings: Sequence[Pairs], low: float | None = None, high: float | None = None) -> PairedDifference:
+    """`trained_difference` in the form of other comparisons: wins, ties and losses are of groups over all trainings, and the
+    bounds take every missing value as the worst and as the best."""
+    found = trained_difference(trainings, low, high)
+    keys = np.arange(sum(each.tasks.size for each in trainings))
+    tasks, a, b = (np.concatenate([getattr(each, name) for each in trainings]) for name in ("tasks", "a", "b"))
+    pooled = paired_difference(Pairs(tasks, keys, a, b), low, high)
+    bounds = None
+    if pooled.missing and low is not None and high is not None:
+        worst, best = (
+            trained_difference([_filled(each, *ends) for each in trainings], low, high).estimate
+            for ends in ((high, low), (low, high))
+        )
+        bounds = Bounds(worst, best, pooled.missing)
+    return replace(pooled, estimate=found.estimate, p=found.p, exact=False, guard=None, mcnemar=None, bounds=bounds)
+
+
+def _filled(pairs: Pairs, in_a: float, in_b: float) -> Pairs:
+    a, b = (np.where(np.isnan(side), value, side) for side, value in ((pairs.a, in_a), (pairs.b, in_b)))
+    return Pairs(pairs.tasks, pairs.seeds, a, b)
 
 
 def _shares(trainings: Sequence[Pairs]) -> tuple[list[float], int, Floats]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.strategists import TRAINED, training_kinds
 from harness.compare.conclusions import answer, conclusions
 from harness.compare.questions import uplift, uplift_all
 from harness.compare.ranks import load_runs, ranked_rows
@@ -43,6 +44,10 @@ def said(*runs: Path) -> list[str]:
 
 def test_the_demonstrations_trained_strategist_is_said_to_be_one_training() -> None:
     assert said(DEMO) == [f"epo-rl {ENDING}"], "once, though it is in several comparisons"
+
+
+def test_the_kind_of_trained_weights_is_the_one_that_self_play_makes() -> None:
+    assert training_kinds()[1] == TRAINED
 
 
 def test_an_untrained_strategist_is_not_called_a_training(tmp_path: Path) -> None:

@@ -56,7 +56,10 @@ def test_each_training_has_its_seed_and_folder_and_all_are_ranked_on_the_same_dr
     ]
     without = [config.model_dump(exclude={"seed": True, "fit": {"seed"}}) for config, _ in made]
     assert without[0] == without[1] == without[2]
-    assert "training 2 of 3: seed 2" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "training 2 of 3: seed 2" in said.err
+    assert "mine-seed1@0#strategist=epo' " in said.out
+    assert said.out.rstrip().endswith("mine-seed3/held-out/mine-seed3@2")
 
 
 def test_what_the_config_and_the_command_change_holds_for_every_training(tmp_path: Path, made: Made) -> None:

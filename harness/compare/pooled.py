@@ -1,0 +1,126 @@
+"""Several trainings of one recipe as one arm, with trainings as a random factor beside the groups of tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.base.errors import BadInput
+from harness.compare.arms import Arm
+from harness.compare.comparability import differences
+from harness.compare.comparison import Comparison, Family, compare, corrected
+from harness.compare.trained import trained_parts
+from harness.experiment.identity import identity_options
+from harness.experiment.manifest_form import SEPARATOR
+from harness.results.training_curve import TRAINING
+from harness.statistics import trained_pairs
+
+APART = ("seed", "iterations", "held_out")
+"""Options in which trainings of one recipe may differ, beside `fit.seed`: how many iterations there are, how they were ranked."""
+
+
+def compare_trainings(
+    first: str, seconds: Sequence[str], metric: str = "goal", judge: str | None = None, allow: Iterable[str] = ()
+) -> Family:
+    """Several trainings of one recipe against `first`, as one arm; each is `RUN` or `RUN#axis=glob,…`. Raises `BadInput` for what
+    cannot be compared, and where they are not trainings of one recipe."""
+    families = [compare(first, second, metric, judge, allow) for second in seconds]
+    cells = [[(row.a.cell, row.b.cell) for row in family.rows] for family in families]
+    for second, each in zip(seconds[1:], cells[1:], strict=True):
+        if each != cells[0]:
+            raise BadInput(
+                f"{second} and {seconds[0]} do not have the same arms; name one strategist with #strategist=NAME"
+            )
+    groups = [list(rows) for rows in zip(*(family.rows for family in families), strict=True)]
+    for group in groups:
+        _refuse_other_recipes([row.b for row in group])
+    beside = {number: _controls(families, number) for number in range(len(groups))}
+    rows, controls = corrected([_pooled(group) for group in groups], beside)
+    reported = dict.fromkeys(line for family in families for line in family.reported)
+    return Family(tuple(rows), controls, tuple(reported), families[0].unmatched)
+
+
+def _controls(families: Sequence[Family], number: int) -> tuple[Comparison, ...]:
+    """The pooled arm against the controls that every training's run has."""
+    by_cell = [{row.a.cell: row for row in family.beside.get(number, ())} for family in families]
+    shared = [cell for cell in by_cell[0] if all(cell in each for each in by_cell)]
+    return tuple(_pooled([each[cell] for each in by_cell]) for cell in shared)
+
+
+def _pooled(rows: Sequence[Comparison]) -> Comparison:
+    """The comparisons of each training as one."""
+    first = rows[0]
+    result = trained_pairs([row.pairs for row in rows], *first.a.bounds(first.metric))
+    return replace(
+        first,
+        b=_one_arm([row.b for row in rows]),
+        result=result,
+        p_holm=result.p,
+        trainings=tuple(rows),
+        mean_a=float(np.mean([row.mean_a for row in rows])),
+        mean_b=float(np.mean([row.mean_b for row in rows])),
+        tokens=float(np.mean([row.tokens for row in rows])),
+        usd=float(np.mean([row.usd for row in rows])),
+    )
+
+
+def _one_arm(arms: Sequence[Arm]) -> Arm:
+    first = arms[0]
+    outcomes = {name: np.concatenate([arm.outcomes[name] for arm in arms]) for name in first.outcomes}
+    axes = first.cell.split(SEPARATOR)
+    return replace(
+        first,
+        source=", ".join(arm.source for arm in arms),
+        cell=SEPARATOR.join([*axes[:-1], f"{axes[-1]}, {len(arms)} trainings"]),
+        planned=sum(arm.planned for arm in arms),
+        tested={**first.tested, "trainings": len(arms)},
+        outcomes=outcomes,
+        ledger=None,
+    )
+
+
+def _refuse_other_recipes(arms: Sequence[Arm]) -> None:
+    """Raise `BadInput` unless the arms' strategists are different trainings of one recipe."""
+    first = arms[0]
+    seen: dict[str, str] = {}
+    for arm in arms:
+        weights = trained_parts(arm).get("strategist")
+        if weights is None:
+            raise BadInput(f"{arm.source}, {arm.axes['strategist']}: nothing says that these are trained weights")
+        if weights in seen:
+            raise BadInput(
+                f"{arm.source} and {seen[weights]} played the same training, {weights}; count every training once"
+            )
+        seen[weights] = arm.source
+        found = list(differences(_recipe(first), _recipe(arm), "recipe"))
+        if found:
+            raise BadInput(
+                f"{first.source} and {arm.source} are not trainings of one recipe:\n  "
+                + "\n  ".join(found[:12])
+                + "\nTrainings of one recipe differ by their seed alone (`harness train CONFIG --seeds 3`)."
+            )
+
+
+def _recipe(arm: Arm) -> dict[str, Any]:
+    """What trainings of one recipe share: how the strategist is asked, and the training's config where its folder is here."""
+    strategist = dict(arm.tested["strategist"])
+    model = dict(strategist.pop("model_config", None) or {})
+    weights = Path(str(model.pop("model", "")))
+    model.pop("revision", None)
+    path = weights.parents[2] / TRAINING if len(weights.parts) > 3 else None
+    return {"strategist": strategist, "model": model, "training": _config(path) if path and path.is_file() else None}
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The options of a training that its recipe makes. Raises `BadInput`."""
+    try:
+        options = identity_options(json.loads(path.read_text("utf-8"))["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} cannot be read as a training: {error}") from None
+    kept = {key: value for key, value in options.items() if key not in APART}
+    return kept | {"fit": {key: value for key, value in kept.get("fit", {}).items() if key != "seed"}}
