@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -80,9 +80,11 @@ def verify_indexes(folder: Path) -> None:
             index_columns(folder / name, verify=True)
 
 
-def latest_episodes(folder: Path) -> dict[str, Row]:
-    """Episode id -> its last row, without `BY_COLUMN`: a failed episode that was played again counts as what it became."""
-    return {row["episode_id"]: row for row in index_columns(folder / EPISODES).rows(BY_COLUMN)}
+def latest_episodes(folder: Path, only: Collection[str] | None = None) -> dict[str, Row]:
+    """Episode id -> its last row, without `BY_COLUMN`: a failed episode that was played again counts as what it became.
+    `only`: the columns that are needed beside the id, where few are."""
+    wanted = None if only is None else {"episode_id", *only}
+    return {row["episode_id"]: row for row in index_columns(folder / EPISODES).rows(BY_COLUMN, wanted)}
 
 
 def is_unplayed(row: Row) -> bool:

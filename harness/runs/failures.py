@@ -42,10 +42,17 @@ class FailureGroup:
     """True if running the same command again can help without changing anything."""
 
 
+OF_EPISODES = (
+    *("status", "error", "reason", "failure", "offset", "attempt"),
+    *("strategist", "actor", "n_turns", "n_calls"),
+)
+"""Columns of an episode's row that are read here."""
+
+
 def grouped_failures(folder: Path) -> list[FailureGroup]:
     """Group the failures in a run's folder, the most frequent first, episodes before scores. An episode that was played again
     counts as what it became. Raises `BadInput` for a file that cannot be read."""
-    episodes = latest_episodes(folder)
+    episodes = latest_episodes(folder, OF_EPISODES)
     found: list[FailureGroup] = []
     kinds: tuple[tuple[What, str, Mapping[str, Row]], ...] = (
         ("episode", EPISODES, episodes),

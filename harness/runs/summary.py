@@ -63,7 +63,7 @@ class Costs:
 def costs_in(folder: Path) -> Costs:
     """Add up what a run's folder says was spent."""
     judgements = latest_judgements(folder, every=True)
-    rows = [*latest_episodes(folder).values(), *judgements.values(), *latest_process_rewards(folder).values()]
+    rows = [*latest_episodes(folder, SUMMED).values(), *judgements.values(), *latest_process_rewards(folder).values()]
     sums = {name: sum(row[name] or 0 for row in rows) for name in SUMMED}
     return Costs(
         calls=int(sums["n_calls"]),
@@ -104,7 +104,7 @@ def summarise(
 ) -> RunSummary:
     """Count a run's planned episodes (their ids) by what became of them. What was not played is the plan minus the rows:
     the ids are gone through once and not kept, however many they are."""
-    episodes = latest_episodes(folder)
+    episodes = latest_episodes(folder, ("status", "error", "n_turns", "n_calls", "needs_judge"))
     scored = _scored_by(folder, judge)
     failed: Counter[str] = Counter()
     count = finished = missing = unscored = 0
