@@ -46,12 +46,11 @@ class LabelServer(ThreadingHTTPServer):
     def page(self) -> bytes:
         """The page with the labels given so far."""
         given = {
-            f"{label.item}|{label.seat}|{'null' if label.turn is None else label.turn}|{label.dimension}|"
-            f"{label.annotator}": label.value
+            "|".join(
+                _joined(part) for part in (label.item, label.seat, label.turn, label.dimension, label.annotator)
+            ): label.value
             for label in read_labels(self.run)
         }
-        # JavaScript joins null as an empty text
-        given = {key.replace("|null|", "||"): value for key, value in given.items()}
         return page_text(self.items, rubric(self.sample), self.token, given).encode("utf-8")
 
     def take(self, answer: dict[str, Any]) -> None:
@@ -104,3 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the address holds the token."""
+
+
+def _key(*parts: object) -> str:
+    """The key of a label in the page; as JavaScript joins it, null is nothing."""
+    return "|".join("" if part is None else str(part) for part in parts)

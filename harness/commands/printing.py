@@ -86,7 +86,7 @@ def _all_fit(console: Console, grids: Sequence[Grid], look: Look, left_out: Coll
 
 
 def _width(grid: Grid, look: Look, left_out: Collection[str], of_lists: int) -> int:
-    """What the table of `_table` takes up where it has all the room it wants."""
+    """Columns that the table of `_table` takes up where it has all the room it wants."""
     widths = []
     for number, name in enumerate(grid.columns):
         if name in left_out:

@@ -88,11 +88,7 @@ def print_leaderboard(
     """The ranking in one of its forms; csv and json carry full precision. `raw`: see `--raw`. Returns what was read."""
     loaded = load_runs(runs, judge)
     table = ranked_rows(loaded, min_coverage)
-    print_ranking(table, runs, form, console, raw=raw)
-    if form in ("table", "markdown"):
-        lines = (line for run in runs for line in kin_sentences(read_manifest(run)["config"], judge))
-        for line in dict.fromkeys(lines):
-            say(console, line)
+    print_ranking(table, runs, form, console, raw=raw, judge=judge)
     return loaded
 
 
@@ -104,6 +100,7 @@ def print_ranking(
     elsewhere: str = "`harness leaderboard RUN --format csv`",
     *,
     raw: bool = False,
+    judge: str | None = None,
 ) -> None:
     """Print ranked rows of these runs. `elsewhere`: where a reader finds the columns that a narrow terminal has no room for."""
     if form == "csv":
@@ -117,8 +114,9 @@ def print_ranking(
         else:
             _print_tables(console, table, several, elsewhere)
         note = mixed_readers(map(read_manifest, runs))
-        if note:
-            say(console, note)
+        related = (line for run in runs for line in kin_sentences(read_manifest(run)["config"], judge))
+        for line in dict.fromkeys([note, *related] if note else related):
+            say(console, line)
 
 
 def _print_tables(console: Console, rows: Sequence[Row], several_runs: bool, elsewhere: str) -> None:

@@ -10,7 +10,7 @@ from agents.strategists import TRAINED
 from harness.compare.arms import Arm
 
 CHECKPOINT = re.compile(r"(^|/)fit/iteration-\d+/model/?$")
-"""Where a training keeps the weights of an iteration."""
+"""Matches the folder in which a training keeps the weights of an iteration."""
 ONE = "one training; another may land elsewhere"
 
 

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 
 from agents.strategists import REFERENCE
 from harness.base.errors import BadInput
+from harness.results.kin import kin_of_facts
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
@@ -131,7 +132,8 @@ def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place]
 def _scope(board: Board) -> Element:
     judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
     runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
-    return node("p", f"{runs}, {len(board.arms)} arms.{judge}", class_="note")
+    related = "".join(f" {line}" for line in kin_of_facts(arm.facts for arm in board.arms))
+    return node("p", f"{runs}, {len(board.arms)} arms.{judge}{related}", class_="note")
 
 
 def _asset(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.compare.conclusions import SIGNS
+from harness.results.kin import kin_of_facts
 from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, progress_note
 from leaderboard.app.pieces import (
@@ -19,6 +20,7 @@ from leaderboard.app.pieces import (
     heading,
     link,
     note,
+    notice,
     of_ranking,
     show,
     table,
@@ -92,6 +94,8 @@ def render() -> None:
             if view == RANKING
             else None,
         )
+    for line in kin_of_facts(board.arms[int(number)].facts for number in shown["arm"]):
+        notice(line, "warning")
     show_failures(board, chosen.run)
     note(
         progress_note(board)
