@@ -59,6 +59,8 @@ REGISTRY = Registry(
 )
 ROLES: Mapping[str, Role] = {"vanilla": "reference", "null": "control", "shuffled": "control"}
 """Roles of the built-in ones that have one, as their classes say: whoever compares runs imports no class."""
+TRAINED_FROM: Mapping[str, str] = {"epo-rl": "epo"}
+"""Built-in kinds that are the trained form of another, as their classes say."""
 
 
 def kind_of(name: str) -> StrategistKind:
@@ -81,12 +83,12 @@ def kinds_beside_trained() -> list[str]:
 
 def training_kinds() -> tuple[str, str]:
     """The kind that self-play starts from, and the kind of its trained form."""
-    return next((kind_of(name).trained_from, name) for name in REGISTRY.builtin if kind_of(name).trained_from)
+    return next((before, trained) for trained, before in TRAINED_FROM.items())
 
 
 def control_kinds() -> list[str]:
     """Built-in kinds that are controls, in the table's order."""
-    return [name for name in REGISTRY.builtin if kind_of(name).control]
+    return [name for name, role in ROLES.items() if role == "control"]
 
 
 def actor_thinks(name: str) -> bool:

@@ -46,9 +46,7 @@ class LabelServer(ThreadingHTTPServer):
     def page(self) -> bytes:
         """The page with the labels given so far."""
         given = {
-            "|".join(
-                _joined(part) for part in (label.item, label.seat, label.turn, label.dimension, label.annotator)
-            ): label.value
+            _key(label.item, label.seat, label.turn, label.dimension, label.annotator): label.value
             for label in read_labels(self.run)
         }
         return page_text(self.items, rubric(self.sample), self.token, given).encode("utf-8")

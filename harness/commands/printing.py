@@ -128,7 +128,7 @@ def _lines(console: Console, grid: Grid, look: Look) -> Iterator[str]:
 
 
 def _narrowed(widths: Sequence[int], room: int) -> list[int]:
-    """What columns get where there is too little room, as rich shares it out: the widest give first, until all are alike."""
+    """Share out the room among columns where there is too little, as rich does: the widest give first, until all are alike."""
     gaps = [(place > 0) + (place < len(widths) - 1) for place in range(len(widths))]
     taken = [width + gap for width, gap in zip(widths, gaps, strict=True)]
     while (excess := sum(taken) - room) > 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import environments
-from agents.strategists import REGISTRY, built_in_role, kind_of
+from agents.strategists import REGISTRY, TRAINED_FROM, built_in_role, kind_of
 from harness.results.judge_kinds import REGISTRY as JUDGES
 from harness.results.judge_kinds import judge_kind, scale_of
 from harness.results.store import read_manifest, write_manifest
@@ -88,6 +88,8 @@ def test_what_stands_for_the_parts_says_the_same() -> None:
     assert {name: built_in_role(name) for name in REGISTRY.builtin} == {
         name: kind_of(name).role for name in REGISTRY.builtin
     }
+    trained = {name: kind_of(name).trained_from for name in REGISTRY.builtin if kind_of(name).trained_from}
+    assert trained == TRAINED_FROM
     assert {name: scale_of(name) for name in JUDGES.builtin} == {
         name: judge_kind(name).dimensions for name in JUDGES.builtin
     }

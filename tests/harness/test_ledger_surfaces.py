@@ -117,7 +117,7 @@ def test_compare_says_before_the_verdict_in_what_the_arms_differ(run: Path) -> N
     )
     assert second == "epo's strategies could not be read in 25 %: read its answers before you believe the difference."
     assert "epo" in verdict
-    assert "interval" in verdict
+    assert "group" in verdict
     page = html.unescape(re.sub(r"<[^>]*>", "", render(open_board([run]))))
     assert first in page
     assert page.index(first) < page.index("p, corrected")
