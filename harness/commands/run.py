@@ -48,7 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     look = run.add_argument_group("playing no more than it takes")
     look.add_argument(
-        "--until-decided", action="store_true", help="stop when every strategist's difference to vanilla is decided"
+        "--until-decided",
+        action="store_true",
+        help="stop when every strategist's difference to the reference is decided",
     )
     look.add_argument(
         "--question", action="append", default=[], metavar="STRATEGIST", help="only this one's has to be (repeatable)"

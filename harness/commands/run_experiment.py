@@ -159,7 +159,9 @@ def read_until(arguments: argparse.Namespace) -> Until | None:
         return None
     if arguments.probe is not None:
         raise BadInput("--until-decided plays as much as it takes, --probe a given number of blocks; give one of them")
-    return Until(tuple(arguments.question), arguments.smallest_difference)
+    from harness.compare.decided import answers
+
+    return Until(answers, tuple(arguments.question), arguments.smallest_difference)
 
 
 def read_workforce(arguments: argparse.Namespace) -> Workforce:

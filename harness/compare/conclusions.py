@@ -100,7 +100,7 @@ def sentence(row: Comparison) -> str:
 
 
 def _trainings(row: Comparison) -> list[str]:
-    """What each of several trainings of one recipe reached, which the interval is over; empty for other arms."""
+    """Differences that each of several trainings of one recipe reached, which the interval is over; empty for other arms."""
     each = ", ".join(_amount(row, one.result.estimate.mean, True) for one in row.trainings)
     return [f"{len(row.trainings)} trainings: {each}"] if each else []
 

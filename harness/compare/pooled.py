@@ -107,7 +107,7 @@ def _refuse_other_recipes(arms: Sequence[Arm]) -> None:
 
 
 def _recipe(arm: Arm) -> dict[str, Any]:
-    """What trainings of one recipe share: how the strategist is asked, and the training's config where its folder is here."""
+    """Facts that trainings of one recipe share: how the strategist is asked, and the config of a training that is here."""
     strategist = dict(arm.tested["strategist"])
     model = dict(strategist.pop("model_config", None) or {})
     weights = Path(str(model.pop("model", "")))

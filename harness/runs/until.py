@@ -1,24 +1,24 @@
 """Playing until every question of a run is decided: which group is played next, and whether enough is known.
 
-The run is looked at before each group of tasks, by tests that hold at every look (harness.compare.anytime). Groups are played
+The run is looked at before each group of tasks, by tests that hold at every look (harness.statistics.anytime). Groups are played
 one after the other, all their tasks and repeats together, since a group counts once it is complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agents.strategists import kind_of
+from agents.strategists import REFERENCE, kind_of
 from harness.base.errors import BadInput, nearest
 from harness.runs.jobs import Job
 from harness.runs.plan import Plan, Unit
 
-if TYPE_CHECKING:
-    from harness.compare.comparison import Comparison
-
+Look = Callable[[Path, tuple[str, ...], float | None], list[str]]
+"""Looks at a run's folder for `Until.questions` and `Until.smallest`: each question's answer in a few words, or nothing while one
+is open."""
 DECIDED = "every question is decided"
 """Begins the reason of a run that ended so."""
 
@@ -27,6 +27,8 @@ DECIDED = "every question is decided"
 class Until:
     """Questions that have to be decided before a run ends."""
 
+    look: Look
+    """Tells whether they are (`harness.compare.decided:answers`)."""
     questions: tuple[str, ...] = ()
     """Strategists whose difference to the reference is asked about; all of them where none is named."""
     smallest: float | None = None
@@ -40,7 +42,7 @@ class Until:
         specs = plan.experiment.strategists
         asked = [spec.label for spec in specs if not kind_of(spec.kind).role]
         if not asked or not any(kind_of(spec.kind).reference for spec in specs):
-            raise BadInput("--until-decided needs a question: add a strategist beside `vanilla` to the experiment")
+            raise BadInput(f"--until-decided needs a question: add a strategist beside `{REFERENCE}` to the experiment")
         for name in self.questions:
             if name not in asked:
                 raise BadInput(
@@ -85,37 +87,8 @@ class Looks:
         if group == self._last:
             return None
         self._last = group
-        rows = self._rows()
-        said = [self._said(row) for row in rows]
-        if not rows or None in said:
-            return None
-        return f"{DECIDED} ({'; '.join(str(each) for each in said)})"
-
-    def _rows(self) -> list[Comparison]:
-        """The questions as they stand; none before there is an outcome."""
-        from harness.compare.conclusions import of_control
-        from harness.compare.questions import uplift
-
-        try:
-            family = uplift(str(self._folder), anytime=True)
-        except BadInput:
-            return []
-        wanted = self._until.questions
-        asked = [row for row in family.rows if not of_control(row)]
-        return [row for row in asked if not wanted or row.b.axes["strategist"] in wanted]
-
-    def _said(self, row: Comparison) -> str | None:
-        """A question's answer in a few words; None while it is open."""
-        from harness.compare.conclusions import finding, names
-
-        reference, name = names(row)
-        found = finding(row)
-        if found in ("higher", "lower"):
-            return f"{name} {found} than {reference}"
-        ends, smallest = row.result.bounds or row.result.estimate, self._until.smallest
-        if smallest is not None and -smallest < ends.low and ends.high < smallest:
-            return f"{name} within {smallest:g} of {reference}"
-        return None
+        answers = self._until.look(self._folder, self._until.questions, self._until.smallest)
+        return f"{DECIDED} ({'; '.join(answers)})" if answers else None
 
     def _group(self, unit: Unit) -> tuple[str, str]:
         """Environment and split, and the group of a unit's task."""

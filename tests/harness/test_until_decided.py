@@ -14,6 +14,7 @@ from rich.console import Console
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.conclusions import conclusions, finding
+from harness.compare.decided import answers
 from harness.compare.questions import uplift
 from harness.results.store import read_manifest
 from harness.runs.progress import Progress
@@ -43,7 +44,7 @@ def played(folder: Path, until: Until, **changes: object) -> RunSummary:
 
 def test_a_run_ends_when_its_question_is_decided_and_says_that_it_was_looked_at(tmp_path: Path) -> None:
     LEVERS.update(bonus={WORD: 4})
-    summary = played(tmp_path / "run", Until())
+    summary = played(tmp_path / "run", Until(answers))
     assert (summary.stopped or "").startswith(DECIDED)
     assert "epo higher than vanilla" in (summary.stopped or "")
     assert 0 < summary.missing < summary.planned
@@ -57,20 +58,20 @@ def test_a_run_ends_when_its_question_is_decided_and_says_that_it_was_looked_at(
 
 def test_a_decided_run_plays_nothing_more(tmp_path: Path) -> None:
     LEVERS.update(bonus={WORD: 4})
-    first = played(tmp_path / "run", Until())
-    again = played(tmp_path / "run", Until())
+    first = played(tmp_path / "run", Until(answers))
+    again = played(tmp_path / "run", Until(answers))
     assert again.played_now == 0
     assert again.missing == first.missing
 
 
 def test_a_question_that_stays_open_plays_the_whole_plan(tmp_path: Path) -> None:
-    summary = played(tmp_path / "run", Until())
+    summary = played(tmp_path / "run", Until(answers))
     assert (summary.stopped, summary.missing) == (None, 0)
     assert "looks" in read_manifest(tmp_path / "run")
 
 
 def test_a_difference_shown_to_be_smaller_is_decided(tmp_path: Path) -> None:
-    summary = played(tmp_path / "run", Until(smallest=6.0))
+    summary = played(tmp_path / "run", Until(answers, smallest=6.0))
     assert "epo within 6 of vanilla" in (summary.stopped or "")
     assert summary.missing > 0
 
@@ -78,13 +79,13 @@ def test_a_difference_shown_to_be_smaller_is_decided(tmp_path: Path) -> None:
 def test_only_the_questions_that_are_named_have_to_be_decided(tmp_path: Path) -> None:
     LEVERS.update(bonus={WORD: 4})
     words = {"kind": "epo", "model": "m", "name": "other"}
-    summary = played(tmp_path / "run", Until(("epo",)), strategists=["vanilla", EPO, words])
+    summary = played(tmp_path / "run", Until(answers, ("epo",)), strategists=["vanilla", EPO, words])
     assert "other" not in (summary.stopped or "")
     assert summary.missing > 0
 
 
 def test_groups_are_played_one_after_the_other_with_all_their_repeats(tmp_path: Path) -> None:
-    played(tmp_path / "run", Until(), repeats=2)
+    played(tmp_path / "run", Until(answers), repeats=2)
     lines = (tmp_path / "run" / "episodes.jsonl").read_text().splitlines()
     groups = [json.loads(line)["group"] for line in lines]
     assert len([group for group, _ in groupby(groups)]) == len(set(groups))
@@ -92,7 +93,7 @@ def test_groups_are_played_one_after_the_other_with_all_their_repeats(tmp_path: 
 
 def test_a_group_with_tasks_that_were_not_begun_does_not_count(tmp_path: Path) -> None:
     LEVERS.update(bonus={WORD: 4})
-    played(tmp_path / "run", Until())
+    played(tmp_path / "run", Until(answers))
     run = tmp_path / "run"
     groups = read_manifest(run)["looks"]["groups"]["sotopia | builtin-test"]
     (before,) = [row for row in uplift(str(run)).rows if row.b.kind == "epo"]
@@ -136,4 +137,4 @@ def test_options_that_make_no_sense_are_refused(
 
 def test_an_experiment_without_a_reference_has_no_question(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="needs a question"):
-        Until().check(Run(small(strategists=[EPO]), tmp_path / "run").plan)
+        Until(answers).check(Run(small(strategists=[EPO]), tmp_path / "run").plan)

@@ -71,10 +71,12 @@ def named(shape: Shape) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", OURS, ids=named)
 def test_coverage_in_2000_experiments_like_ours_is_93_to_97_percent(shape: Shape) -> None:
-    """Up to 99.5 % for fine values near a bound, where a rare catastrophe may have stayed unseen."""
+    """Up to 99.5 % for fine values near a bound and 98.5 % for single successes there, where a rare catastrophe may have stayed
+    unseen."""
     held = coverage(shape, 2000)
     print(f"\ncoverage of {named(shape)}: {held:.1%}")
-    assert 0.93 <= held <= (0.995 if shape.kind != "success" and shape.rate in (0.1, 0.9) else 0.97)
+    near_bound = 0.985 if shape.kind == "success" else 0.995
+    assert 0.93 <= held <= (near_bound if shape.rate in (0.1, 0.9) else 0.97)
 
 
 @pytest.mark.slow
