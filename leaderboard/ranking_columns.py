@@ -174,7 +174,7 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
         lines.append(
             uplift_note([int(row["corrected_for"]) for row in asked if known(row["corrected_for"]) is not None])
         )
-    for key in ("unranked", "missing_note", "training_note", "interval_note"):
+    for key in ("unranked", "missing_note", "training_note", "interval_note", "looks_note"):
         found: dict[str, list[str]] = {}
         for row in rows:
             if row[key] and not (key == "unranked" and row["scripted"]):

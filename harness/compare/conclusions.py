@@ -349,6 +349,10 @@ def correction(family: Family) -> str:
     return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
 
 
+LOOKED_AT = "the run was looked at while it was played; interval and p of the uplift hold at every look"
+"""Note under a ranking for an arm whose question is answered by a test that holds at every look."""
+
+
 def uplift_note(sizes: Sequence[int]) -> str:
     """Say under a ranking what its uplifts are. `sizes`: the number of questions that each row's p is corrected for."""
     asked = sorted({size for size in sizes if size > 1})

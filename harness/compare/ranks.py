@@ -22,7 +22,7 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import cell_text, finding, interval_note, missing_note
+from harness.compare.conclusions import LOOKED_AT, cell_text, finding, interval_note, missing_note
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
 from harness.results.soundness import DAMAGED, damaged
@@ -36,9 +36,19 @@ if TYPE_CHECKING:
 MIN_COVERAGE = 0.8
 RANKS = ("rank", "rank_low", "rank_high", "ranked")
 FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm", "corrected_for")
-UPLIFT = (*FIGURES, "finding", "verdict")
+UPLIFT = (*FIGURES, "finding", "verdict", "looks_note")
 """Columns with the answer to an arm's question: its difference to the reference of its place, and what that shows."""
-TEXTS = ("part", "tied_with", "unranked", "missing_note", "training_note", "interval_note", "finding", "verdict")
+TEXTS = (
+    "part",
+    "tied_with",
+    "unranked",
+    "missing_note",
+    "training_note",
+    "interval_note",
+    "finding",
+    "verdict",
+    "looks_note",
+)
 Values = tuple[NDArray[Any], NDArray[np.float64]]
 """Per episode its task (cluster) and its value; a missing one is NaN."""
 
@@ -149,7 +159,8 @@ def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
     estimate = row.result.estimate
     figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, row.family)
     known = [None if figure != figure else figure for figure in figures]
-    return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside)), strict=True))
+    looks = LOOKED_AT if row.anytime else None
+    return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside), looks), strict=True))
 
 
 def _settled(numbers: Sequence[int], arms: Sequence[Arm], asked: Family) -> dict[tuple[str, str], bool]:
