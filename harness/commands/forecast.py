@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from harness.base.money import UNKNOWN, price_text, usd_text
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
+from harness.compare.planned import FEWEST, Detectable, detectable
 from harness.experiment.experiment import Experiment
 from harness.results.store import MANIFEST, read_manifest
 from harness.runs.bounds import Rooms, bound, rewards_of, room_of
@@ -36,7 +38,53 @@ def forecast_command(plan: Plan, name: str, results: Path) -> int:
     )
     for note in (*unused_slots(experiment), *notes(plan, cells, rooms)):
         say(console, note)
+    _print_power(console, detectable(plan, results), cells)
     return 0
+
+
+def _print_power(console: Console, found: Sequence[Detectable], cells: Sequence[CellForecast]) -> None:
+    """Print per question the smallest difference that is found in 80 %, and what half of it takes."""
+    if not found:
+        return
+    level = f"at the level of {len(found)} questions" if len(found) > 1 else "at 5 %"
+    head = f"What the plan could show: a true difference that is found in 80 %, {level}"
+    names = ["question", "found", "groups", "episodes per arm", "half of it takes", "USD, both arms", "scatter of"]
+    by_cell = {row.cell: row for row in cells}
+    console.print()
+    print_grids(console, [Grid(head, names, [_power_row(one, by_cell) for one in found])], Look(words=[names[0]]))
+    if any(one.assumed for one in found):
+        say(
+            console,
+            "Assumed: an episode scatters by half of the range where the goal lies in 0 to 1, else by a quarter of it, all "
+            "independent. A probe (--probe 6) gives pairs of your own.",
+        )
+
+
+def _power_row(one: Detectable, cells: Mapping[str, CellForecast]) -> list[str]:
+    cell = one.cell
+    place = f"{cell.environment.shown} {cell.environment.split}, {cell.pairing}, {cell.actor.label}"
+    name = f"{place}: {cell.strategist.label} against {one.reference.strategist.label}"
+    basis = "assumed" if one.assumed else f"{one.pairs} pairs of {one.run}"
+    facts = [str(one.groups), str(one.episodes)]
+    if math.isinf(one.smallest):
+        return [name, f"none ({FEWEST} groups at least)" if one.groups < FEWEST else "none", *facts, "–", "–", basis]
+    places = 3 if one.span <= 1 else 2
+    half = f"{one.half:,} episodes per arm" if one.half else "more than can be played"
+    return [name, f"{one.smallest:.{places}f}", *facts, half, _price(one, cells), basis]
+
+
+def _price(one: Detectable, cells: Mapping[str, CellForecast]) -> str:
+    """The money that both arms take for half the difference, as far as the forecast knows it."""
+    pair = [cells[cell.id] for cell in (one.reference, one.cell) if cell.id in cells]
+    if not one.half or len(pair) < 2:
+        return "–"
+    each = [row.amounts["usd"] for row in pair]
+    known = [amount.high if amount.mean is None else amount.mean for amount in each]
+    if None in known or any(amount.unpriced for amount in each):
+        return UNKNOWN
+    usd = sum(float(value or 0) / row.episodes * one.half for value, row in zip(known, pair, strict=True))
+    sign = "≈" if all(amount.mean is not None for amount in each) else "≤"
+    return f"{sign} {usd_text(usd)}"
 
 
 def _print_cells(console: Console, cells: Sequence[CellForecast]) -> None:

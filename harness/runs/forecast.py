@@ -90,23 +90,33 @@ def past_episodes(results: Path) -> dict[str, list[Row]]:
 
 def add_run(run: Path, found: dict[str, list[Row]]) -> None:
     """Add one run's finished episodes."""
+    identity = identities_of(run)
+    if not identity:
+        return
     try:
-        manifest = read_manifest(run)
-        experiment = Experiment.model_validate(manifest["config"])
         rows = list(latest_episodes(run).values())
         judged = [*latest_judgements(run).values(), *latest_process_rewards(run).values()]
     except (BadInput, ValueError, KeyError):
         return
-    worlds, specs = manifest["environments"], experiment.environments
-    seats = dict.fromkeys((spec.name for spec in specs), 1)  # one of which no cell was wanted is not in the manifest
-    seats |= {spec.name: worlds[spec.shown]["seats"] for spec in specs if spec.shown in worlds}
-    identity = {cell.id: arm_identity(experiment, cell) for cell in _possible_cells(experiment, seats)}
     extra: dict[str, list[Row]] = {}
     for row in judged:
         extra.setdefault(row["episode_id"], []).append(row)
     for row in rows:
         if row["status"] == "finished" and row["cell"] in identity:
             found.setdefault(identity[row["cell"]], []).append(cost(row, extra.get(row["episode_id"], [])))
+
+
+def identities_of(run: Path) -> dict[str, str]:
+    """Cell of a run -> its arm's identity (`arm_identity`); empty for a run that cannot be read."""
+    try:
+        manifest = read_manifest(run)
+        experiment = Experiment.model_validate(manifest["config"])
+    except (BadInput, ValueError, KeyError):
+        return {}
+    worlds, specs = manifest["environments"], experiment.environments
+    seats = dict.fromkeys((spec.name for spec in specs), 1)  # one of which no cell was wanted is not in the manifest
+    seats |= {spec.name: worlds[spec.shown]["seats"] for spec in specs if spec.shown in worlds}
+    return {cell.id: arm_identity(experiment, cell) for cell in _possible_cells(experiment, seats)}
 
 
 def _possible_cells(experiment: Experiment, seats: Mapping[str, int]) -> Iterator[Cell]:

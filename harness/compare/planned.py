@@ -1,0 +1,137 @@
+"""The power of a plan before anything is paid: the smallest difference each question would find, and what half of it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from agents.strategists import kind_of
+from harness.base.errors import BadInput
+from harness.experiment.experiment import Cell
+from harness.results.store import MANIFEST
+from harness.runs.forecast import arm_identity, identities_of
+from harness.runs.plan import Plan
+from harness.statistics import Noise, Pairs, episodes_needed, fewest_groups, noise_of, smallest_visible_drop
+
+ALPHA = 0.025
+"""On each side of a two-sided test at 5 %, shared among the plan's questions."""
+FEWEST = fewest_groups(1 - 2 * ALPHA)
+"""Groups of tasks below which no claim is possible."""
+SUCCESS_SCATTER, SCORE_SCATTER = 0.5, 0.25
+"""Assumed standard deviation of an episode as a share of the range, where no pairs are known: of a success, of a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detectable:
+    """Power of a plan in one of its questions."""
+
+    cell: Cell
+    reference: Cell
+    groups: int
+    episodes: int
+    """Per arm."""
+    smallest: float
+    """True difference that is found in 80 %, in points of the goal; inf where none is."""
+    span: float
+    half: int | None
+    """Episodes per arm that find half of it in 80 %; None where that is not known."""
+    pairs: int
+    """Number of known pairs that the scatter comes from; 0 where it is assumed."""
+    run: str
+    """Run that has them."""
+
+    @property
+    def assumed(self) -> bool:
+        """True where no pairs of the two arms are known."""
+        return not self.pairs
+
+
+def detectable(plan: Plan, results: Path) -> list[Detectable]:
+    """Tell for each question of a plan (each strategist against the reference of its place) what it would find.
+
+    The scatter of the pairs is taken from the run under `results` that has most pairs of the same two arms (a probe of this
+    plan, too), else it is assumed (`SUCCESS_SCATTER`, `SCORE_SCATTER`, arms independent of each other).
+    """
+    questions = list(_questions(plan))
+    past = _past_pairs(plan, questions, results) if questions else {}
+    return [_detectable(plan, *question, ALPHA / len(questions), past.get(question[1].id)) for question in questions]
+
+
+def _questions(plan: Plan) -> Iterator[tuple[Cell, Cell]]:
+    """(reference, arm) of each question, in the plan's order."""
+    places: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in plan.cells.values():
+        place = (cell.environment.shown, cell.environment.split, cell.pairing, cell.actor.label)
+        places.setdefault(place, []).append(cell)
+    for here in places.values():
+        references = [cell for cell in here if kind_of(cell.strategist.kind).reference]
+        if len(references) == 1:
+            yield from ((references[0], cell) for cell in here if not kind_of(cell.strategist.kind).role)
+
+
+def _detectable(plan: Plan, reference: Cell, cell: Cell, alpha: float, past: tuple[str, Pairs] | None) -> Detectable:
+    units = [unit for unit in plan.units if unit.cell == cell.id]
+    tasks = plan.world(cell).by_id
+    groups = len({tasks[unit.task_id].group for unit in units})
+    metric = plan.world(cell).environment.metric
+    span = metric.high - metric.low
+    bounds = metric.low, metric.high
+    noise = _known_noise(past, groups, len(units), bounds, alpha)
+    run, pairs = (past[0], int(past[1].complete.sum())) if past is not None and noise is not None else ("", 0)
+    noise = noise or _assumed_noise(groups, len(units), bounds)
+    smallest = np.inf if groups < FEWEST else smallest_visible_drop(noise, alpha, span=span)
+    half = episodes_needed(smallest / 2, noise, alpha) if np.isfinite(smallest) else None
+    return Detectable(cell, reference, groups, len(units), float(smallest), span, half, pairs, run)
+
+
+def _known_noise(
+    past: tuple[str, Pairs] | None, groups: int, episodes: int, bounds: tuple[float, float], alpha: float
+) -> Noise | None:
+    """Scatter of known pairs, over the plan's groups; None where there are none, or all differences are alike."""
+    if past is None:
+        return None
+    noise = noise_of(past[1], *bounds, 1 - 2 * alpha)
+    return replace(noise, tasks=float(groups), pairs_per_task=episodes / groups) if noise.spread > 0 else None
+
+
+def _assumed_noise(groups: int, episodes: int, bounds: tuple[float, float]) -> Noise:
+    """Scatter of the difference of two independent arms."""
+    low, high = bounds
+    each = episodes / groups
+    share = SUCCESS_SCATTER if bounds == (0.0, 1.0) else SCORE_SCATTER
+    return Noise(share * (high - low) * float(np.sqrt(2 / each)), 0.0, each, float(groups), each, 0.0, estimated=False)
+
+
+def _past_pairs(plan: Plan, questions: list[tuple[Cell, Cell]], results: Path) -> dict[str, tuple[str, Pairs]]:
+    """Arm -> the run with most pairs of it and its reference, and the pairs."""
+    runs = sorted(run for run in results.iterdir() if (run / MANIFEST).exists()) if results.is_dir() else []
+    if not runs:
+        return {}
+    from harness.compare.arms import align, load_run
+
+    wanted = {
+        cell.id: (before.id, {each.id: arm_identity(plan.experiment, each) for each in (before, cell)})
+        for before, cell in questions
+    }
+    found: dict[str, tuple[str, Pairs]] = {}
+    for run in runs:
+        here = identities_of(run).items()
+        shared = {cell: before for cell, (before, identities) in wanted.items() if identities.items() <= here}
+        if not shared:
+            continue
+        try:
+            arms = load_run(run).arms
+        except BadInput:
+            continue
+        for cell, before in shared.items():
+            if cell not in arms or before not in arms:
+                continue
+            pairs = align(arms[before], arms[cell])
+            count = int(pairs.complete.sum())
+            enough = np.unique(pairs.tasks[pairs.complete]).size >= 2
+            if enough and (cell not in found or count > int(found[cell][1].complete.sum())):
+                found[cell] = run.name, pairs
+    return found
