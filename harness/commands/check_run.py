@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -53,11 +54,13 @@ def check_run(arguments: argparse.Namespace) -> int:
         max_drop,
         check_categories(arguments.allow),
     )
+    config = read_manifest(arguments.candidate)["config"]
+    flagged = flag_lines([arguments.candidate], arguments.judge)
+    result = replace(result, cautions=(*flagged, *kin_sentences(config, arguments.judge)))
     # where a report is standard output, the table for people is not
     console = Console(stderr=any(target.descriptor == 1 for target, _ in outputs))
     _print(result, note, console)
-    config = read_manifest(arguments.candidate)["config"]
-    for line in (*flag_lines([arguments.candidate], arguments.judge), *kin_sentences(config, arguments.judge)):
+    for line in result.cautions:
         say(console, f"candidate: {line}")
     for target, text in outputs:
         target.write(text(result))

@@ -38,6 +38,7 @@ def markdown(check: Check) -> str:
         title = f"All cells ({len(check.cells)})" if shown else f"Cells ({len(check.cells)})"
         rest = _table([cell for cell in check.cells if cell not in shown])
         lines += ["", f"<details><summary>{title}</summary>", "", *rest, "", "</details>"]
+    lines += [f"- candidate: {_safe(line)}" for line in check.cautions]
     lines += _interface_lines(check)
     if check.failures:
         lines += [
@@ -119,6 +120,7 @@ def junit(check: Check) -> str:
             kind = check.verdict if cell is check.pooled else cell.verdict
             ElementTree.SubElement(case, tag, type=kind, message=_xml(said))
         told = [said, *cell.warnings, *(", ".join(_named(row)) for row in interface_rows(cell))]
+        told += check.cautions if case is suite[0] else ()
         ElementTree.SubElement(case, "system-out").text = _xml("\n".join(told))
     totals = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     suite.attrib.update(tests=str(len(suite)), **{name: str(counts[tag]) for name, tag in totals.items()})
@@ -166,6 +168,7 @@ def as_json(check: Check) -> dict[str, Any]:
             }
             for cell in check.cells
         ],
+        "cautions": list(check.cautions),
         "failures": [asdict(group) for group in check.failures],
         "reported_differences": list(check.reported),
         "without_baseline": list(check.added),

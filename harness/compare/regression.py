@@ -64,6 +64,8 @@ class Check:
     """Cells of the candidate that the baseline does not know."""
     failures: tuple[FailureGroup, ...] = ()
     """Failures in the candidate, grouped by reason."""
+    cautions: tuple[str, ...] = ()
+    """Facts that a reader has to know of the candidate's scores: texts that instruct the judge, a judge related to the actor."""
 
     @property
     def exit_code(self) -> int:

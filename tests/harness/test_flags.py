@@ -69,6 +69,10 @@ def test_check_says_how_many_the_candidate_has(
     other = played(tmp_path / "other", "tests.harness.test_flags:beg")
     main(["check", "--make-baseline", str(other), "--out", str(baseline)])
     capsys.readouterr()
-    main(["check", "--baseline", str(baseline), "--candidate", str(begging)])
+    reports = {name: tmp_path / f"check.{name}" for name in ("markdown", "junit", "json")}
+    written = [word for name, path in reports.items() for word in (f"--{name}", str(path))]
+    main(["check", "--baseline", str(baseline), "--candidate", str(begging), *written])
     out = " ".join(capsys.readouterr().out.split())
     assert f"candidate: {flagged_of(begging)} episodes try to instruct the judge" in out
+    said = f"{flagged_of(begging)} episodes try to instruct the judge"
+    assert {name: said in path.read_text("utf-8") for name, path in reports.items()} == dict.fromkeys(reports, True)
