@@ -62,6 +62,8 @@ class Arm:
     """Outcomes of each run of a baseline of several, whose means are `outcomes`; else empty."""
     looks: Mapping[str, int] | None = None
     """Planned tasks of each group, of a run that was looked at to end it (`harness run --until-decided`)."""
+    asked: bool = True
+    """False for a strategist that the experiment's `questions` leave out."""
 
     def each_run(self) -> list[Arm]:
         """The arm once for every run of a baseline of several; else nothing."""
@@ -139,6 +141,7 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
     manifest = read_manifest(folder)
     name = name or str(manifest["run"])
     arms = {}
+    named = manifest["config"].get("questions") or []
     table = table.take(_in_order(table)) if len(table) else table
     places, outcomes = cell_places(table), _columns(table) if len(table) else {}
     for cell, entry in manifest["cells"].items():
@@ -157,6 +160,7 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
             _rows({name: values[place] for name, values in outcomes.items()}, metric["success_at"]),
             ledger_of(ledger_counts(here)),
             looks=_looks(manifest, cell),
+            asked=not named or cell.split(SEPARATOR)[4] in named,
         )
     return Arms(name, folder, fingerprint(folder), arms)
 

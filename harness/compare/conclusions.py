@@ -256,7 +256,7 @@ def interval_note(arm: Arm) -> str | None:
 def control_note(family: Family, number: int) -> str:
     """The sentence on the controls of a family's row; empty where the row is no question, or shows no gain."""
     row = family.rows[number]
-    if not is_question(row) or of_control(row):
+    if not is_asked(row):
         return ""
     return control_sentence(row, family.beside.get(number, ()))
 
@@ -334,7 +334,7 @@ def correction(family: Family) -> str:
         return ""
     if all(row.behind for row in family.rows):
         return "A control is tested behind its question: p is the larger of the two, each corrected for the run's questions."
-    asked = [row for row in family.rows if not of_control(row)] or family.rows
+    asked = [row for row in family.rows if is_asked(row)] or family.rows
     sizes = sorted({row.family for row in asked})
     if not all(is_question(row) for row in family.rows):
         if sizes == [1]:
@@ -346,6 +346,8 @@ def correction(family: Family) -> str:
     else:
         count = " or ".join(map(str, sizes))
         text = f"p values are corrected (Holm) for the run's {count} questions, each strategist against {reference}."
+    if any(not row.b.asked and row.b.role != CONTROL for row in family.rows):
+        text += " Strategists that it does not ask about are corrected separately."
     return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
 
 
@@ -376,9 +378,10 @@ def is_question(row: Comparison) -> bool:
     )
 
 
-def of_control(row: Comparison) -> bool:
-    """True for a control against the reference, which is no question of its run."""
-    return is_question(row) and row.b.role == CONTROL
+def is_asked(row: Comparison) -> bool:
+    """True for a question of a run: neither a control's row nor that of a strategist which the experiment's `questions` leave
+    out."""
+    return is_question(row) and row.b.role != CONTROL and row.b.asked
 
 
 def conclusions(family: Family) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.compare.comparison import Comparison
-from harness.compare.conclusions import finding, names, of_control
+from harness.compare.conclusions import finding, is_asked, names
 from harness.compare.questions import uplift
 
 
@@ -20,7 +20,7 @@ def answers(folder: Path, questions: tuple[str, ...], smallest: float | None) ->
         family = uplift(str(folder), anytime=True)
     except BadInput:
         return []
-    asked = [row for row in family.rows if not of_control(row)]
+    asked = [row for row in family.rows if is_asked(row)]
     said = [_said(row, smallest) for row in asked if not questions or row.b.axes["strategist"] in questions]
     return [] if None in said else [each for each in said if each is not None]
 

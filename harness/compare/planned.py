@@ -69,7 +69,9 @@ def _questions(plan: Plan) -> Iterator[tuple[Cell, Cell]]:
     for here in places.values():
         references = [cell for cell in here if kind_of(cell.strategist.kind).reference]
         if len(references) == 1:
-            yield from ((references[0], cell) for cell in here if not kind_of(cell.strategist.kind).role)
+            named = plan.experiment.questions
+            others = [cell for cell in here if not kind_of(cell.strategist.kind).role]
+            yield from ((references[0], cell) for cell in others if not named or cell.strategist.label in named)
 
 
 def _detectable(plan: Plan, reference: Cell, cell: Cell, alpha: float, past: tuple[str, Pairs] | None) -> Detectable:

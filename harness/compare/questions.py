@@ -107,7 +107,7 @@ def _questions(arms: Sequence[Arm], references: Sequence[Arm], metric: str, anyt
             continue
         controls = [arm for arm in others if arm.role == CONTROL]
         for arm in others:
-            if arm.role != CONTROL:
+            if arm.role != CONTROL and arm.asked:
                 beside[len(rows)] = tuple(compare_arms(control, arm, metric, anytime=anytime) for control in controls)
             rows.append(compare_arms(plain, arm, metric, anytime=anytime))
     return Family(*_corrected(rows, beside), (), tuple(unmatched))

@@ -73,6 +73,9 @@ class Experiment(Spec):
     """Keep only cells that match one of these; keys: environment, split, pairing, actor, strategist; values: names with
     * and ?."""
     exclude: list[CellPattern] = []
+    questions: list[str] = []
+    """Strategists that the run asks about: whether each scores otherwise than the reference. Their p values are corrected
+    together. All that are no controls when left out."""
     limits: Limits = Limits()
     log: Literal["tensorboard", "wandb"] | None = None
     """Also log goals, counts and costs there while the run is at work (harness.exchange.livelog)."""
@@ -116,6 +119,8 @@ class Experiment(Spec):
         _unique_judges([_judge_label(judge) for judge in self.judges])
         actors = ["same", *(a.label for a in [*self.actors, *self.partners])]
         strategists = ["same", REFERENCE, *(s.label for s in self.strategists)]
+        for name in self.questions:
+            _known("question", name, [s.label for s in self.strategists])
         for pairing in self.pairings:
             if isinstance(pairing, PartnerSpec):
                 _known("partner's actor", pairing.actor, actors)

@@ -24,7 +24,7 @@ from harness.reading.readers import TODAY
 
 Json = dict[str, Any]
 NOT_IDENTITY = ("description", "limits", "log")
-LATER_KEYS: Mapping[str, Any] = {}
+LATER_KEYS: Mapping[str, Any] = {"questions": []}
 """Keys of an experiment that came after this form: at their default they are left out, so that runs keep their name."""
 LATER_ROLE_KEYS: Mapping[str, Any] = {"reasoning_effort": None, "prompt": None, "top_p": None, "stop": None}
 """The same for the keys of a role."""

@@ -10,7 +10,7 @@ from harness.base.seeds import stable_hash
 from harness.experiment.specs import JUDGING_SECONDS
 
 NOT_IDENTITY = ("description", "limits", "log")
-LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean"}
+LATER_KEYS: Mapping[str, Any] = {"process": [], "judge_aggregate": "mean", "questions": []}
 EFFORT_KEYS = ("api_key_env", "concurrency", "deadlines", "retries", "price", "trained_on")
 LATER_EFFORT_KEYS = ("headers", "query", "ca", "requests_per_minute", "tokens_per_minute", "reasoning_cap")
 """Keys that version 0.1 did not know and that change no output: a run of its may be continued with them."""

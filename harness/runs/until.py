@@ -40,7 +40,8 @@ class Until:
         if self.smallest is not None and not self.smallest > 0:
             raise BadInput(f"--smallest-difference {self.smallest:g}: expected a difference above 0")
         specs = plan.experiment.strategists
-        asked = [spec.label for spec in specs if not kind_of(spec.kind).role]
+        named = plan.experiment.questions
+        asked = [spec.label for spec in specs if not kind_of(spec.kind).role and (not named or spec.label in named)]
         if not asked or not any(kind_of(spec.kind).reference for spec in specs):
             raise BadInput(f"--until-decided needs a question: add a strategist beside `{REFERENCE}` to the experiment")
         for name in self.questions:

@@ -18,11 +18,12 @@ from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.arms import load_run
 from harness.compare.comparison import compare
-from harness.compare.conclusions import answer, conclusions, finding, interval_note, sentence
+from harness.compare.conclusions import answer, conclusions, finding, interval_note, is_asked, sentence
 from harness.compare.questions import uplift, uplift_all
+from harness.experiment.identity import identity_of
 from harness.statistics import Bounds, Estimate, Guard, holm
 from tests.harness import gate_runs
-from tests.harness.gate_runs import LEVERS, play
+from tests.harness.gate_runs import LEVERS, play, small
 
 WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
@@ -77,6 +78,28 @@ def test_questions_are_corrected_together_and_controls_stand_behind_them(tmp_pat
     assert (alone.family, alone.p_holm) == (1, pytest.approx(alone.result.p))
     assert any("corrected (Holm) for the run's 2 questions" in line for line in conclusions(family))
     assert any("A control is tested behind its question" in line for line in conclusions(family))
+
+
+def test_an_experiment_names_its_question(tmp_path: Path) -> None:
+    run = helped(tmp_path / "run", "null", EPO, EPO | {"name": "other"}, questions=["epo"])
+    family = uplift(str(run))
+    asked = {row.b.axes["strategist"]: (row.family, is_asked(row)) for row in family.rows}
+    assert asked == {"null": (2, False), "epo": (1, True), "other": (2, False)}
+    (number,) = family.beside
+    assert family.rows[number].b.axes["strategist"] == "epo" and len(family.beside[number]) == 1
+    text = "\n".join(conclusions(family))
+    assert "The run asks one question, epo against vanilla" in text
+    assert "Strategists that it does not ask about are corrected separately." in text
+
+
+def test_a_question_is_part_of_what_a_run_is(tmp_path: Path) -> None:
+    one, other = (small(strategists=["vanilla", EPO], questions=asked) for asked in ([], ["epo"]))
+    assert identity_of(one.model_dump(mode="json")) != identity_of(other.model_dump(mode="json"))
+    older = one.model_dump(mode="json")
+    del older["questions"]
+    assert identity_of(older) == identity_of(one.model_dump(mode="json")), "experiments of before keep their name"
+    with pytest.raises(ValueError, match="unknown question 'ego'"):
+        small(strategists=["vanilla", EPO], questions=["ego"])
 
 
 def test_a_part_of_a_run_is_answered_as_the_whole_of_it(tmp_path: Path) -> None:
