@@ -72,7 +72,7 @@ def test_what_is_logged_at_the_end_is_what_the_table_says(tmp_path: Path) -> Non
     [(values, step)] = log.written
     assert step == values["episodes/finished"] == row["finished"] == 30
     assert values[f"goal/{row['cell']}"] == pytest.approx(row["goal"])
-    assert values["cost/calls"] == row["calls"]
+    assert values["cost/calls"] == row["calls"] + row["judge_calls"] + row["process_calls"], "the run's, not the arm's"
     assert values["cost/usd"] == 0, "a scripted model costs nothing"
     assert log.closed == 1
 
