@@ -157,7 +157,7 @@ def shuffled(value: Any, draw: Any) -> Any:
     return [shuffled(item, draw) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_however_an_experiment_is_written_it_is_the_same_one(data: st.DataObject) -> None:
     raw = copy.deepcopy(WRITTEN)

@@ -59,7 +59,7 @@ def test_the_ranges_are_those_of_sotopia() -> None:
 SCORES = st.fixed_dictionaries({name: st.integers(low, high) for name, low, high in DIMENSIONS})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=SCORES, second=SCORES)
 def test_one_call_scores_both_seats_and_overall_is_the_plain_mean_of_the_seven(
     first: dict[str, int], second: dict[str, int]
@@ -269,7 +269,7 @@ PIECES = st.sampled_from(['"', "\\", "\n", "}", "]", "MATERIAL", ">>>", "<<<", M
 TEXTS = st.lists(PIECES | st.characters(exclude_categories=["Cs"]), max_size=25).map("".join)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(texts=st.lists(TEXTS, min_size=4, max_size=4))
 def test_no_text_whatever_breaks_the_frame(texts: list[str]) -> None:
     record = spoken(texts)

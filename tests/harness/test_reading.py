@@ -162,7 +162,7 @@ def in_order(part: str, whole: str) -> bool:
     return all(char in rest for char in part)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ANSWERS, st.sampled_from(sorted(FORMATS)))
 def test_what_is_done_stands_in_the_answer(answer: str, environment: str) -> None:
     with suppress(Unreadable):

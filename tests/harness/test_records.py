@@ -44,7 +44,7 @@ def conversations(draw: st.DrawFn) -> list[tuple[ChatRequest, ChatReply | None]]
     return calls
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conversations())
 def test_full_messages_gives_back_exactly_what_was_sent(calls: list[tuple[ChatRequest, ChatReply | None]]) -> None:
     ledger = CallLedger()

@@ -95,7 +95,7 @@ def test_a_record_is_synced_before_append_returns_and_waiting_appends_share_a_sy
 RECORDS = st.lists(st.text(max_size=30), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=RECORDS, data=st.data())
 def test_a_file_cut_anywhere_keeps_every_whole_line_and_sets_the_rest_aside(
     texts: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -52,7 +52,7 @@ def test_alpha_is_not_defined_without_pairs_or_without_variation() -> None:
 RATINGS = st.lists(st.lists(st.none() | st.integers(0, 10), min_size=6, max_size=6), min_size=2, max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ratings=RATINGS, level=st.sampled_from(get_args(Level)))
 def test_alpha_knows_no_order_of_judges_or_units_and_is_at_most_1(
     ratings: list[list[int | None]], level: Level
@@ -80,7 +80,7 @@ def test_auroc_is_the_chance_that_a_positive_scores_higher() -> None:
     assert auroc([], []) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
 def test_auroc_counts_pairs(rows: list[tuple[int, bool]]) -> None:
     above = [score for score, truth in rows if truth]

@@ -182,7 +182,7 @@ TEXTS = (
 """Any text, but for two halves of a character side by side: JSON reads those as the character."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), key=TEXTS)
 def test_a_document_of_any_texts_reads_back_and_has_only_its_own_lines(texts: list[str], key: str) -> None:
     made = document({"name": key}, [{"did": text} for text in texts])

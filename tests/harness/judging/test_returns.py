@@ -71,7 +71,7 @@ REWARDS = st.lists(st.lists(st.floats(-1, 1).map(lambda value: round(value, 3)),
 HOW = st.sampled_from(["epo", "none", "batch", "group"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rewards=REWARDS, how=HOW, gamma=st.floats(0, 1))
 def test_there_is_one_finite_weight_per_strategy(rewards: list[list[float]], how: Normalisation, gamma: float) -> None:
     groups = [str(number % 2) for number in range(len(rewards))]
@@ -80,7 +80,7 @@ def test_there_is_one_finite_weight_per_strategy(rewards: list[list[float]], how
     assert all(math.isfinite(value) for each in weights for value in each)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rewards=REWARDS, how=HOW, seed=st.integers(0, 1000))
 def test_the_order_of_the_sequences_never_matters(rewards: list[list[float]], how: Normalisation, seed: int) -> None:
     groups = [str(number % 2) for number in range(len(rewards))]
@@ -90,7 +90,7 @@ def test_the_order_of_the_sequences_never_matters(rewards: list[list[float]], ho
     assert [straight[n] for n in order] == mixed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rewards=REWARDS)
 def test_epo_weights_lie_in_minus_1_to_1_and_reach_it(rewards: list[list[float]]) -> None:
     for raw, weights in zip(rewards, returns(rewards), strict=True):
@@ -100,7 +100,7 @@ def test_epo_weights_lie_in_minus_1_to_1_and_reach_it(rewards: list[list[float]]
             assert not any(weights)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rewards=REWARDS)
 def test_batch_weights_have_mean_0_and_deviation_1(rewards: list[list[float]]) -> None:
     values = [value for each in returns(rewards, normalize="batch") for value in each]

@@ -22,7 +22,7 @@ def share_as_far(sums: np.ndarray, sizes: np.ndarray, difference: float) -> floa
     return float((np.abs(totals) >= abs(float(rest.sum())) - 1e-9).mean())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some.integers(6, 10), some.integers(0, 10**6), some.sampled_from(["whole", "any"]))
 def test_the_interval_holds_just_the_differences_that_the_test_does_not_reject(
     groups: int, seed: int, kind: str
@@ -39,7 +39,7 @@ def test_the_interval_holds_just_the_differences_that_the_test_does_not_reject(
         assert share_as_far(sums, sizes, end + out) < 0.05
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     some.sampled_from(["scores", "success", "spikes", "unequal"]),
     some.sampled_from(["symmetric", "exponential", "one in ten", "gain"]),

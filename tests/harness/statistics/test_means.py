@@ -124,7 +124,7 @@ rows = some.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, some.randoms(use_true_random=False))
 def test_the_order_of_rows_never_matters(data: list[tuple[str, float]], random: object) -> None:
     shuffled = list(data)
@@ -134,14 +134,14 @@ def test_the_order_of_rows_never_matters(data: list[tuple[str, float]], random: 
     assert (first.low, first.high) == pytest.approx((second.low, second.high), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows)
 def test_the_interval_holds_the_mean_and_stays_in_the_bounds(data: list[tuple[str, float]]) -> None:
     found = clustered_mean([v for _, v in data], [t for t, _ in data], 0, 1)
     assert 0 <= found.low <= found.mean <= found.high <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows, some.sampled_from([0.5, 4.0, 10.0, 128.0]), some.sampled_from([-64.0, 0.0, 2.0]))
 def test_units_do_not_matter(data: list[tuple[str, float]], factor: float, shift: float) -> None:
     tasks, values = [t for t, _ in data], [round(v * 64) / 64 for _, v in data]

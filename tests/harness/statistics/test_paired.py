@@ -41,7 +41,7 @@ def test_mcnemar_by_hand() -> None:
     assert (found.only_a, found.only_b, found.p) == (5, 0, pytest.approx(2 / 32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(some.lists(some.integers(-9, 9), min_size=1, max_size=9), some.sampled_from([1, 3, 4]))
 def test_the_convolved_p_is_that_of_all_sign_patterns(whole: list[int], parts: int) -> None:
     sums = np.array(whole) / parts
@@ -49,7 +49,7 @@ def test_the_convolved_p_is_that_of_all_sign_patterns(whole: list[int], parts: i
     assert found.exact and found.p == pytest.approx(brute_force(sums))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(some.lists(some.floats(-1, 1, width=32), min_size=1, max_size=9))
 def test_p_of_uneven_differences_is_that_of_all_sign_patterns(values: list[float]) -> None:
     sums = np.array([v for v in values if abs(v) > 1e-3] or [0.5])
@@ -91,7 +91,7 @@ def test_a_run_given_twice_is_refused_by_name() -> None:
         Outcomes.of(["t0", "t1", "t1"], [7, 7, 7], [1.0, 0.0, 0.0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(some.lists(some.tuples(some.sampled_from("abc"), some.integers(0, 3)), min_size=1, max_size=12, unique=True))
 def test_doubling_any_rows_is_refused(keys: list[tuple[str, int]]) -> None:
     tasks, seeds = [t for t, _ in keys], [s for _, s in keys]
@@ -100,7 +100,7 @@ def test_doubling_any_rows_is_refused(keys: list[tuple[str, int]]) -> None:
         Outcomes.of(tasks * 2, seeds * 2, [1.0] * 2 * len(keys))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some.lists(some.tuples(some.floats(0, 10), some.floats(0, 10)), min_size=1, max_size=20), some.randoms())
 def test_the_order_of_rows_never_matters(values: list[tuple[float, float]], random: object) -> None:
     n = len(values)
