@@ -27,7 +27,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One kind of data under one truth."""
+    """A kind of data, and the truth that it is drawn under."""
 
     kind: str
     """`scores`: SOTOPIA-like, whole 0..10, ten pairs a scenario. `success`: 0/1, four pairs a group. `spikes`: rewards 0..1,
@@ -75,7 +75,7 @@ def _played(world: World, size: int, rng: np.random.Generator) -> Floats:
 
 
 def compared(world: World, rng: np.random.Generator) -> PairedDifference:
-    """One experiment, by the product's own function."""
+    """Test one simulated experiment with the product's own function."""
     found = differences(world, rng)
     tasks = np.repeat(np.arange(len(found)), [d.size for d in found])
     d, seeds = np.concatenate(found), np.arange(tasks.size)
@@ -85,7 +85,7 @@ def compared(world: World, rng: np.random.Generator) -> PairedDifference:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many of the experiments made a claim."""
+    """Count the experiments that made a claim."""
 
     alone: float
     """By the test alone."""

@@ -33,7 +33,7 @@ class Design:
     cells: int
     groups: int
     episodes: int
-    """Of a group, in one cell."""
+    """Number per group of tasks in one cell."""
     rate: float = 0.65
 
     @property
@@ -96,10 +96,11 @@ def pooled(replicates: int) -> None:
             chances = rates(design, rng)
             equal = play(design, chances, rng), play(design, chances, rng)
             lost = play(design, chances, rng, 0.05 / float(chances.mean()))
+            at_limit = judged(equal[0], lost, 0.05).verdict
             counts += [
                 judged(*equal, 0.0).verdict == "regressed",
-                judged(equal[0], lost, 0.05).verdict == "regressed",
-                judged(equal[0], lost, 0.05).verdict == "pass",
+                at_limit == "regressed",
+                at_limit == "pass",
                 judged(*equal, 0.05).verdict == "pass",
             ]
         print(f"| {design} | " + " | ".join(f"{100 * share:.1f} %" for share in counts / replicates) + " |", flush=True)

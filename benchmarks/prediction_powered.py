@@ -31,7 +31,7 @@ def truth() -> float:
 
 
 def experiment(rng: np.random.Generator, scenarios: int, each: int, labels: int, quality: float) -> Powered:
-    """One experiment with its labels."""
+    """Simulate one experiment with its labels."""
     groups = np.repeat(np.arange(scenarios), each)
     shared = rng.normal(0, SPREAD * SHARED**0.5, scenarios)[groups]
     scores = np.clip(np.rint(CENTRE + shared + rng.normal(0, SPREAD * (1 - SHARED) ** 0.5, groups.size)), 0, 10)

@@ -181,7 +181,7 @@ def by_the_name(request: ChatRequest) -> str:
 
 
 def nearly_by_the_name(request: ChatRequest) -> str:
-    """Of one mind with `by_the_name`."""
+    """Agrees with `by_the_name`."""
     return scored(request, lambda who: seed_from("worth", who.name) % 11 - (seed_from(who.name) % 4 == 0))
 
 
@@ -259,7 +259,7 @@ def contrary_critic(request: ChatRequest) -> str:
 
 
 def parrot_critic(request: ChatRequest) -> str:
-    """Says of every strategy what it was told of the outcome."""
+    """Scores every strategy by the outcome that it was told."""
     told = str(document_of(request)["outcome"]).startswith("1.00")
     return _critical([number for number, _ in _strategies(request)] if told else [])
 

@@ -35,7 +35,7 @@ def _as_in_0_1(situation: Situation) -> bool:
 
 
 async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTurn]) -> str:
-    """One strategy for the view, asked for again where an answer holds none. Raises `EpisodeError` of kind `model` when
+    """Ask for one strategy for the view, and again where an answer holds none. Raises `EpisodeError` of kind `model` when
     none comes."""
     prompt = situation.prompt("strategist")
     opening = prompt.fill(

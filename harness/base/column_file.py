@@ -37,7 +37,7 @@ class ColumnFile:
         return read_columns(self.path, self.header, self.schema, self.note_bytes)
 
     def replace(self, note: bytes, kept: Columns, fresh: Callable[[], Iterable[bytes]]) -> Columns:
-        """Write the file anew: the blocks of `kept`, the first ones of the file there is, and `fresh` behind them. Another
+        """Replace the file: the blocks of `kept`, the first ones of the file there is, and `fresh` behind them. Another
         reader may have that file open: it is never cut. Of two writers each writes a whole file, and the last one stays."""
 
         def parts() -> Iterator[bytes]:

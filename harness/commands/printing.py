@@ -32,7 +32,7 @@ class Grid:
     head: str
     """The line above it; may be empty."""
     columns: Sequence[str]
-    """The headings."""
+    """Headings, from left to right."""
     rows: Sequence[Sequence[str]]
     """Per row a text for every column."""
 

@@ -91,7 +91,7 @@ def make_baseline(*runs: Arms) -> Baseline:
 
 
 def _cell(arms: Sequence[Arm]) -> BaselineCell:
-    """One cell, as every run has it."""
+    """A cell of the baseline, with the rows of each of its runs."""
     first, *further = arms
     seeds = [arm.facts["seeds"]["seed"] for arm in arms]
     facts = {**first.facts, "seeds": {**first.facts["seeds"], "seed": seeds if further else seeds[0]}}

@@ -106,8 +106,11 @@ def _interface_lines(check: Check) -> list[str]:
 
 
 def junit(check: Check) -> str:
-    """One test case for all cells together and one per cell. A regression is a failure; too few episodes are an error of the
-    whole, as the check could not be made, and leave out a single cell, which cannot tell much alone."""
+    """Write JUnit: a test case for all cells together and one per cell.
+
+    A regression is a failure; too few episodes are an error of the whole, as the check could not be made, and leave out a single
+    cell, which cannot tell much alone.
+    """
     suite = ElementTree.Element("testsuite", name="harness check")
     counts = dict.fromkeys(("failure", "error", "skipped"), 0)
     whole = [] if len(check.cells) == 1 else [check.pooled]
@@ -176,7 +179,7 @@ def as_json(check: Check) -> dict[str, Any]:
 
 
 def _judged(cell: CellCheck) -> dict[str, Any]:
-    """One verdict with the numbers it rests on."""
+    """A verdict as plain values, with the numbers it rests on."""
     result = cell.result
     return {
         "cell": cell.cell,

@@ -68,7 +68,7 @@ def _by_seat(labels: Iterable[Label], dimension: str) -> dict[Seat, dict[str, fl
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One dimension; None where an alpha is not defined."""
+    """Agreement in one dimension of the judge; None where an alpha is not defined."""
 
     dimension: str
     judge: float | None

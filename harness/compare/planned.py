@@ -32,7 +32,7 @@ class Detectable:
     reference: Cell
     groups: int
     episodes: int
-    """Per arm."""
+    """Episodes that each arm plays."""
     smallest: float
     """True difference that is found in 80 %, in points of the goal; inf where none is."""
     span: float

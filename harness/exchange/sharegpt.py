@@ -136,7 +136,7 @@ def _label(run: Path, wanted: str | None) -> str:
 
 
 def _run_chats(run: Path, label: str, gamma: float, normalize: Normalisation) -> Iterator[list[Message]]:
-    """One chat per episode and seat, in the order of the episodes' ids."""
+    """Chats, one per episode and seat, in the order of the episodes' ids."""
     episodes = latest_episodes(run)
     for row in sorted(latest_process_rewards(run).values(), key=lambda row: str(row["episode_id"])):
         played = episodes.get(row["episode_id"])
