@@ -180,7 +180,7 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
             if row[key] and not (key == "unranked" and row["scripted"]):
                 found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
         head = "No rank for " if key == "unranked" else ""
-        lines += [f"{head}{', '.join(names)}: {why}." for why, names in found.items()]
+        lines += [f"{head}{', '.join(dict.fromkeys(names))}: {why}." for why, names in found.items()]
     if any(row["scripted"] for row in rows):
         lines.append("Scripted agents are references and take no place.")
     return lines

@@ -134,10 +134,9 @@ def _print_tables(console: Console, rows: Sequence[Row], several_runs: bool, els
         spared=[each.heading for each in leaving],
         elsewhere=elsewhere,
     )
-    notes = dict.fromkeys(note for here in places.values() for note in notes_of(here))
     print_grids(console, [_grid(place, columns[place], here) for place, here in places.items()], look)
     console.print()
-    for note in notes:
+    for note in notes_of(rows):
         say(console, note)
 
 

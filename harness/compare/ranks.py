@@ -9,6 +9,7 @@ and take no place.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import LOOKED_AT, cell_text, finding, interval_note, missing_note
+from harness.compare.conclusions import LOOKED_AT, cell_text, finding, interval_note, is_asked, missing_note
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
 from harness.results.soundness import DAMAGED, damaged
@@ -157,7 +158,8 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
 
 def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
     estimate = row.result.estimate
-    figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, row.family)
+    questions_of_run = row.family if is_asked(row) else math.nan  # a control's row is no question
+    figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, questions_of_run)
     known = [None if figure != figure else figure for figure in figures]
     looks = LOOKED_AT if row.anytime else None
     return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside), looks), strict=True))
