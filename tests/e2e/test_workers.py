@@ -71,8 +71,8 @@ def play(folder: Path, raw: dict[str, Any], workers: int = 2, recycle: int = 100
     return Told(summary, out.getvalue())
 
 
-def children(parent: int | None = None) -> list[int]:
-    """Ids of a process's worker processes, by /proc."""
+def children(parent: int | None = None, running: bytes = b"harness.runs.executors.worker") -> list[int]:
+    """Ids of a process's children whose command line holds `running` (default: workers), by /proc."""
     wanted, found = str(parent or os.getpid()), []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -81,7 +81,7 @@ def children(parent: int | None = None) -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if stat[1] == wanted and stat[0] != "Z" and b"harness.runs.executors.worker" in command:
+            if stat[1] == wanted and stat[0] != "Z" and running in command:
                 found.append(int(folder.name))
     return sorted(found)
 
@@ -611,12 +611,9 @@ def test_workers_share_one_local_server(tmp_path: Path) -> None:
 
     def watch() -> None:
         while not done.is_set():
-            shown = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-            rows = [line.split(None, 2) for line in shown.splitlines()]
-            family = {os.getpid(), *children()}
-            ours = [row for row in rows if row[1].isdigit() and int(row[1]) in family]
-            found.update(int(row[0]) for row in ours if "llamacpp_server" in row[2])
-            time.sleep(0.2)
+            for parent in (os.getpid(), *children()):
+                found.update(children(parent, running=b"llamacpp_server"))
+            time.sleep(0.1)
 
     watcher = while_playing(watch)
     tiny = [{"name": "sotopia", "split": "builtin-test", "tasks": 1, "options": {"max_turns": 2}}]
