@@ -13,11 +13,13 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache, cached_property
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import in_file, load_part
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 KindT = TypeVar("KindT")
 
@@ -25,6 +27,8 @@ KindT = TypeVar("KindT")
 @cache
 def _points() -> Any:
     """The entry points of every group, to `select` from: finding them reads a file of each installed package."""
+    from importlib.metadata import entry_points  # takes a while to import, and built-in parts need none
+
     return entry_points()
 
 

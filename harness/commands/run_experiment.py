@@ -18,7 +18,6 @@ from harness.base.invocation import as_called
 from harness.base.yamltext import text_of
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 from harness.commands.printing import say
-from harness.exchange.livelog import logged
 from harness.experiment.experiment import Experiment, load_experiment
 from harness.reading.readers import TODAY, kept_line
 from harness.results.index import latest_episodes
@@ -108,7 +107,10 @@ def play(run: Run, results: Path, progress: Progress, stop: Stop | None = None) 
     with run:
         if first and any(path != run.folder for path in results.iterdir()):
             keep_forecast(run, results)
-        progress = logged(progress, run.experiment.log, run.folder)
+        if run.experiment.log is not None:
+            from harness.exchange.livelog import logged
+
+            progress = logged(progress, run.experiment.log, run.folder)
         if run.readers != TODAY:
             progress.say(kept_line("run"))
         for line in (*said(run.checked), *kin_sentences(run.experiment.model_dump(mode="json"))):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,7 +58,11 @@ def detectable(plan: Plan, results: Path) -> list[Detectable]:
     """
     questions = list(_questions(plan))
     past = _past_pairs(plan, questions, results) if questions else {}
-    return [_detectable(plan, *question, ALPHA / len(questions), past.get(question[1].id)) for question in questions]
+    played: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for unit in plan.units:
+        played[unit.cell][unit.task_id] += 1
+    alpha = ALPHA / max(1, len(questions))
+    return [_detectable(plan, played, *question, alpha, past.get(question[1].id)) for question in questions]
 
 
 def _questions(plan: Plan) -> Iterator[tuple[Cell, Cell]]:
@@ -74,19 +79,27 @@ def _questions(plan: Plan) -> Iterator[tuple[Cell, Cell]]:
             yield from ((references[0], cell) for cell in others if not named or cell.strategist.label in named)
 
 
-def _detectable(plan: Plan, reference: Cell, cell: Cell, alpha: float, past: tuple[str, Pairs] | None) -> Detectable:
-    units = [unit for unit in plan.units if unit.cell == cell.id]
-    tasks = plan.world(cell).by_id
-    groups = len({tasks[unit.task_id].group for unit in units})
-    metric = plan.world(cell).environment.metric
+def _detectable(
+    plan: Plan,
+    played: Mapping[str, Counter[str]],
+    reference: Cell,
+    cell: Cell,
+    alpha: float,
+    past: tuple[str, Pairs] | None,
+) -> Detectable:
+    """`played`: how often each cell plays each task."""
+    tasks = played[cell.id]
+    world = plan.world(cell)
+    groups, episodes = len({world.by_id[task].group for task in tasks}), tasks.total()
+    metric = world.environment.metric
     span = metric.high - metric.low
     bounds = metric.low, metric.high
-    noise = _known_noise(past, groups, len(units), bounds, alpha)
+    noise = _known_noise(past, groups, episodes, bounds, alpha)
     run, pairs = (past[0], int(past[1].complete.sum())) if past is not None and noise is not None else ("", 0)
-    noise = noise or _assumed_noise(groups, len(units), bounds)
+    noise = noise or _assumed_noise(groups, episodes, bounds)
     smallest = np.inf if groups < FEWEST else smallest_visible_drop(noise, alpha, span=span)
     half = episodes_needed(smallest / 2, noise, alpha) if np.isfinite(smallest) else None
-    return Detectable(cell, reference, groups, len(units), float(smallest), span, half, pairs, run)
+    return Detectable(cell, reference, groups, episodes, float(smallest), span, half, pairs, run)
 
 
 def _known_noise(

@@ -296,10 +296,15 @@ class Plan:
                         f"process reward {spec.method!r}: no environment {name!r} in this experiment; it has: "
                         f"{', '.join(dict.fromkeys(shown))}.{nearest(name, shown)}"
                     )
-            for cell in self.cells.values():
-                if kind.check and (spec.environments is None or cell.environment.shown in spec.environments):
-                    world = self.world(cell)
+            if kind.check:
+                for world in self._worlds_played(spec.environments):
                     kind.check(world.environment, world.tasks[0])
+
+    def _worlds_played(self, wanted: Sequence[str] | None) -> list[World]:
+        """The worlds of the cells, each once; only those of environments of the wanted names, where some are wanted."""
+        specs = [cell.environment for cell in self.cells.values()]
+        keys = dict.fromkeys(_world_key(spec) for spec in specs if wanted is None or spec.shown in wanted)
+        return [self.worlds[key] for key in keys]
 
     def _check_scripts(self, scripts: Mapping[str, tuple[str, ...]]) -> None:
         """Every script has to be one of some environment's; an actor skips the environments that lack it."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from agents.models.config import VllmConfig, read_config
 from agents.models.local.gguf import PACKAGED
-from agents.models.providers.vllm_provider import version_of, vllm_python
 from harness.base.errors import BadInput
 
 PACKAGES = {"transformers": ("transformers", "torch"), "llamacpp": ("xllamacpp",)}
@@ -46,6 +44,8 @@ def stored_dtype(model: str) -> str:
 
 
 def _versions(provider: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # takes a while to import
+
     found = []
     for package in PACKAGES[provider]:
         try:
@@ -56,6 +56,8 @@ def _versions(provider: str) -> str | None:
 
 
 def _vllm_version(config: Mapping[str, Any]) -> str | None:
+    from agents.models.providers.vllm_provider import version_of, vllm_python
+
     try:
         return version_of(vllm_python(read_config(VllmConfig, "m", config), "m"))
     except BadInput:  # not installed here: replayed, or only planned
