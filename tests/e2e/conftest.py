@@ -42,9 +42,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment that has the wheel, what it depends on, and llama.cpp."""
-    folder = tmp_path_factory.mktemp("fresh")
+    return fresh_environment(f"{wheel}[local]", tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment that has the wheel without any extra."""
+    return fresh_environment(str(wheel), tmp_path_factory.mktemp("bare"))
+
+
+def fresh_environment(what: str, folder: Path) -> Path:
+    """The bin folder of a new environment in a folder with what pip installs under that name."""
     call(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     constraints = ["-c", ROOT / "constraints.txt"] if (ROOT / "constraints.txt").exists() else []
     pip = (folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    call(*pip, *constraints, f"{wheel}[local]", cwd=folder)
+    call(*pip, *constraints, what, cwd=folder)
     return folder / "venv" / "bin"

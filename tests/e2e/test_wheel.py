@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.fresh import call
+from tests.e2e.fresh import call, refused
 from tests.shared_data import ROOT
 
 pytestmark = pytest.mark.slow
@@ -73,3 +73,27 @@ def test_outside_the_checkout_a_run_is_played_resumed_and_shown(installed: Path,
     call(installed / "harness", "run", "mine.yaml", "--name", "mine", cwd=tmp_path)
     assert (tmp_path / "results" / "mine" / "episodes.jsonl").read_bytes() == records
     assert "2 episodes" in call(installed / "harness", "show", "results/mine", cwd=tmp_path)
+
+
+def test_without_an_extra_a_game_is_played_with_scripts_and_a_model_is_refused_by_the_extra_it_needs(
+    bare: Path, tmp_path: Path
+) -> None:
+    listed = call(bare / "python", "-m", "pip", "list", "--disable-pip-version-check", cwd=tmp_path)
+    assert not {"openai", "anthropic", "aiohttp", "torch"} & {line.split()[0] for line in listed.splitlines()}
+    experiment = {
+        "name": "games",
+        "environments": [{"name": "alfworld", "split": "builtin-test", "tasks": 2}],
+        "actors": ["script:expert"],
+        "strategists": ["vanilla"],
+    }
+    (tmp_path / "games.yaml").write_text(yaml.safe_dump(experiment))
+    call(bare / "harness", "run", "games.yaml", "--name", "games", cwd=tmp_path)
+    assert "1.00" in call(bare / "harness", "leaderboard", "results/games", cwd=tmp_path)
+    asked = {
+        "models": {"m": {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}},
+        "actors": ["m"],
+    }
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump(experiment | {"name": "asked"} | asked))
+    said = refused(bare / "harness", "run", "asked.yaml", cwd=tmp_path)
+    assert "the package openai is missing" in said
+    assert "pip install 'strategist-harness[models]'" in said

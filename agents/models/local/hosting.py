@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
+from agents.models.client_library import client_library
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import RequestMode
 from agents.models.local.child import parted
@@ -74,6 +75,7 @@ class HostedClient(Generic[ServerKind]):
     async def ready(self) -> None:
         if self._is_known():
             return
+        client_library("openai")  # what is missing is said before a server takes its time to start
         try:
             location = await (asyncio.to_thread(self._locate) if self._ask is None else self._ask())
         except HarnessError as error:

@@ -16,6 +16,7 @@ from typing import Any
 from agents.models.access import access_of, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest, Message
 from agents.models.client import Answer
+from agents.models.client_library import client_library
 from agents.models.config import AnthropicConfig
 from agents.models.effort import anthropic_effort, merged
 from agents.models.errors.failures import broken_answer
@@ -48,8 +49,7 @@ class AnthropicClient:
         self._sdk = PerLoop(self._make)
 
     def _make(self) -> Any:
-        import anthropic
-
+        anthropic = client_library("anthropic")
         if self.secret is None and self.needs_key:
             raise missing_key(self.key_variable, hide(self.base_url, self.hidden))
         access = access_of(self.config)
@@ -72,8 +72,7 @@ class AnthropicClient:
         return read_message(got, request, self.hidden)
 
     async def _exchange(self, method: str, path: str, headers: dict[str, Any], **options: Any) -> Any:
-        import anthropic
-
+        anthropic = client_library("anthropic")
         if self._without_key:
             headers = {**headers, "Authorization": anthropic.Omit()}
         if headers:
@@ -110,9 +109,7 @@ def payload(config: AnthropicConfig, request: ChatRequest, mode: RequestMode) ->
             body["stop_sequences" if name == "stop" else name] = value
     if mode.schema == "native" and request.schema is not None:
         # What their SDK does for a schema: constraints that are not enforced there become descriptions.
-        from anthropic import transform_schema
-
-        schema = transform_schema(dict(request.schema))
+        schema = client_library("anthropic").transform_schema(dict(request.schema))
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     if request.reasoning_effort is not None and "reasoning_effort" not in mode.without:
         body = merged(body, anthropic_effort(config.model, request.reasoning_effort, request.max_tokens))

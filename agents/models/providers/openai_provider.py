@@ -8,6 +8,7 @@ from typing import Any
 from agents.models.access import access_of, omits_key, secrets_of, without_variables
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
+from agents.models.client_library import client_library
 from agents.models.config import HttpConfig, OpenAIConfig
 from agents.models.effort import chat_effort, merged
 from agents.models.errors.failures import CallFailed, broken_answer
@@ -43,8 +44,7 @@ class OpenAIClient:
         self._sdk = PerLoop(self._make)
 
     def _make(self) -> Any:
-        import openai
-
+        openai = client_library("openai")
         if self.secret is None and self.needs_key:
             raise missing_key(self.key_variable, hide(self.base_url, self.hidden))
         access = access_of(self.config)
@@ -66,8 +66,7 @@ class OpenAIClient:
         return read_completion(got, self.hidden)
 
     async def _exchange(self, method: str, path: str, **options: Any) -> Any:
-        import openai
-
+        openai = client_library("openai")
         if self._without_key:
             options["options"] = {"headers": {"Authorization": openai.Omit()}}
         return await exchange(openai, self._sdk.get(), self.hidden, method, path, **options)
