@@ -21,10 +21,11 @@ from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ran
 from harness.results.frames import SCORE
 from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.judge_panel import read_panel
+from harness.results.labels import LABELS
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.tables import find_runs, known_judges
 
-FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
+FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS, LABELS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,11 @@ def _labelled(arguments: argparse.Namespace, family: Family) -> dict[str, Any]:
         raise BadInput(
             "--labels and --anytime: intervals with people's labels are made to be looked at once; give one of them"
         )
-    from harness.commands.labelled import labelled_differences, labelled_json, labelled_lines
+    from harness.commands.labelled import labelled_differences, labelled_json
+    from harness.compare.people_words import difference_sentence
 
     found = labelled_differences(family, arguments.first, arguments.second)
-    return {"with_labels": labelled_json(found), "sentences": labelled_lines(found)}
+    return {"with_labels": labelled_json(found), "sentences": [difference_sentence(each) for each in found]}
 
 
 def every_row(family: Family) -> list[tuple[str, Comparison]]:

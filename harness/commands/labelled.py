@@ -1,87 +1,58 @@
-"""Judge and people together, beside what the judge says: tables of `leaderboard --labels` and `compare --labels`."""
+"""Judge and people together, beside what the judge says: what `leaderboard --labels` and `compare --labels` print."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.compare.arms import Arm, load_run
-from harness.compare.comparison import Comparison, Family
-from harness.compare.people import (
-    Goals,
-    Placed,
-    arm_name,
-    difference_sentence,
-    goals_by_people,
-    powered_difference,
-    ranked_with_labels,
-)
+from harness.compare.comparison import Family
+from harness.compare.labelled import LabelledDifference, labelled_difference, labelled_runs
+from harness.compare.people import goals_by_people
+from harness.compare.people_words import NOTE, Cells, cells_of, sentences
+from harness.compare.ranks import Loaded
 from harness.compare.sources import select
-from harness.statistics.prediction_powered import FEWEST, Powered
+from harness.statistics.prediction_powered import Powered
 
-HEADS = ("arm", "judge", "with labels", "95 %", "labels alone", "95 % alone", "labelled", "groups", "rank")
-
-
-def print_labelled(runs: Sequence[Path], judge: str | None, console: Console) -> None:
-    """A table per run: every labelled arm's mean by the judge, by both together, and by the labels alone. Raises `BadInput` for a
-    run without labels."""
-    for run in runs:
-        arms = load_run(run, judge).arms
-        rows = [_texts(arms[each.cell], each) for each in ranked_with_labels(run, judge)]
-        head = f"\n{run.name}: the goal by the judge and people together"
-        print_grids(console, [Grid(head, HEADS, rows)], Look(words=("arm",)))
-    say(
-        console,
-        "With labels: people's mean, moved by the judge's scores of what they did not label (prediction-powered inference). "
-        "It holds whatever the judge is like, for labels that were drawn at random (`harness labels sample`).",
-    )
+WORDS = ("arm", "B against A", "dimension", "finding", "finding of the judge")
+"""Columns of words."""
 
 
-def _texts(arm: Arm, placed: Placed) -> tuple[str, ...]:
-    goals, both = arm.outcomes["goal"], placed.powered
-    known = [float(goal) for goal in goals if not math.isnan(goal)]
-    place = f"{placed.rank} ({placed.rank_low} to {placed.rank_high})"
-    ends = _ends(both.low, both.high, both), _ends(both.alone_low, both.alone_high, both)
-    numbers = f"{sum(known) / len(known):.2f}", f"{both.mean:.2f}", ends[0], f"{both.alone:.2f}", ends[1]
-    return (arm_name(arm), *numbers, str(both.labelled), str(both.clusters), place)
+def print_labelled(loaded: Sequence[Loaded], judge: str | None, console: Console) -> None:
+    """Print results of people's labels, for arms, questions and the judge, of every run that has some. Raises `BadInput`
+    where none has."""
+    runs = {each.arms.name: each.arms.path for each in loaded}
+    arms = [arm for each in loaded for arm in each.arms.arms.values()]
+    for found in labelled_runs(runs, arms, judge):
+        print_cells(cells_of(found), console)
+        for line in sentences(found):
+            say(console, line)
+    say(console, NOTE)
 
 
-def _ends(low: float, high: float, powered: Powered) -> str:
-    return f"{low:.2f} … {high:.2f}" if powered.clusters >= FEWEST else "too few scenarios"
+def print_cells(cells: Sequence[Cells], console: Console) -> None:
+    """Tables below each other."""
+    for each in cells:
+        print_grids(console, [Grid(f"\n{each.caption}", each.columns, each.rows)], Look(words=WORDS))
 
 
-def labelled_differences(family: Family, first: str, second: str | None) -> list[tuple[Comparison, Powered]]:
+def labelled_differences(family: Family, first: str, second: str | None) -> list[LabelledDifference]:
     """Every comparison of the family with what judge and people say together. Raises `BadInput` for a run without labels."""
     of_a = goals_by_people(select(first)[0].path)
     of_b = of_a if second is None else goals_by_people(select(second)[0].path)
-    return [(row, _difference(row, of_a, of_b)) for row in family.rows]
+    return [labelled_difference(row, of_a, of_b) for row in family.rows]
 
 
-def _difference(row: Comparison, of_a: Goals, of_b: Goals) -> Powered:
-    return powered_difference(row.a, row.b, of_a, of_b)
-
-
-def labelled_lines(found: Sequence[tuple[Comparison, Powered]]) -> list[str]:
-    """A sentence for each comparison."""
+def labelled_json(found: Sequence[LabelledDifference]) -> list[dict[str, Any]]:
+    """The differences as plain JSON, in the order of the comparisons; null for what is not bounded."""
     return [
-        f"{arm_name(row.b)} against {arm_name(row.a)}: {difference_sentence(powered, row.result.estimate.mean)}."
-        for row, powered in found
+        {name: _bounded(getattr(each.powered, name)) for name in Powered.__slots__} | {"finding": each.finding}
+        for each in found
     ]
 
 
-def labelled_json(found: Sequence[tuple[Comparison, Powered]]) -> list[dict[str, Any]]:
-    """The same as plain JSON, in the order of the comparisons; null for what is not bounded."""
-    names = Powered.__slots__
-    return [
-        {name: None if _unbounded(value) else value for name in names for value in [getattr(powered, name)]}
-        for _, powered in found
-    ]
-
-
-def _unbounded(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def _bounded(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.base.errors import BadInput
 from harness.base.safe_files import write_file
-from harness.commands.printing import Grid, Look, print_grids, say
+from harness.commands.printing import say
 from harness.judging.labels.material import shown
 from harness.judging.labels.sampling import draw_like, draw_sample
 from harness.judging.labels.tables import as_csv, read_csv
@@ -81,17 +81,14 @@ def take_in(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Hold the judge against people."""
+    from harness.commands.labelled import print_cells
     from harness.compare.people import people_report
+    from harness.compare.people_words import judge_cells, report_sentences
 
     found = people_report(arguments.run, arguments.judge)
     console = Console()
-    heads = ("dimension", "judge and people", "people among themselves", "scores")
-    rows = [(line.dimension, _number(line.judge), _number(line.people), str(line.n)) for line in found.agreement]
-    print_grids(console, [Grid("Krippendorff's ordinal alpha", heads, rows)], Look(words=("dimension",)))
-    heads = ("arm", "judge - people", "95 %", "episodes")
-    bias = [(each.arm, f"{each.mean:+.2f}", f"{each.low:+.2f} … {each.high:+.2f}", str(each.n)) for each in found.bias]
-    print_grids(console, [Grid("\njudge minus people, points of the goal", heads, bias)], Look(words=("arm",)))
-    for line in found.sentences():
+    print_cells(judge_cells(found), console)
+    for line in report_sentences(found):
         say(console, line)
     return 0
 
@@ -106,10 +103,6 @@ def _sample(arguments: argparse.Namespace) -> Sample:
         flag = " --strategies" if arguments.strategies else ""
         raise BadInput(f"{arguments.run} has no sample yet; draw one: harness labels sample {arguments.run}{flag}")
     return drawn
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 Command = Callable[[argparse.Namespace], int]

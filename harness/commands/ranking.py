@@ -53,18 +53,20 @@ def print_asked(arguments: argparse.Namespace) -> int:
             return code
     # standard output is the table's alone, or the page's
     with redirect_stdout(sys.stdout if page is None else page.notes):
-        print_leaderboard(runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw)
+        loaded = print_leaderboard(
+            runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw
+        )
         if arguments.labels:
             from harness.commands.labelled import print_labelled
 
-            print_labelled(runs, arguments.judge, Console(stderr=arguments.format in ("csv", "json")))
+            print_labelled(loaded, arguments.judge, Console(stderr=arguments.format in ("csv", "json")))
         if arguments.published:
             print_published(arguments.format, True)
     if page is not None:
         from leaderboard.board import open_board
         from leaderboard.page import render
 
-        page.write(render(open_board(runs, arguments.judge, arguments.min_coverage)))
+        page.write(render(open_board(runs, arguments.judge, arguments.min_coverage), arguments.labels))
         say(Console(stderr=True), f"page: {page.path}")
     return code
 

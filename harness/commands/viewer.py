@@ -52,6 +52,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="another name (or NAME:PORT) by which browsers on this machine, or those that a proxy or tunnel lets in, ask for "
         "it; may be given more than once. Other names than this and localhost are refused",
     )
+    viewer.add_argument(
+        "--labels",
+        action="store_true",
+        help="open with what people's labels and the judge say together; a switch in the sidebar shows it, too",
+    )
     viewer.set_defaults(do=viewer_command)
 
 
@@ -71,7 +76,7 @@ def viewer_command(arguments: argparse.Namespace) -> int:
             raise BadInput(f"the viewer needs {package}: {installs('viewer')}")
     port = free_port(FIRST_PORT, TRIES) if arguments.port is None else free_port(arguments.port, 1)
     print(f"harness viewer: {', '.join(map(str, paths))} on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    return _serve(streamlit_arguments(paths, port, arguments.host))
+    return _serve(streamlit_arguments(paths, port, arguments.host, arguments.labels))
 
 
 def default_paths() -> list[Path]:
@@ -80,9 +85,11 @@ def default_paths() -> list[Path]:
     return [demo if demo.is_dir() else Path("results")]
 
 
-def streamlit_arguments(paths: Sequence[Path], port: int, hosts: Sequence[str] = ()) -> list[str]:
-    """`streamlit`'s command line for these paths, asked for by `hosts`, too (`NAME` or `NAME:PORT`)."""
+def streamlit_arguments(paths: Sequence[Path], port: int, hosts: Sequence[str] = (), labels: bool = False) -> list[str]:
+    """`streamlit`'s command line for these paths, asked for by `hosts`, too (`NAME` or `NAME:PORT`). `labels`: with people's
+    labels shown from the start."""
     import leaderboard.app
+    from leaderboard.app import LABELS
 
     script = Path(leaderboard.app.__file__).with_name("server.py")
     settings = {**OPTIONS, "server.port": str(port)}
@@ -90,7 +97,7 @@ def streamlit_arguments(paths: Sequence[Path], port: int, hosts: Sequence[str] =
     for host in hosts:
         address = host if HOST_PORT.search(host) else f"{host}:{port}"
         flags += [f"--server.corsAllowedOrigins={scheme}://{address}" for scheme in ("http", "https")]
-    return ["run", str(script), *flags, "--", *(str(path.resolve()) for path in paths)]
+    return ["run", str(script), *flags, "--", *([LABELS] if labels else []), *(str(path.resolve()) for path in paths)]
 
 
 def free_port(first: int, tries: int) -> int:

@@ -20,7 +20,7 @@ from harness.results.judge_kinds import judge_kind
 from harness.results.labels import Label, Sample, read_labels, read_sample
 from harness.results.store import read_manifest
 from harness.statistics import Outcomes, pair, paired_difference
-from harness.statistics.prediction_powered import FEWEST, Powered, prediction_powered
+from harness.statistics.prediction_powered import Powered, prediction_powered
 
 Goals = Mapping[str, float]
 """Episode id -> its goal by people."""
@@ -98,23 +98,9 @@ class PeopleReport:
     bias: tuple[Bias, ...]
     annotators: tuple[str, ...]
 
-    def sentences(self) -> list[str]:
-        """The report in words."""
-        lines = [f"{len(self.annotators)} annotator{'s' * (len(self.annotators) != 1)}: {', '.join(self.annotators)}."]
-        if len(self.annotators) < 2:
-            lines.append("With one annotator nobody knows how far people agree: the ceiling for a judge is open.")
-        for each in self.bias:
-            if each.groups >= FEWEST and (each.low > 0 or each.high < 0):
-                what = "more" if each.mean > 0 else "less"
-                lines.append(f"The judge gives {each.arm} {abs(each.mean):.1f} points {what} than people do.")
-        few = [each.arm for each in self.bias if each.groups < FEWEST]
-        if few:
-            lines.append(f"Too few scenarios to tell a bias (fewer than {FEWEST}): {', '.join(few)}.")
-        return lines
 
-
-def people_report(run: Path, judge: str | None = None) -> PeopleReport:
-    """The report on one judge of a run. Raises `BadInput` without labels."""
+def people_report(run: Path, judge: str | None = None, arms: Iterable[Arm] | None = None) -> PeopleReport:
+    """The report on one judge of a run. `arms`: the run's, where they are loaded already. Raises `BadInput` without labels."""
     sample, labels = _labelled(run)
     label = judge or read_manifest(run)["judge"]
     scores = _scores(run, label)
@@ -122,7 +108,7 @@ def people_report(run: Path, judge: str | None = None) -> PeopleReport:
     names = [name for name, _, _ in judge_kind(sample.kind).dimensions if name != "overall"]
     agreement = tuple(_agreement(name, _by_seat(labels, name), scores, annotators) for name in names)
     people = goals_by_people(run)
-    biases = [_bias(arm, people) for arm in load_run(run, judge).arms.values()]
+    biases = [_bias(arm, people) for arm in (load_run(run, judge).arms.values() if arms is None else arms)]
     return PeopleReport(str(label), agreement, tuple(each for each in biases if each), annotators)
 
 
@@ -224,7 +210,7 @@ def _by_key(arm: Arm) -> dict[tuple[str, int, int], int]:
 class Placed:
     """One arm of a ranking by judge and people together."""
 
-    cell: str
+    arm: Arm
     powered: Powered
     rank: int
     rank_low: int
@@ -232,15 +218,14 @@ class Placed:
     rank_high: int
 
 
-def ranked_with_labels(run: Path, judge: str | None = None) -> list[Placed]:
-    """The arms that were labelled, best first within their place. The places an arm could have follow from the differences
-    of every two arms, with intervals that hold together (Bonferroni). Raises `BadInput` without labels."""
-    people = goals_by_people(run)
+def ranked_with_labels(arms: Iterable[Arm], people: Goals) -> list[Placed]:
+    """The arms of a run that were labelled, best first within their place. The places an arm could have follow from the
+    differences of every two arms, with intervals that hold together (Bonferroni)."""
     places: dict[str, list[Arm]] = {}
-    for arm in load_run(run, judge).arms.values():
+    for arm in arms:
         if EPISODE in arm.outcomes and any(str(name) in people for name in arm.outcomes[EPISODE]):
             places.setdefault(SEPARATOR.join(arm.cell.split(SEPARATOR)[:3]), []).append(arm)
-    return [placed for arms in places.values() for placed in _ranked(arms, people)]
+    return [placed for here in places.values() for placed in _ranked(here, people)]
 
 
 def _ranked(arms: Sequence[Arm], people: Goals) -> list[Placed]:
@@ -257,21 +242,6 @@ def _ranked(arms: Sequence[Arm], people: Goals) -> list[Placed]:
             better[bottom.cell] += 1
     ordered = sorted(arms, key=lambda arm: -each[arm.cell].mean)
     return [
-        Placed(arm.cell, each[arm.cell], n, min(n, 1 + better[arm.cell]), max(n, len(arms) - worse[arm.cell]))
+        Placed(arm, each[arm.cell], n, min(n, 1 + better[arm.cell]), max(n, len(arms) - worse[arm.cell]))
         for n, arm in enumerate(ordered, start=1)
     ]
-
-
-def difference_sentence(powered: Powered, judge: float) -> str:
-    """A difference by people and judge in words, beside the judge's own (`judge`)."""
-    if powered.labelled == 0:
-        return "no task was labelled for both arms"
-    own = f"the judge alone says {judge:+.2f}, {powered.labelled} pairs of labels alone {powered.alone:+.2f}"
-    if powered.clusters < FEWEST:
-        return (
-            f"{powered.mean:+.2f} with people's labels; {powered.clusters} scenarios are too few for an interval; {own}"
-        )
-    return (
-        f"{powered.mean:+.2f} ({powered.low:+.2f} … {powered.high:+.2f}) with people's labels; {own} "
-        f"({powered.alone_low:+.2f} … {powered.alone_high:+.2f})"
-    )

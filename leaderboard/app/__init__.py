@@ -3,3 +3,6 @@
 Whatever comes from records (names, tasks, what agents and judges wrote) is shown through `pieces`, which escapes it;
 none of Streamlit's elements that read Markdown ever gets such a text.
 """
+
+LABELS = "--labels"
+"""Argument of the app: show from the start what people's labels say."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from harness.compare.labelled import has_labels
 from harness.results.holding import being_played
-from leaderboard.app.loading import Opened, now, opened, shown_paths
+from leaderboard.app.loading import Opened, labels_asked, now, opened, shown_paths
 from leaderboard.app.pieces import empty, note, notice, show, style
 from leaderboard.board import Board, Filters, choices
 from leaderboard.page.markup import node
@@ -85,6 +86,22 @@ def filters(board: Board, axes: Sequence[str]) -> Filters:
                 found = st.multiselect(LABELS[axis], offered[axis], key=axis, bind="query-params", placeholder="all")
                 chosen[axis] = tuple(found)
     return Filters(**chosen)
+
+
+def labels_wanted(board: Board) -> bool:
+    """True if the reader wants to see what people's labels say; the switch is there where a run has labels."""
+    if not any(has_labels(folder) for folder in board.runs):
+        return False
+    with st.sidebar:
+        return bool(
+            st.toggle(
+                "People's labels",
+                value=labels_asked(),
+                key="labels",
+                bind="query-params",
+                help="What people's labels and the judge say together, beside what the judge says alone.",
+            )
+        )
 
 
 def _live(shown: Opened) -> None:

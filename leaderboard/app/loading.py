@@ -13,6 +13,7 @@ from harness.base.errors import BadInput
 from harness.compare.arms import fingerprint
 from harness.results.soundness import DAMAGED, check_run, left_out
 from harness.results.tables import find_runs
+from leaderboard.app import LABELS
 from leaderboard.board import Board, Stamp, open_board, stamp
 
 
@@ -29,7 +30,12 @@ class Opened:
 
 def shown_paths() -> list[Path]:
     """The folders the viewer was started with."""
-    return [Path(argument) for argument in sys.argv[1:]] or [Path("results")]
+    return [Path(argument) for argument in sys.argv[1:] if argument != LABELS] or [Path("results")]
+
+
+def labels_asked() -> bool:
+    """True if the viewer was started with people's labels shown."""
+    return LABELS in sys.argv[1:]
 
 
 def runs_in(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:

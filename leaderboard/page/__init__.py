@@ -22,6 +22,7 @@ from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
 from leaderboard.page.markup import Content, document, node
 from leaderboard.page.others import others
+from leaderboard.page.people import people
 from leaderboard.page.provenance import provenance
 from leaderboard.page.sections import Place, cost, dimensions, failures, grid, interface, places_of, ranking, uplift
 
@@ -72,8 +73,9 @@ def write_page(board: Board, folder: Path) -> Path:
     return target.path
 
 
-def render(board: Board) -> str:
-    """The page. The same records give the same bytes."""
+def render(board: Board, labels: bool = False) -> str:
+    """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
+    where no run has any."""
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
@@ -88,12 +90,12 @@ def render(board: Board) -> str:
         node("title", TITLE),
         _verbatim("style", style),
     )
-    body = node("body", *_body(board), _verbatim("script", script))
+    body = node("body", *_body(board, labels), _verbatim("script", script))
     return document(node("html", head, body, lang="en"))
 
 
-def _body(board: Board) -> list[Content]:
-    sections = _sections(board)
+def _body(board: Board, labels: bool) -> list[Content]:
+    sections = _sections(board, labels)
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
@@ -107,12 +109,13 @@ def _body(board: Board) -> list[Content]:
     return [top, main, node("footer", MADE)]
 
 
-def _sections(board: Board) -> list[tuple[str, str, list[Content]]]:
+def _sections(board: Board, labels: bool) -> list[tuple[str, str, list[Content]]]:
     """Anchor, heading and content; parts for which the runs have nothing are left out."""
     places = places_of(board, leaderboard(board))
     found: list[tuple[str, str, list[Content]]] = [
         ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
         ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),
+        ("people", "With people’s labels", people(board) if labels else []),
         ("matrix", "Matrix", grid(places, board)),
         ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
         ("interface", "How answers were read", _over(interface, places, board)),

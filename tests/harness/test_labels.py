@@ -29,7 +29,10 @@ from harness.results.labels import LABELS, Label, append_labels, read_labels, re
 from harness.results.store import read_manifest, write_manifest
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
+from leaderboard.app import LABELS as LABELLED
 from tests.harness.builders import act, advise, evaluation, experiment
+from tests.leaderboard.app_runs import open_page, words
+from tests.leaderboard.test_page import Page
 
 TRUTH = re.compile(r"truth (\d+)")
 
@@ -263,6 +266,44 @@ def test_means_differences_and_ranks_come_with_labels_beside_the_raw_ones(
     assert powered_gain["high"] < raw
     assert main(["compare", str(fresh), "--labels"]) == 0
     assert "with people's labels; the judge alone says +" in " ".join(capsys.readouterr().out.split())
+
+
+def test_page_and_viewer_say_of_labels_what_compare_says(
+    fresh: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["labels", "sample", str(fresh), "--n", "40"])
+    label_all(fresh, "ann")
+    capsys.readouterr()
+    assert main(["compare", str(fresh), "--labels", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (sentence,) = found["sentences"]
+    assert found["with_labels"][0]["finding"] == "higher"
+    assert sentence.startswith("epo + m against vanilla + m: higher, +")
+    assert main(["labels", "report", str(fresh)]) == 0
+    biased = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("The judge gives epo"))
+    assert main(["leaderboard", str(fresh), "--labels", "--html", str(tmp_path / "page")]) == 0
+    terminal = " ".join(capsys.readouterr().out.split())
+    page = Page((tmp_path / "page" / "index.html").read_text())
+    captions = [table.caption for table in page.tables]
+    for said in (sentence, biased):
+        assert said in terminal and said in page.text["li"]
+    assert any("differences by the judge and people together" in caption for caption in captions)
+    assert any("Krippendorff's ordinal alpha" in caption for caption in captions)
+    assert main(["leaderboard", str(fresh), "--html", str(tmp_path / "without")]) == 0
+    assert "With people" not in (tmp_path / "without" / "index.html").read_text()
+    for view in ("ranking", "compare"):
+        assert sentence not in words(open_page(view, fresh)), "until it is asked for"
+        assert sentence in words(open_page(view, fresh, labels="true"))
+    assert biased in words(open_page("judges", fresh, labels="true"))
+    assert sentence in words(open_page("ranking", Path(LABELLED), fresh)), "harness viewer --labels"
+
+
+def test_the_page_of_a_run_without_labels_says_how_to_get_them(
+    fresh: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(fresh), "--labels", "--html", str(tmp_path)]) == 2
+    assert "harness labels sample" in " ".join(capsys.readouterr().err.split())
+    assert "labels" not in [toggle.key for toggle in open_page("ranking", fresh).toggle], "nothing to switch on"
 
 
 def test_two_runs_are_labelled_on_the_same_tasks_and_compared(

@@ -12,12 +12,12 @@ from harness.compare.comparability import CATEGORIES
 from harness.compare.comparison import REFERENCE
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.dialogue import side_by_side
-from leaderboard.app.frame import begin
+from leaderboard.app.frame import begin, labels_wanted
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
 from leaderboard.board import Board, plain_rows
 from leaderboard.cells import NOTHING, amount, p_text
 from leaderboard.charts import difference_histogram
-from leaderboard.duel import Duel, distribution, divergence, duel, extremes
+from leaderboard.duel import Duel, distribution, divergence, duel, extremes, labelled_sentence
 from leaderboard.episodes import conversation
 from leaderboard.page.markup import node
 
@@ -59,6 +59,8 @@ def render() -> None:
     if _pair(board, found, str(a), str(b)):
         return
     _figures(found)
+    if str(metric) == "goal" and labels_wanted(board):
+        show(node("p", labelled_sentence(board, found), class_="lead"))
     _tasks(found, str(a), str(b))
 
 

@@ -11,7 +11,8 @@ import streamlit as st
 from harness.base.invocation import as_called
 from harness.judging.cards.report import Report
 from harness.results.soundness import DAMAGED
-from leaderboard.app.frame import begin
+from leaderboard.app.frame import begin, labels_wanted
+from leaderboard.app.people import show_people
 from leaderboard.app.pieces import Column, Row, downloads, empty, heading, note, notice, show, table, texts
 from leaderboard.board import plain_rows, stamp
 from leaderboard.cells import NOTHING, p_text
@@ -49,6 +50,8 @@ def render() -> None:
     for judge, sentence, figures in found:
         rows = plain_rows(figures)
         show(heading(judge), node("p", sentence + "."), table(rows, COLUMNS, f"Report card of {judge}", "card"))
+    if labels_wanted(board):
+        show_people(board, of_judges_alone=True)
     downloads(_all(found), "judges", "judges")
 
 

@@ -11,7 +11,8 @@ import streamlit as st
 from harness.compare.conclusions import SIGNS
 from harness.results.kin import kin_of_facts
 from leaderboard.app.failures import show_failures
-from leaderboard.app.frame import begin, filters, progress_note
+from leaderboard.app.frame import begin, filters, labels_wanted, progress_note
+from leaderboard.app.people import show_people
 from leaderboard.app.pieces import (
     Column,
     Row,
@@ -94,6 +95,8 @@ def render() -> None:
             if view == RANKING
             else None,
         )
+    if labels_wanted(board):
+        show_people(board)
     for line in kin_of_facts(board.arms[int(number)].facts for number in shown["arm"]):
         notice(line, "warning")
     show_failures(board, chosen.run)

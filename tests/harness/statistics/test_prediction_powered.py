@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.prediction_powered import DESIGNS, QUALITIES, figures
+from benchmarks.prediction_powered import DESIGNS, GAINS, QUALITIES, arm_figures, figures
 from harness.statistics.prediction_powered import prediction_powered
 
 EXPERIMENTS = 600
@@ -24,6 +24,19 @@ def test_intervals_hold_the_truth_and_are_no_wider_than_labels_alone(
     assert found["width"] <= found["alone width"]
     assert quality < 0.9 or found["width"] < 0.85 * found["alone width"]
     assert abs(found["bias"]) < 0.06, "a lenient judge moves nothing"
+
+
+@pytest.mark.parametrize("gains", GAINS.values(), ids=GAINS)
+@pytest.mark.parametrize(("design", "quality"), [((30, 4, 30), 0.9), ((14, 4, 20), 0.0), ((20, 2, 20), 0.9)])
+def test_differences_and_places_hold_the_truth(
+    design: tuple[int, int, int], quality: float, gains: tuple[float, ...]
+) -> None:
+    found = arm_figures(design, quality, gains, 100)
+    error = 2 * (0.95 * 0.05 / 100) ** 0.5
+    assert found["covers"] >= 0.95 - error, "a judge that likes the last arm's manner moves nothing"
+    assert found["places hold"] >= 0.95 - error
+    assert found["width"] <= found["alone width"]
+    assert quality < 0.9 or found["width"] < 0.85 * found["alone width"]
 
 
 def test_a_perfect_judge_counts_fully_and_a_constant_one_not_at_all() -> None:

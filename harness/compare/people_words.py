@@ -1,0 +1,138 @@
+"""Conclusions with people's labels in words and table cells: terminal, page and viewer take them from here. Findings have the
+words of `harness.compare.conclusions`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.compare.arms import Arm
+from harness.compare.conclusions import WORDS, finding
+from harness.compare.labelled import LabelledDifference, LabelledRun
+from harness.compare.people import PeopleReport, Placed, arm_name
+from harness.statistics.prediction_powered import FEWEST, Powered
+
+NOTE = (
+    "With labels: people's mean, moved by the judge's scores of what they did not label (prediction-powered inference). "
+    "It holds whatever the judge is like, for labels that were drawn at random (`harness labels sample`)."
+)
+LOOKED_AT = "The run was looked at while it was played; this interval is made to be looked at once."
+FEW = "too few scenarios"
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A table of texts."""
+
+    caption: str
+    columns: tuple[str, ...]
+    """The first is of words, as is `finding`; the others are numbers."""
+    rows: tuple[tuple[str, ...], ...]
+
+
+def cells_of(found: LabelledRun) -> list[Cells]:
+    """The tables of a run's labels: arms, questions, agreement, bias. One without rows is left out."""
+    every = [_arms(found), _differences(found), *judge_cells(found.report)]
+    return [each for each in every if each.rows]
+
+
+def _arms(found: LabelledRun) -> Cells:
+    columns = ("arm", "judge", "with labels", "95 %", "labels alone", "95 % alone", "labelled", "groups", "rank")
+    rows = tuple(_placed(each) for each in found.placed)
+    return Cells(f"{found.run}: the goal by the judge and people together", columns, rows)
+
+
+def _placed(placed: Placed) -> tuple[str, ...]:
+    both, place = placed.powered, f"{placed.rank} ({placed.rank_low} to {placed.rank_high})"
+    ends = _ends(both.low, both.high, both), _ends(both.alone_low, both.alone_high, both)
+    numbers = f"{_judged(placed.arm):.2f}", f"{both.mean:.2f}", ends[0], f"{both.alone:.2f}", ends[1]
+    return (arm_name(placed.arm), *numbers, str(both.labelled), str(both.clusters), place)
+
+
+def _judged(arm: Arm) -> float:
+    known = [float(goal) for goal in arm.outcomes["goal"] if not math.isnan(goal)]
+    return sum(known) / len(known)
+
+
+def _ends(low: float, high: float, powered: Powered, sign: str = "") -> str:
+    return f"{low:{sign}.2f} … {high:{sign}.2f}" if powered.clusters >= FEWEST else FEW
+
+
+def _differences(found: LabelledRun) -> Cells:
+    columns = ("B against A", "judge", "finding of the judge", "with labels", "95 %", "labels alone", "95 % alone",
+               "labelled pairs", "groups", "finding")  # fmt: skip
+    rows = tuple(_difference(each) for each in found.differences)
+    return Cells(f"{found.run}: differences by the judge and people together", columns, rows)
+
+
+def _difference(each: LabelledDifference) -> tuple[str, ...]:
+    row, both = each.comparison, each.powered
+    ends = _ends(both.low, both.high, both, "+"), _ends(both.alone_low, both.alone_high, both, "+")
+    judged = f"{row.result.estimate.mean:+.2f}", WORDS[finding(row)]
+    labels = f"{both.mean:+.2f}", ends[0], f"{both.alone:+.2f}", ends[1], str(both.labelled), str(both.clusters)
+    return (_pair(each), *judged, *labels, WORDS[each.finding])
+
+
+def _pair(each: LabelledDifference) -> str:
+    return f"{arm_name(each.comparison.b)} against {arm_name(each.comparison.a)}"
+
+
+def judge_cells(report: PeopleReport) -> list[Cells]:
+    """The judge against people: agreement by dimension, bias by arm."""
+    agreement = tuple(
+        (line.dimension, _alpha(line.judge), _alpha(line.people), str(line.n)) for line in report.agreement
+    )
+    bias = tuple(
+        (each.arm, f"{each.mean:+.2f}", f"{each.low:+.2f} … {each.high:+.2f}", str(each.n)) for each in report.bias
+    )
+    return [
+        Cells(
+            f"Krippendorff's ordinal alpha of {report.judge} and people",
+            ("dimension", "judge and people", "people among themselves", "scores"),
+            agreement,
+        ),
+        Cells(f"{report.judge} minus people, points of the goal", ("arm", "judge - people", "95 %", "episodes"), bias),
+    ]
+
+
+def _alpha(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def sentences(found: LabelledRun) -> list[str]:
+    """Everything that a run's labels show, a sentence for each."""
+    return [*(difference_sentence(each) for each in found.differences), *report_sentences(found.report)]
+
+
+def difference_sentence(each: LabelledDifference) -> str:
+    """Say what people and judge together show of a difference, beside what either says alone."""
+    powered, row = each.powered, each.comparison
+    if powered.labelled == 0:
+        return f"{_pair(each)}: no task was labelled for both arms."
+    own = f"the judge alone says {row.result.estimate.mean:+.2f} ({WORDS[finding(row)]}), {powered.labelled} pairs of labels"
+    if powered.clusters < FEWEST:
+        few = f"{powered.clusters} scenarios are too few for an interval"
+        return f"{_pair(each)}: {powered.mean:+.2f} with people's labels; {few}; {own} alone {powered.alone:+.2f}."
+    ends = _ends(powered.low, powered.high, powered, "+")
+    alone = f"{powered.alone:+.2f} ({_ends(powered.alone_low, powered.alone_high, powered, '+')})"
+    text = (
+        f"{_pair(each)}: {WORDS[each.finding]}, {powered.mean:+.2f} ({ends}) with people's labels; {own} alone {alone}."
+    )
+    return f"{text} {LOOKED_AT}" if row.anytime else text
+
+
+def report_sentences(report: PeopleReport) -> list[str]:
+    """Say who labelled, and what the judge gives beyond what people do."""
+    count = len(report.annotators)
+    lines = [f"{count} annotator{'s' * (count != 1)}: {', '.join(report.annotators)}."]
+    if count < 2:
+        lines.append("With one annotator nobody knows how far people agree: the ceiling for a judge is open.")
+    for each in report.bias:
+        if each.groups >= FEWEST and (each.low > 0 or each.high < 0):
+            what = "more" if each.mean > 0 else "less"
+            lines.append(f"The judge gives {each.arm} {abs(each.mean):.1f} points {what} than people do.")
+    few = [each.arm for each in report.bias if each.groups < FEWEST]
+    if few:
+        lines.append(f"Too few scenarios to tell a bias (fewer than {FEWEST}): {', '.join(few)}.")
+    return lines
