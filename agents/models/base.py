@@ -48,6 +48,9 @@ class ChatRequest:
     one, else the stated fallback (the schema in the prompt, the JSON taken out of the answer)."""
     want_tokens: bool = False
     """Ask for token ids and log-probabilities, where the provider can give them."""
+    available: tuple[str, ...] = ()
+    """Actions that the asking seat's view lists: for a person, who may ask for them. Never sent to a provider, and no part of a
+    call's key."""
     identity: CallIdentity = field(default_factory=CallIdentity)
 
 

@@ -206,7 +206,7 @@ class _Table:
         return Situation(
             view=view,
             past=tuple(self._past[view.seat]),
-            ask=partial(self._ask, view.seat, role, spec, model),
+            ask=partial(self._ask, view, role, spec, model),
             prompt=partial(_prompt, self.plan.environment, role, spec),
             format=self.plan.environment.action_format,
             donor=partial(self._donor, view.seat),
@@ -216,7 +216,7 @@ class _Table:
 
     async def _ask(
         self,
-        seat: int,
+        view: View,
         role: str,
         spec: RoleSpec,
         model: Model | None,
@@ -225,8 +225,9 @@ class _Table:
         schema: Mapping[str, Any] | None = None,
     ) -> ChatReply:
         if model is None:
-            raise EpisodeError("environment", f"the {role} of seat {seat} asked for a model but the config gives none")
-        plan = self.plan
+            said = f"the {role} of seat {view.seat} asked for a model but the config gives none"
+            raise EpisodeError("environment", said)
+        plan, seat = self.plan, view.seat
         ordinal = self.ledger.ordinal(seat, role)
         request = ChatRequest(
             messages=tuple(messages),
@@ -237,6 +238,7 @@ class _Table:
             stop=spec.stop or (),
             seed=call_seed(plan.prefix.sampling if plan.prefix else plan.seed, seat, role, ordinal),
             schema=with_text_limit(schema, spec.answer_chars),
+            available=view.available,
             identity=CallIdentity(plan.episode_id, plan.repeat, seat, role, ordinal),
         )
         self.activity.note(plan.episode_id, f"turn {len(self.turns)}, {role} of seat {seat} asks {model.name}")

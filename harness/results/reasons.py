@@ -49,6 +49,11 @@ OTHERS: Mapping[str, Why] = {
         "Please report it, with the message; running again will not help. `--retry-failed bug` plays it again.",
         False,
     ),
+    "gave-up": Why(
+        "the person who played gave the game up",
+        "It is a result. `--retry-failed gave-up` lets them play it again.",
+        False,
+    ),
     "machine": Why(
         "the machine ran out of something",
         "Make room for what the message names, then run the same command again.",

@@ -403,7 +403,7 @@ def interrupt(stop: Stop, progress: Progress) -> None:
         stop.cancel(INTERRUPTED)
     else:
         stop.drain(INTERRUPTED)
-        progress.say("Interrupted: letting the running episodes end. Press Ctrl-C again to end them now.")
+        progress.say(stop.told)
 
 
 async def _execute(run: Run, progress: Progress, stop: Stop) -> RunSummary:

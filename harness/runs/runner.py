@@ -12,6 +12,9 @@ Job = TypeVar("Job")
 class Stop:
     """A request to end a run: `drain` takes no new job; `cancel` also ends those that are running."""
 
+    told = "Interrupted: letting the running episodes end. Press Ctrl-C again to end them now."
+    """Line that a person reads at the first Ctrl-C."""
+
     def __init__(self) -> None:
         self.reason: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -25,6 +28,10 @@ class Stop:
 
     def cancel(self, reason: str) -> None:
         self.drain(reason)
+        self.cancel_running()
+
+    def cancel_running(self) -> None:
+        """End the jobs that are running."""
         for task in self._tasks:
             task.cancel()
 

@@ -68,7 +68,7 @@ def test_every_command_of_a_document_is_taken(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["harness play my.yaml", "harness run my.yaml --max-euro 5", "harness run --probe x"]
+    "command", ["harness perform my.yaml", "harness run my.yaml --max-euro 5", "harness run --probe x"]
 )
 def test_a_command_that_there_is_not_would_be_seen(command: str) -> None:
     assert refusal(command)

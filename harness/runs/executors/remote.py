@@ -189,8 +189,10 @@ class Permits:
 
 
 def request_json(request: ChatRequest) -> Json:
-    """The whole request as plain JSON."""
-    return asdict(request)
+    """The request as plain JSON, without what only a person in this process would ask for."""
+    plain = asdict(request)
+    del plain["available"]
+    return plain
 
 
 def request_from(plain: Json) -> ChatRequest:

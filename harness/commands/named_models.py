@@ -1,0 +1,105 @@
+"""A model as it is named on the command line: a checkpoint's folder or file, an address with a name, or `provider:model`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from agents.models import REGISTRY
+from agents.models.config import plain_url
+from harness.base.errors import BadInput
+from harness.results.leaks import CARD
+
+ADAPTER, CONFIG = "adapter_config.json", "config.json"
+FORMS = (
+    "the folder of a Hugging Face checkpoint or of a PEFT adapter, a .gguf file, an address with a model's name "
+    "(http://127.0.0.1:8000/v1#NAME), or provider:model"
+)
+
+
+def named_model(text: str) -> dict[str, Any]:
+    """The config of a model that a command line names. Raises `BadInput` saying which forms there are."""
+    if text.startswith(("http://", "https://")):
+        return _at_address(text)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _in_folder(path)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}; expected {FORMS}")
+        return {"provider": "llamacpp", "model": str(path)}
+    provider, _, model = text.partition(":")
+    if model and provider in REGISTRY.names():
+        return {"provider": provider, "model": model}
+    raise BadInput(f"{text!r} names no model that can be asked: expected {FORMS}")
+
+
+def base_of(text: str) -> str | None:
+    """The model that a checkpoint says it was made from: a PEFT adapter's base, or what `config.json` names; None where
+    nothing is said. Raises `BadInput` for a file that cannot be read."""
+    folder = Path(text).expanduser()
+    if (folder / ADAPTER).is_file():
+        return _base_of_adapter(folder)
+    if (folder / CONFIG).is_file():
+        named = _json(folder / CONFIG).get("_name_or_path")
+        return named if isinstance(named, str) and named and Path(named).resolve() != folder.resolve() else None
+    return None
+
+
+def base_model(named: str) -> dict[str, Any]:
+    """The config of a base as a checkpoint or a person names it: as `named_model`, or a name of the Hugging Face hub. Raises
+    `BadInput`."""
+    try:
+        return named_model(named)
+    except BadInput:
+        if named.count("/") > 1 or named.startswith((".", "/", "~")) or "#" in named or ":" in named:
+            raise
+        return {"provider": "transformers", "model": named}
+
+
+def _at_address(text: str) -> dict[str, Any]:
+    address, _, name = text.partition("#")
+    if not name:
+        raise BadInput(f"{text}: name the model behind a #, as the server calls it: {text.rstrip('/')}#NAME")
+    try:
+        return {"provider": "openai", "model": name, "base_url": plain_url(address)}
+    except ValueError as problem:
+        raise BadInput(f"{address}: {problem}") from None
+
+
+def _in_folder(folder: Path) -> dict[str, Any]:
+    if (folder / ADAPTER).is_file():
+        base = base_model(_base_of_adapter(folder))
+        if base["provider"] != "transformers":
+            raise BadInput(
+                f"{folder / ADAPTER}: an adapter's base has to be a Hugging Face checkpoint, not {base['model']}"
+            )
+        card = {"trained_on": str(folder / CARD)} if (folder / CARD).exists() else {}
+        return {**base, "args": {"adapter": str(folder)}, **card}
+    if (folder / CONFIG).is_file():
+        return {"provider": "transformers", "model": str(folder)}
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) == 1:
+        return {"provider": "llamacpp", "model": str(files[0])}
+    raise BadInput(f"{folder} holds neither {CONFIG} nor {ADAPTER}, nor one .gguf file: expected {FORMS}")
+
+
+def _base_of_adapter(folder: Path) -> str:
+    named = _json(folder / ADAPTER).get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise BadInput(
+            f"{folder / ADAPTER}: base_model_name_or_path is missing; expected the folder or name of the base"
+        )
+    beside = folder / named
+    return str(beside) if not Path(named).exists() and beside.exists() else named
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise BadInput(f"{path} cannot be read: {problem}") from None
+    if not isinstance(read, dict):
+        raise BadInput(f"{path}: expected a JSON object")
+    return read
