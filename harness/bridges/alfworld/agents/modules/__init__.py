@@ -1,0 +1,1 @@
+"""Counterpart of `alfworld.agents.modules`."""
