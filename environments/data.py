@@ -39,11 +39,16 @@ class ImportReport:
 class DataHooks:
     sources: tuple[Source, ...]
     recognises: Callable[[Path], bool]
-    """True if a folder (or archive already extracted) looks like this environment's data."""
+    """True if a folder (or archive already extracted), or a single file, looks like this environment's data."""
     import_from: Callable[[Path, Path], ImportReport]
-    """(folder with the published files, data home) -> report. Raises `BadInput` naming what is missing."""
+    """(folder with the published files, or one file, data home) -> report. Raises `BadInput` naming what is missing."""
     generate: Callable[[int, int, Path], ImportReport] | None = None
     """Makes new data of our own in the published format: (number, seed, output folder) -> report."""
+    import_named: Callable[[Path, Path, str], ImportReport] | None = None
+    """Imports a user's own data under a name: (folder or file, data home, name) -> report. None where only the published data
+    can be played."""
+    recognises_own: Callable[[Path], bool] | None = None
+    """True if a folder or file holds records that `import_named` would take."""
 
 
 DATA = Registry(

@@ -1,8 +1,7 @@
 """Import of the published SOTOPIA profiles: their places, and the one form that their several encodings become. The texts are
 the same in all sources, the encoding is not: sotopia-space writes `env_id`/`agent_id`/`combo_id`, relationships as strings and
 "nan"/"none" for nothing, AMPO and DAT write `pk`, numbers and null, some as objects keyed by id. Files are told apart by what
-their rows hold, not by their names. The full Redis dumps (Hugging Face data sets `sotopia` and `sotopia-pi` of cmu-lti, a Box
-link in sotopia's installer) are not read; they are named in the README only."""
+their rows hold, not by their names. Anything but the 450 published pairings is a user's own data (`own`)."""
 
 from __future__ import annotations
 
@@ -15,9 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from environments.data import DataHooks, ImportReport, Source
 from environments.sotopia.hard import check_order
+from environments.sotopia.own import store
 from environments.sotopia.profiles import CharacterRow, ScenarioRow, first_problem, load_world
 from harness.base.errors import BadInput
 from harness.base.safe_files import move_in, scratch_folder
+from harness.base.text_files import read_text
 
 _SPACE = (
     "https://raw.githubusercontent.com/sotopia-lab/sotopia-space/12c13d807a62ce523ff87afefacb307b277b1604/profiles/"
@@ -73,7 +74,7 @@ def _rows(path: Path) -> list[Row]:
     """The rows of a JSON list, an object keyed by id, or JSON Lines. Raises `ValueError` for anything else."""
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError("too large to be one of the published files")
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     try:
         whole = json.loads(text)
     except json.JSONDecodeError:
@@ -98,7 +99,7 @@ def find_profiles(folder: Path) -> tuple[dict[str, list[tuple[Path, list[Row]]]]
             continue
         try:
             rows = _rows(path)
-        except ValueError as error:
+        except (ValueError, BadInput) as error:
             unread.append(f"{path.name} ({error})")
             continue
         kind = _kind_of(rows)
@@ -108,23 +109,29 @@ def find_profiles(folder: Path) -> tuple[dict[str, list[tuple[Path, list[Row]]]]
 
 
 def recognises(folder: Path) -> bool:
-    """True if a folder holds SOTOPIA scenarios and at least one other part."""
+    """True if a folder holds SOTOPIA scenarios and at least one other part, or a folder or file published dialogues."""
     if not folder.is_dir():
-        return False
+        return store.holds_dialogues(folder)
     found, _ = find_profiles(folder)
-    return bool(found["environments"]) and (bool(found["agents"]) or bool(found["combos"]))
+    profiles = bool(found["environments"]) and (bool(found["agents"]) or bool(found["combos"]))
+    return profiles or store.holds_dialogues(folder)
 
 
 def import_from(folder: Path, home: Path) -> ImportReport:
     """Normalise the profiles of a folder into `home/sotopia`. Raises `BadInput` naming what is missing or wrong;
-    profiles that were imported before stay as they are then."""
+    profiles that were imported before stay as they are then. Published dialogues become the scenarios they tell."""
+    if folder.is_file():
+        return store.import_own(folder, home, None)
     found, unread = find_profiles(folder)
+    if not found["environments"] and store.holds_dialogues(folder):
+        return store.import_own(folder, home, None)
     missing = [kind for kind in NEEDED if not found[kind]]
     if missing:
         hint = f"; not read: {', '.join(unread)}" if unread else ""
         raise BadInput(
             f"{folder} has no SOTOPIA {', '.join(missing)}; expected JSON or JSON Lines files with "
-            f"{', '.join(NEEDED)} (as in sotopia-space and AMPO, or normalised) in this one folder{hint}"
+            f"{', '.join(NEEDED)} (as in sotopia-space and AMPO, or normalised) in this one folder{hint}. Data of your own "
+            f"need no pairings: harness data import {folder} --name mine"
         )
     skipped: list[str] = []
     combos = _canonical_combos(found["combos"], skipped)
@@ -212,4 +219,10 @@ def _write(path: Path, rows: list[Row]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-DATA = DataHooks(sources=SOURCES, recognises=recognises, import_from=import_from)
+DATA = DataHooks(
+    sources=SOURCES,
+    recognises=recognises,
+    import_from=import_from,
+    import_named=store.import_own,
+    recognises_own=store.is_own,
+)

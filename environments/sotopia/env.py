@@ -41,7 +41,7 @@ class SotopiaEnvironment(Environment):
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
 
     def splits(self) -> Mapping[str, str]:
-        return splits.SPLITS
+        return splits.all_splits()
 
     def tasks(self, split: str) -> Sequence[Task]:
         return splits.tasks(split)

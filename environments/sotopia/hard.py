@@ -41,6 +41,7 @@ def check_order(world: World) -> None:
     found = Counter(by_index.get(index, "") for index in HARD_INDICES)
     if found != Counter(dict.fromkeys(LISTED, 5)):
         raise BadInput(
-            "the imported SOTOPIA combos are not in the canonical order, so the hard split cannot be cut from them: "
-            "import env_agent_combos.json of AMPO (`harness data fetch sotopia` brings it)"
+            "these SOTOPIA combos are not the 450 published ones, or not in the canonical order, so the splits `all` and `hard` "
+            "cannot be cut from them: put AMPO's env_agent_combos.json beside them (`harness data fetch sotopia` brings it), or "
+            "import them as data of your own with `--name mine`"
         )

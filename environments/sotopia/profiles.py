@@ -15,10 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from environments.sotopia.tags import check_tags
 from harness.base.errors import BadInput
 
-Gender = Literal["Man", "Woman", "Nonbinary"]
+Gender = Literal["Man", "Woman", "Nonbinary", ""]
+"""Empty where own data do not say."""
 
 STRANGER, KNOW_BY_NAME, ACQUAINTANCE, FRIEND, ROMANTIC, FAMILY = range(6)
 """`relationship` as the original numbers it; it decides what one character knows of the other."""
+RELATIONSHIPS = (
+    ("stranger", "strangers"),
+    ("know_by_name", "know_each_other_by_name"),
+    ("acquaintance", "acquaintances"),
+    ("friend", "friends"),
+    ("romantic_relationship", "romantic"),
+    ("family_member", "family"),
+)
+"""Words for the numbers, sotopia's own first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class Character:
 
     @property
     def name(self) -> str:
-        return f"{self.first_name} {self.last_name}"
+        return f"{self.first_name} {self.last_name}".strip()
 
 
 @dataclass(frozen=True, slots=True)

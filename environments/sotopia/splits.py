@@ -9,12 +9,13 @@ from typing import Any
 
 from environments.base import Task
 from environments.sotopia import builtin, hard
+from environments.sotopia.own import store
 from environments.sotopia.profiles import WORLD_FILES, Combo, World, load_world
 from harness.base.errors import BadInput, nearest
 from harness.base.places import data_home
 
 PUBLISHED, BUILTIN = "published", "builtin"
-"""The two worlds a task can belong to."""
+"""Worlds a task can belong to, beside those of a user's own data, which are called by their names."""
 
 SPLITS = {
     "all": "the 450 published combos of 90 scenarios (needs the SOTOPIA profiles)",
@@ -27,6 +28,11 @@ SPLITS = {
     "builtin-train": "our own training scenarios",
     "builtin-test": "our own test scenarios, disjoint from training",
 }
+
+
+def all_splits() -> dict[str, str]:
+    """Split -> one line about it, those of the user's own data among them."""
+    return {**SPLITS, **store.own_splits()}
 
 
 def published_folder() -> Path:
@@ -55,13 +61,17 @@ def _load(folder: Path, stamp: tuple[tuple[int, int], ...]) -> World:
 
 def world_of(task: Task) -> World:
     """The world a task belongs to."""
-    return builtin.builtin_world() if task.data["world"] == BUILTIN else published_world()
+    name = task.data["world"]
+    if name in (BUILTIN, PUBLISHED):
+        return builtin.builtin_world() if name == BUILTIN else published_world()
+    return store.own_world(name)[0]
 
 
 def tasks(split: str) -> list[Task]:
     """The tasks of a split in their stable order. Raises `BadInput` for an unknown split or missing data."""
-    if split not in SPLITS:
-        raise BadInput(f"sotopia has no split {split!r}; known: {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+    own = _own_name(split)
+    if own is not None:
+        return _own_tasks(own, split)
     if split.startswith(BUILTIN):
         return _builtin_tasks(split)
     world = published_world()
@@ -72,6 +82,38 @@ def tasks(split: str) -> list[Task]:
     if split == "hard":
         return [_published_task(world, combo, split) for combo in chosen]
     return [_published_task(world, combo, split, **_role_data(combo.scenario_id)) for combo in chosen]
+
+
+def _own_name(split: str) -> str | None:
+    """The data set of a user's own that a split belongs to; None for the built-in and published ones. Raises `BadInput` for an
+    unknown split."""
+    name = store.name_of(split)
+    if name is None and split not in SPLITS:
+        known = all_splits()
+        raise BadInput(
+            f"sotopia has no split {split!r}; known: {', '.join(known)}.{nearest(split, known)} "
+            "`harness data import FOLDER --name NAME` makes splits of characters and scenarios of your own."
+        )
+    return name
+
+
+def _own_tasks(name: str, split: str) -> list[Task]:
+    """The pairings of an own data set, or of its training or test scenarios. Raises `BadInput` where there are none."""
+    world, parts = store.own_world(name)
+    wanted = split.removeprefix(name).removeprefix("-")
+    chosen = [combo for combo in world.combos if wanted in ("", parts.get(combo.scenario_id))]
+    if not chosen:
+        raise BadInput(
+            f"sotopia: the split {split!r} is empty: {name!r} has {len(parts)} scenario(s), all on the other side. Write "
+            f'"split": "train" or "test" into the scenarios and import them again, or play the split {name!r}.'
+        )
+    return [_own_task(world, combo, name, split) for combo in chosen]
+
+
+def _own_task(world: World, combo: Combo, name: str, split: str) -> Task:
+    relationship = world.scenarios[combo.scenario_id].relationship
+    data = {"world": name, "combo": combo.id, "index": combo.index, "relationship": relationship}
+    return Task(f"{name}:{combo.id}", split, combo.scenario_id, data)
 
 
 def _published_task(world: World, combo: Combo, split: str, **more: Any) -> Task:
@@ -112,8 +154,9 @@ def _builtin_task(combo: Combo, row: builtin.BuiltinScenario, split: str) -> Tas
 
 def data_hashes(split: str) -> dict[str, str]:
     """File name -> sha256 of the data behind a split. Raises `BadInput` as `tasks` does."""
-    if split not in SPLITS:
-        raise BadInput(f"sotopia has no split {split!r}; known: {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+    own = _own_name(split)
+    if own is not None:
+        return store.own_hashes(own)
     if split.startswith(BUILTIN):
         return builtin.builtin_hashes()
     published_world()

@@ -12,18 +12,26 @@ from environments.sotopia.profiles import ACQUAINTANCE, FRIEND, KNOW_BY_NAME, Ch
 from environments.sotopia.tags import ENVIRONMENT, render_for, seat_viewer
 
 UNKNOWN = "Unknown"
-_GENDER_WORD = {"Man": "male", "Woman": "female", "Nonbinary": "nonbinary"}
+_GENDER_WORD = {"Man": "male", "Woman": "female", "Nonbinary": "nonbinary", "": ""}
 
 
 def bio_parts(character: Character) -> tuple[str, str, str, str]:
     """The four parts of a bio, each known to closer company than the one before: name, public facts,
-    personality, secret. The blank that ends the first three stays where the bio is cut."""
-    facts = f"is a {character.age}-year-old {_GENDER_WORD[character.gender]} {character.occupation.lower()}. "
+    personality, secret. The blank that ends the first three stays where the bio is cut. What own data leave out is left
+    out here."""
+    age = f"{character.age}-year-old" if character.age else ""
+    described = " ".join(filter(None, (age, _GENDER_WORD[character.gender], character.occupation.lower())))
+    facts = (
+        f"is a {described}. " if described else "",
+        f"{character.gender_pronoun} pronouns. " if character.gender_pronoun else "",
+        f"{character.public_info} " if character.public_info else "",
+    )
+    values, secret = character.personality_and_values, character.secret
     return (
         f"{character.name} ",
-        f"{facts}{character.gender_pronoun} pronouns. {character.public_info} ",
-        f"Personality and values description: {character.personality_and_values} ",
-        f"{character.first_name}'s secrets: {character.secret}",
+        "".join(facts),
+        f"Personality and values description: {values} " if values else "",
+        f"{character.first_name}'s secrets: {secret}" if secret else "",
     )
 
 

@@ -12,8 +12,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     fetch = parts.add_parser("fetch", help="download published data from its declared sources, and import it")
     fetch.add_argument("environment")
     fetch.set_defaults(do=fetch_command)
-    bring = parts.add_parser("import", help="import a folder or archive that lies on this machine")
+    bring = parts.add_parser(
+        "import",
+        help="import a folder, archive or file that lies on this machine",
+        description="Published data of SOTOPIA, WebShop and ALFWorld; with --name characters and scenarios of your own.",
+    )
     bring.add_argument("path", type=Path)
+    bring.add_argument("--name", help="name of own SOTOPIA data; makes the splits NAME, NAME-train and NAME-test")
     bring.add_argument("--env", metavar="ENVIRONMENT", help="whose data it is; found out when left out")
     bring.set_defaults(do=import_command)
     make = parts.add_parser("generate", help="generate data of our own in the published format")
@@ -32,10 +37,10 @@ def fetch_command(arguments: argparse.Namespace) -> int:
 
 
 def import_command(arguments: argparse.Namespace) -> int:
-    """Import a folder or archive."""
+    """Import a folder, an archive or a file."""
     from harness.commands.data_files import bring_in
 
-    return bring_in(arguments.path, arguments.env)
+    return bring_in(arguments.path, arguments.env, arguments.name)
 
 
 def generate_command(arguments: argparse.Namespace) -> int:

@@ -43,10 +43,10 @@ def fetch(environment: str) -> int:
     return 0
 
 
-def bring_in(path: Path, environment: str | None) -> int:
+def bring_in(path: Path, environment: str | None, name: str | None = None) -> int:
     with tidy_when_ended():
-        name, report = import_path(path, environment)
-    print_report(name, report)
+        whose, report = import_path(path, environment, name=name)
+    print_report(whose, report)
     return 0
 
 

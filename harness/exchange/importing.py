@@ -3,57 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from environments.data import DATA, DataHooks, ImportReport
 from harness.base.errors import BadInput
 from harness.base.places import data_home
 from harness.base.safe_files import scratch_folder, sweep
+from harness.base.text_files import check_is_data
 from harness.exchange.archives import Limits, extract_archive, is_archive
 
-_DEPTH = 5
-"""Greatest depth of the data: a clone of AMPO has its profiles five folders down."""
-_FOLDERS = 2000
-"""Number of folders looked into before giving up."""
+_FOLDERS = 20_000
+"""Number of folders looked into before giving up; the published games are in fewer."""
 
 
 def import_path(
-    path: Path, env: str | None = None, home: Path | None = None, limits: Limits | None = None
+    path: Path, env: str | None = None, home: Path | None = None, limits: Limits | None = None, name: str | None = None
 ) -> tuple[str, ImportReport]:
-    """Import a folder or archive into the data home; returns (environment, report). Raises `BadInput` when nothing,
-    or more than one environment, is recognised in it."""
+    """Import a folder, an archive or a single file into the data home; returns (environment, report). `name`: the data are the
+    user's own, and get this name. Raises `BadInput` when nothing, or more than one environment, is recognised in it."""
     home = home or data_home()
     sweep(home)
     path = path.expanduser()
     if not path.exists():
-        raise BadInput(f"{path} does not exist; give a folder or an archive with published data")
+        raise BadInput(f"{path} does not exist; give a folder, an archive or a file with data")
     if path.is_dir():
-        return _import_folder(path, path, env, home)
+        return _import_place(path, path, env, home, name)
     if not is_archive(path):
-        raise BadInput(f"{path} is neither a folder nor a zip or tar archive; give the folder that holds the files")
+        check_is_data(path)
+        return _import_place(path, path, env, home, name)
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, "import") as unpacked:
         extract_archive(path, unpacked, limits)
-        return _import_folder(unpacked, path, env, home)
+        return _import_place(unpacked, path, env, home, name)
 
 
-def _import_folder(folder: Path, shown: Path, env: str | None, home: Path) -> tuple[str, ImportReport]:
+def _import_place(place: Path, shown: Path, env: str | None, home: Path, name: str | None) -> tuple[str, ImportReport]:
+    """Import a folder or file; `shown` is what the user gave."""
+    if name is not None:
+        return _import_named(place, env or _named_environment(place, shown), home, name)
     if env is not None:
         hooks = load_hooks(env)
         # Where nothing is recognised, the import itself says best what is missing.
-        return env, hooks.import_from(locate(hooks, folder) or folder, home)
-    found, not_asked = _recognise(folder)
+        return env, hooks.import_from(locate(hooks, place) or place, home)
+    found, not_asked = _recognise(place)
     if len(found) > 1:
         names = ", ".join(sorted(found))
         raise BadInput(f"{shown} holds data of several environments ({names}); name one with --env")
     if not found:
-        also = f" (not asked, as they do not load here: {', '.join(not_asked)})" if not_asked else ""
-        raise BadInput(
-            f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name the environment with --env"
+        raise BadInput(_nothing_found(place, shown, not_asked))
+    chosen, where = next(iter(found.items()))
+    report: ImportReport = DATA.load(chosen).import_from(where, home)
+    return chosen, report
+
+
+def _nothing_found(place: Path, shown: Path, not_asked: list[str]) -> str:
+    """Say that nothing was recognised, and what to do."""
+    own = _named_environments(place)
+    if own:
+        return f"{shown} holds {own[0]} data of your own; give it a name: harness data import {shown} --name mine"
+    also = f" (not asked, as they do not load here: {', '.join(not_asked)})" if not_asked else ""
+    if place.is_file():
+        return (
+            f"{shown}: no data of {', '.join(DATA.names())} recognised in this file{also}; give the folder that holds the "
+            "published files, or a zip or tar archive of it"
         )
-    name, place = next(iter(found.items()))
-    report: ImportReport = DATA.load(name).import_from(place, home)
-    return name, report
+    return f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name the environment with --env"
+
+
+def _import_named(place: Path, env: str, home: Path, name: str) -> tuple[str, ImportReport]:
+    hooks = load_hooks(env)
+    if hooks.import_named is None:
+        raise BadInput(f"--name {name}: {env} takes no named data; import it without --name")
+    return env, hooks.import_named(place, home, name)
+
+
+def _named_environment(place: Path, shown: Path) -> str:
+    """The environment whose own data lie here. Raises `BadInput` unless there is exactly one."""
+    found = _named_environments(place)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BadInput(f"{shown} holds own data of {', '.join(found)}; name one with --env")
+    raise BadInput(
+        f"{shown}: no characters, scenarios or dialogues recognised in its JSON, JSON Lines and CSV files; docs/data.md shows "
+        "the form in ten lines"
+    )
+
+
+def _named_environments(place: Path) -> list[str]:
+    found = []
+    for env in DATA.names():
+        with suppress(ImportError):
+            hooks: DataHooks = DATA.load(env)
+            if hooks.recognises_own is not None and hooks.recognises_own(place):
+                found.append(env)
+    return found
 
 
 def load_hooks(env: str) -> DataHooks:
@@ -81,15 +126,16 @@ def _recognise(folder: Path) -> tuple[dict[str, Path], list[str]]:
     return found, not_asked
 
 
-def locate(hooks: DataHooks, folder: Path) -> Path | None:
-    """The folder itself, or the nearest folder inside it, that the environment recognises."""
-    return next((place for place in _folders(folder) if hooks.recognises(place)), None)
+def locate(hooks: DataHooks, place: Path) -> Path | None:
+    """The folder or file itself, or the nearest folder inside it, that the environment recognises."""
+    places = [place] if place.is_file() else _folders(place)
+    return next((each for each in places if hooks.recognises(each)), None)
 
 
 def _folders(folder: Path) -> Iterator[Path]:
-    """The folder and those inside it, nearest first; links are not followed, hidden folders left out."""
+    """The folder and those inside it at any depth, nearest first; links are not followed, hidden folders left out."""
     level, seen = [folder], 0
-    for _ in range(_DEPTH + 1):
+    while level:
         below: list[Path] = []
         for place in level:
             seen += 1

@@ -119,7 +119,7 @@ def test_a_missing_path_or_a_plain_file_is_bad_input(table: Table, tmp_path: Pat
     with pytest.raises(BadInput, match="does not exist"):
         import_path(tmp_path / "nowhere", home=home)
     (tmp_path / "x.txt").write_text("1")
-    with pytest.raises(BadInput, match="neither a folder nor a zip or tar archive"):
+    with pytest.raises(BadInput, match="give the folder that holds the published files, or a zip or tar archive"):
         import_path(tmp_path / "x.txt", home=home)
 
 
