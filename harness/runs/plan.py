@@ -87,7 +87,7 @@ class Plan:
         """`readers`: those of the run that it is made for (`harness.reading.readers`)."""
         self.experiment = experiment
         self.readers = readers
-        self.worlds = {_world_key(spec): _world(spec, readers) for spec in experiment.environments}
+        self.worlds = {_world_key(spec): open_world(spec, readers) for spec in experiment.environments}
         made = {spec.name: self.worlds[_world_key(spec)].environment for spec in experiment.environments}
         seats = {name: environment.seats for name, environment in made.items()}
         scripts = {name: tuple(environment.baselines) for name, environment in made.items()}
@@ -417,7 +417,8 @@ def _world_key(spec: EnvironmentSpec) -> str:
     return stable_hash(spec.model_dump(mode="json"))
 
 
-def _world(spec: EnvironmentSpec, readers: int) -> World:
+def open_world(spec: EnvironmentSpec, readers: int) -> World:
+    """An environment with the tasks that a config asks for, as runs with these readers play it. Raises `BadInput`."""
     earlier = readers == EARLIER and spec.name in environments.REGISTRY.builtin
     environment = environments.make(spec.name, {**spec.options, "parsing": VERSION_0_1} if earlier else spec.options)
     _check_seats(environment)
