@@ -137,7 +137,7 @@ def _split_folders(folder: Path) -> Iterator[Path]:
 
 def import_from(folder: Path, home: Path) -> ImportReport:
     """Copy the games below a folder into the data home, when each was loaded and its plan was found. A game that is there
-    already is replaced. Raises `BadInput` when there is no split folder."""
+    already is replaced. Raises `BadInput` when there is no split folder, or no game in it that can be played."""
     splits = list(_split_folders(folder))
     if not splits:
         raise BadInput(
@@ -159,9 +159,19 @@ def import_from(folder: Path, home: Path) -> ImportReport:
                     continue
                 _copy(source, staging / game.path / GAME)
                 kept += 1
+        if not kept:
+            raise BadInput(_no_games(folder, skipped))
         move_in(staging, home / "alfworld")
     read_split.cache_clear()
     return ImportReport(kept=kept, what="games", skipped=tuple(skipped), where=home / "alfworld")
+
+
+def _no_games(folder: Path, skipped: list[str]) -> str:
+    """The refusal of an import of which nothing can be played."""
+    return (
+        f"{folder}: none of the {len(skipped)} games can be played, so nothing was imported ({'; '.join(skipped[:3])}); fetch "
+        "the games again with `harness data fetch alfworld`"
+    )
 
 
 def check_game(file: Path) -> str | None:

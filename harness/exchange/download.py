@@ -25,11 +25,15 @@ from environments.data import Source
 from harness.base.errors import BadInput
 from harness.base.safe_files import NO_LINK, write_file
 from harness.base.seeds import sha256_of
+from harness.base.text_files import is_html
 
 try:
     import fcntl
 except ImportError:  # not on Windows; two downloads at once are then not noticed
     fcntl = None  # type: ignore[assignment]
+
+_HEAD = 4096
+"""Bytes by which a web page is told from a file."""
 
 Progress = Callable[[str, int, int | None], None]
 """(file name, bytes here so far, bytes in all or None)."""
@@ -73,9 +77,24 @@ class Fetched:
 class _Transient(Exception):
     """Worth another try."""
 
+    kept = "What has arrived is kept; run the command again to go on, or"
+
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+class _Page(_Transient):
+    """A web page came in the file's place."""
+
+    kept = (
+        "Nothing of it was kept; run the command again later to ask for it again, or open the address in a browser and"
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server answered with an HTML page, not the file (such as Google Drive's page on a quota or a sign-in)"
+        )
 
 
 def download(
@@ -87,7 +106,7 @@ def download(
     progress = progress or (lambda name, done, total: None)
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / source.name
-    if final.exists():
+    if final.exists() and not _is_page(final, source):
         digest = sha256_of(final)
         if digest == (source.sha256 or _recorded(folder, source)):
             return Fetched(source.name, final, digest, source.sha256 is not None, downloaded=False)
@@ -131,7 +150,7 @@ def _transfer(source: Source, folder: Path, policy: DownloadPolicy, progress: Pr
         except (_Transient, httpx.TransportError) as error:
             raise BadInput(
                 f"{source.name} could not be downloaded from {source.url} ({policy.attempts} tries): "
-                f"{error or type(error).__name__}. What has arrived is kept; run the command again to go on, or "
+                f"{error or type(error).__name__}. {getattr(error, 'kept', _Transient.kept)} "
                 "import a copy with `harness data import PATH`."
             ) from error
         except httpx.InvalidURL as error:
@@ -174,6 +193,7 @@ def _attempt(
     with _open(client, source, headers, policy) as response:
         if response.status_code == 416:
             if response.headers.get("Content-Range") == f"bytes */{have}":
+                _refuse_page(part, state, source)
                 return  # all of it is here already; an answer to If-Range, so it is the same file
             part.truncate(0)
             state.unlink(missing_ok=True)
@@ -185,6 +205,26 @@ def _attempt(
         part.seek(start)
         _remember(state, source, response)
         _receive(response, source, part, start, total, policy, progress)
+        _refuse_page(part, state, source)
+
+
+def _refuse_page(part: IO[bytes], state: Path, source: Source) -> None:
+    """Throw away a web page that came in the file's place. Raises `_Page`."""
+    part.seek(0)
+    if is_html(part.read(_HEAD)) and not _wants_page(source):
+        part.truncate(0)
+        state.unlink(missing_ok=True)
+        raise _Page
+
+
+def _is_page(path: Path, source: Source) -> bool:
+    """True for a web page that an earlier version kept in the file's place."""
+    with path.open("rb") as file:
+        return is_html(file.read(_HEAD)) and not _wants_page(source)
+
+
+def _wants_page(source: Source) -> bool:
+    return source.name.endswith((".html", ".htm"))
 
 
 def _receive(

@@ -45,7 +45,7 @@ def _import_place(place: Path, shown: Path, env: str | None, home: Path, name: s
     if env is not None:
         hooks = load_hooks(env)
         # Where nothing is recognised, the import itself says best what is missing.
-        return env, hooks.import_from(locate(hooks, place) or place, home)
+        return env, _some(hooks.import_from(locate(hooks, place) or place, home), shown)
     found, not_asked = _recognise(place)
     if len(found) > 1:
         names = ", ".join(sorted(found))
@@ -53,8 +53,15 @@ def _import_place(place: Path, shown: Path, env: str | None, home: Path, name: s
     if not found:
         raise BadInput(_nothing_found(place, shown, not_asked))
     chosen, where = next(iter(found.items()))
-    report: ImportReport = DATA.load(chosen).import_from(where, home)
-    return chosen, report
+    return chosen, _some(DATA.load(chosen).import_from(where, home), shown)
+
+
+def _some(report: ImportReport, shown: Path) -> ImportReport:
+    """The report, if anything was kept. Raises `BadInput` else."""
+    if report.kept:
+        return report
+    reasons = f": {'; '.join(report.skipped[:3])}" if report.skipped else ""
+    raise BadInput(f"{shown}: nothing in it can be used{reasons}")
 
 
 def _nothing_found(place: Path, shown: Path, not_asked: list[str]) -> str:

@@ -424,7 +424,18 @@ def open_world(spec: EnvironmentSpec, readers: int) -> World:
     _check_seats(environment)
     every = environments.tasks_of(environment, spec.split)
     tasks = choose_tasks(every, spec)
+    if not tasks:
+        raise BadInput(_nothing_to_play(spec))
     return World(environment, tasks, every, {task.id: task for task in tasks})
+
+
+def _nothing_to_play(spec: EnvironmentSpec) -> str:
+    """The refusal of an environment without a task, with what may have left none."""
+    given = ", ".join(f"{key}: {value}" for key, value in spec.options.items())
+    return (
+        f"{spec.name} split {spec.split!r} has no tasks{f' with the options {given}' if given else ''}, so nothing would be "
+        "played; take another split (`harness list` shows them), leave out options that choose tasks, or import the data again"
+    )
 
 
 def _check_seats(environment: Environment) -> None:

@@ -220,3 +220,10 @@ def test_sampling_makes_another_run_only_where_it_is_set() -> None:
         experiment(actors=[{"model": "m", "top_p": None, "stop": None}]).identity == experiment(actors=["m"]).identity
     )
     assert experiment(actors=[{"model": "m", "top_p": 0.9}]).identity != experiment(actors=["m"]).identity
+
+
+def test_an_environment_without_a_task_is_bad_input() -> None:
+    """A run of no episodes would end well and show nothing."""
+    environment = {"name": "alfworld", "split": "builtin-test", "options": {"task_types": []}}
+    with pytest.raises(BadInput, match=r"no tasks with the options task_types: \[\], so nothing would be played"):
+        Plan(experiment(environments=[environment]))

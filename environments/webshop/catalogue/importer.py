@@ -17,8 +17,8 @@ from environments.webshop.catalogue.products import (
     read_object,
     skip_reason,
 )
-from environments.webshop.catalogue.store import HumanGoal, file_hash
-from environments.webshop.catalogue.writing import write_store
+from environments.webshop.catalogue.store import HumanGoal, file_hash, products_at
+from environments.webshop.catalogue.writing import TooFewProducts, write_store
 from harness.base.errors import BadInput
 
 ITEMS, ATTRIBUTES, HUMAN, NOUNS = "items_shuffle", "items_ins_v2", "items_human_ins", "title_pos"
@@ -90,10 +90,24 @@ class Import:
     skipped: list[str] = field(default_factory=list)
 
     def run(self, place: Path) -> int:
-        """Write the store at `place`; returns the number of products kept."""
+        """Write the store at `place`; returns the number of products kept. Raises `BadInput` where no product can be used, or
+        fewer than the store that is there has."""
         paths = (self.files.items, self.files.attributes, self.files.human)
         sources = {path.name: file_hash(path) for path in paths if path is not None}
-        return write_store(place, self._products(), self._human_goals, sources)
+        before = products_at(place)
+        try:
+            return write_store(place, self._products(), self._human_goals, sources, at_least=max(1, before))
+        except TooFewProducts as error:
+            raise BadInput(self._too_few(place, int(error.args[0]), before)) from error
+
+    def _too_few(self, place: Path, found: int, before: int) -> str:
+        first = f" ({'; '.join(self.skipped[:3])})" if self.skipped else ""
+        if found == 0:
+            return f"{self.files.items}: no product can be used{first}; fetch or copy the file again. Nothing was imported."
+        return (
+            f"{self.files.items}: {found:,} products can be used{first}, and {before:,} are imported under this name, which "
+            f"stay. If fewer are meant, remove {place} and import again."
+        )
 
     def _products(self) -> Iterator[Product]:
         about = read_object(self.files.attributes)

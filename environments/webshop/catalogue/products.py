@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.base.text_files import bad_encoding, open_text, read_text
 
 CHUNK = 1 << 20
 """Characters read at a time from a product file."""
@@ -65,7 +67,7 @@ class UnusableProduct(Exception):
 def read_array(path: Path) -> Iterator[Any]:
     """The elements of one big JSON array of objects, read in pieces. Raises `BadInput` where the file is broken."""
     decoder = json.JSONDecoder()
-    with path.open(encoding="utf-8") as file:
+    with open_text(path) as file, _readable(path):
         buffer = file.read(CHUNK).lstrip()
         if not buffer.startswith("["):
             raise BadInput(f"{path}: expected a JSON array of products; fetch or copy the file again.")
@@ -90,6 +92,15 @@ def read_array(path: Path) -> Iterator[Any]:
                 buffer, position = buffer[position:], 0
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file whose bytes are no text that is read. Raises `BadInput`."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise bad_encoding(path, error) from error
+
+
 def _skip(buffer: str, position: int) -> int:
     """The next position that is neither white space nor a comma."""
     while buffer[position : position + 1] in (" ", "\n", "\r", "\t", ","):
@@ -100,8 +111,8 @@ def _skip(buffer: str, position: int) -> int:
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises `BadInput` if it is not one."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise BadInput(f"{path}: not readable as JSON ({error}); fetch or copy the file again.") from error
     if not isinstance(value, dict):
         raise BadInput(f"{path}: expected a JSON object with one entry per product.")

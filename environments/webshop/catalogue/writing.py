@@ -19,6 +19,10 @@ from environments.webshop.search.indexing import IndexWriter
 from harness.base.safe_files import new_folder
 
 
+class TooFewProducts(Exception):
+    """Products that can be used are fewer than there have to be; `args[0]` is their number."""
+
+
 @dataclass
 class _Columns:
     """Columns the writer gathers in memory while products stream by (some 60 bytes a product)."""
@@ -47,15 +51,18 @@ def write_store(
     human_goals: Callable[[Mapping[str, int]], Iterable[HumanGoal]],
     sources: Mapping[str, str],
     notes: Mapping[str, Any] | None = None,
+    at_least: int = 1,
 ) -> int:
     """Write a store at `place` (replaced if there) and return the number of products.
 
     `human_goals` gets product id -> number and yields the annotations in product order; `sources` names the
-    files it came from with their SHA-256. The folder appears whole or not at all.
+    files it came from with their SHA-256. The folder appears whole or not at all. Raises `TooFewProducts` where fewer than
+    `at_least` can be used; a store that is there stays as it is then.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(place) as folder:
-        return _write_into(folder, products, human_goals, sources, notes or {})
+        written = _write_into(folder, products, human_goals, sources, notes or {}, at_least)
+    return written
 
 
 def _write_into(
@@ -64,6 +71,7 @@ def _write_into(
     human_goals: Callable[[Mapping[str, int]], Iterable[HumanGoal]],
     sources: Mapping[str, str],
     notes: Mapping[str, Any],
+    at_least: int,
 ) -> int:
     columns = _Columns()
     goals = GoalWriter(folder)
@@ -76,6 +84,8 @@ def _write_into(
             cards.add(f"{product.asin}\n{product.price_tag}\n{product.title}".encode("utf-8", "surrogatepass"))
             columns.add(product)
             goals.add(number, product)
+    if len(columns.asins) < at_least:
+        raise TooFewProducts(len(columns.asins))
     order = _write_columns(folder, columns)
     numbers = {asin.decode("utf-8"): number for number, asin in enumerate(columns.asins)}
     reader = BlobReader(folder, "products")

@@ -62,6 +62,17 @@ def test_an_import_keeps_what_can_be_played_and_reports_the_rest(tmp_path: Path,
     assert [task.id for task in tasks] == ["/".join(files[5].parts[-4:-1])]
 
 
+def test_an_import_without_games_fails_and_leaves_those_that_were_there(tmp_path: Path, own_home: Path) -> None:
+    root = published(tmp_path)
+    data.import_from(root, own_home)
+    before = sorted(path.relative_to(own_home) for path in own_home.rglob("*"))
+    for file in root.glob("*/*/*/game.tw-pddl"):
+        change(file, pddl_domain="(define (domain other))")
+    with pytest.raises(BadInput, match="none of the 6 games can be played, so nothing was imported .*PDDL domain"):
+        data.import_from(root, own_home)
+    assert sorted(path.relative_to(own_home) for path in own_home.rglob("*")) == before
+
+
 def test_the_task_type_comes_from_the_trajectory_where_there_is_one(tmp_path: Path) -> None:
     root = published(tmp_path, count=2)
     first, second = sorted(root.glob("*/*/*/game.tw-pddl"))

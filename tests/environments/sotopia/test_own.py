@@ -19,17 +19,40 @@ from harness.exchange.importing import import_path
 from tests.shared_data import shared_data
 
 Row = dict[str, Any]
-ADA = {"pk": "ada", "first_name": "Ada", "last_name": "Moreno", "age": 34, "occupation": "Nurse", "gender": "Woman"}
-BO = {"pk": "bo", "first_name": "Bo", "last_name": "Lind", "age": 51, "occupation": "Carpenter", "gender": "Man"}
-CY = {"pk": "cy", "first_name": "Cy", "last_name": "Okafor", "age": 27, "occupation": "Courier", "gender": "Nonbinary"}
-FENCE = {"pk": "fence", "scenario": "At the fence.", "agent_goals": ["Buy, cheaply", "Sell"], "relationship": 2}
-TRIP = {"pk": "trip", "scenario": "A trip.\u2028By bus.", "agent_goals": ["Go north", "Go south"], "relationship": 3}
-PAIRS = [
+ADA: Row = {
+    "pk": "ada",
+    "first_name": "Ada",
+    "last_name": "Moreno",
+    "age": 34,
+    "occupation": "Nurse",
+    "gender": "Woman",
+}
+BO: Row = {"pk": "bo", "first_name": "Bo", "last_name": "Lind", "age": 51, "occupation": "Carpenter", "gender": "Man"}
+CY: Row = {
+    "pk": "cy",
+    "first_name": "Cy",
+    "last_name": "Okafor",
+    "age": 27,
+    "occupation": "Courier",
+    "gender": "Nonbinary",
+}
+FENCE: Row = {"pk": "fence", "scenario": "At the fence.", "agent_goals": ["Buy, cheaply", "Sell"], "relationship": 2}
+TRIP: Row = {
+    "pk": "trip",
+    "scenario": "A trip.\u2028By bus.",
+    "agent_goals": ["Go north", "Go south"],
+    "relationship": 3,
+}
+PAIRS: list[Row] = [
     {"pk": "c1", "env_id": "fence", "agent_ids": ["ada", "bo"]},
     {"pk": "c2", "env_id": "trip", "agent_ids": ["bo", "cy"]},
     {"pk": "c3", "env_id": "trip", "agent_ids": ["cy", "ada"]},
 ]
-EVERYTHING = {"AgentProfile": [ADA, BO, CY], "EnvironmentProfile": [FENCE, TRIP], "EnvAgentComboStorage": PAIRS}
+EVERYTHING: dict[str, list[Row]] = {
+    "AgentProfile": [ADA, BO, CY],
+    "EnvironmentProfile": [FENCE, TRIP],
+    "EnvAgentComboStorage": PAIRS,
+}
 
 
 def lines(rows: list[Row]) -> str:

@@ -18,6 +18,7 @@ from environments.webshop.catalogue.generate import generate
 from environments.webshop.catalogue.nouns import KeptTagging, from_table, read_tagged_titles, spacy_tagger
 from environments.webshop.catalogue.store import Catalogue, open_store
 from environments.webshop.catalogue.writing import write_store
+from environments.webshop.data import DATA
 from harness.base.errors import BadInput
 from tests.shared_data import missing, shared_data
 
@@ -130,6 +131,76 @@ def test_an_import_that_fails_leaves_the_old_store(tmp_path: Path, builtin: Cata
         write_store(place, broken(), lambda _: [], {})
     assert open_store(place).size == builtin.size
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def small_files(folder: Path, builtin: Catalogue, numbers: range) -> Path:
+    """Product and attribute files of some generated products, in the published form."""
+    folder.mkdir(exist_ok=True)
+    products = [builtin.product(number) for number in numbers]
+    items = [
+        {"asin": each.asin, "name": each.title, "full_description": each.description, "small_description": "",
+         "pricing": each.price_tag, "customization_options": "", "category": each.category, "query": each.query,
+         "product_category": each.product_category, "title_nouns": list(each.nouns)}
+        for each in products
+    ]  # fmt: skip
+    about = {
+        each.asin: {"attributes": list(each.attributes), "instruction": "Find it", "instruction_attributes": ["soft"]}
+        for each in products
+    }
+    (folder / "items_shuffle_tiny.json").write_text(json.dumps(items), encoding="utf-8")
+    (folder / "items_ins_v2_tiny.json").write_text(json.dumps(about), encoding="utf-8")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_import_without_products_fails_and_leaves_the_old_store(tmp_path: Path, builtin: Catalogue) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(4))
+    place = DATA.import_from(folder, tmp_path / "home").where
+    assert place is not None
+    before = contents(place)
+    (folder / "items_shuffle_tiny.json").write_text('[{"asin": "nan"}, {"name": "no id"}]')
+    with pytest.raises(BadInput, match=r"no product can be used \(product 0 \('nan'\): id 'nan'"):
+        DATA.import_from(folder, tmp_path / "home")
+    assert contents(place) == before
+
+
+def test_an_import_of_fewer_products_says_how_to_mean_it(tmp_path: Path, builtin: Catalogue) -> None:
+    place = DATA.import_from(small_files(tmp_path / "files", builtin, range(4)), tmp_path / "home").where
+    assert place is not None
+    before = contents(place)
+    folder = small_files(tmp_path / "files", builtin, range(2))
+    with pytest.raises(BadInput, match=f"2 products can be used, and 4 are imported.*remove {place}"):
+        DATA.import_from(folder, tmp_path / "home")
+    assert contents(place) == before
+    shutil.rmtree(place)  # what the message says
+    assert DATA.import_from(folder, tmp_path / "home").kept == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_in_other_unicode_encodings_are_read(encoding: str, tmp_path: Path, builtin: Catalogue) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(3))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    assert DATA.import_from(folder, tmp_path / "home").kept == 3
+
+
+@pytest.mark.parametrize("name", ["items_shuffle_tiny.json", "items_ins_v2_tiny.json"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[{"asin": "caf\xe9"}]'.encode("latin-1"), "is neither UTF-8 nor UTF-16"),
+        (b"<!doctype html><html>", "is an HTML page, not the file"),
+    ],
+)
+def test_a_file_that_is_none_is_named(name: str, content: bytes, said: str, tmp_path: Path, builtin: Catalogue) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(3))
+    (folder / name).write_bytes(content)
+    with pytest.raises(BadInput, match=f"{name} {said}"):
+        DATA.import_from(folder, tmp_path / "home")
+    assert not (tmp_path / "home/webshop/items_shuffle_tiny").exists()
 
 
 def test_a_store_written_anew_is_opened_anew(tmp_path: Path, builtin: Catalogue) -> None:

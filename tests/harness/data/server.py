@@ -21,6 +21,8 @@ class FileServer:
     """Path -> after how many body bytes the coming answers break off."""
     statuses: dict[str, list[int]] = field(default_factory=dict)
     """Path -> error statuses of the coming answers."""
+    instead: dict[str, list[bytes]] = field(default_factory=dict)
+    """Path -> bodies of the coming answers, sent in the file's place."""
     redirects: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     """Extra headers of every answer."""
@@ -46,7 +48,8 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
                 self._send(wanted, condition)
 
         def _send(self, wanted: str | None, condition: str | None) -> None:
-            body = server.files[self.path]
+            coming = server.instead.get(self.path)
+            body = coming.pop(0) if coming else server.files[self.path]
             current = {server.etags.get(self.path), server.dates.get(self.path)}
             start = 0
             if server.ranges and wanted and (condition is None or condition in current):

@@ -245,3 +245,37 @@ def test_two_downloads_of_one_file_at_once_are_refused(
             download(source(server), tmp_path, policy)
 
     assert download(source(server), tmp_path, policy, download_again).path.read_bytes() == BODY
+
+
+PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
+
+
+def test_a_web_page_in_the_files_place_is_not_kept_and_asked_for_again(
+    server: FileServer, policy: DownloadPolicy, tmp_path: Path
+) -> None:
+    server.instead["/data.bin"] = [PAGE, PAGE]
+    fetched = download(source(server, None), tmp_path, policy)
+    assert fetched.path.read_bytes() == BODY
+    assert len(server.requests) == 3
+
+
+def test_nothing_but_pages_is_bad_input_and_the_next_call_asks_again(
+    server: FileServer, policy: DownloadPolicy, tmp_path: Path
+) -> None:
+    server.instead["/data.bin"] = [PAGE] * 3
+    with pytest.raises(BadInput, match="an HTML page, not the file .*Nothing of it was kept; run the command again"):
+        download(source(server, None), tmp_path, policy)
+    assert (tmp_path / "data.bin.part").read_bytes() == b""
+    assert not (tmp_path / "data.bin").exists()
+    assert download(source(server, None), tmp_path, policy).path.read_bytes() == BODY  # what the message says
+
+
+def test_a_page_that_was_kept_earlier_is_not_taken_for_the_file(
+    server: FileServer, policy: DownloadPolicy, tmp_path: Path
+) -> None:
+    download(source(server, None), tmp_path, policy)
+    record = json.loads((tmp_path / "downloads.json").read_text())
+    record["data.bin"]["sha256"] = hashlib.sha256(PAGE).hexdigest()
+    (tmp_path / "downloads.json").write_text(json.dumps(record))
+    (tmp_path / "data.bin").write_bytes(PAGE)
+    assert download(source(server, None), tmp_path, policy).path.read_bytes() == BODY
