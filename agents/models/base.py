@@ -84,6 +84,15 @@ class ChatReply:
     cache_hit: bool = False
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    logprobs_at: float | None = None
+    """Temperature at which `logprobs` hold; None where there are none, and where the engine does not say."""
+    template: Mapping[str, Any] | None = None
+    """Arguments that the engine's chat template was given beside the messages; None where no chat template of an open
+    model stands between the request and the tokens (vendors, functions)."""
+    rendered_on: str | None = None
+    """Day (YYYY-MM-DD, local time) on which that template was rendered: some write the date into the prompt."""
+    prompt_ids: tuple[int, ...] | None = None
+    """Tokens of the prompt, where they were asked for and the engine gives them."""
     dropped: tuple[str, ...] = ()
     """Request parameters that the endpoint does not take for this model and that were left out, so that the
     model's own default held ("temperature", "seed", ...)."""

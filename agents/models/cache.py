@@ -235,6 +235,10 @@ _LEFT_OUT = {
     "attempts": 1,
     "token_ids": None,
     "logprobs": None,
+    "logprobs_at": None,
+    "template": None,
+    "rendered_on": None,
+    "prompt_ids": None,
     "dropped": (),
 }
 
@@ -247,7 +251,8 @@ def reply_json(reply: ChatReply) -> dict[str, Any]:
 
 def reply_from(plain: Mapping[str, Any], *, cache_hit: bool = True) -> ChatReply:
     """The reply that `reply_json` wrote, marked as coming from a record."""
-    lists = {name: tuple(plain[name]) for name in ("token_ids", "logprobs", "dropped", "notes") if name in plain}
+    names = ("token_ids", "logprobs", "prompt_ids", "dropped", "notes")
+    lists = {name: tuple(plain[name]) for name in names if name in plain}
     return ChatReply(**{**plain, **lists}, cache_hit=cache_hit)
 
 

@@ -4,9 +4,9 @@ does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from agents.models.base import ChatRequest
 from agents.models.errors.refusals import RequestMode
@@ -38,6 +38,10 @@ class Answer:
     notes: tuple[str, ...] = ()
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    logprobs_at: float | None = None
+    template: Mapping[str, Any] | None = None
+    prompt_ids: tuple[int, ...] | None = None
+    """As in `ChatReply`."""
 
 
 class Client(Protocol):

@@ -173,7 +173,7 @@ class EndpointModel:
         call.attempts += 1
         # A turn's deadline that nobody set must not cut what the endpoint's own one allows.
         allow(self._config.deadlines.call + self._config.deadlines.connect)
-        begun = time.perf_counter()
+        begun, today = time.perf_counter(), time.strftime("%Y-%m-%d")
         outcome: Outcome = "lost"
         wait: float | None = None
         surplus = 0.0
@@ -188,6 +188,8 @@ class EndpointModel:
         finally:
             self.limit.release(outcome, wait, surplus)
         reply = self._reply(answer, request, mode, time.perf_counter() - begun, call.attempts)
+        if reply.template is not None:
+            reply = replace(reply, rendered_on=today)
         if not reply.text.strip():
             raise _no_answer(answer, reply)
         return reply
@@ -234,7 +236,7 @@ class EndpointModel:
             name: found for name, text in said.items() if (found := hide(text, secrets)) is not text
         }
         # Its tokens would spell the key.
-        return replace(answer, **changed, token_ids=None, logprobs=None) if changed else answer
+        return replace(answer, **changed, token_ids=None, logprobs=None, logprobs_at=None) if changed else answer
 
     async def _in_time(self, request: ChatRequest, mode: RequestMode) -> Answer:
         seconds = self._config.deadlines.call
@@ -273,6 +275,9 @@ class EndpointModel:
             attempts=attempts,
             token_ids=answer.token_ids,
             logprobs=answer.logprobs,
+            logprobs_at=answer.logprobs_at,
+            template=answer.template,
+            prompt_ids=answer.prompt_ids,
             dropped=tuple(sorted(mode.without & sent(request, self._config))),
         )
 

@@ -51,3 +51,10 @@ def taking_turns(messages: Sequence[Message]) -> tuple[Message, ...]:
                 found.append(Message("user", OPENING))
             found.append(message)
     return tuple(found)
+
+
+def role_forms(messages: Sequence[Message]) -> tuple[tuple[Message, ...], ...]:
+    """The chat as it is, then with plainer roles: what a chat template is given, in the order in which it is tried. Messages that
+    endpoints refuse because they are blank are left out of both."""
+    kept = without_empty(tuple(messages))
+    return tuple(dict.fromkeys((kept, taking_turns(without_system(kept)))))

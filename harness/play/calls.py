@@ -23,6 +23,7 @@ class CallLedger:
         self.calls: list[CallRecord] = []
         self._counts: Counter[tuple[int, str]] = Counter()
         self._chains: dict[tuple[int, str], list[Message]] = {}
+        self._tokens: dict[tuple[int, str], list[int]] = {}
 
     def ordinal(self, seat: int, role: str) -> int:
         """The ordinal of the next call of a seat and role."""
@@ -55,6 +56,7 @@ class CallLedger:
         prefix = _common_prefix(chain, request.messages)
         answer = [] if reply is None else [Message("assistant", reply.text)]
         self._chains[(who.seat, who.role)] = [*request.messages, *answer]
+        shared, prompt_ids = self._new_tokens(reply, (who.seat, who.role))
         self.calls.append(
             CallRecord(
                 turn=turn,
@@ -84,7 +86,10 @@ class CallLedger:
                 usd=took.usd,
                 broken_off=broken_off,
                 obtained=Obtained(
-                    latency_s=round(reply.latency_s, 4), attempts=reply.attempts, cache_hit=reply.cache_hit
+                    latency_s=round(reply.latency_s, 4),
+                    attempts=reply.attempts,
+                    cache_hit=reply.cache_hit,
+                    rendered_on=reply.rendered_on,
                 )
                 if reply
                 else None,
@@ -92,11 +97,23 @@ class CallLedger:
                 notes=list(reply.notes) if reply else [],
                 token_ids=list(reply.token_ids) if reply and reply.token_ids is not None else None,
                 logprobs=list(reply.logprobs) if reply and reply.logprobs is not None else None,
+                logprobs_at=reply.logprobs_at if reply else None,
+                template=dict(reply.template) if reply and reply.template is not None else None,
+                prompt_prefix=shared,
+                prompt_ids=prompt_ids,
             )
         )
 
+    def _new_tokens(self, reply: ChatReply | None, chain: tuple[int, str]) -> tuple[int, list[int] | None]:
+        """Count the prompt's tokens that the chain's call before had, and give the others; (0, None) without tokens."""
+        if reply is None or reply.prompt_ids is None:
+            return 0, None
+        shared = _common_prefix(self._tokens.get(chain, []), reply.prompt_ids)
+        self._tokens[chain] = [*reply.prompt_ids, *(reply.token_ids or ())]
+        return shared, list(reply.prompt_ids[shared:])
 
-def _common_prefix(chain: Sequence[Message], messages: Sequence[Message]) -> int:
+
+def _common_prefix(chain: Sequence[Any], messages: Sequence[Any]) -> int:
     count = 0
     for before, now in zip(chain, messages, strict=False):
         if before != now:
@@ -118,6 +135,19 @@ def full_messages(calls: Sequence[CallRecord], number: int) -> list[MessageRecor
         sent = [*chain[: call.prefix], *call.messages]
         chain = sent if call.text is None else [*sent, MessageRecord(role="assistant", content=call.text)]
     return sent
+
+
+def prompt_tokens_of(calls: Sequence[CallRecord], number: int) -> list[int] | None:
+    """The tokens of the prompt of call `number`, put together from the calls before it; None where the engine gave none."""
+    wanted = calls[number]
+    if wanted.prompt_ids is None:
+        return None
+    chain: list[int] = []
+    for call in calls[: number + 1]:
+        if (call.seat, call.role) == (wanted.seat, wanted.role) and call.prompt_ids is not None:
+            prompt = [*chain[: call.prompt_prefix], *call.prompt_ids]
+            chain = [*prompt, *(call.token_ids or ())]
+    return prompt
 
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")

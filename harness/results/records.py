@@ -49,6 +49,8 @@ class Obtained(Record):
     latency_s: float
     attempts: int
     cache_hit: bool
+    rendered_on: str | None = _unset(None)
+    """Day (YYYY-MM-DD) on which an engine's chat template was rendered for it: some templates write the date."""
 
 
 class MessageRecord(Record):
@@ -111,6 +113,15 @@ class CallRecord(Record):
     """Anything unusual about the reply (`agents.models.base.ChatReply.notes`)."""
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
+    logprobs_at: float | None = _unset(None)
+    """Temperature at which `logprobs` hold, where the engine's is known."""
+    template: dict[str, Any] | None = _unset(None)
+    """Arguments that the engine's chat template was given beside the messages (`enable_thinking`, …); null where no template
+    of an open model was rendered, and in older records."""
+    prompt_prefix: int = _unset(0)
+    prompt_ids: list[int] | None = _unset(None)
+    """Tokens of the prompt, where the engine gave them, without the first `prompt_prefix` ones: those that the seat's and
+    role's call before was given and answered. `harness.play.calls.prompt_tokens_of` puts them together."""
 
 
 class TurnRecord(Record):

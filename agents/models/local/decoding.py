@@ -41,7 +41,7 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     """Tokens that were generated, the end-of-turn token included when it came to one."""
     logprobs: list[float] = field(default_factory=list)
-    """Log-probability of each token under the model itself: before temperature, top_p and grammar."""
+    """Log-probability of each token at the row's temperature (0: the model's own, as at 1), before top_p and grammar."""
     text: str = ""
     finish_reason: str = ""
     """stop | length | abandoned; empty until it is done."""
@@ -99,7 +99,8 @@ def _padded(rows: Sequence[Row], pad: int, device: Any) -> tuple[Tensor, Tensor]
 
 def _choose(logits: Tensor, rows: Sequence[Row]) -> Tensor:
     """(rows,): the next token of each row, written down in it. `logits`: (rows, vocabulary) float32."""
-    logprobs = torch.log_softmax(logits, dim=-1)
+    heat = logits.new_tensor([row.temperature or 1.0 for row in rows])[:, None]
+    logprobs = torch.log_softmax(logits / heat, dim=-1)
     allowed = _allowed(logits, rows)
     chosen = allowed.argmax(dim=-1)
     sampled = [number for number, row in enumerate(rows) if row.temperature > 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from agents.models.access import access_of, omits_key, secrets_of, without_variables
@@ -63,7 +64,19 @@ class OpenAIClient:
     async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
         body = payload(self.config, request, mode, self.base_url) | self.body_additions(request)
         got = await self._exchange("post", "/chat/completions", body=body)
-        return read_completion(got, self.hidden)
+        answer = read_completion(got, self.hidden)
+        if self.base_url == OpenAIConfig.vendor.address:
+            return answer
+        at = self.logprobs_at(request) if answer.logprobs is not None else None
+        return replace(answer, template=self.template_defaults() | template_arguments(body), logprobs_at=at)
+
+    def template_defaults(self) -> dict[str, Any]:
+        """Arguments that the server gives to the chat template where a request names none."""
+        return {}
+
+    def logprobs_at(self, request: ChatRequest) -> float | None:
+        """Temperature at which the log-probabilities of an answer hold; None where the server does not say."""
+        return None
 
     async def _exchange(self, method: str, path: str, **options: Any) -> Any:
         openai = client_library("openai")
@@ -117,6 +130,24 @@ def payload(config: HttpConfig, request: ChatRequest, mode: RequestMode, base_ur
     return merged(merged(body, extra_of(config, mode)), mode.added)
 
 
+TEMPLATE_KEYS = (
+    "reasoning_effort",
+    "add_generation_prompt",
+    "continue_final_message",
+    "chat_template",
+    "documents",
+    "tools",
+)
+"""Keys of a body that open servers hand to the chat template."""
+
+
+def template_arguments(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a body that open servers give to the chat template beside the messages."""
+    given = body.get("chat_template_kwargs")
+    named = {key: body[key] for key in TEMPLATE_KEYS if key in body}
+    return named | (dict(given) if isinstance(given, Mapping) else {})
+
+
 def _listed(got: Any) -> list[str] | None:
     """The ids in a list of models, as OpenAI, or others, write it."""
     found = got.get("data", got.get("models")) if isinstance(got, dict) else got
@@ -154,6 +185,7 @@ def read_completion(got: Any, secret: Hidden) -> Answer:
         refusal=refused,
         token_ids=ids,
         logprobs=logprobs,
+        prompt_ids=_ids(got.get("prompt_token_ids")),
     )
 
 
@@ -187,9 +219,14 @@ def _tokens_of(choice: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple
         logprobs = tuple(float(entry["logprob"]) for entry in entries)
         if ids is None and all(isinstance(entry.get("id"), int) for entry in entries):
             ids = [entry["id"] for entry in entries]
-    if isinstance(ids, list) and all(isinstance(token, int) for token in ids):
-        return tuple(ids), logprobs
-    return None, logprobs
+    return _ids(ids), logprobs
+
+
+def _ids(found: Any) -> tuple[int, ...] | None:
+    """Token ids as vLLM gives them (`prompt_token_ids`, `token_ids`); None where there are none."""
+    if isinstance(found, list) and all(isinstance(token, int) for token in found):
+        return tuple(found)
+    return None
 
 
 def missing_key(variable: str, base_url: str) -> CallFailed:

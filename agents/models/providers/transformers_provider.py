@@ -28,7 +28,7 @@ from agents.models.errors.refusals import RequestMode, shared_refusals
 from agents.models.limits import shared_limit
 from agents.models.local.openmp import wait_passively
 from agents.models.local.weights import no_loading_bars, revision_of_weights, weights_of
-from agents.models.messages import taking_turns, without_system
+from agents.models.messages import role_forms
 from agents.models.provider import provider_of
 from agents.models.replies.reply import opened_by
 from harness.base.errors import BadInput
@@ -184,7 +184,7 @@ class TransformersClient:
         engine = self.engine
         if engine is None:
             raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
-        row, opening = await asyncio.to_thread(self._row, engine, request, mode.schema == "native")
+        row, opening, template = await asyncio.to_thread(self._row, engine, request, mode.schema == "native")
         try:
             await asyncio.wrap_future(engine.submit(row, self.adapter))
         except Exception as error:  # whatever torch raised in the engine's thread
@@ -192,16 +192,17 @@ class TransformersClient:
                 f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "server-error", retry=False
             )
         else:
-            return self._answer(row, opening, request)
+            return self._answer(row, opening, template, request)
         raise problem
 
-    def _row(self, engine: BatchEngine, request: ChatRequest, with_schema: bool) -> tuple[Row, str]:
-        """The request as a row, and the mark of reasoning that the template has opened, if it has. Raises `CallFailed` for a
-        request that the model cannot take."""
+    def _row(self, engine: BatchEngine, request: ChatRequest, with_schema: bool) -> tuple[Row, str, dict[str, Any]]:
+        """The request as a row, the mark of reasoning that the template has opened, if it has, and the template's arguments.
+        Raises `CallFailed` for a request that the model cannot take."""
         from agents.models.local.decoding import Row
 
         loaded = engine.loaded()
-        text = self._prompt(loaded.tokenizer, request)
+        template = self._template_arguments(loaded.tokenizer, request)
+        text = self._prompt(loaded.tokenizer, request, template)
         # As servers do: the template writes the special tokens, none are added.
         prompt = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         context = self.config.args.context or getattr(loaded.model.config, "max_position_embeddings", None) or 1 << 30
@@ -221,16 +222,19 @@ class TransformersClient:
             random=Random(seed),
             grammar=self._grammar(engine, request) if with_schema else None,
         )
-        return row, opened_by(text, self.config.reasoning)
+        return row, opened_by(text, self.config.reasoning), template
 
-    def _prompt(self, tokenizer: Any, request: ChatRequest) -> str:
-        """The chat in the template's words; with plainer roles where the template does not take it as it is. Raises
-        `CallFailed`."""
+    def _template_arguments(self, tokenizer: Any, request: ChatRequest) -> dict[str, Any]:
         effort = request.reasoning_effort
         switch = template_kwargs(self.config.model, effort, str(tokenizer.chat_template)) if effort else {}
-        options = {"tokenize": False, "add_generation_prompt": True, **switch, **self.config.args.chat_template_kwargs}
+        return {**switch, **self.config.args.chat_template_kwargs}
+
+    def _prompt(self, tokenizer: Any, request: ChatRequest, template: dict[str, Any]) -> str:
+        """The chat in the template's words; with plainer roles where the template does not take it as it is. Raises
+        `CallFailed`."""
+        options = {"tokenize": False, "add_generation_prompt": True, **template}
         failures = []
-        for messages in dict.fromkeys((request.messages, taking_turns(without_system(request.messages)))):
+        for messages in role_forms(request.messages):
             try:
                 chat = [{"role": each.role, "content": each.content} for each in messages]
                 text: str = tokenizer.apply_chat_template(chat, **options)
@@ -250,7 +254,7 @@ class TransformersClient:
         except ValueError as error:
             raise _refused(f"the schema is not supported: {error}") from error
 
-    def _answer(self, row: Row, opening: str, request: ChatRequest) -> Answer:
+    def _answer(self, row: Row, opening: str, template: dict[str, Any], request: ChatRequest) -> Answer:
         return Answer(
             text=opening + row.text,
             model=self.config.model,
@@ -260,6 +264,9 @@ class TransformersClient:
             cached_tokens=None,
             token_ids=tuple(row.tokens) if request.want_tokens else None,
             logprobs=tuple(row.logprobs) if request.want_tokens else None,
+            logprobs_at=(row.temperature or 1.0) if request.want_tokens else None,
+            template=template,
+            prompt_ids=tuple(row.prompt) if request.want_tokens else None,
         )
 
     async def close(self) -> None:

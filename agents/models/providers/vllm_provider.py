@@ -34,6 +34,8 @@ EXECUTABLE = "HARNESS_VLLM"
 OWN_ARGS = ("python", "adapter", "lora-modules", "request-seeds")
 OURS = ("host", "port", "model", "served-model-name", "api-key", "root-path", "uds")
 """Flags that this provider sets."""
+LOGPROBS = "processed_logprobs"
+"""Log-probabilities as answers are sampled, at their temperature: what training learns from with `clip`."""
 CPU_KV_CACHE_BYTES = 2 << 30
 """vLLM on a CPU takes nearly all memory for its cache when it is not told how much."""
 
@@ -94,6 +96,7 @@ def flags_of(args: Mapping[str, Any], cpu: bool) -> tuple[str, ...]:
         "enable-prefix-caching": True,
         "enable-prompt-tokens-details": True,
         "disable-uvicorn-access-log": True,
+        "logprobs-mode": LOGPROBS,
         "seed": 0,
     }
     if cpu and "gpu-memory-utilization" not in given:
@@ -124,6 +127,24 @@ class VllmHttp(OpenAIClient):
     def body_additions(self, request: ChatRequest) -> dict[str, Any]:
         # https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ : extra parameters of the chat API
         return {"return_token_ids": True} if request.want_tokens else {}
+
+    def template_defaults(self) -> dict[str, Any]:
+        """See `OpenAIClient`; `args: {default-chat-template-kwargs: {…}}`."""
+        args = {key.replace("_", "-"): value for key, value in getattr(self.config, "args", {}).items()}
+        return dict(args.get("default-chat-template-kwargs") or {})
+
+    def logprobs_at(self, request: ChatRequest) -> float | None:
+        """See `OpenAIClient`; the temperature of the request, which `processed_logprobs` are those of."""
+        return logprobs_at(getattr(self.config, "args", {}), request.temperature)
+
+
+def logprobs_at(args: Mapping[str, Any], temperature: float | None) -> float | None:
+    """Temperature at which the log-probabilities of a server with these `args` hold: as the answer was sampled, unless its
+    `logprobs-mode` says that they are the model's own. At 0 nothing is sampled, and they are the model's own."""
+    mode = {key.replace("_", "-"): value for key, value in args.items()}.get("logprobs-mode", LOGPROBS)
+    if mode not in ("raw_logprobs", LOGPROBS):
+        return None
+    return temperature or 1.0 if mode == LOGPROBS and temperature is not None else 1.0
 
 
 def hosted_client(name: str, config: VllmConfig) -> HostedClient[ManagedVllm]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,19 +19,13 @@ from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.results.store import read_manifest as read_run
 from harness.results.targets import holds_json, read_start
+from harness.training.data.contexts import ChatTokens, load_tokenizer
 from harness.training.data.dataset import DATASET, KIND, MANIFEST, Row, write_dataset
-from harness.training.data.sequences import (
-    ChatTokens,
-    Layouter,
-    PlayedStrategy,
-    load_tokenizer,
-    played_strategies,
-    trained_seats,
-)
+from harness.training.data.sequences import Layouter, PlayedStrategy, played_strategies, trained_seats
 from harness.training.data.sharegpt import is_sharegpt, sharegpt_rows
 
-FORMAT = 2
-"""1 learnt from flagged rewards, too."""
+FORMAT = 3
+"""1 learnt from flagged rewards, too; 2 did not hold prompts against what was played."""
 Layout = Literal["chat", "per-turn"]
 Target = Literal["chat", "sampled"]
 Keep = Literal["all", "weighted", "positive"]
@@ -64,6 +58,9 @@ class PrepareOptions(BaseModel):
     """Which strategies are learnt from. `weighted`: those whose weight is not 0; the others would cost a forward pass and
     teach nothing. `positive`: those whose weight is above 0. What is kept counts as in the whole row: L stays -1/K of the sum,
     with the K of all strategies. A row of which nothing is kept is left out (and no longer counts in the mean over rows)."""
+    contexts: Literal["played", "rendered"] = _unless_default("played")
+    """`played`: a strategy whose prompt is not the one that is recorded is refused. `rendered`: strategies of another model than
+    the one that is trained, behind prompts as this tokenizer makes them."""
     models: tuple[str, ...] | None = None
     """Only strategies of these models (names in the runs' configs); None = of every strategist."""
     max_length: int = Field(4096, ge=16)
@@ -115,7 +112,7 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
         raise BadInput(f"{out} holds something else; name a new folder, or one that `harness train prepare` wrote")
     tokens = ChatTokens(load_tokenizer(tokenizer_path))
     sampled = (options.target or ("chat" if options.layout == "chat" else "sampled")) == "sampled"
-    layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length)
+    layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length, options.contexts == "played")
     seats, inputs, passed = _read_runs([run for run in runs if not is_sharegpt(run)], options)
     tasks = sorted({(seat.episode.environment, seat.episode.task_id) for seat in seats})
     _refuse_held_out(tasks, options.held_out)
@@ -179,7 +176,7 @@ def _read_runs(
             if name not in rewarded:
                 passed["episodes_without_rewards"] += 1
                 continue
-            found = _seats(run, manifest["run"], episodes[name], rewarded[name], options)
+            found = _seats(run, manifest, episodes[name], rewarded[name], options)
             passed["episodes" if found else "episodes_without_strategist"] += 1
             seats += found
         used = stable_hash(
@@ -211,11 +208,25 @@ def _label(run: Path, wanted: str | None) -> str:
     )
 
 
-def _seats(run: Path, name: str, row: dict[str, Any], rewards: dict[str, Any], options: PrepareOptions) -> list[_Seat]:
+def _engines(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Models of a run whose prompts are an open chat template's (served on this machine, or at an address of one's own) -> what
+    the run's config gives to that template."""
+    models = (manifest.get("config") or {}).get("models") or {}
+    local = ("vllm", "llamacpp", "transformers")
+    return {
+        name: dict(((config.get("args") or {}) | (config.get("extra_body") or {})).get("chat_template_kwargs") or {})
+        for name, config in models.items()
+        if config.get("provider") in local or (config.get("provider") == "openai" and config.get("base_url"))
+    }
+
+
+def _seats(
+    run: Path, manifest: Mapping[str, Any], row: dict[str, Any], rewards: dict[str, Any], options: PrepareOptions
+) -> list[_Seat]:
     episode = read_record(run / EPISODES, row["offset"], EpisodeRecord)
     record = read_record(run / PROCESS_REWARDS, rewards["offset"], ProcessRewardRecord)
     seats = [
-        _Seat(name, episode, seat, played_strategies(episode, seat, record))
+        _Seat(manifest["run"], episode, seat, played_strategies(episode, seat, record, _engines(manifest)))
         for seat in trained_seats(episode, options.models)
     ]
     return [seat for seat in seats if seat.rewards]

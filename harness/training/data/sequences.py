@@ -8,21 +8,19 @@ answer was asked for again, the tokens that were sampled are not those the text 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.base.errors import BadInput
-from harness.play.calls import full_messages
+from harness.play.calls import full_messages, prompt_tokens_of
 from harness.results.records import EpisodeRecord, ProcessRewardRecord, TurnRecord
+from harness.training.data.contexts import UNKNOWN, ChatTokens, SentPrompt
 from harness.training.data.dataset import ChatMessage, Span, TokenSequence
 
+Engines = Mapping[str, Mapping[str, Any]]
+NO_ENGINES: Engines = {}
 STRATEGIST = "strategist"
 """Role of the calls, and source of the strategies, of a second model."""
-Chat = Sequence[Mapping[str, str]]
-"""Messages with `role` and `content`, oldest first."""
-SENTINEL = "strategy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class PlayedStrategy:
     """None where the method did not look at this strategy."""
     reasoned: bool = False
     """True if the model thought before it answered: the answer is then not all that was sampled."""
+    sent: SentPrompt = UNKNOWN
 
 
 def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> list[int]:
@@ -58,15 +57,20 @@ def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> lis
     ]
 
 
-def played_strategies(episode: EpisodeRecord, seat: int, rewards: ProcessRewardRecord) -> list[PlayedStrategy]:
-    """The seat's strategies, oldest first, with what a method gave them."""
+def played_strategies(
+    episode: EpisodeRecord, seat: int, rewards: ProcessRewardRecord, engines: Engines = NO_ENGINES
+) -> list[PlayedStrategy]:
+    """The seat's strategies, oldest first, with what a method gave them; `engines` as in `strategies_of`."""
     given = {reward.turn: reward.reward for reward in rewards.rewards or [] if reward.seat == seat}
-    return strategies_of(episode, seat, given)
+    return strategies_of(episode, seat, given, engines)
 
 
-def strategies_of(episode: EpisodeRecord, seat: int, given: Mapping[int, float]) -> list[PlayedStrategy]:
+def strategies_of(
+    episode: EpisodeRecord, seat: int, given: Mapping[int, float], engines: Engines = NO_ENGINES
+) -> list[PlayedStrategy]:
     """The seat's strategies, oldest first; `given`: turn -> reward. A strategy's call is the last one its turn made (after a
-    re-ask: the re-ask)."""
+    re-ask: the re-ask). `engines`: models (names in the run's config) whose prompts are an open chat template's, with that
+    template's arguments, for records that do not say it call by call."""
     calls = {
         call.turn: number
         for number, call in enumerate(episode.calls)
@@ -75,7 +79,7 @@ def strategies_of(episode: EpisodeRecord, seat: int, given: Mapping[int, float])
     found = []
     for turn in episode.turns:
         if turn.seat == seat and _proposed(turn) and turn.index in calls:
-            found.append(_played(episode, turn, calls[turn.index], given.get(turn.index)))
+            found.append(_played(episode, turn, calls[turn.index], given.get(turn.index), engines))
     return found
 
 
@@ -83,7 +87,9 @@ def _proposed(turn: TurnRecord) -> bool:
     return turn.strategy_source == STRATEGIST and bool((turn.strategy or "").strip())
 
 
-def _played(episode: EpisodeRecord, turn: TurnRecord, number: int, reward: float | None) -> PlayedStrategy:
+def _played(
+    episode: EpisodeRecord, turn: TurnRecord, number: int, reward: float | None, engines: Engines
+) -> PlayedStrategy:
     call = episode.calls[number]
     return PlayedStrategy(
         turn=turn.index,
@@ -95,93 +101,21 @@ def _played(episode: EpisodeRecord, turn: TurnRecord, number: int, reward: float
         completion_tokens=call.completion_tokens,
         reward=reward,
         reasoned=call.reasoning is not None,
+        sent=_sent(episode, number, engines),
     )
 
 
-class ChatTokens:
-    """A tokenizer and its chat template."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        """`tokenizer`: of transformers. Raises `BadInput` when it has no chat template."""
-        self.tokenizer = tokenizer
-        self._last: tuple[str, list[int]] = ("", [])
-        if not tokenizer.chat_template:
-            raise BadInput(
-                f"the tokenizer in {tokenizer.name_or_path} has no chat template; a strategist is a chat model. "
-                "Take the instruction-tuned model, or put a chat_template.jinja into the folder."
-            )
-
-    def render(self, chat: Chat, generation: bool) -> str:
-        """The chat as text; `generation`: up to where the model goes on."""
-        text: str = self.tokenizer.apply_chat_template(
-            [dict(message) for message in chat], tokenize=False, add_generation_prompt=generation
-        )
-        return text
-
-    def encode(self, text: str) -> list[int]:
-        """Tokens of text as engines encode a rendered chat: special tokens are read, none are added."""
-        if self._last[0] != text:  # a context is asked for several times in a row, and is most of the work
-            self._last = (text, self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return list(self._last[1])
-
-    def context(self, chat: Chat) -> list[int]:
-        """Tokens an engine is given for a chat."""
-        return self.encode(self.render(chat, generation=True))
-
-    def target(self, chat: Chat, text: str, stopped: bool = True) -> list[int]:
-        """The tokens of an answer to the chat. `stopped`: the model ended it, so that its end-of-turn token belongs to it.
-
-        The answer is encoded behind its context, where a tokenizer may cut it otherwise than alone; where the two grow
-        together at the border, alone."""
-        before = self.render(chat, generation=True)
-        context, ending = self.encode(before), self.ending_text if stopped else ""
-        whole = self.encode(before + text + ending)
-        if whole[: len(context)] == context:
-            return whole[len(context) :]
-        return self.encode(text + ending)
-
-    def rendered(self, chat: Chat, text: str) -> str:
-        """An answer as the template writes it into the chat: some cut blanks off, some put one before it (Mistral's)."""
-        before, after = self.render(chat, True), self.render([*chat, {"role": "assistant", "content": text}], False)
-        rest = after[len(before) :] if after.startswith(before) else ""
-        for form in filter(None, (text, text.strip())):
-            blanks, found, _ = rest.partition(form)
-            if found and not blanks.strip():
-                return blanks + form
-        return text.strip()
-
-    @cached_property
-    def ending_text(self) -> str:
-        """Text the template writes behind an answer, up to its first special token: the end of the turn. Empty for a template
-        without one."""
-        chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": SENTINEL}]
-        rest = self.render(chat, generation=False).rpartition(SENTINEL)[2]
-        found = [(rest.index(token), token) for token in self._special if token in rest]
-        if not found:
-            return ""
-        place, token = min(found, key=lambda pair: (pair[0], -len(pair[1])))
-        return rest[: place + len(token)]
-
-    @cached_property
-    def ending(self) -> list[int]:
-        """`ending_text` as tokens."""
-        return self.encode(self.ending_text)
-
-    @cached_property
-    def _special(self) -> list[str]:
-        added = [str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special]
-        return list(dict.fromkeys([*self.tokenizer.all_special_tokens, *added]))
-
-
-def load_tokenizer(path: Path) -> Any:
-    """The tokenizer in a model's folder. Raises `BadInput` when there is none."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0][:200]
-        raise BadInput(f"{path} holds no tokenizer that transformers can load: {first}") from None
+def _sent(episode: EpisodeRecord, number: int, engines: Engines) -> SentPrompt:
+    call = episode.calls[number]
+    ids = prompt_tokens_of(episode.calls, number)
+    rendered = call.template is not None or call.model in engines
+    return SentPrompt(
+        where=f"episode {episode.episode_id}, seat {call.seat}, turn {call.turn}",
+        template=engines.get(call.model) if call.template is None else call.template,
+        date=(call.obtained and call.obtained.rendered_on) or episode.started_at[:10],
+        ids=None if ids is None else tuple(ids),
+        tokens=call.prompt_tokens if rendered else None,
+    )
 
 
 @dataclass(slots=True)
@@ -202,6 +136,13 @@ class Counts:
     another number of tokens than it counted."""
     drift_unknown: int = 0
     """Neither ids nor a number were recorded, or the model thought before it answered: they are then not the answer's alone."""
+    contexts_by_ids: int = 0
+    """Strategies whose prompt is, token by token, the one that the engine says it was given."""
+    contexts_by_length: int = 0
+    """Strategies whose prompt has as many tokens as the engine counted; it gave no ids."""
+    contexts_unchecked: int = 0
+    """Strategies of whose prompt nothing is recorded that could be held against it: a vendor's or a function's model, a file,
+    or `contexts: rendered`."""
     split: int = 0
     """Sequences begun because a context did not go on from the strategy before (`chat` only)."""
     tokens: int = 0
@@ -218,6 +159,8 @@ class Layouter:
     sampled: bool
     """Train on the answer as the model wrote it, or on the strategy as the chat holds it."""
     max_length: int
+    as_played: bool = True
+    """Hold every context against what is recorded of it."""
     counts: Counts = field(default_factory=Counts)
 
     def sequences(
@@ -229,7 +172,9 @@ class Layouter:
         found: list[TokenSequence] = []
         for each in played:
             value = next(valued) if each.reward is not None else None
-            context = self.chat_tokens.context(each.chat)
+            each = self._checked(each)
+            context = self.chat_tokens.context(each.chat, each.sent)
+            context += self._closing(each)
             target = self._target(each)
             self._count_drift(each)
             begun = found[-1] if found and self._goes_on(found[-1], context) else None
@@ -244,6 +189,21 @@ class Layouter:
                 found.append(begun)
             self._append(begun, each, context, target, value)
         return [self._measured(sequence) for sequence in found if sequence.spans]
+
+    def _checked(self, played: PlayedStrategy) -> PlayedStrategy:
+        """The strategy with what its context is held against, and counted."""
+        sent = played.sent if self.as_played else replace(played.sent, ids=None, tokens=None)
+        self.counts.contexts_by_ids += sent.ids is not None
+        self.counts.contexts_by_length += sent.ids is None and sent.tokens is not None
+        self.counts.contexts_unchecked += sent.ids is None and sent.tokens is None
+        return replace(played, sent=sent)
+
+    def _closing(self, played: PlayedStrategy) -> list[int]:
+        """Tokens that end reasoning which the prompt opens: a strategy that is learnt from without its reasoning would else
+        stand inside it. They are not trained on."""
+        if self.sampled or not (opening := self.chat_tokens.opened(played.chat, played.sent)):
+            return []
+        return self.chat_tokens.encode(f"\n{opening[:1]}/{opening[1:].strip()}\n\n")
 
     def _goes_on(self, sequence: TokenSequence, context: list[int]) -> bool:
         return self.chat and context[: len(sequence.tokens)] == sequence.tokens
@@ -282,10 +242,16 @@ class Layouter:
 
     def _target(self, played: PlayedStrategy) -> list[int]:
         if not self.sampled:
-            text = self.chat_tokens.rendered(played.chat, played.strategy)
-            return self.chat_tokens.target(played.chat, text)
+            text = self.chat_tokens.rendered(played.chat, played.strategy, played.sent)
+            return self.chat_tokens.target(played.chat, text, sent=played.sent)
         if played.token_ids is None:
-            return self.chat_tokens.target(played.chat, played.answer, played.stopped)
+            if played.reasoned:
+                raise BadInput(
+                    f"{played.sent.where or 'a strategy'}: its model thought before it answered, and the ids that it sampled are "
+                    "not recorded, so that `target: sampled` cannot learn what was sampled. Play with `tokens: true` of the "
+                    "model, or take `target: chat`, which learns the strategy without the reasoning"
+                )
+            return self.chat_tokens.target(played.chat, played.answer, played.stopped, played.sent)
         ids, ending = list(played.token_ids), self.chat_tokens.ending
         if played.stopped and ending and ids[-1:] != ending[-1:]:
             ids += ending

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.base.errors import BadInput
+from harness.training.data.contexts import SentPrompt
 from harness.training.data.dataset import Row
 from harness.training.data.sequences import Layouter, PlayedStrategy
 
@@ -113,7 +114,7 @@ def sharegpt_rows(path: Path, layouter: Layouter) -> list[Row]:
     rows = []
     for number, item in enumerate(read_sharegpt(path)):
         scores = item.scores
-        sequences = layouter.sequences(_played(item), [(score, score) for score in scores])
+        sequences = layouter.sequences(_played(item, f"{path}, item {number}"), [(score, score) for score in scores])
         if sequences:
             for sequence in sequences:
                 for span in sequence.spans:
@@ -124,7 +125,7 @@ def sharegpt_rows(path: Path, layouter: Layouter) -> list[Row]:
     return rows
 
 
-def _played(item: ShareGptItem) -> list[PlayedStrategy]:
+def _played(item: ShareGptItem, where: str) -> list[PlayedStrategy]:
     messages = item.messages
     found: list[PlayedStrategy] = []
     for number, message in enumerate(messages):
@@ -140,6 +141,7 @@ def _played(item: ShareGptItem) -> list[PlayedStrategy]:
                     token_ids=None,
                     completion_tokens=None,
                     reward=0.0,
+                    sent=SentPrompt(where=f"{where}, answer {len(found)}"),
                 )
             )
     return found

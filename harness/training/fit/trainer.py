@@ -40,8 +40,8 @@ from harness.base.safe_files import write_file
 from harness.results.appender import set_aside_torn_tail
 from harness.results.leaks import TrainingTasks
 from harness.results.store import write_whole
+from harness.training.data.contexts import load_tokenizer
 from harness.training.data.dataset import read_dataset, read_manifest
-from harness.training.data.sequences import load_tokenizer
 from harness.training.fit.checkpoint import STATES, finish, is_final, last_state, mark_whole
 from harness.training.fit.loss import (
     Batch,

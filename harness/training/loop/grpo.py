@@ -24,8 +24,9 @@ from harness.judging.rewards.returns import discounted
 from harness.results.index import Row, is_unplayed, latest_episodes, latest_process_rewards
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_manifest, read_record, write_whole
+from harness.training.data.contexts import ChatTokens
 from harness.training.data.dataset import TokenSequence
-from harness.training.data.sequences import ChatTokens, Counts, Layouter, strategies_of, trained_seats
+from harness.training.data.sequences import Counts, Layouter, strategies_of, trained_seats
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.experiments import Tasks, iteration_tasks
 

@@ -95,7 +95,7 @@ def test_replies_carry_counts_tokens_log_probabilities_and_how_they_ended() -> N
     assert kept.token_ids is not None and kept.logprobs is not None
 
 
-def test_log_probabilities_are_the_models_own_whatever_the_temperature() -> None:
+def test_log_probabilities_are_those_of_the_temperature_that_was_sampled_at() -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -106,8 +106,9 @@ def test_log_probabilities_are_the_models_own_whatever_the_temperature() -> None
     prompt = prompt_ids(tokenizer, "Name a river.")
     with torch.no_grad():
         logits = model(torch.tensor([[*prompt, *reply.token_ids]])).logits[0, len(prompt) - 1 : -1]
-    expected = torch.log_softmax(logits, -1).gather(1, torch.tensor(reply.token_ids)[:, None])[:, 0]
+    expected = torch.log_softmax(logits / 1.5, -1).gather(1, torch.tensor(reply.token_ids)[:, None])[:, 0]
     assert list(reply.logprobs) == pytest.approx(expected.tolist(), abs=1e-3)
+    assert reply.logprobs_at == 1.5 and list(reply.prompt_ids or ()) == prompt
 
 
 def test_a_schema_is_kept_to_even_at_a_high_temperature() -> None:
@@ -289,7 +290,7 @@ def row_of(template: str, request: ChatRequest, **options: Any) -> tuple[str, st
     """The prompt of a request, and the mark of reasoning that it opens."""
     engine: Any = OnlyTokenizer(template)
     config = TransformersConfig(model="m", **options)
-    row, opening = TransformersClient("m", config)._row(engine, request, False)
+    row, opening, _ = TransformersClient("m", config)._row(engine, request, False)
     return engine.parts.tokenizer.decode(row.prompt), opening
 
 

@@ -15,9 +15,9 @@ from harness.judging.rewards.returns import returns
 from harness.results.leaks import task_hash
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, scan
+from harness.training.data.contexts import ChatTokens
 from harness.training.data.dataset import DATASET, Row, read_dataset, read_manifest
 from harness.training.data.prepare import PrepareOptions, prepare
-from harness.training.data.sequences import ChatTokens
 from tests.extras import required
 
 required("torch")
@@ -369,4 +369,4 @@ def test_rewards_of_episodes_that_instruct_the_judge_are_left_out_unless_they_ar
     }
     assert (made["leave-out"]["episodes_flagged"], made["keep"]["episodes_flagged"]) == (1, 0)
     assert made["keep"]["rows"] == made["leave-out"]["rows"] + 2, "both seats of the episode"
-    assert made["leave-out"]["format"] == 2, "what it leaves out by default is another version"
+    assert made["leave-out"]["format"] == 3, "what it leaves out by default is another version"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput
+from harness.training.data.contexts import ChatTokens
 from harness.training.data.dataset import Row, TokenSequence
-from harness.training.data.sequences import ChatTokens, Layouter, PlayedStrategy
+from harness.training.data.sequences import Layouter, PlayedStrategy
 from harness.training.fit.loss import Collator, columns
 from tests.extras import required
 
