@@ -7,7 +7,7 @@ from random import Random
 
 from agents.asking_again import Read, Unread, ask_until_read
 from agents.base import Answer, Reading, Situation, Strategy
-from agents.chat import actor_chat, keep_recent
+from agents.chat import actor_chat, keep_recent, one_message
 from agents.models.base import Message
 from agents.prompts import general, joined
 from environments.base import (
@@ -30,7 +30,7 @@ class ModelActor:
     async def act(self, situation: Situation, strategy: Strategy) -> Answer:
         """Answer one turn. Raises `EpisodeError` of kind `model` when the answer stays unreadable and the environment wants
         one."""
-        messages, prompt = self._chat(situation, strategy)
+        messages, prompt = self.chat(situation, strategy)
         form = situation.format
         schema = form.schema(situation.view, strategy.think_first)
         again, instructions = general("reask_action"), _instructions(situation, strategy)
@@ -45,13 +45,14 @@ class ModelActor:
         )
         return _answer(asked) if isinstance(asked, Read) else _without_action(form, asked)
 
-    def _chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
+    def chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
+        """What the model is asked, and the prompt that it is made of."""
         view = situation.view
-        actor, advice, reminder = situation.prompt("actor"), general("strategy"), general("reminder")
+        actor, advice, reminder = (situation.prompt(role) for role in ("actor", "strategy", "reminder"))
         opening = actor.fill(
             name=view.name,
             partner=view.partner or "",
-            background=view.background.strip("\n"),
+            background=(view.background if view.notes is None else view.notes).strip("\n"),
             format=_instructions(situation, strategy),
             available=", ".join(view.available),
         )
@@ -60,6 +61,8 @@ class ModelActor:
         if strategy.think_first:
             paragraphs = ["" for _ in strategies]
         closing = reminder.fill(name=view.name).strip("\n")
+        if view.notes is not None:
+            return one_message(opening, paragraphs[-1], closing), joined(actor, [advice, reminder])
         messages = actor_chat(view, situation.past, opening.strip("\n"), paragraphs, closing)
         return keep_recent(messages, situation.history), joined(actor, [advice, reminder])
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal, Protocol
 from agents.models.base import ChatReply, Message
 from environments.base import Action, ActionFormat, View
 from environments.prompts import Prompt
+from harness.base.errors import EpisodeError
 
-StrategySource = Literal["none", "actor", "strategist", "donor", "empty"]
+StrategySource = Literal["none", "actor", "strategist", "donor", "empty", "script"]
 ParseStatus = Literal["ok", "reasked", "unreadable"]
 Reading = Literal["ok", "mended", "unreadable"]
 """Outcome of reading an answer: readable as it stands, after wrappers were taken off or JSON was mended, or not at all."""
@@ -58,6 +59,10 @@ class Ask(Protocol):
     ) -> ChatReply: ...
 
 
+def _no_adviser(name: str) -> str | None:
+    raise EpisodeError("environment", f"nobody here can ask the environment's scripted strategist {name!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Everything a strategist or an actor may use in one turn."""
@@ -73,6 +78,8 @@ class Situation:
     """The first view of another task of the same environment, chosen by a hash of the episode, seat and turn."""
     history: int | None = None
     """Number of own turns that stay in the chat; None = all."""
+    advise: Callable[[str], str | None] = _no_adviser
+    """Name of a scripted strategist of the environment -> its advice for this turn. Raises `EpisodeError` for an unknown one."""
     mark: Callable[[Reading], None] = lambda read: None
     """Say how the last answer was read: it stands in the call's record and is counted in the ledger of the interface."""
 

@@ -55,6 +55,11 @@ def actor_chat(
     return messages
 
 
+def one_message(*parts: str) -> list[Message]:
+    """A turn's prompt that is a message of its own, made of notes in place of what happened before."""
+    return [Message("user", _join(part.strip("\n") for part in parts))]
+
+
 def asked_again(messages: list[Message], said: str, again: str) -> list[Message]:
     """The chat after an answer that could not be used: what was said, then what is asked for. An empty answer is no
     message: the question goes on."""

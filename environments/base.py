@@ -66,6 +66,9 @@ class View:
     """Everything the seat saw since, oldest first."""
     available: tuple[str, ...]
     """Actions that can be done now: action kinds (SOTOPIA) or whole commands (ALFWorld); may be empty if not enumerable."""
+    notes: str | None = None
+    """All that matters so far in a few lines, where the environment keeps such notes: a prompt is then made of them alone, in
+    place of `background` and `events`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,18 @@ class BaselineEntry:
     follows strategies is called `follow`, or `follow-…`."""
 
 
+Adviser = Callable[[Play, int, Random], str | None]
+"""A scripted strategist of the environment's own: (play, seat, its random source) -> advice for this turn, or none. It may read
+the whole state; its entry says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdviserEntry:
+    advise: Adviser
+    description: str
+    reads_hidden_state: bool
+
+
 class Environment:
     """The base of environments: a source of tasks. A subclass gives `metric`, `tasks` and `reset`, and what is not the
     default. Cheap to make; made by `environments.make(name, options)`."""
@@ -250,6 +265,8 @@ class Environment:
     action_format: ActionFormat
     """Made of `instructions` and `parse` where a class does not bring its own."""
     baselines: Mapping[str, BaselineEntry] = {}
+    advisers: Mapping[str, AdviserEntry] = {}
+    """Scripted strategists, named in an experiment as `script:NAME`."""
     Options: type[BaseModel] = NoOptions
     """Options a user may write under `options:`."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, cast
 
 from agents.prompts import STRATEGIST_FIELDS
 from environments.prompts import PromptFields
@@ -41,6 +42,8 @@ class StrategistKind:
         return "control" if self.control else "reference" if self.reference else ""
 
 
+SCRIPT = "script:"
+"""Begins the name of a scripted strategist of the environment's own."""
 REFERENCE = "vanilla"
 """The kind that plays where an experiment names no strategist."""
 TRAINED = "epo-rl"
@@ -64,11 +67,20 @@ TRAINED_FROM: Mapping[str, str] = {"epo-rl": "epo"}
 
 
 def kind_of(name: str) -> StrategistKind:
-    """The kind behind a name. Raises `BadInput` for an unknown one, and for what is no strategist."""
+    """The kind behind a name; `script:NAME` is a scripted strategist of the environment's own. Raises `BadInput` for an unknown
+    one, and for what is no strategist."""
+    if name.startswith(SCRIPT):
+        return _scripted(name.removeprefix(SCRIPT))
     kind = as_kind(REGISTRY.load(name), StrategistKind)
     if not hasattr(getattr(kind, "make", None), "propose"):
         raise BadInput(f"strategist {name!r} has no method `propose`; expected a class on `agents.base.Strategist`")
     return kind
+
+
+def _scripted(name: str) -> StrategistKind:
+    from agents.strategists.scripted import Scripted
+
+    return StrategistKind(cast("type[Strategist]", partial(Scripted, name)), Scripted.description)
 
 
 def built_in_role(name: str) -> Role:

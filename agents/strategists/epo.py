@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from agents.asking_again import Unread, ask_until_read
 from agents.base import OwnTurn, Reading, Situation, Strategist, Strategy
-from agents.chat import keep_recent, strategist_chat
+from agents.chat import keep_recent, one_message, strategist_chat
 from agents.prompts import general
 from environments.base import Unreadable, View
 from harness.base.errors import EpisodeError
@@ -41,11 +41,12 @@ async def ask_strategist(situation: Situation, view: View, past: Sequence[OwnTur
     opening = prompt.fill(
         name=view.name,
         partner=view.partner or "",
-        background=view.background.strip("\n"),
+        background=(view.background if view.notes is None else view.notes).strip("\n"),
         format=situation.format.instructions,
         available=", ".join(view.available),
     )
-    messages = keep_recent(strategist_chat(view, past, opening.strip("\n"), ""), situation.history)
+    chat = strategist_chat(view, past, opening.strip("\n"), "") if view.notes is None else one_message(opening)
+    messages = keep_recent(chat, situation.history)
     asked = await ask_until_read(
         lambda chat: situation.ask(chat, prompt),
         messages,

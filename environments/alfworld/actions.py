@@ -124,14 +124,14 @@ _READERS: dict[str, tuple[_Reader, _Reader, Literal["pass", "skip"], str]] = {
 }
 
 
-def make_action_format(text: TextFormat, parsing: str, reasks: int) -> ActionFormat:
+def make_action_format(text: TextFormat, parsing: str, reasks: int, short: bool = False) -> ActionFormat:
     """The format under a text format and a reader. An unreadable answer is asked for again `reasks` times; then it costs
-    a step: under `lenient` nothing is sent to the game."""
+    a step: under `lenient` nothing is sent to the game. `short`: no word is said about it, but where a thought is asked for."""
     commands = _COMMANDS.format(put=f"{text.put_verb} O {text.put_preposition} R")
     parse, _, unreadable, passes_as = _READERS[parsing]
     return ActionFormat(
-        instructions=f"{_PLAIN}\n{commands}",
-        instructions_with_thought=f"{_WITH_THOUGHT}\n{commands}",
+        instructions="" if short else f"{_PLAIN}\n{commands}",
+        instructions_with_thought=_WITH_THOUGHT if short else f"{_WITH_THOUGHT}\n{commands}",
         parse=parse,
         schema=_no_schema,
         reasks=reasks,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
+from environments.alfworld.advice import follow_advice, look, mixture, plan
 from environments.alfworld.following import follow, wait
 from environments.alfworld.planner import shortest_plan
 from environments.alfworld.play import AlfworldPlay
-from environments.base import Action, BaselineEntry, Play
+from environments.base import Action, AdviserEntry, BaselineEntry, Play
 
 
 def expert(play: Play, seat: int, random: Random) -> Action:
@@ -39,5 +40,20 @@ BASELINES: Mapping[str, BaselineEntry] = {
         "control: hears the strategy and does any admissible command",
         reads_hidden_state=False,
         follow=ignore,
+    ),
+    "follow-advice": BaselineEntry(
+        expert,
+        "the next command towards the stop that the strategy names; without a strategy the expert's",
+        reads_hidden_state=True,
+        follow=follow_advice,
+    ),
+}
+ADVISERS: Mapping[str, AdviserEntry] = {
+    "plan": AdviserEntry(plan, "names the next stop of a shortest plan, in varied words", reads_hidden_state=True),
+    "look": AdviserEntry(look, "names a random place to look in", reads_hidden_state=False),
+    "mixture": AdviserEntry(
+        mixture,
+        "nothing (30 %), a random place to look in (25 %), or as `plan` (45 %), for tuning",
+        reads_hidden_state=True,
     ),
 }

@@ -10,12 +10,12 @@ from typing import Any
 
 from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format, make_choice_format
-from environments.alfworld.baselines import BASELINES
+from environments.alfworld.baselines import ADVISERS, BASELINES
 from environments.alfworld.curriculum import begin_near_the_end, commands_left
 from environments.alfworld.engine import World, load_game
 from environments.alfworld.options import AlfworldOptions
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
-from environments.base import ActionFormat, BaselineEntry, Environment, Metric, Play, Task
+from environments.base import ActionFormat, AdviserEntry, BaselineEntry, Environment, Metric, Play, Task
 from environments.prompts import Prompt, load_prompt
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import seed_from
@@ -29,6 +29,9 @@ _PUBLISHED = {
     "generated-train": "games written by `harness data generate alfworld`, train side",
     "generated-test": "the same, test side",
 }
+
+_NOTES_ROLES = ("actor", "strategist", "strategy", "reminder")
+"""Roles whose prompts are other ones where they are made of notes."""
 
 
 class AlfworldEnvironment(Environment):
@@ -49,9 +52,12 @@ class AlfworldEnvironment(Environment):
         self.action_format: ActionFormat = (
             make_choice_format(options.reader, options.times_asked_again)
             if options.answers == "choice"
-            else make_action_format(self._rules.text, options.reader, options.times_asked_again)
+            else make_action_format(
+                self._rules.text, options.reader, options.times_asked_again, short=options.prompts == "notes"
+            )
         )
         self.baselines: Mapping[str, BaselineEntry] = BASELINES
+        self.advisers: Mapping[str, AdviserEntry] = ADVISERS
 
     def splits(self) -> Mapping[str, str]:
         return {**_PUBLISHED, **{split: builtin.describe(split) for split in builtin.NAMES}}
@@ -81,13 +87,15 @@ class AlfworldEnvironment(Environment):
         world = _published_world(task) if "path" in task.data else builtin.world_of(task)
         world = world.with_text(self._rules.text)
         wording = Wording(self.options.other_put_form == "accept", self.options.reader == VERSION_0_1)
-        brief = self.options.prompts == "brief"
+        brief, notes = (self.options.prompts == style for style in ("brief", "notes"))
         if self.options.steps_left is None:
-            return AlfworldPlay(world, self._rules, self._max_steps, wording, brief=brief)
+            return AlfworldPlay(world, self._rules, self._max_steps, wording, brief=brief, notes=notes)
         near, story = begin_near_the_end(world, commands_left(task.id, self.options.steps_left))
-        return AlfworldPlay(near, self._rules, self._max_steps, wording, (world, story), brief)
+        return AlfworldPlay(near, self._rules, self._max_steps, wording, (world, story), brief, notes)
 
     def prompt(self, role: str) -> Prompt | None:
+        if self.options.prompts == "notes" and role in _NOTES_ROLES:
+            return _prompt(f"{role}_notes", self.options.protocol)
         if role not in ("actor", "strategist"):
             return None
         if role == "actor" and self.options.answers == "choice":

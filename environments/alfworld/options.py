@@ -40,9 +40,10 @@ class AlfworldOptions(BaseModel):
     other_put_form: Literal["refuse", "accept"] = "refuse"
     """Treatment of a command that is right but for its wording (`put O in R`, `put O onto R`, the other text format's word,
     `the mug 1`, a final period): answer "Nothing happens." as the original and note it in the step's info, or understand it."""
-    prompts: Literal["full", "brief"] = "full"
+    prompts: Literal["full", "brief", "notes"] = "full"
     """`brief`: short prompts of the task, what was done and the possible commands, without the room, for small models; with
-    `history: 0` each turn's prompt is a short one of its own."""
+    `history: 0` each turn's prompt is a short one of its own. `notes`: each turn's prompt is a short one of its own with the
+    task, where the agent is, what lies there, what it holds and what it saw, without the possible commands."""
     answers: Literal["free", "choice"] = "free"
     """`choice`: the actor sees the possible commands and structured output holds it to them, for small models that write
     anything but commands; the record's protocol says so."""

@@ -45,6 +45,12 @@ def shortest_plan(world: World, state: State) -> list[str] | None:
     return None if stops is None else _commands(world, state, stops)
 
 
+def next_stop(world: World, state: State) -> Stop | None:
+    """The first stop of that plan; None where there is none, or where the goal holds."""
+    stops = _best(world, state)
+    return stops[0] if stops else None
+
+
 def remaining_actions(world: World, state: State) -> int | None:
     """The length of `shortest_plan`."""
     stops = _best(world, state)

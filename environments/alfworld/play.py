@@ -9,6 +9,7 @@ from environments.alfworld.actions import ANSWER, in_other_words
 from environments.alfworld.engine import TextGame, rules, texts
 from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
+from environments.alfworld.notes import Seen, notes
 from environments.alfworld.options import MAX_STEPS
 from environments.alfworld.planner import remaining_actions
 from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Progress, StepResult, View
@@ -55,7 +56,7 @@ PROTOCOLS = {
 class AlfworldPlay:
     """A game in one seat. Every step counts, also a malformed one; the last allowed step still acts."""
 
-    __slots__ = ("_background", "_distance", "_events", "_game", "_max_steps", "_protocol", "_wording")
+    __slots__ = ("_background", "_distance", "_events", "_game", "_max_steps", "_protocol", "_seen", "_wording")
 
     def __init__(
         self,
@@ -65,9 +66,11 @@ class AlfworldPlay:
         wording: Wording,
         before: tuple[World, str] | None = None,
         brief: bool = False,
+        notes: bool = False,
     ) -> None:
         """`before`: the world as it began, and what was done since: the first observation is then of that beginning.
-        `brief`: the background is the task and what was done, without the room and the last answer."""
+        `brief`: the background is the task and what was done, without the room and the last answer.
+        `notes`: keep notes of what was seen, for prompts that hold nothing else."""
         self._protocol = protocol
         self._max_steps = max_steps
         self._wording = wording
@@ -79,6 +82,7 @@ class AlfworldPlay:
             done = before[1].splitlines()[:1] if before else []
             self._background = "\n".join([world.sentence, *done])
         self._events: tuple[Event, ...] = ()
+        self._seen = Seen({}).and_now(world, self._game.state) if notes else None
         self._distance: int | None = None
         """Plan length from the start, once it was asked for."""
 
@@ -122,6 +126,7 @@ class AlfworldPlay:
             background=self._background,
             events=self._events,
             available=tuple(self._game.admissible_commands),
+            notes=None if self._seen is None else notes(self.world, self.state, self._seen),
         )
 
     def step(self, seat: int, action: Action) -> StepResult:
@@ -141,6 +146,8 @@ class AlfworldPlay:
         answer = self._game.step(command)
         if not self._game.admissible:
             info = {"malformed": True, "no_effect": True, **info}
+        if self._seen is not None:
+            self._seen = self._seen.and_now(self.world, self.state)
         self._events += (Event(0, action.text), Event(None, self._shown(answer)))
         return StepResult(rendered=action.text, reward=float(self._game.won), info=info)
 

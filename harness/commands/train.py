@@ -50,11 +50,19 @@ def _loop_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _prepare_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     prepare = commands.add_parser(
         PREPARE,
-        description="Turn the episodes and process rewards of runs into weighted sequences to train a strategist on.",
+        description="Turn the episodes and process rewards of runs into weighted sequences to train a strategist on, or an "
+        "actor's turns into sequences to train an actor on (--role actor).",
     )
-    prepare.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders with process rewards")
+    prepare.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folders; a strategist's with process rewards"
+    )
     prepare.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the model's folder")
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    prepare.add_argument(
+        "--role",
+        choices=("strategist", "actor"),
+        help="whose turns are learnt from (strategist); an actor's need no rewards",
+    )
     prepare.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="docs/training.md has all")
     prepare.add_argument(
         "--held-out", action="append", default=[], type=Path, metavar="RUN", help="refuse tasks that this run plays"

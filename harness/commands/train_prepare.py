@@ -23,7 +23,8 @@ OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 def prepare_command(arguments: argparse.Namespace) -> int:
     """Prepare, and say what was made of what."""
-    options = read_options(PrepareOptions, arguments.option)
+    role = [f"role={arguments.role}"] if arguments.role else []
+    options = read_options(PrepareOptions, [*arguments.option, *role])
     held_out = {*options.held_out, *(each for path in arguments.held_out for each in _played_tasks(path))}
     options = options.model_copy(update={"held_out": tuple(sorted(held_out))})
     out = folder_target(arguments.out, "--out", is_prepared)
@@ -65,12 +66,14 @@ def _played_tasks(path: Path) -> list[str]:
 def print_prepared(made: PreparedData) -> None:
     """Print what a person wants to know before training on it."""
     counts = made.manifest
+    what = "turns of an actor" if counts["options"].get("role") == "actor" else "strategies"
     print(
-        f"{made.folder}: {counts['strategies']:,} strategies in {counts['rows']:,} rows (episodes' seats), "
+        f"{made.folder}: {counts['strategies']:,} {what} in {counts['rows']:,} rows, "
         f"{counts['sequences']:,} sequences, {counts['tokens']:,} tokens, {counts['target_tokens']:,} of them trained on"
     )
     notes = {
         "episodes_without_rewards": "episodes without process rewards (left out)",
+        "episodes_left_out": "episodes that did not succeed, or failed (left out)",
         "episodes_flagged": "episodes whose texts try to instruct the judge (left out; --option flagged=keep keeps them)",
         "episodes_without_strategist": "episodes in which no such strategist spoke (left out)",
         "without_reward": "strategies without a reward (context only)",
@@ -82,6 +85,6 @@ def print_prepared(made: PreparedData) -> None:
         "rows_without_task": "rows whose task is not known: they cannot be checked against held-out tasks",
     }
     for key, words in notes.items():
-        if counts[key]:
+        if counts.get(key):
             print(f"  {counts[key]:,} {words}")
     print(f"  {len(counts['train_tasks'])} training tasks, {len(counts['test_tasks'])} held out, none in both")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from random import Random
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -211,8 +212,18 @@ class _Table:
             format=self.plan.environment.action_format,
             donor=partial(self._donor, view.seat),
             history=spec.history,
+            advise=partial(self._advise, view.seat),
             mark=partial(self.ledger.mark, view.seat, role),
         )
+
+    def _advise(self, seat: int, name: str) -> str | None:
+        """The advice of the environment's scripted strategist. Raises `EpisodeError` for one that it does not have."""
+        known = self.plan.environment.advisers
+        if name not in known:
+            said = f"{self.plan.environment.name} has no scripted strategist {name!r}; it has: {', '.join(known) or 'none'}"
+            raise EpisodeError("environment", said)
+        random = Random(seed_from("advice", name, self.plan.seed, seat, len(self.turns)))
+        return _world(lambda: known[name].advise(self.play, seat, random))
 
     async def _ask(
         self,
@@ -362,6 +373,24 @@ def _too_late(what: str, seconds: float, turn: int) -> ErrorInfo:
         f"cost is not known; where the model is that slow, raise limits.{what}_seconds or lower limits.episodes_at_once",
         failure="transient",
         reason=f"{what}-deadline",
+    )
+
+
+def situation_again(plan: EpisodePlan, view: View, past: tuple[OwnTurn, ...]) -> Situation:
+    """The situation of an actor in a turn that is looked at again: nobody can be asked from it."""
+
+    async def ask(messages: Sequence[Message], prompt: Prompt, schema: Mapping[str, Any] | None = None) -> ChatReply:
+        raise EpisodeError("environment", "a turn that is looked at again asks no model")
+
+    spec = plan.seats[view.seat].actor_spec
+    return Situation(
+        view=view,
+        past=past,
+        ask=ask,
+        prompt=partial(_prompt, plan.environment, "actor", spec),
+        format=plan.environment.action_format,
+        donor=lambda: view,
+        history=spec.history,
     )
 
 

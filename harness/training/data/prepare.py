@@ -19,6 +19,7 @@ from harness.results.records import EpisodeRecord, ProcessRewardRecord
 from harness.results.store import EPISODES, PROCESS_REWARDS, read_record
 from harness.results.store import read_manifest as read_run
 from harness.results.targets import holds_json, read_start
+from harness.training.data.actions import NOTHING_PASSED, action_rows, actions_of, drawn
 from harness.training.data.contexts import ChatTokens, load_tokenizer
 from harness.training.data.dataset import DATASET, KIND, MANIFEST, Row, write_dataset
 from harness.training.data.sequences import Layouter, PlayedStrategy, played_strategies, trained_seats
@@ -41,6 +42,15 @@ class PrepareOptions(BaseModel):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
+    role: Literal["strategist", "actor"] = _unless_default("strategist")
+    """Whose turns are learnt from. `actor`: what the actors did, a model's, a script's or a person's, each turn one row, all of
+    equal weight; no rewards are needed."""
+    strategies: Literal["shown", "hidden"] = _unless_default("shown")
+    """For `role: actor`: whether its prompts hold the strategies that it was told."""
+    episodes: Literal["all", "successful"] = _unless_default("all")
+    """For `role: actor`: the episodes that are imitated."""
+    examples: int | None = Field(None, ge=1, exclude_if=lambda value: value is None)
+    """At most so many rows, chosen by a hash of their ids; None = all."""
     layout: Layout = "chat"
     """`chat`: one sequence per episode and seat, the strategist's own chat, each strategy an assistant message with its
     return. `per-turn`: each turn's own prompt and answer; one episode's turns are one padded batch."""
@@ -83,6 +93,10 @@ class PreparedData:
     hashes."""
 
 
+_Made = tuple[list[Row], list[dict[str, Any]], dict[str, int]]
+"""Rows, the inputs with hashes, and what was passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seat:
     """One seat of an episode, before weights."""
@@ -113,10 +127,10 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
     tokens = ChatTokens(load_tokenizer(tokenizer_path))
     sampled = (options.target or ("chat" if options.layout == "chat" else "sampled")) == "sampled"
     layouter = Layouter(tokens, options.layout == "chat", sampled, options.max_length, options.contexts == "played")
-    seats, inputs, passed = _read_runs([run for run in runs if not is_sharegpt(run)], options)
-    tasks = sorted({(seat.episode.environment, seat.episode.task_id) for seat in seats})
-    _refuse_held_out(tasks, options.held_out)
-    rows = _rows(seats, options, layouter)
+    played = [run for run in runs if not is_sharegpt(run)]
+    rows, inputs, passed = (
+        _acted(played, options, layouter) if options.role == "actor" else _proposed(played, options, layouter)
+    )
     for path in (run for run in runs if is_sharegpt(run)):
         rows += sharegpt_rows(path, layouter)
         inputs.append({"path": path.name, "sha256": sha256_of(path)})
@@ -142,6 +156,25 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
     return PreparedData(out, manifest)
 
 
+def _proposed(runs: Sequence[Path], options: PrepareOptions, layouter: Layouter) -> _Made:
+    seats, inputs, passed = _read_runs(runs, options)
+    _refuse_held_out(sorted({(seat.episode.environment, seat.episode.task_id) for seat in seats}), options.held_out)
+    chosen = drawn(seats, options.examples, lambda seat: f"{seat.episode.episode_id}/{seat.seat}")
+    return _rows(chosen, options, layouter), inputs, passed
+
+
+def _acted(runs: Sequence[Path], options: PrepareOptions, layouter: Layouter) -> _Made:
+    found = [actions_of(run, options.episodes == "successful", options.strategies == "shown") for run in runs]
+    actions = [action for each in found for action in each.actions]
+    _refuse_held_out(sorted({(action.environment, action.task_id) for action in actions}), options.held_out)
+    chosen = drawn(actions, options.examples, lambda action: action.id)
+    passed = {
+        "episodes": sum(each.episodes for each in found),
+        "episodes_left_out": sum(each.left_out for each in found),
+    }
+    return action_rows(chosen, layouter), [each.input for each in found], {**NOTHING_PASSED, **passed}
+
+
 def is_prepared(folder: Path) -> bool:
     """True if `prepare` wrote a folder, or was killed while it did: then there are rows of ours and no manifest yet."""
     if os.path.lexists(folder / MANIFEST):
@@ -157,7 +190,7 @@ def _read_runs(
     """The seats to be trained on, in a fixed order; the inputs with hashes; what was passed over."""
     seats: list[_Seat] = []
     inputs: list[dict[str, Any]] = []
-    passed = {"episodes": 0, "episodes_without_rewards": 0, "episodes_flagged": 0, "episodes_without_strategist": 0}
+    passed = dict(NOTHING_PASSED)
     for run in runs:
         manifest = read_run(run)
         label = _label(run, options.rewards)
