@@ -69,12 +69,18 @@ TRAINED_FROM: Mapping[str, str] = {"epo-rl": "epo"}
 def kind_of(name: str) -> StrategistKind:
     """The kind behind a name; `script:NAME` is a scripted strategist of the environment's own. Raises `BadInput` for an unknown
     one, and for what is no strategist."""
-    if name.startswith(SCRIPT):
-        return _scripted(name.removeprefix(SCRIPT))
+    script = script_of(name)
+    if script is not None:
+        return _scripted(script)
     kind = as_kind(REGISTRY.load(name), StrategistKind)
     if not hasattr(getattr(kind, "make", None), "propose"):
         raise BadInput(f"strategist {name!r} has no method `propose`; expected a class on `agents.base.Strategist`")
     return kind
+
+
+def script_of(name: str) -> str | None:
+    """The environment's scripted strategist that a kind's name means; None for any other kind."""
+    return name.removeprefix(SCRIPT) if name.startswith(SCRIPT) else None
 
 
 def _scripted(name: str) -> StrategistKind:

@@ -55,6 +55,7 @@ def _environment_lines(name: str) -> list[str]:
     lines = [f"{environment.seats} seat(s), protocol {environment.protocol}"]
     lines += [f"  split {split}: {line}" for split, line in environment.splits().items()]
     lines += [f"  scripted agent {script}: {entry.description}" for script, entry in environment.baselines.items()]
+    lines += [f"  scripted strategist {name}: {entry.description}" for name, entry in environment.advisers.items()]
     return lines
 
 

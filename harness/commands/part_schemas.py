@@ -25,7 +25,7 @@ import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REGISTRY as STRATEGISTS
-from agents.strategists import kind_of
+from agents.strategists import SCRIPT, kind_of
 from harness.base.errors import BadInput
 from harness.base.registry import Registry
 from harness.experiment.beside import PART
@@ -42,6 +42,11 @@ IN_A_FILE = {
     "type": "string",
     "pattern": r"\.py:[A-Za-z_]\w*$",
     "description": "PATH.py:NAME, a part in a file; the path is relative to this file.",
+}
+SCRIPTED = {
+    "type": "string",
+    "pattern": rf"^{SCRIPT}[a-z][\w-]*$",
+    "description": "A scripted strategist of the environment's own; `harness list` shows them.",
 }
 NOTHING = {"type": "null"}
 Schema = dict[str, Any]
@@ -217,7 +222,8 @@ class _Filler:
             {"const": name, **({"description": part.description} if part.description else {})}
             for name, part in self._parts[kind].items()
         ]
-        return {"anyOf": [*known, IN_A_FILE]}
+        scripted = [SCRIPTED] if kind == "strategist" else []
+        return {"anyOf": [*known, *scripted, IN_A_FILE]}
 
     def _branches(self, properties: Mapping[str, Any]) -> list[Schema]:
         """Conditions on what a named part takes beside its name, for an object one of whose keys names a part."""

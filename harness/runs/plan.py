@@ -15,7 +15,7 @@ from agents.models import REGISTRY as PROVIDERS
 from agents.models import check_effort, make_model
 from agents.models.base import Model
 from agents.prompts import ACTOR_FIELDS
-from agents.strategists import REFERENCE, kind_of
+from agents.strategists import REFERENCE, kind_of, script_of
 from environments.base import Environment, Task
 from environments.prompts import PromptFields
 from harness.base.errors import BadInput, nearest
@@ -283,8 +283,9 @@ class Plan:
                 _check_prompt("judge", judge.kind, judge.prompt, fields)
         self._check_process()
         for cell in self.cells.values():
-            for actor, _ in self._who(cell, 0):
+            for actor, strategist in self._who(cell, 0):
                 self._check_partner(actor, cell)
+                self._check_adviser(strategist, cell)
 
     def _check_process(self) -> None:
         shown = [cell.environment.shown for cell in self.cells.values()]
@@ -322,6 +323,15 @@ class Plan:
             raise BadInput(
                 f"environment {cell.environment.name!r} has no scripted agent {actor.script!r} to sit opposite; it has: "
                 f"{', '.join(known) or 'none'}.{nearest(actor.script, known)}"
+            )
+
+    def _check_adviser(self, strategist: StrategistSpec, cell: Cell) -> None:
+        known = self.world(cell).environment.advisers
+        name = script_of(strategist.kind)
+        if name is not None and name not in known:
+            raise BadInput(
+                f"environment {cell.environment.name!r} has no scripted strategist {name!r}; it has: "
+                f"{', '.join(known) or 'none'}.{nearest(name, known)} `include` and `exclude` say who plays where."
             )
 
     def _who(self, cell: Cell, order: int) -> list[tuple[ActorSpec, StrategistSpec]]:

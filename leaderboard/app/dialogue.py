@@ -19,6 +19,7 @@ SOURCES = {
     "actor": "Thought before the act",
     "donor": "Strategy for another task (control)",
     "empty": "Empty strategy (control)",
+    "script": "Strategy of a rule",
 }
 PARSES = {"reasked": "asked twice", "unreadable": "unreadable answer"}
 CALLS = [
