@@ -46,7 +46,7 @@ class ModelActor:
         return _answer(asked) if isinstance(asked, Read) else _without_action(form, asked)
 
     def chat(self, situation: Situation, strategy: Strategy) -> tuple[list[Message], Prompt]:
-        """What the model is asked, and the prompt that it is made of."""
+        """The chat that the model is sent, and the prompt that it is made of."""
         view = situation.view
         actor, advice, reminder = (situation.prompt(role) for role in ("actor", "strategy", "reminder"))
         opening = actor.fill(

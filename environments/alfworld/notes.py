@@ -21,7 +21,7 @@ HELD, SEEN, UNSEEN = "You hold: ", "Seen before: ", "Not looked at yet: "
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen so far: receptacle number -> what lay there when it was seen last, or `CLOSED`."""
+    """Things seen so far: receptacle number -> what lay there when it was seen last, or `CLOSED`."""
 
     at: Mapping[int, str]
 

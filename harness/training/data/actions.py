@@ -33,7 +33,7 @@ class ImitatedAction:
     """One turn of an actor, to be imitated."""
 
     id: str
-    """`episode/seat/turn`."""
+    """Its episode, seat and turn: `episode/seat/turn`."""
     run: str
     environment: str
     task_id: str

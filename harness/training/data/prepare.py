@@ -43,12 +43,12 @@ class PrepareOptions(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     role: Literal["strategist", "actor"] = _unless_default("strategist")
-    """Whose turns are learnt from. `actor`: what the actors did, a model's, a script's or a person's, each turn one row, all of
+    """The role whose turns are learnt from. `actor`: what the actors did, a model's, a script's or a person's, each turn one row, all of
     equal weight; no rewards are needed."""
     strategies: Literal["shown", "hidden"] = _unless_default("shown")
-    """For `role: actor`: whether its prompts hold the strategies that it was told."""
+    """Treatment of the strategies in an actor's prompts."""
     episodes: Literal["all", "successful"] = _unless_default("all")
-    """For `role: actor`: the episodes that are imitated."""
+    """The episodes whose actors are imitated."""
     examples: int | None = Field(None, ge=1, exclude_if=lambda value: value is None)
     """At most so many rows, chosen by a hash of their ids; None = all."""
     layout: Layout = "chat"
