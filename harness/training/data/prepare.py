@@ -43,8 +43,8 @@ class PrepareOptions(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     role: Literal["strategist", "actor"] = _unless_default("strategist")
-    """The role whose turns are learnt from. `actor`: what the actors did, a model's, a script's or a person's, each turn one row, all of
-    equal weight; no rewards are needed."""
+    """The role whose turns are learnt from. `actor`: what the actors did, a model's, a script's or a person's; each turn is one
+    row, all of equal weight, and no rewards are needed."""
     strategies: Literal["shown", "hidden"] = _unless_default("shown")
     """Treatment of the strategies in an actor's prompts."""
     episodes: Literal["all", "successful"] = _unless_default("all")
