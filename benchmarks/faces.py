@@ -1,6 +1,7 @@
-"""The same loop over alfworld and over our face of it: one import line differs.
+"""The same loop over alfworld and over our face of it: one import line differs. And our face of WebShop beside the figures that
+were recorded of the original on a machine of the same kind (it needs Java and is not installed here).
 
-    python -m benchmarks.faces [--games N] [--steps N] [--original-python PATH]
+    python -m benchmarks.faces [--games N] [--steps N] [--episodes N] [--original-python PATH]
 
 Each side runs in a process of its own, on the same games (real ones if they lie beside the checkout, else generated) with the
 same commands; what they saw has to be equal. Times are CPU seconds of the process, since the original is so slow that a busy
@@ -14,13 +15,18 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.webshop import ORIGINAL_MS
 from environments.alfworld.generator.files import numbered_game, write_game
 from harness.base.seeds import stable_hash
+from harness.bridges.web_agent_site.server import open_catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
+SHOP = ROOT.parent / "shared" / "data" / "webshop"
 REAL_GAMES = ROOT.parent / "shared" / "data" / "alfworld" / "games" / "valid_seen"
 ORIGINAL = "from alfworld.agents.environment import get_environment"
 OURS = "from harness.bridges.alfworld.agents.environment import get_environment"
@@ -74,12 +80,48 @@ def run(python: str, line: str, job: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def shop(episodes: int) -> dict[str, tuple[float, int]]:
+    """What one does -> (mean CPU milliseconds over our face of WebShop, times), text and possible actions included."""
+    from harness.bridges.web_agent_site.envs import WebAgentTextEnv
+    from harness.bridges.web_agent_site.server import SimServer
+    from tests.parity.webshop_original import Reference
+
+    with tempfile.TemporaryDirectory() as scratch:
+        real = SHOP.is_dir()
+        catalogue = Reference(SHOP, Path(scratch)).catalogue() if real else open_catalogue("builtin", 1000)
+        env = WebAgentTextEnv("text", server=SimServer(catalogue, seed=0))
+        spent: dict[str, list[float]] = {"reset": [], "search": [], "item": [], "option": [], "buy": []}
+
+        def timed(what: str, call: Callable[[Any], Any], argument: Any) -> None:
+            began = time.process_time_ns()
+            call(argument)
+            env.get_available_actions()
+            spent[what].append((time.process_time_ns() - began) / 1e6)
+
+        for number in range(episodes):
+            goal = number * 7919 % len(env.server.goals)
+            wanted = env.server.goals[goal]
+            timed("reset", env.reset, goal)
+            timed("search", env.step, f"search[{wanted['name']}]")
+            link = wanted["asin"].lower()
+            if link in env.get_available_actions()["clickables"]:
+                timed("item", env.step, f"click[{link}]")
+                for value in wanted["goal_options"].values():
+                    timed("option", env.step, f"click[{value}]")
+                timed("buy", env.step, "click[buy now]")
+    return {what: (sum(times) / len(times), len(times)) for what, times in spent.items() if times}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faces", description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=12)
     parser.add_argument("--steps", type=int, default=20, help="random steps a game")
     parser.add_argument("--original-python", default=sys.executable, help="the Python that has alfworld")
+    parser.add_argument("--episodes", type=int, default=300, help="purchases in WebShop")
     options = parser.parse_args()
+    for what, (mine, count) in shop(options.episodes).items():
+        theirs = ORIGINAL_MS[what]
+        print(f"WebShop {what}: recorded {theirs:.1f} ms, ours {mine:.3f} ms, {theirs / mine:,.0f} times ({count})")
     with tempfile.TemporaryDirectory() as folder:
         put_games(Path(folder), options.games)
         job = json.dumps([config_of(Path(folder)), options.games, options.steps])
@@ -89,7 +131,9 @@ def main() -> int:
         return 1
     for what, count in (("reset", options.games), ("step", options.games * options.steps)):
         theirs, mine = original["spent"][what] / count, ours["spent"][what] / count
-        print(f"{what}: alfworld {1e3 * theirs:.1f} ms, ours {1e3 * mine:.3f} ms, {theirs / mine:,.0f} times ({count})")
+        print(
+            f"ALFWorld {what}: alfworld {1e3 * theirs:.1f} ms, ours {1e3 * mine:.3f} ms, {theirs / mine:,.0f} times ({count})"
+        )
     return 0
 
 

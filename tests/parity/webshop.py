@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +21,11 @@ from typing import Any
 from environments.webshop.catalogue.store import Catalogue
 from environments.webshop.goals.reward import Goal, Option, normalise_colour, score, token_set_ratio
 from environments.webshop.search import analysis, porter
-from environments.webshop.shop.simulator import ShopFault, available_actions
 from harness.base.errors import BadInput
-from tests.parity.webshop_original import Player, Reference, Row, goal_row
+from harness.bridges.web_agent_site.envs import WebAgentTextEnv
+from harness.bridges.web_agent_site.server import goal_row
+from tests.parity.html_text import clickables_of, texts_of
+from tests.parity.webshop_original import Player, Reference, Row
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "episode": ("episode_id", "config", "steps"),
@@ -122,7 +125,7 @@ class Replay:
         if key not in self.players:
             self.players[key] = Player(self.reference, config)
         player = self.players[key]
-        player.reset(row["session_arg"], row["random_seed_at_reset"], fresh=not row.get("part"))
+        observation = player.reset(row["session_arg"], row["random_seed_at_reset"], fresh=not row.get("part"))
         start: dict[str, Any] = {
             "session_id": player.session.id,
             "goal_idx": player.goal_index,
@@ -130,10 +133,8 @@ class Replay:
         }
         self.tally.compare("episode", f"{where}, reset", start, {**row, "goal": _ordered(row["goal"], start["goal"])})
         first = row["initial"]
-        self._view(f"{where}, reset", player, first, player.observations[0])
-        self.tally.compare(
-            "episode", where, {"instruction_text": f"Instruction: {player.session.goal.instruction}"}, first
-        )
+        self._view(f"{where}, reset", player, first, observation)
+        self.tally.compare("episode", where, {"instruction_text": player.env.get_instruction_text()}, first)
         for number, step in enumerate(row["steps"]):
             self.tally.steps += 1
             self._step(f"{where}, step {number} {step['action']!r}", player, step, config)
@@ -142,14 +143,16 @@ class Replay:
             self.tally.compare("episode", f"{where}, end", final, _reordered(row["final_session"], final))
 
     def _step(self, where: str, player: Player, step: Row, config: Row) -> None:
-        fault: ShopFault | None = None
-        observation = player.session.page.text
+        fault: Exception | None = None
+        observation = player.env.observation
         reward: float | None = None
         done: bool | None = None
         try:
-            observation, reward, done = player.step(step["action"])
-        except ShopFault as error:
+            observation, reward, done, info = player.env.step(step["action"])
+            assert info is None
+        except Exception as error:  # whatever the original raises
             fault = error
+            observation = player.env.observation
         recorded = step.get("exception")
         if not _same_fault(fault, recorded):
             self.tally.differ("episode", where, "exception", fault, recorded)
@@ -163,15 +166,19 @@ class Replay:
         self._view(where, player, step, observation)
 
     def _view(self, where: str, player: Player, recorded: Row, observation: str) -> None:
-        page = player.session.page
+        env = player.env
+        possible = env.get_available_actions()
         ours = {
             "observation": observation,
-            "observation_text_rich": page.rich_text,
-            "available_actions": available_actions(page),
-            "url": page.url,
+            "observation_text_rich": _in_mode(env, "text_rich"),
+            "available_actions": possible,
+            "url": _in_mode(env, "url"),
             "state": player.session.state(),
         }
         self.tally.compare("episode", where, ours, recorded)
+        html = _in_mode(env, "html")
+        if texts_of(html) != env.page.text or clickables_of(html) != possible["clickables"]:
+            self.tally.differ("episode", where, "HTML", (texts_of(html), clickables_of(html)), env.page.text)
 
     def query(self, row: Row) -> None:
         catalogue = self.reference.catalogue()
@@ -192,7 +199,7 @@ class Replay:
 
     def reward(self, row: Row) -> None:
         human = bool(row.get("human"))
-        table, _ = self.reference.goals(None, human, 0)
+        table = self.reference.goals(None, human, 0)
         product = table.catalogue.by_asin(row["purchased_asin"])
         goal = _goal_from(row["goal"], table.catalogue)
         result = score(product, goal, row["price"], row["options"])
@@ -230,13 +237,22 @@ class Replay:
         self.tally.compare("string pair", f"{row['a']!r} / {row['b']!r}", ours, row)
 
 
-def _same_fault(ours: ShopFault | None, theirs: Row | None) -> bool:
+def _same_fault(ours: Exception | None, theirs: Row | None) -> bool:
     if ours is None or theirs is None:
         return ours is None and theirs is None
-    if ours.type == "TooManyClauses":  # raised in Java: the bridge between the languages wraps the name
-        return "TooManyClauses" in f"{theirs.get('type')} {theirs.get('message')}"
+    if theirs.get("type") == "JavaException" or "TooManyClauses" in str(theirs.get("message")):
+        return "TooManyClauses" in str(ours)  # raised in Java: the bridge between the languages wraps the name
     # Python 3.11 and later say more in some messages
-    return ours.type == theirs.get("type") and ours.message.startswith(str(theirs.get("message")))
+    return type(ours).__name__ == theirs.get("type") and str(ours).startswith(str(theirs.get("message")))
+
+
+def _in_mode(env: WebAgentTextEnv, mode: str) -> str:
+    """The page in another observation mode."""
+    before, env.observation_mode = env.observation_mode, mode
+    try:
+        return env.observation
+    finally:
+        env.observation_mode = before
 
 
 def _ordered(values: Mapping[str, Any], order: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,10 +317,11 @@ def recording_files(paths: Sequence[Path]) -> list[Path]:
 
 def replay(recordings: Sequence[Path], reference: Reference) -> Tally:
     """Replay recordings against a reference's products."""
-    run = Replay(reference)
+    run, before = Replay(reference), random.getstate()
     for path in recording_files(recordings):
         for kind, row in read_rows(path):
             run.row(kind, row)
+    random.setstate(before)
     return run.tally
 
 

@@ -1,25 +1,22 @@
-"""The original's environment object, driven by recordings: the replay steps it and compares.
-
-It keeps what the environment of this project has no use for: session ids, resets of a known session, goals drawn by
-weight, and observations that carry earlier ones.
+"""The face of WebShop's own environment (`harness.bridges.web_agent_site`), driven by recordings: the replay steps it and
+compares.
 """
 
 from __future__ import annotations
 
-import string
+import random
 from collections.abc import Mapping
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from environments.webshop.catalogue.importer import Import, find_files
 from environments.webshop.catalogue.nouns import from_table, read_tagged_titles
 from environments.webshop.catalogue.store import Catalogue, open_store
-from environments.webshop.goals.goals import GoalTable, WeightedDraw
-from environments.webshop.goals.reward import Goal
-from environments.webshop.options import Kind
-from environments.webshop.shop.simulator import Session, Shop, open_session
+from environments.webshop.goals.goals import GoalTable, goal_table
+from environments.webshop.shop.simulator import Session
 from harness.base.errors import BadInput
+from harness.bridges.web_agent_site.envs import WebAgentTextEnv
+from harness.bridges.web_agent_site.server import SimServer
 
 Row = Mapping[str, Any]
 """One recorded row."""
@@ -32,7 +29,6 @@ class Reference:
         self.items = items
         self.scratch = scratch
         self._catalogues: dict[int | None, Catalogue] = {}
-        self._tables: dict[tuple[int | None, Kind, int], tuple[GoalTable, WeightedDraw]] = {}
 
     def catalogue(self, limit: int | None = None) -> Catalogue:
         """The catalogue of the first `limit` products."""
@@ -45,85 +41,44 @@ class Reference:
             self._catalogues[limit] = open_store(place)
         return self._catalogues[limit]
 
-    def goals(self, limit: int | None, human: bool, seed: int) -> tuple[GoalTable, WeightedDraw]:
-        kind: Kind = "human" if human else "synthetic"
-        key = (limit, kind, seed)
-        if key not in self._tables:
-            table = GoalTable(self.catalogue(limit), kind, seed)
-            self._tables[key] = (table, WeightedDraw(table.weights()))
-        return self._tables[key]
+    def goals(self, limit: int | None, human: bool, seed: int) -> GoalTable:
+        return goal_table(self.catalogue(limit), "human" if human else "synthetic", seed)
 
 
 class Player:
-    """The original's environment object: settings, sessions by id, history. One per recorded setting."""
+    """An environment with one recorded setting."""
 
     def __init__(self, reference: Reference, config: Row) -> None:
-        limit = config.get("num_products")
-        self.table, self.draw = reference.goals(limit, bool(config.get("human_goals")), config.get("seed", 0))
-        self.shop = Shop(self.table, show_attributes=bool(config.get("show_attrs")))
-        self.prefix: str | None = config.get("session_prefix")
-        self.kept_observations: int = config.get("num_prev_obs", 0)
-        self.kept_actions: int = config.get("num_prev_actions", 0)
-        self.sessions: dict[str, tuple[int, Session]] = {}
+        self.env = WebAgentTextEnv(
+            observation_mode="text",
+            server=SimServer(
+                reference.catalogue(config.get("num_products")),
+                human_goals=bool(config.get("human_goals")),
+                show_attrs=bool(config.get("show_attrs")),
+                seed=config.get("seed", 0),
+            ),
+            session_prefix=config.get("session_prefix"),
+            num_prev_obs=config.get("num_prev_obs", 0),
+            num_prev_actions=config.get("num_prev_actions", 0),
+        )
 
-    def reset(self, argument: Any, seed: Any, fresh: bool) -> None:
-        """The original's `reset`, its global random state seeded with `seed` just before."""
-        rng = Random(seed)
-        name = "".join(rng.choices(string.ascii_lowercase, k=10)) if argument is None else str(argument)
-        name = (self.prefix or "") + name
+    @property
+    def session(self) -> Session:
+        return self.env.shopper
+
+    def reset(self, argument: Any, seed: Any, fresh: bool) -> str:
+        """Begin a session, Python's random state seeded just before, as it was recorded; a `fresh` one is forgotten first."""
         if fresh:
-            self.sessions.pop(name, None)
-        if name in self.sessions:
-            self.goal_index, self.session = self.sessions[name]
-            self.session.restart()
-        else:
-            self.goal_index = argument if isinstance(argument, int) else self.draw(rng)
-            self.session = open_session(self.shop, self.table.goal(self.goal_index), name)
-            self.sessions[name] = (self.goal_index, self.session)
-        self.session.rng = rng
-        self.observations = [self.session.page.text]
-        self.actions: list[str] = []
-
-    def step(self, action: str) -> tuple[str, float, bool]:
-        """(observation, reward, done); raises `ShopFault` where the original raises."""
-        moved = self.session.act(action)
-        bought = moved and self.session.page.type == "done"
-        text = self.session.page.text
-        parts = [text]
-        self.actions.append(action)
-        for back in range(1, 1 + max(self.kept_observations, self.kept_actions)):
-            if len(self.actions) >= back and self.kept_actions >= back:
-                parts.append(self.actions[-back])
-            if len(self.observations) >= back and self.kept_observations >= back:
-                parts.append(self.observations[-back])
-        self.observations.append(text)
-        return " [SEP] ".join(parts[::-1]), (self.session.reward or 0.0) if bought else 0.0, bought
+            self.env.server.user_sessions.pop(f"{self.env.session_prefix or ''}{argument}")
+        random.seed(seed)
+        observation, info = self.env.reset(argument)
+        assert info is None
+        table = self.env.server.goals.table
+        self.goal_index = argument if isinstance(argument, int) else table.find(self.session.goal.id)
+        return observation
 
     def final(self) -> dict[str, Any]:
-        session = self.session
-        return {
-            "done": session.done,
-            "reward": session.reward,
-            "keywords": session.keywords,
-            "page": session.page_number,
-            "asin": session.asin,
-            "asins": sorted(session.asins),
-            "options": session.options,
-            "actions": session.actions,
-        }
-
-
-def goal_row(goal: Goal) -> dict[str, Any]:
-    """A goal with the original's field names."""
-    return {
-        "asin": goal.asin,
-        "category": goal.category,
-        "query": goal.query,
-        "name": goal.name,
-        "product_category": goal.product_category,
-        "instruction_text": goal.instruction,
-        "attributes": list(goal.attributes),
-        "price_upper": goal.price_upper,
-        "goal_options": dict(goal.options) if isinstance(goal.options, Mapping) else list(goal.options),
-        "weight": goal.weight,
-    }
+        """The session as the recordings write it at the end."""
+        row = self.env.server.user_sessions[self.env.session]
+        names = ("done", "reward", "keywords", "page", "asin", "options", "actions")
+        return {**{name: row.get(name) for name in names}, "asins": sorted(row["asins"])}

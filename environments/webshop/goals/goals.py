@@ -34,6 +34,9 @@ from harness.base.safe_files import replacing
 SHUFFLE_SEED = 233
 """The seed the original shuffles its goals with."""
 
+Seed = int | tuple[Any, ...]
+"""A number, or a whole state of Python's random source (`random.getstate()`)."""
+
 SAVE_DRAWS_ABOVE = 200_000
 """Catalogues larger than this keep the drawn prices of a seed on disk: drawing them takes seconds."""
 
@@ -115,8 +118,8 @@ def price_text(limit: float) -> str:
 class GoalTable:
     """All goals of a kind under one seed, in the original's final order."""
 
-    def __init__(self, catalogue: Catalogue, kind: Kind, seed: int) -> None:
-        """`seed` is what the original's global random state would have been seeded with before construction."""
+    def __init__(self, catalogue: Catalogue, kind: Kind, seed: Seed) -> None:
+        """`seed` is what the original's global random state would have been seeded with before construction, or that state."""
         self.catalogue = catalogue
         self.kind: Kind = kind
         self.seed = seed
@@ -266,19 +269,29 @@ class GoalTable:
     def _draws(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(price per product, limit per goal product or annotation), from disk where they are kept."""
         path = self.catalogue.folder / f"draws-{self.kind}-{self.seed}.npz"
-        if self.catalogue.size > SAVE_DRAWS_ABOVE and path.exists():
+        keep = self.catalogue.size > SAVE_DRAWS_ABOVE and isinstance(self.seed, int)
+        if keep and path.exists():
             with np.load(path) as kept:
                 return kept["prices"], kept["limits"]
-        rng = Random(self.seed)
+        rng = source_of(self.seed)
         prices = draw_prices(self.catalogue, rng)
         limits = np.array([draw_limit(price, rng) for price in prices[self._products].tolist()], dtype=np.float64)
-        if self.catalogue.size > SAVE_DRAWS_ABOVE:
+        if keep:
             _save_whole(path, prices, limits)
         return prices, limits
 
 
+def source_of(seed: Seed) -> Random:
+    """The random source of a seed."""
+    if isinstance(seed, int):
+        return Random(seed)
+    rng = Random()
+    rng.setstate(seed)
+    return rng
+
+
 @lru_cache(maxsize=16)
-def goal_table(catalogue: Catalogue, kind: Kind, seed: int) -> GoalTable:
+def goal_table(catalogue: Catalogue, kind: Kind, seed: Seed) -> GoalTable:
     """The goals of a catalogue, made once per process."""
     return GoalTable(catalogue, kind, seed)
 

@@ -16,7 +16,7 @@ from environments.webshop.goals.goals import GoalTable, WeightedDraw, draw_limit
 from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND, best_options, missing_options
 from environments.webshop.goals.reward import NO_LIMIT
 from harness.base.errors import BadInput
-from tests.parity.webshop_original import goal_row
+from harness.bridges.web_agent_site.server import goal_row
 from tests.shared_data import shared_data
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import random
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from environments.alfworld.generator.files import numbered_game, write_game
 from tests.shared_data import ROOT, missing
 
 REACT = ROOT / "examples" / "bridges" / "react_alfworld.py"
+REFLEXION = ROOT / "examples" / "bridges" / "reflexion_webshop.py"
 OUR_LINE = "from harness.bridges.alfworld.agents.environment import get_environment"
 
 
@@ -54,3 +57,13 @@ def test_one_line_makes_the_react_loop_one_of_the_original(
     mine = printed(REACT, arguments, monkeypatch, capsys)
     theirs = printed(original, arguments, monkeypatch, capsys)
     assert theirs[theirs.index("--- episode 1") :] == mine
+
+
+def test_the_reflexion_loop_learns_from_trial_to_trial(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = random.getstate()
+    shown = printed(REFLEXION, ["--goals", "6"], monkeypatch, capsys)
+    random.setstate(before)
+    first, best = map(float, re.findall(r"trial (\d\.\d+)", shown.splitlines()[-1]))
+    assert 0 < first < best
