@@ -24,6 +24,8 @@ from harness.results.store import MANIFEST
 from harness.results.training_curve import CurveRow, find_trainings
 from harness.runs.forecast import CellForecast, add_run, forecast, in_run_hours, past_episodes, total
 from harness.runs.plan import Plan
+from harness.training.fit.launch import processes_of
+from harness.training.fit.options import TrainOptions
 from harness.training.loop.config import TrainConfig, load_train_config
 from harness.training.loop.experiments import UNTRAINED
 from harness.training.loop.folder import TrainingFolder, folder_name
@@ -217,4 +219,13 @@ def _fitting(config: TrainConfig) -> str:
     fit = config.fit
     how = "all weights" if fit.lora is None else f"LoRA r {fit.lora.r}"
     long = f"{fit.max_steps} steps" if fit.max_steps else f"{fit.epochs:g} epochs"
-    return f"{how}, learning rate {fit.learning_rate:g}, {long}, batch {fit.batch} × {fit.accumulation}"
+    return f"{how}, learning rate {fit.learning_rate:g}, {long}, {_rows_text(fit)}"
+
+
+def _rows_text(fit: TrainOptions) -> str:
+    processes = processes_of(fit.launch)
+    if processes is None:
+        return f"batch {fit.batch} × {fit.accumulation} × the processes that `launch` starts"
+    rows = fit.batch * fit.accumulation * processes
+    several = f" × {processes} processes" if fit.launch is not None else ""
+    return f"batch {fit.batch} × {fit.accumulation}{several} = {rows} rows a step"

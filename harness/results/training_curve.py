@@ -16,7 +16,8 @@ see a training that is still going on. Keys of a line; what is not known yet (or
   high, zero_share}, weights: {edges: [n+1 numbers], counts: [n]}, episodes: {planned, learnt_from, owed, failed}}:
   `returns` over all strategies, `weights` a histogram of what each strategy counts in the loss. With grpo: `returns` over the
   episodes' seats that have a reward, `weights` null, `rounds`, `samples` (seats), `episodes` {played, failed}.
-- `fit`: {steps, loss: [[step, loss], …], changed: relative L2 change of the parameters, log: path of the full log}.
+- `fit`: {steps, rows_per_step: batch × accumulation × processes (not in older lines), loss: [[step, loss], …], changed:
+  relative L2 change of the parameters, log: path of the full log}.
 - `seconds`: {stage: seconds it took}.
 """
 

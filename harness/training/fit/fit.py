@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.base.errors import BadInput, HarnessError
+from harness.base.errors import BadInput
 from harness.base.seeds import sha256_of
 from harness.results.holding import RunLock
 from harness.results.store import write_whole
 from harness.training.data.dataset import DATASET, read_manifest
 from harness.training.fit.checkpoint import weights_hash
+from harness.training.fit.launch import counted_processes, end_with_launcher, is_launched, launch, with_same_rows
 from harness.training.fit.options import CHECKPOINT, TrainOptions, identity_of
 from harness.training.fit.progress import FitProgress, read_log, silent
 
@@ -37,6 +36,8 @@ class FitResult:
     curve: list[dict[str, Any]]
     """All logged steps, oldest first, as in `log.jsonl` (`harness.training.fit.trainer.Journal`): step, epoch, loss, grad_norm,
     learning_rate, mean_return, logprob, weight, kl, zero_returns, tokens_per_second, …"""
+    rows_per_step: int | None = None
+    """Rows of an optimizer step: batch × accumulation × processes; None where an earlier version trained."""
 
 
 def fit(
@@ -44,12 +45,21 @@ def fit(
 ) -> FitResult:
     """Train and return the checkpoint `out/model`, which is whole or absent. A killed call goes on from its last
     checkpoint when called again; a finished one returns at once. Raises `BadInput` where `out` belongs to other data, another
-    start model or other options, or another process trains there."""
-    identity = _identity(data, base_model, options)
+    start model, other options or other rows per optimizer step, or another process trains there. Going on with another number of
+    processes changes the accumulation, not the rows."""
+    if is_launched():
+        end_with_launcher()
+    processes = counted_processes(options.launch)
+    stored = _stored(out)
+    begun, (options, rows) = options, with_same_rows(options, processes, stored, out)
+    identity = _identity(data, base_model, begun) | {"rows_per_step": rows}
+    if stored is not None and stored.get("rows_per_step") == rows:
+        # Another split of the same rows is the same training.
+        identity["options"] |= {key: stored["options"][key] for key in ("batch", "accumulation")}
     if options.launch is not None:
         out.mkdir(parents=True, exist_ok=True)
         if not _finished(out, identity):
-            _launch(data, base_model, options, out)
+            launch(data, base_model, begun, out)
         return _result(out)
     shown = progress or silent()
 
@@ -100,43 +110,46 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
     return {"data": sha256_of(data / DATASET), "start": weights_hash(base_model), "options": identity_of(options)}
 
 
+def _stored(out: Path) -> dict[str, Any] | None:
+    """The identity of the training that was begun in `out`; None where there is none. Raises `BadInput`."""
+    path = out / FIT
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {error}. Delete {out} to train again") from None
+    return stored
+
+
 def _finished(out: Path, identity: dict[str, Any]) -> bool:
     """True if the training in `out` is done; begins a new one if there is none. Raises `BadInput` where it is another."""
-    path = out / FIT
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise BadInput(f"{path} cannot be read: {error}. Delete {out} to train again") from None
-        other = [key for key in identity if stored.get(key) != identity[key]]
+    stored = _stored(out)
+    if stored is not None:
+        # An earlier version did not write down how many rows a step has.
+        other = [
+            key for key in identity if (key != "rows_per_step" or key in stored) and stored.get(key) != identity[key]
+        ]
         if other:
             raise BadInput(
                 f"{out} holds a training with other {', '.join(other)}{_changed(stored, identity)}. Name another folder, "
                 f"or delete it"
             )
     elif _main_process():
-        write_whole(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+        write_whole(out / FIT, json.dumps(identity, indent=1, sort_keys=True) + "\n")
     return (out / CHECKPOINT).exists()
 
 
 def _changed(stored: dict[str, Any], identity: dict[str, Any]) -> str:
     old, new = stored.get("options", {}), identity["options"]
     lines = [f"{key}: {old.get(key)!r} there, {new[key]!r} now" for key in new if old.get(key) != new[key]]
+    if stored.get("rows_per_step") not in (None, identity.get("rows_per_step")):
+        lines.append(f"rows per optimizer step: {stored['rows_per_step']} there, {identity['rows_per_step']} now")
     return f" ({'; '.join(lines)})" if lines else ""
-
-
-def _launch(data: Path, base_model: Path, options: TrainOptions, out: Path) -> None:
-    """Run the training under `accelerate launch`."""
-    given = options.model_dump(mode="json", exclude={"launch"}, exclude_defaults=True)
-    settings = [part for key, value in given.items() for part in ("--option", f"{key}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "accelerate.commands.launch", *(options.launch or ()), "-m", "harness.cli"]
-    command += ["train", "fit", str(data), "--model", str(base_model), "--out", str(out), *settings]
-    done = subprocess.run(command, check=False)
-    if done.returncode:
-        raise HarnessError(f"accelerate launch ended with {done.returncode}; what it printed says why")
 
 
 def _result(out: Path) -> FitResult:
     curve = read_log(out)
     last = curve[-1] if curve else {}
-    return FitResult(out / CHECKPOINT, last.get("step", 0), last, curve)
+    rows = (_stored(out) or {}).get("rows_per_step")
+    return FitResult(out / CHECKPOINT, last.get("step", 0), last, curve, rows)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import random
 import time
 import warnings
@@ -242,9 +243,24 @@ def _logprobs(
     return found
 
 
+class WarmUp:
+    """Training arguments whose warm-up, a share of the steps, is left out where it is less than one step: its first step has the
+    learning rate 0, which would be most of a short training."""
+
+    warmup_steps: float
+
+    def get_warmup_steps(self, num_training_steps: int) -> int:
+        share = float(self.warmup_steps)
+        return math.ceil(share * num_training_steps) if share * num_training_steps >= 1 else 0
+
+
+class FitConfig(WarmUp, SFTConfig):
+    """TRL's arguments, with our warm-up."""
+
+
 def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
     with renamed_options():
-        return SFTConfig(
+        return FitConfig(
             **shared_arguments(options, out),
             num_train_epochs=options.epochs,
             max_steps=options.max_steps or -1,

@@ -31,6 +31,7 @@ from harness.training.fit.options import identity_of
 from harness.training.fit.progress import FitProgress, silent
 from harness.training.fit.trainer import (
     Journal,
+    WarmUp,
     lora_config,
     renamed_options,
     run_trainer,
@@ -70,6 +71,7 @@ def fit_on_policy(training: OnPolicy, out: Path) -> FitResult:
     identity = {
         "data": [[prompt.key for prompt in prompts] for prompts in training.rounds],
         "start": training.start_hash,
+        "rows_per_step": config.fit.batch * config.fit.accumulation,
         "options": {
             **identity_of(config.fit),
             "method": config.method.model_dump(mode="json"),
@@ -102,10 +104,14 @@ def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
     )
 
 
+class RoundConfig(WarmUp, GRPOConfig):
+    """TRL's arguments, with our warm-up."""
+
+
 def _arguments(training: OnPolicy, out: Path) -> GRPOConfig:
     config, options = training.config, training.config.fit
     method = config.method
-    return GRPOConfig(
+    return RoundConfig(
         **shared_arguments(options, out),
         max_steps=len(training.rounds) * method.updates,
         steps_per_generation=options.accumulation,

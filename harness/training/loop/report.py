@@ -127,6 +127,7 @@ def fit_numbers(training: TrainingFolder, start: Weights, result: FitResult) -> 
     return {
         "checkpoint": training.relative(result.checkpoint),
         "steps": result.steps,
+        "rows_per_step": result.rows_per_step,
         "loss": [[row["step"], row["loss"]] for row in result.curve if "loss" in row],
         "metrics": result.metrics,
         "changed": relative_change(start.folder, result.checkpoint),
@@ -189,9 +190,10 @@ def _loss(row: CurveRow) -> str:
     assert row.fit is not None
     loss = row.fit["loss"]
     ends = f"{loss[0][1]:.4g} → {loss[-1][1]:.4g}" if loss else "not logged"
+    rows = f" of {row.fit['rows_per_step']} rows" if row.fit.get("rows_per_step") else ""
     counts = {key: value for key, value in (row.data or {}).items() if isinstance(value, int)}
     return (
-        f"Iteration {row.iteration}: {row.fit['steps']} steps, loss {ends}, parameters moved by "
+        f"Iteration {row.iteration}: {row.fit['steps']} steps{rows}, loss {ends}, parameters moved by "
         f"{row.fit['changed']:.2e} (relative, L2); data {json.dumps(counts)}.\n"
     )
 

@@ -177,7 +177,7 @@ class SelfPlay:
             strategist=arm_name(self.config, k),
             checkpoint=fitted.numbers["checkpoint"],
             data=numbers,
-            fit={key: fitted.numbers[key] for key in ("steps", "loss", "changed", "log", "metrics")},
+            fit={key: fitted.numbers[key] for key in FIT_KEYS if key in fitted.numbers},
         )
         row = row.model_copy(update={"seconds": _took(row, *markers)})
         rows.append(row)
@@ -377,6 +377,10 @@ class SelfPlay:
         further."""
         if self.stages.done_now:
             write_curve(self.folder.path, rows)
+
+
+FIT_KEYS = ("steps", "rows_per_step", "loss", "changed", "log", "metrics")
+"""The numbers of a fit that stand in the curve; markers of earlier versions lack some."""
 
 
 def _play_stage(k: int, tasks: Tasks) -> str:
