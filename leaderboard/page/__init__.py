@@ -66,16 +66,17 @@ def is_page(path: Path) -> bool:
     return MADE in read_start(path, LARGEST)
 
 
-def write_page(board: Board, folder: Path) -> Path:
-    """Write `folder/index.html`, whole or not at all; returns its path. Raises `BadInput` where that cannot be."""
+def write_page(board: Board, folder: Path, verdict: Sequence[str] = ()) -> Path:
+    """Write `folder/index.html`, whole or not at all; returns its path. `verdict`: sentences that stand first. Raises `BadInput`
+    where that cannot be."""
     target = page_target(folder)
-    target.write(render(board))
+    target.write(render(board, verdict=verdict))
     return target.path
 
 
-def render(board: Board, labels: bool = False) -> str:
+def render(board: Board, labels: bool = False, verdict: Sequence[str] = ()) -> str:
     """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
-    where no run has any."""
+    where no run has any. `verdict`: sentences that stand first."""
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
@@ -90,12 +91,12 @@ def render(board: Board, labels: bool = False) -> str:
         node("title", TITLE),
         _verbatim("style", style),
     )
-    body = node("body", *_body(board, labels), _verbatim("script", script))
+    body = node("body", *_body(board, labels, verdict), _verbatim("script", script))
     return document(node("html", head, body, lang="en"))
 
 
-def _body(board: Board, labels: bool) -> list[Content]:
-    sections = _sections(board, labels)
+def _body(board: Board, labels: bool, verdict: Sequence[str]) -> list[Content]:
+    sections = [*_verdict(verdict), *_sections(board, labels)]
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
@@ -107,6 +108,16 @@ def _body(board: Board, labels: bool) -> list[Content]:
     for name, heading, parts in sections:
         main.append(node("section", node("h2", heading), *parts, id=name, class_=CLASSES.get(name)))
     return [top, main, node("footer", MADE)]
+
+
+def _verdict(lines: Sequence[str]) -> list[tuple[str, str, list[Content]]]:
+    """The verdict as a section of its own; none where nobody was asked for one."""
+    if not lines:
+        return []
+    first, *others = lines
+    return [
+        ("verdict", "Verdict", [node("p", node("strong", first)), node("ul", *(node("li", line) for line in others))])
+    ]
 
 
 def _sections(board: Board, labels: bool) -> list[tuple[str, str, list[Content]]]:

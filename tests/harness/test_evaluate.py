@@ -1,0 +1,178 @@
+"""A trained model against its base: one command plays the held-out tasks, says one verdict, and writes one page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.base.errors import BadInput
+from harness.cli import main
+from harness.commands.named_models import base_of, named_model
+from harness.results.leaks import task_hash
+from harness.results.store import read_manifest
+from tests.servers.openai_server import OpenAIServer
+
+
+def shop(body: dict[str, Any]) -> str:
+    """The base looks at the search page for ever; the trained one searches the instruction, opens the first product, buys. As
+    strategists they say the same."""
+    page = body["messages"][-1]["content"]
+    advises = "You advise" in body["messages"][0]["content"]
+    if body["model"] == "base":
+        return "Strategy: look around" if advises else "Action: click[back to search]"
+    wish = ["ok", *re.findall(r"Instruction: \[SEP\] (.*?), and price", body["messages"][0]["content"])][-1]
+    if advises:
+        return f"Strategy: {wish}"
+    if "Buy Now" in page:
+        return "Action: click[buy now]"
+    products = re.findall(r"\[SEP\] ([A-Z0-9]{10}) \[SEP\]", page)
+    return f"Action: click[{products[0]}]" if products else f"Action: search[{wish}]"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    monkeypatch.chdir(tmp_path)
+    with OpenAIServer(shop, models=("base", "trained")) as made:
+        yield made
+
+
+def evaluate(server: OpenAIServer, *arguments: str, base: str = "base", tasks: int = 24) -> int:
+    small = ["--environment", "webshop", "--tasks", str(tasks), "--option", "webshop.max_steps=5", "--at-once", "4"]
+    return main(["evaluate", f"{server.url}#trained", "--base", f"{server.url}#{base}", *small, *arguments])
+
+
+def the_run() -> Path:
+    (run,) = Path("results").iterdir()
+    return run
+
+
+def test_a_better_actor_gets_its_verdict_and_a_page(server: OpenAIServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(server) == 0
+    said = capsys.readouterr().out
+    assert "Verdict on trained as actor, against its base base: higher." in said
+    assert re.search(r"trained scores higher than base: \+0\.\d+ \(95 % interval", said)
+    assert "beside script:oracle (1.00)" in said
+    assert "trained is one training; another may land elsewhere." in said
+    assert "Nobody says what trained was trained on" in said
+    page = (the_run() / "index.html").read_text("utf-8")
+    assert page.index("Verdict on trained as actor, against its base base: higher.") < page.index("Ranking</h2>")
+
+
+def test_the_same_command_plays_nothing_again_and_says_the_same(
+    server: OpenAIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(server, tasks=6)
+    first = capsys.readouterr().out
+    count = len(server.requests)
+    assert evaluate(server, "--no-check", tasks=6) == 0
+    assert len(server.requests) == count
+    assert verdict(capsys.readouterr().out) == verdict(first)
+
+
+def verdict(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line.startswith("Verdict") or "95 % interval" in line]
+
+
+def test_a_better_strategist_is_held_against_base_controls_and_the_actor_alone(
+    server: OpenAIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(server, "--as", "strategist") == 0
+    said = capsys.readouterr().out
+    assert "Verdict on trained as strategist, against its base base: higher." in said
+    strategists = {cell.split(" | ")[4] for cell in read_manifest(the_run())["cells"]}
+    assert strategists == {"vanilla", "base", "trained", "null", "shuffled"}
+    assert "beside vanilla (" in said and "beside shuffled (" in said
+
+
+def test_two_that_play_alike_are_not_called_different(server: OpenAIServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(server, base="other") == 0
+    assert "against its base other: no difference shown." in capsys.readouterr().out
+
+
+def test_a_model_trained_on_the_tasks_is_refused_or_the_verdict_says_it(
+    server: OpenAIServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(server, "--dry-run", tasks=6)
+    first = main(
+        ["evaluate", f"{server.url}#trained", "--base", f"{server.url}#base", "--tasks", "2", "--name", "seen"]
+    )
+    assert first == 0
+    tasks = [row["task_id"] for row in episodes(Path("results/seen"))]
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"format": 1, "tasks": [task_hash("alfworld", tasks[0])]}))
+    capsys.readouterr()
+    again = [
+        "evaluate",
+        f"{server.url}#trained",
+        "--base",
+        f"{server.url}#base",
+        "--trained-on",
+        str(card),
+        "--name",
+        "leaky",
+    ]
+    assert main([*again, "--tasks", "2"]) == 2
+    assert tasks[0] in capsys.readouterr().err
+    assert main([*again, "--tasks", "2", "--allow-leak"]) == 0
+    assert "It was trained on 1 of these tasks" in capsys.readouterr().out
+    card.write_text(json.dumps({"format": 1, "tasks": [task_hash("alfworld", "another")]}))
+    clean = [*again[:-1], "clean"]
+    assert main([*clean, "--tasks", "2"]) == 0
+    assert "None of these tasks is among the 1 that it was trained on" in capsys.readouterr().out
+
+
+def episodes(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "episodes.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["http://127.0.0.1:9/v1"], "#NAME"),
+        (["http://127.0.0.1:9/v1#m"], "--base"),
+        (["http://127.0.0.1:9/v1#m", "--base", "http://127.0.0.1:9/v1#m"], "the model itself"),
+        (["no/such/folder", "--base", "openai:x"], "provider:model"),
+        (["openai:x", "--base", "openai:y", "--environment", "sotopia"], "--judge"),
+        (["openai:x", "--base", "openai:y", "--option", "webshop.max_steps=3"], "ENVIRONMENT.KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_bad_input(
+    arguments: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *arguments]) == 2
+    assert expected in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
+def test_a_checkpoint_s_folder_says_what_it_is_and_what_it_came_from(tmp_path: Path) -> None:
+    adapter, whole, base = tmp_path / "adapter", tmp_path / "whole", tmp_path / "base"
+    for folder in (adapter, whole, base):
+        folder.mkdir()
+    (base / "config.json").write_text("{}")
+    (whole / "config.json").write_text(json.dumps({"_name_or_path": str(base)}))
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    (adapter / "training_tasks.json").write_text('{"format": 1, "tasks": []}')
+    (tmp_path / "m.gguf").write_text("")
+    assert named_model(str(whole)) == {"provider": "transformers", "model": str(whole)}
+    assert base_of(str(whole)) == base_of(str(adapter)) == str(base)
+    assert base_of(str(base)) is None
+    assert named_model(str(adapter)) == {
+        "provider": "transformers",
+        "model": str(base),
+        "args": {"adapter": str(adapter)},
+        "trained_on": str(adapter / "training_tasks.json"),
+    }
+    assert named_model(str(tmp_path / "m.gguf"))["provider"] == "llamacpp"
+    (adapter / "adapter_config.json").write_text("{}")
+    with pytest.raises(BadInput, match="base_model_name_or_path"):
+        named_model(str(adapter))
