@@ -207,7 +207,15 @@ VENDORS = {"openai": OpenAIConfig.vendor, "anthropic": AnthropicConfig.vendor}
 """Vendors with a part of the price table."""
 
 
-class LlamaCppConfig(HttpConfig):
+class WithAdapter(_Part):
+    """Weights that a LoRA adapter can lie on. Models with the same base share it, whatever their adapters."""
+
+    adapter: str | None = None
+    """A LoRA adapter on top of `model`: the folder that peft wrote (`transformers`, `vllm`), or a GGUF file (`llamacpp`;
+    `harness models convert` makes one of a folder). Its content is part of the model's revision."""
+
+
+class LlamaCppConfig(HttpConfig, WithAdapter):
     """A GGUF file served by llama.cpp on this machine, for as long as this process lives."""
 
     provider: Literal["llamacpp"] = "llamacpp"
@@ -237,14 +245,14 @@ class TransformersArgs(_Part):
     max_wait_ms: Annotated[float, Field(ge=0)] = 20.0
     """Milliseconds a batch stays open for more requests after its first."""
     adapter: str | None = None
-    """Folder of a LoRA adapter (peft) on top of `model`."""
+    """The model's `adapter`, as older files name it."""
     chat_template_kwargs: dict[str, Any] = {}
     """Given to the chat template (`{enable_thinking: false}`)."""
     context: PositiveInt | None = None
     """Tokens of prompt and answer together; the model's own limit when left out."""
 
 
-class TransformersConfig(EndpointConfig):
+class TransformersConfig(EndpointConfig, WithAdapter):
     """Weights loaded into this process by transformers. Models with the same weights share them."""
 
     refused: ClassVar[Mapping[str, str]] = {

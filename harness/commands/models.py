@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.base.errors import BadInput
 from harness.commands import EXIT_BAD_INPUT, EXIT_OK
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ QUICK = f"{SMOLLM2}-q8_0"
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The family's parsers."""
     models = commands.add_parser(
-        "models", help="check an experiment's models; fetch a known one; turn a GGUF file into a Hugging Face folder"
+        "models", help="check an experiment's models; fetch a known one; convert weights and adapters"
     )
     parts = models.add_subparsers(metavar="ACTION", required=True)
     check = parts.add_parser(
@@ -38,15 +39,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.set_defaults(do=check_command)
     convert = parts.add_parser(
         "convert",
-        help="turn a GGUF file into a Hugging Face folder",
+        help="turn a GGUF file into a Hugging Face folder, or a LoRA adapter into a GGUF file",
         description="Write a GGUF file's dequantised weights, its tokeniser and chat template as a Hugging Face folder, "
-        "for the trainer and for the engines `vllm` and `transformers`. Needs the extra `train`.",
+        "for the trainer and for the engines `vllm` and `transformers`; or a LoRA adapter that peft wrote (a folder with an "
+        "adapter_config.json) as a GGUF file, for the engine `llamacpp`. Needs the extra `train`.",
     )
     convert.add_argument(
-        "gguf", nargs="?", default=SMOLLM2, metavar="GGUF", help=f"a .gguf file, or a known model's name ({SMOLLM2})"
+        "source",
+        nargs="?",
+        default=SMOLLM2,
+        metavar="SOURCE",
+        help=f"a .gguf file, a known model's name ({SMOLLM2}), or an adapter's folder",
     )
-    convert.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (beside the fetched models)")
-    convert.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16", help="of the written numbers")
+    convert.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="the folder, or the adapter's file, to write (beside the fetched models)",
+    )
+    convert.add_argument(
+        "--base",
+        metavar="MODEL",
+        help="of an adapter: its base, a folder, a .gguf file or a known name (where it was trained)",
+    )
+    convert.add_argument(
+        "--dtype",
+        choices=["bfloat16", "float16", "float32"],
+        help="of the written numbers: bfloat16 or float32 in a folder (bfloat16), float16 or float32 in an adapter (float32)",
+    )
     convert.set_defaults(do=convert_command)
     fetch = parts.add_parser(
         "fetch",
@@ -89,21 +109,55 @@ async def _check(plan: Plan) -> list[Checked]:
 
 
 def convert_command(arguments: argparse.Namespace) -> int:
+    """Convert weights or an adapter, whichever is there."""
+    source = Path(arguments.source).expanduser()
+    if (source / "adapter_config.json").is_file():
+        return _convert_adapter(source, arguments)
+    if arguments.base is not None:
+        raise BadInput(
+            f"--base {arguments.base}: {arguments.source} is no adapter's folder, and only adapters have a base"
+        )
+    return _convert_weights(arguments)
+
+
+def _convert_weights(arguments: argparse.Namespace) -> int:
     """Convert, and say where the folder is and what its weights are."""
     from agents.models.local.gguf import gguf_path
     from agents.models.local.weights import convert, default_folder, quantised
     from harness.base.safe_files import tidy_when_ended
     from harness.results.targets import folder_kind, folder_target
 
-    gguf = gguf_path(arguments.gguf, arguments.gguf)
-    out = (arguments.out or default_folder(gguf, arguments.dtype)).expanduser()
+    gguf = gguf_path(arguments.source, arguments.source)
+    dtype: Any = arguments.dtype or "bfloat16"  # `convert` says what it has to be
+    out = (arguments.out or default_folder(gguf, dtype)).expanduser()
     if arguments.out is not None:
         folder_target(out, "--out", lambda folder: folder_kind(folder) is None)  # what else is there, `convert` says
     with tidy_when_ended():
-        folder = convert(gguf, out.absolute(), arguments.dtype)
+        folder = convert(gguf, out.absolute(), dtype)
     print(folder)
-    print(f"{arguments.dtype} weights, {quantised(folder)}")
-    return 0
+    print(f"{dtype} weights, {quantised(folder)}")
+    return EXIT_OK
+
+
+def _convert_adapter(folder: Path, arguments: argparse.Namespace) -> int:
+    """Convert, and say where the file is and how to name it."""
+    from agents.models.local.convert_adapter import convert_adapter, default_file, is_converted
+    from harness.base.safe_files import tidy_when_ended
+    from harness.results.leaks import carry_card
+    from harness.results.targets import file_target
+
+    out = (arguments.out or default_file(folder)).expanduser().absolute()
+    if not file_target(out, "--out", is_converted).plain or out.suffix != ".gguf":
+        raise BadInput(f"--out {out}: an adapter is written as a file whose name ends in .gguf; name one")
+    with tidy_when_ended():
+        adapter = convert_adapter(folder, arguments.base, out, arguments.dtype or "float32")
+        carry_card(folder, adapter.path)
+    print(adapter.path)
+    print(
+        f"LoRA adapter of rank {adapter.rank} on {len(adapter.parts)} matrices, {adapter.path.stat().st_size / 1e6:.1f} MB; "
+        f"use it with `{{provider: llamacpp, model: BASE, adapter: {adapter.path}}}`"
+    )
+    return EXIT_OK
 
 
 def fetch_command(arguments: argparse.Namespace) -> int:

@@ -195,8 +195,11 @@ def _of_weights(provider: str, config: Json) -> Json:
     kept["model"] = _path(kept.get("model"))
     args = {key.replace("_", "-") if provider == "vllm" else key: value for key, value in _args(config).items()}
     args = {key: value for key, value in args.items() if key not in ARGS_OF_EFFORT.get(provider, ())}
-    if "adapter" in args:
-        args["adapter"] = _path(args["adapter"])
+    if provider == "transformers" and "adapter" in kept:  # older files name it among the arguments
+        args["adapter"] = kept.pop("adapter")
+    for place in (kept, args):
+        if "adapter" in place:
+            place["adapter"] = _path(place["adapter"])
     return kept | {"args": args} if args else kept
 
 

@@ -94,18 +94,52 @@ def card_of(config: Mapping[str, Any]) -> Path | None:
     return beside if beside.exists() else None
 
 
+def cards_of(config: Mapping[str, Any]) -> list[Path]:
+    """The cards of a model: that of its weights, and that of its adapter."""
+    return [card for card in (card_of(config), _card_of_adapter(config)) if card is not None]
+
+
+def _card_of_adapter(config: Mapping[str, Any]) -> Path | None:
+    """In a peft folder, or in the checkpoint that keeps it as `adapter/`; beside a GGUF file, under the file's own name or
+    for all that lie there."""
+    from agents.models.local.adapters import adapter_path  # commands that only read need no models
+
+    named = adapter_path(config)
+    if named is None:
+        return None
+    path = Path(named).expanduser()
+    if path.is_dir():
+        places = [path / CARD, *([path.parent / CARD] if path.name == "adapter" else [])]
+    else:
+        places = [card_beside(path), path.parent / CARD]
+    return next((place for place in places if place.exists()), None)
+
+
+def card_beside(file: Path) -> Path:
+    """The card of one file among others in its folder."""
+    return file.with_name(f"{file.stem}.{CARD}")
+
+
+def carry_card(folder: Path, file: Path) -> None:
+    """Put the card of a peft folder beside the file that was made of it. Raises `StoreFull`."""
+    card = _card_of_adapter({"adapter": str(folder)})
+    if card is None:
+        card_beside(file).unlink(missing_ok=True)
+    else:
+        write_whole(card_beside(file), card.read_text("utf-8"))
+
+
 def find_leaks(
     playing: Mapping[str, Iterable[tuple[str, str]]], configs: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Leak]:
     """Every model with a card that meets its training tasks. `playing`: model name -> the (environment, task id) pairs it
     plays or judges; `configs`: model name -> its config. Raises `BadInput` for a card that cannot be read."""
     for name, tasks in playing.items():
-        card = card_of(configs[name])
-        if card is None:
-            continue
-        met = overlap(read_training_tasks(card), dict.fromkeys(tasks))
-        for environment in dict.fromkeys(environment for environment, _ in met):
-            yield Leak(name, card, environment, tuple(task for where, task in met if where == environment))
+        asked = list(dict.fromkeys(tasks))
+        for card in cards_of(configs[name]):
+            met = overlap(read_training_tasks(card), asked)
+            for environment in dict.fromkeys(environment for environment, _ in met):
+                yield Leak(name, card, environment, tuple(task for where, task in met if where == environment))
 
 
 def refuse_leaks(leaks: Iterable[Leak], allowed: bool) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from agents.models.local.adapters import adapter_of, adapter_path
 from agents.models.local.served import served_by
 from agents.prompts import general
 from agents.strategists import REGISTRY, kind_of
@@ -19,9 +20,9 @@ from harness.experiment.experiment import Experiment
 from harness.experiment.identity import identity_options
 from harness.experiment.identity_0_1 import compared_options, earlier_name
 from harness.reading.readers import EARLIER, TODAY, readers_of
-from harness.results.leaks import card_of, task_hash
+from harness.results.leaks import cards_of, task_hash
 from harness.results.store import MANIFEST, read_manifest
-from harness.runs.plan import Plan
+from harness.runs.plan import Plan, model_config
 from harness.runs.scoring import Scoring
 
 SCHEMA_VERSION = 1
@@ -51,7 +52,8 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "tasks": _tasks(plan),
         "packages": _packages(),
         "served": _served(experiment.models),
-        "trained": [name for name, config in experiment.models.items() if card_of(config) is not None],
+        "adapters": _adapters(plan),
+        "trained": [name for name, config in experiment.models.items() if cards_of(config)],
         "python": platform.python_version(),
         "git": _git(),
     }
@@ -129,6 +131,12 @@ def _served(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {name: facts for name, facts in found.items() if facts is not None}
 
 
+def _adapters(plan: Plan) -> dict[str, str]:
+    """Hash of the adapter of each model that has one and is asked, by the model's name. Raises `BadInput`."""
+    found = {name: adapter_of(model_config(plan.experiment, name), name) for name in plan.model_names()}
+    return {name: adapter.hash for name, adapter in found.items() if adapter is not None}
+
+
 def _packages() -> dict[str, str]:
     return {name: found for name in PACKAGES if (found := _version(name)) is not None}
 
@@ -176,12 +184,22 @@ def refuse_changes(stored: Mapping[str, Any], fresh: Mapping[str, Any], folder: 
     lines = _differences(options(stored["config"]), options(fresh["config"]), "")
     lines += _differences(stored["prompts"], fresh["prompts"], "prompt ")
     lines += _differences(stored["data"], fresh["data"], "data ")
+    lines += _changed_adapters(stored, fresh)
     if lines:
         shown = "\n  ".join(lines[:20])
         raise BadInput(
             f"the run {folder} was made from something else:\n  {shown}\n"
             "Give the changed experiment another name (--name), or undo the change to continue this run."
         )
+
+
+def _changed_adapters(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
+    """Adapters that lie where they lay, with another content. Runs of before there were hashes of them have none."""
+    known = stored.get("adapters") or {}
+    for name, digest in fresh["adapters"].items():
+        if known.get(name, digest) != digest:
+            path = adapter_path(fresh["config"]["models"].get(name, {}))
+            yield f"the adapter of model {name!r}, {path}: its content was {known[name]} and is {digest}"
 
 
 class _Unset:

@@ -28,7 +28,7 @@ _PROCESSOR = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model and its tokeniser. `adapters` maps an adapter's path to its name in the model (peft)."""
+    """A model and its tokeniser. `adapters` maps an adapter's key to its name in the model (peft)."""
 
     model: Any
     tokenizer: Any
@@ -76,14 +76,14 @@ class BatchEngine:
                 self._thread.start()
             return self._loaded
 
-    def adapter(self, path: str) -> None:
-        """Load a LoRA adapter beside those that are there. Raises `BadInput`."""
+    def adapter(self, key: str, path: str) -> None:
+        """Load the LoRA adapter in a folder beside those that are there; `key` stands for it in `submit`. Raises `BadInput`."""
         from peft import PeftModel
 
         loaded = self.loaded()
         with self._loading, self._using:
             loaded = self._loaded or loaded
-            if path in loaded.adapters:
+            if key in loaded.adapters:
                 return
             name = f"adapter{len(loaded.adapters)}"
             try:
@@ -96,7 +96,7 @@ class BatchEngine:
                 said = " ".join(str(error).split())[:300]
                 raise BadInput(f"the adapter {path} cannot be loaded into the model: {said}") from error
             model.eval()
-            self._loaded = Loaded(model, loaded.tokenizer, {**loaded.adapters, path: name})
+            self._loaded = Loaded(model, loaded.tokenizer, {**loaded.adapters, key: name})
 
     def grammar_tokenizer(self) -> Any:
         """The tokeniser as llguidance reads it; made once (about a second)."""
@@ -212,9 +212,9 @@ def _generate_with(loaded: Loaded, batch: list[Job], done: Callable[[Row], None]
 
 
 @contextlib.contextmanager
-def _with_adapter(loaded: Loaded, path: str | None) -> Iterator[Any]:
-    if path is not None:
-        loaded.model.set_adapter(loaded.adapters[path])
+def _with_adapter(loaded: Loaded, key: str | None) -> Iterator[Any]:
+    if key is not None:
+        loaded.model.set_adapter(loaded.adapters[key])
         yield loaded.model
     elif loaded.adapters:
         with loaded.model.disable_adapter():

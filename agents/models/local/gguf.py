@@ -108,6 +108,14 @@ def gguf_path(model: str, name: str) -> Path:
     )
 
 
+def gguf_here(model: str) -> Path | None:
+    """The file behind a packaged name or a path, as far as it is on this disk already."""
+    known = PACKAGED.get(model) or REWRITTEN.get(model)
+    name = known.member if isinstance(known, PackagedModel) else known.file if known is not None else None
+    path = Path(model).expanduser() if name is None else data_home() / "models" / Path(name).name
+    return path if path.is_file() else None
+
+
 def rewritten(model: RewrittenModel, folder: Path) -> Path:
     """The model's file in `folder`, written once from the packaged one; safe when several processes ask at a time. Raises
     `BadInput`."""

@@ -31,6 +31,8 @@ def common_params(options: dict[str, Any]) -> Any:
     params.cors_origins, params.cors_origins_explicit, params.cors_credentials = "", True, False
     params.cors_methods = params.cors_headers = ""
     params.endpoint_slots = False
+    # At scale 0, because a request that names no adapter gets each at its start scale.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in options["adapters"]]
     params.n_parallel = options["slots"]
     params.n_ctx = options["slots"] * options["context"]
     params.cpuparams.n_threads = options["threads"]

@@ -87,6 +87,13 @@ def folder_revision(folder: Path) -> str | None:
     return f"weights:{digest.hexdigest()[:12]}"
 
 
+def folder_here(model: str) -> Path | None:
+    """The folder of weights behind a packaged name or a path, as far as it is on this disk already."""
+    known = PACKAGED.get(model)
+    path = Path(model).expanduser() if known is None else default_folder(Path(known.member))
+    return path if (path / "config.json").is_file() else None
+
+
 def revision_of_weights(model: str, adapter: str | None = None) -> str | None:
     """Revision that tells the weights behind a name or a path (and a LoRA adapter on them) from others; None where only the
     Hugging Face hub knows. Converts and fetches nothing."""

@@ -3,6 +3,11 @@
 Models with the same file and settings share one server per process. At temperature 0 it decodes
 greedily, but llama.cpp batches the calls of all slots together and sums in another order then, so a
 repeat can differ in rare near-ties; only recorded calls repeat to the byte.
+
+LoRA adapters on one base share its server, too; each request names its own. llama.cpp keeps what it has read of a prompt
+without noting under which adapter: a request that names none goes on with another's, and so does one that finds its prompt in
+the memory of prompts. So every request to such a server names what it wants, and that memory is off where more than one
+adapter, or one and the bare base, are asked.
 """
 
 from __future__ import annotations
@@ -16,19 +21,26 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict, dataclass
+import weakref
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from agents.models.base import Model
+from agents.models.base import ChatRequest, Model
 from agents.models.config import LlamaCppConfig
 from agents.models.endpoint import EndpointModel
+from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import shared_limit
+from agents.models.local.adapters import Adapter, adapter_of, is_unchanged, refuse_other_base, revision_with
 from agents.models.local.child import MOST_STARTS, inherited, located, new_key
-from agents.models.local.gguf import gguf_path, revision_of
+from agents.models.local.gguf import gguf_here, gguf_path, revision_of
+from agents.models.local.headers import gguf_header
 from agents.models.local.hosting import HostedClient
 from agents.models.provider import provider_of
 from agents.models.providers.openai_provider import OpenAIClient
+from agents.models.secrets import Secret
 from harness.base.errors import BadInput
 from harness.base.invocation import installs
 
@@ -36,6 +48,11 @@ CACHE_MIB = 4096
 """Most memory for prompts, where the config does not say."""
 START_S = 300.0
 """Longest a model may take to load."""
+
+
+Variant = tuple[str, str]
+"""Path and hash of an adapter; two empty texts: the bare base."""
+BARE: Variant = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,28 @@ class ServerSpec:
     context: int
     threads: int
     cache_mib: int
+    variants: tuple[Variant, ...] = (BARE,)
+    """The adapters that may be asked of it, and whether the bare base may."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings as the child process takes them."""
+        kept = {key: value for key, value in asdict(self).items() if key != "variants"}
+        adapters = [path for path, _ in self.variants if path]
+        return kept | {"adapters": adapters, "cache_mib": self.cache_mib if len(self.variants) == 1 else 0}
+
+    def serves(self, other: ServerSpec) -> bool:
+        """True if a server of this spec is also one of `other`."""
+        return set(other.variants) <= set(self.variants) and replace(other, variants=self.variants) == self
+
+
+@dataclass(eq=False)
+class Wanted:
+    """One model's wish for a server, for as long as the model lives. The first of those that can share a server starts it
+    with the adapters of all."""
+
+    spec: ServerSpec
+    """With the base's name in place of its path."""
 
 
 class ManagedServer:
@@ -80,6 +119,11 @@ class ManagedServer:
             return located(self._url, self._key)
 
     def _start(self) -> None:
+        for path, known in self.spec.variants:
+            if path and not is_unchanged(Path(path), known):
+                raise BadInput(
+                    f"the adapter {path} was changed or removed while it was in use; run the same command again."
+                )
         # libgomp's default is to spin while it waits for its other threads, which on processors that have
         # anything else to do costs a factor of ten and more (benchmarks/llamacpp_settings.py). A user's own
         # setting stands.
@@ -114,7 +158,7 @@ class ManagedServer:
         watchdog = threading.Timer(START_S, process.kill)
         watchdog.start()
         try:
-            process.stdin.write(json.dumps({**asdict(self.spec), "key": self._key}) + "\n")
+            process.stdin.write(json.dumps({**self.spec.options, "key": self._key}) + "\n")
             process.stdin.flush()
             return process.stdout.readline()
         except OSError:  # it died before it read its options
@@ -144,14 +188,28 @@ class ManagedServer:
 
 _SERVERS: dict[ServerSpec, ManagedServer] = {}
 _SERVERS_LOCK = threading.Lock()
+_WANTED: weakref.WeakSet[Wanted] = weakref.WeakSet()
 
 
-def borrow(spec: ServerSpec) -> ManagedServer:
-    """The process's server for a spec, not started yet; give it back with `give_back`."""
+def borrow(spec: ServerSpec, others: Collection[Variant] = ()) -> ManagedServer:
+    """The process's server for a spec, not started yet; give it back with `give_back`. `others`: variants that will be asked
+    of the same server."""
     with _SERVERS_LOCK:
-        server = _SERVERS.setdefault(spec, ManagedServer(spec))
+        server = next((each for each in _SERVERS.values() if each.spec.serves(spec)), None)
+        if server is None:
+            together = replace(spec, variants=tuple(sorted({*spec.variants, *others})))
+            server = _SERVERS.setdefault(together, ManagedServer(together))
         server.users += 1
         return server
+
+
+def _wanted_beside(wanted: Wanted) -> set[Variant]:
+    """Variants of the models that can share a server with this one, as far as their files are still there."""
+    alike = [
+        each.spec for each in list(_WANTED) if replace(each.spec, variants=()) == replace(wanted.spec, variants=())
+    ]
+    variants = {variant for spec in alike for variant in spec.variants}
+    return {(path, known) for path, known in variants if not path or is_unchanged(Path(path), known)}
 
 
 def give_back(server: ManagedServer) -> None:
@@ -184,31 +242,83 @@ def cache_of(config: LlamaCppConfig) -> int:
     return min(CACHE_MIB, (memory >> 20) // 4)
 
 
-def spec_of(config: LlamaCppConfig, path: Path) -> ServerSpec:
+def spec_of(config: LlamaCppConfig, path: Path | str, adapter: Adapter | None = None) -> ServerSpec:
     """The server that a config asks for."""
     threads = config.threads or os.cpu_count() or 1
-    return ServerSpec(str(path), config.model, slots_of(config), config.context, threads, cache_of(config))
+    variant = BARE if adapter is None else (str(adapter.path), adapter.hash)
+    return ServerSpec(
+        str(path), config.model, slots_of(config), config.context, threads, cache_of(config), variants=(variant,)
+    )
 
 
-def _found(config: LlamaCppConfig, name: str) -> ManagedServer:
+def _found(config: LlamaCppConfig, name: str, adapter: Adapter | None, wanted: Wanted) -> ManagedServer:
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadInput(f"the package xllamacpp is missing: {installs('local')}")
-    return borrow(spec_of(config, gguf_path(config.model, name)))
+    path = gguf_path(config.model, name)
+    _check_base(adapter, path, name)
+    return borrow(spec_of(config, path, adapter), _wanted_beside(wanted))
+
+
+def _check_base(adapter: Adapter | None, base: Path | None, name: str) -> None:
+    """Raise `BadInput` where the adapter is another base's; nothing is known of a base that is not here yet."""
+    if adapter is None or base is None:
+        return
+    kinds = [fields.get("general.architecture") for fields in (adapter.facts, gguf_header(base).fields)]
+    if kinds[0] != kinds[1]:
+        raise BadInput(
+            f"model {name!r}: the adapter {adapter.path} was made for another base than {base}: it is of the architecture "
+            f"{kinds[0]!r}, the base of {kinds[1]!r}. Name the base that it was trained on as `model`, or another adapter."
+        )
+    refuse_other_base(adapter, gguf_header(base).shapes, str(base), name)
+
+
+class LlamaCppHttp(OpenAIClient):
+    """The OpenAI client with llama.cpp's choice of an adapter."""
+
+    def __init__(self, config: LlamaCppConfig, base_url: str, secret: Secret | None, adapter: Adapter | None) -> None:
+        super().__init__(config, base_url, "", needs_key=False, secret=secret)
+        self._adapter = adapter
+        self._lora: list[dict[str, Any]] | None = None
+
+    async def ready(self) -> None:
+        await super().ready()
+        if self._lora is None:
+            listed = await self._exchange("get", f"{self.base_url.removesuffix('/v1')}/lora-adapters")
+            self._lora = self._choice([(each["id"], each["path"]) for each in listed])
+
+    def _choice(self, listed: list[tuple[int, str]]) -> list[dict[str, Any]]:
+        """Scales as a request names them; those that are not named are 0. Raises `CallFailed`."""
+        if self._adapter is None:
+            return [{"id": number, "scale": 0.0} for number, _ in listed]
+        path = str(self._adapter.path)
+        mine = [{"id": number, "scale": 1.0} for number, each in listed if each == path]
+        if not mine:
+            raise CallFailed(f"the llama.cpp server was started without the adapter {path}", "not-started")
+        return mine
+
+    def body_additions(self, request: ChatRequest) -> dict[str, Any]:
+        # https://github.com/ggml-org/llama.cpp/tree/master/tools/server : "lora" of /completion
+        return {"lora": self._lora} if self._lora else {}
 
 
 @provider_of(LlamaCppConfig)
 def make(name: str, checked: LlamaCppConfig) -> Model:
-    """The model of that name. Starts and fetches nothing yet; raises `BadInput` for a bad config."""
-    if checked.revision is None:
-        checked = checked.model_copy(update={"revision": revision_of(checked.model)})
+    """The model of that name. Starts and fetches nothing yet; raises `BadInput` for a bad config, and for an adapter that is
+    not there or is another base's."""
+    adapter = adapter_of(checked.model_dump(), name)
+    _check_base(adapter, gguf_here(checked.model), name)
+    revision = checked.revision or revision_of(checked.model)
+    checked = checked.model_copy(update={"revision": revision_with(revision, adapter)})
     most = min(checked.concurrency or slots_of(checked), slots_of(checked))
     label = f"llamacpp:{checked.model}:{checked.context}:{slots_of(checked)}"
+    wanted = Wanted(spec_of(checked, checked.model, adapter))
+    _WANTED.add(wanted)
     model = EndpointModel(
         name,
         checked,
         HostedClient(
-            *(lambda: _found(checked, name), give_back),
-            lambda url, key: OpenAIClient(checked, url, "", needs_key=False, secret=key),
+            *(lambda: _found(checked, name, adapter, wanted), give_back),
+            lambda url, key: LlamaCppHttp(checked, url, key, adapter),
         ),
         shared_limit(label, "", most, most),
         base_url=None,

@@ -26,8 +26,9 @@ from agents.models.endpoint import EndpointModel
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import RequestMode, shared_refusals
 from agents.models.limits import shared_limit
+from agents.models.local.adapters import Adapter, adapter_of, refuse_other_base, revision_with, weights_shapes
 from agents.models.local.openmp import wait_passively
-from agents.models.local.weights import no_loading_bars, revision_of_weights, weights_of
+from agents.models.local.weights import folder_here, no_loading_bars, revision_of_weights, weights_of
 from agents.models.messages import role_forms
 from agents.models.provider import provider_of
 from agents.models.replies.reply import opened_by
@@ -146,15 +147,20 @@ class TransformersClient:
 
     never: frozenset[str] = frozenset()
 
-    def __init__(self, name: str, config: TransformersConfig) -> None:
+    def __init__(self, name: str, config: TransformersConfig, adapter: Adapter | None = None) -> None:
         self.name = name
         self.config = config
         args: TransformersArgs = config.args
         self.key = EngineKey(_place(config.model), args.dtype, args.device, args.batch_size, args.max_wait_ms / 1000)
-        self.adapter = _adapter_of(config, name)
+        self.adapter = adapter
         self.engine: BatchEngine | None = None
         self._lock = threading.Lock()
         self._ready = False
+
+    @property
+    def _adapter_key(self) -> str | None:
+        """Path and content: what lies at the path may be another adapter tomorrow."""
+        return f"{self.adapter.path}#{self.adapter.hash}" if self.adapter is not None else None
 
     async def ready(self) -> None:
         if self._ready:
@@ -176,8 +182,8 @@ class TransformersClient:
             if self.engine is None:
                 self.engine = borrow(self.key, self.name)
         self.engine.loaded()
-        if self.adapter is not None:
-            self.engine.adapter(self.adapter)
+        if self.adapter is not None and self._adapter_key is not None:
+            self.engine.adapter(self._adapter_key, str(self.adapter.path))
         self._ready = True
 
     async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
@@ -186,7 +192,7 @@ class TransformersClient:
             raise CallFailed("the model was closed while it was asked", "connection-lost", retry=False)
         row, opening, template = await asyncio.to_thread(self._row, engine, request, mode.schema == "native")
         try:
-            await asyncio.wrap_future(engine.submit(row, self.adapter))
+            await asyncio.wrap_future(engine.submit(row, self._adapter_key))
         except Exception as error:  # whatever torch raised in the engine's thread
             problem = CallFailed(
                 f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "server-error", retry=False
@@ -285,26 +291,28 @@ def _place(model: str) -> str:
     return str(path.resolve()) if path.is_dir() else model
 
 
-def _adapter_of(config: TransformersConfig, name: str) -> str | None:
-    if config.args.adapter is None:
-        return None
-    path = Path(config.args.adapter).expanduser()
-    if not (path / "adapter_config.json").is_file():
-        raise BadInput(f"model {name!r}: args.adapter {config.args.adapter!r} holds no adapter_config.json.")
-    return str(path.resolve())
+def _check(config: TransformersConfig, adapter: Adapter | None, name: str) -> None:
+    """Raise `BadInput` where an adapter is named twice, or is another base's; nothing is known of a base that is not here."""
+    if config.adapter is not None and config.args.adapter is not None:
+        raise BadInput(f"model {name!r}: `adapter` and `args.adapter` say the same; leave out `args.adapter`.")
+    here = folder_here(config.model)
+    if adapter is not None and here is not None:
+        refuse_other_base(adapter, weights_shapes(here), str(here), name)
 
 
 @provider_of(TransformersConfig)
 def make(name: str, checked: TransformersConfig) -> Model:
-    """The model of that name. Loads nothing yet; raises `BadInput` for a bad config."""
-    if checked.revision is None:
-        live = _live(checked.model)
-        revision = live.revision if live else revision_of_weights(checked.model, checked.args.adapter)
-        checked = checked.model_copy(update={"revision": revision})
+    """The model of that name. Loads nothing yet; raises `BadInput` for a bad config, and for an adapter that is not there or is
+    another base's."""
+    adapter = adapter_of(checked.model_dump(), name)
+    _check(checked, adapter, name)
+    live = _live(checked.model)
+    revision = checked.revision or (live.revision if live else revision_of_weights(checked.model))
+    checked = checked.model_copy(update={"revision": revision_with(revision, adapter)})
     args = checked.args
     # One batch is generated and the next one waits; what waits longer does so without a slot.
     room = 2 * args.batch_size
-    client = TransformersClient(name, checked)
+    client = TransformersClient(name, checked, adapter)
     label = f"transformers:{client.key.weights}:{args.dtype}:{args.device}:{args.batch_size}"
     most = min(checked.concurrency or room, room)
     model = EndpointModel(

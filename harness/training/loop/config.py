@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from agents.models.local.adapters import adapter_path
 from agents.strategists import kinds_beside_trained
 from harness.base.errors import BadInput, nearest
 from harness.base.part_files import shown_name
@@ -251,9 +252,9 @@ class TrainConfig(Spec):
                 f"{', '.join(WEIGHTS_PROVIDERS)} serves from a folder (`harness models convert` makes one of a GGUF file)"
             )
 
-        if (self.start.get("args") or {}).get("adapter"):
+        if adapter_path(self.start) is not None:
             raise ValueError(
-                f"`models.{name}.args.adapter`: training moves the weights below an adapter; merge it into them first"
+                f"the adapter of `models.{name}`: training moves the weights below an adapter; merge it into them first"
             )
 
     @property

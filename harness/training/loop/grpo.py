@@ -102,6 +102,7 @@ def serving_config(start: Mapping[str, Any], address: str, revision: str, learnt
     args = dict(kept.get("args") or {})
     for key in ("dtype", "device", "adapter"):  # the weights are where and as the trainer holds them
         args.pop(key, None)
+    kept.pop("adapter", None)
     kept |= {"provider": "transformers", "model": address, "revision": revision, "args": args, "tokens": True}
     kept.pop("trained_on", None)
     return kept | ({"trained_on": str(learnt)} if learnt is not None else {})
