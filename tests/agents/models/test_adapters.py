@@ -76,7 +76,9 @@ def test_models_of_one_base_share_a_llama_cpp_server_and_answer_as_they_do_alone
     alone = {
         (name, text): reply
         for name in configs
-        for text, reply in zip((first, second), asked({name: configs[name]}, [(name, first), (name, second)])[0], strict=True)
+        for text, reply in zip(
+            (first, second), asked({name: configs[name]}, [(name, first), (name, second)])[0], strict=True
+        )
     }
     for (name, text), reply in zip(order, together, strict=True):
         expected = alone[name, text]
