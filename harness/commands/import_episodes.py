@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+SHOWN = 20
+"""Lines that are printed of each kind."""
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bring = commands.add_parser(
         "import-episodes",
-        help="sotopia's EpisodeLog JSON as a run: to be judged and shown like any other",
-        description="Reads EpisodeLog objects: .json (one, or a list), .jsonl, or a folder of them.",
+        help="published SOTOPIA dialogues as a run: to be judged, shown and trained on like any other",
+        description="Reads sotopia's EpisodeLog, the rows of the SOTOPIA and SOTOPIA-π data sets, and sotopia-rl's annotations: "
+        ".json, .jsonl, .csv, or a folder of them.",
     )
     bring.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     bring.add_argument("--name", default="imported", help="name of the run (imported)")
@@ -25,9 +29,14 @@ def import_command(arguments: argparse.Namespace) -> int:
 
     with tidy_when_ended():
         done = import_episodes(arguments.paths, arguments.results / arguments.name)
+    worth = f", {done.rewarded} with what their acts were worth" if done.rewarded else ""
     print(
-        f"{done.folder}: {done.episodes} dialogues, {done.judged} with their own scores; {done.skipped} were there already"
+        f"{done.folder}: {done.episodes} dialogues, {done.judged} with their own scores{worth}; {done.skipped} were there "
+        f"already; {len(done.odd)} left out"
     )
-    for line in done.notes:
-        print(f"  {line}")
+    for lines, what in ((done.notes, ""), (done.odd, "left out: ")):
+        for line in lines[:SHOWN]:
+            print(f"  {what}{line}")
+        if len(lines) > SHOWN:
+            print(f"  … and {len(lines) - SHOWN} more")
     return 0

@@ -1,5 +1,5 @@
-"""EPO's training file straight from a run: one conversation per episode and seat, a score at every strategy; or
-from a folder that `harness train prepare` wrote, so that LLaMA-Factory with EPO's loss trains on it.
+"""EPO's training file straight from a run: one conversation per episode and seat, a score at every strategy (of imported
+dialogues, at every act); or from a folder that `harness train prepare` wrote, so that LLaMA-Factory with EPO's loss trains on it.
 
 The scores of a run are the weights training would use: discounted and normalised process rewards
 (`harness.judging.rewards.returns`). Nothing of it is tokenised or cut at a length: that is `harness train prepare`'s.
@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from harness.base.errors import BadInput
 from harness.base.safe_files import write_file
+from harness.exchange.imported_chats import imported_chats, is_imported
 from harness.judging.rewards.returns import GAMMA, Normalisation, returns
 from harness.results.index import latest_episodes, latest_process_rewards
 from harness.results.records import EpisodeRecord, ProcessRewardRecord
@@ -58,6 +59,8 @@ def export_sharegpt(
     info = _merged_info(out.path) if out.plain else None
     if (source / DATASET).exists():
         chats, lack = _prepared_chats(source), "fits EPO's format; prepare the data with layout=chat"
+    elif is_imported(source):
+        chats, lack = imported_chats(source, label, gamma, normalize), "has a seat with a score"
     else:
         chosen = _label(source, label)
         chats, lack = _run_chats(source, chosen, gamma, normalize), f"is of a second model with rewards {chosen!r}"

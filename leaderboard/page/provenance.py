@@ -51,10 +51,12 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]
         [f"{where}: {what} {digest}" for where, each in manifest["data"].items() for what, digest in each.items()],
     )
     yield "prompts", [f"{name}@{version}" for name, version in manifest["prompts"].items()]
-    yield "packages", ", ".join(f"{name} {version}" for name, version in manifest["packages"].items())
+    yield "packages", ", ".join(f"{name} {version}" for name, version in manifest.get("packages", {}).items())
 
 
 def _code(manifest: Mapping[str, Any]) -> str:
+    if manifest.get("imported"):
+        return "none: the dialogues were imported"
     git = manifest.get("git")
     commit = (
         f"commit {git['commit']}{', with local changes' if git['dirty'] else ''}" if git else "an installed package"

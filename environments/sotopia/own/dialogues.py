@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -47,7 +47,8 @@ def with_dialogues(found: Iterable[Found], left_out: list[str]) -> Iterator[Foun
         goals = _object(each.row.get("social_goals"))
         if len(goals) != 2 or not each.row.get("scenario"):
             continue  # a log without its scenario's texts; `import-episodes` reads it
-        pk = str(each.row.get("environment_id") or _own_id(each.row, goals))
+        row = each.row
+        pk = str(row.get("environment_id") or scenario_id(row["scenario"], list(goals.values()), row.get("codename")))
         several = several or pk in rounds
         if pk not in rounds:
             other.add(pk)
@@ -139,7 +140,6 @@ def _object(value: Any) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
 
 
-def _own_id(row: Row, goals: dict[str, str]) -> str:
+def scenario_id(scenario: str, goals: Sequence[str], codename: object) -> str:
     """An id for a scenario without one: its code name, and a hash of its texts."""
-    made = stable_hash("scenario", row["scenario"], list(goals.values()))[:8]
-    return f"{slug(str(row.get('codename') or 'scenario'))}-{made}"
+    return f"{slug(str(codename or 'scenario'))}-{stable_hash('scenario', scenario, list(goals))[:8]}"

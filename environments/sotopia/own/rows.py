@@ -50,6 +50,8 @@ def kind_of(row: Row) -> str | None:
     has = row.keys().__contains__
     if has("raw_messages") or has("messages") or has("social_interactions"):
         return EPISODE
+    if has("episode_id") and has("agent") and has("goal"):
+        return EPISODE  # an annotation
     if has("scenario") and any(has(key) for key in ("agent_goals", "goals", "goal_1", "goal1")):
         return SCENARIO
     if any(has(key) for key in ("env_id", "scenario_id", "environment_id")):
@@ -61,8 +63,17 @@ def kind_of(row: Row) -> str | None:
 
 
 def find_rows(place: Path, unread: list[str]) -> Iterator[Found]:
-    """Every record below a folder, or in a file. Names what was not read in `unread`. Raises `BadInput` for a file that was named
-    itself and cannot be read."""
+    """Every record of a known kind below a folder, or in a file. Names what was not read in `unread`. Raises `BadInput` for a
+    file that was named itself and cannot be read."""
+    for where, row, named in every_row(place, unread):
+        kind = named or (kind_of(row) if isinstance(row, dict) else None)
+        if kind is not None:
+            yield Found(where, kind, row, dumped=named is not None)
+
+
+def every_row(place: Path, unread: list[str]) -> Iterator[tuple[str, Any, str | None]]:
+    """(place, value, kind by the class of a database's record or None) of every value below a folder, or in a file, whatever it
+    is. Raises `BadInput` as `find_rows` does."""
     if place.is_file():
         yield from _file_rows(place, unread)
         return
@@ -89,7 +100,7 @@ def first_kind(path: Path) -> str | None:
             return kind_of(value) if isinstance(value, dict) else None
         if path.suffix.lower() not in ENDINGS or path.stat().st_size > WHOLE_BYTES:
             return None
-        return next((found.kind for found in _file_rows(path, [])), None)
+        return next((found.kind for found in find_rows(path, [])), None)
     except (BadInput, ValueError):
         return None
 
@@ -100,26 +111,21 @@ RDB = (
 )
 
 
-def _file_rows(path: Path, unread: list[str]) -> Iterator[Found]:
+def _file_rows(path: Path, unread: list[str]) -> Iterator[tuple[str, Any, str | None]]:
     if path.suffix.lower() == ".rdb":
         raise BadInput(f"{path}: {RDB}")
     if path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} is larger than {MAX_BYTES:,} bytes; it is no file of SOTOPIA data")
     if path.suffix.lower() in (".csv", ".tsv"):
-        yield from _known(_csv_rows(path))
+        yield from _csv_rows(path)
         return
     for where, value in json_values(path):
         if isinstance(value, ValueError):
             unread.append(f"{where}: {value}")
         elif isinstance(value, dict):
-            yield from _known(_inside(where, value, path))
-
-
-def _known(rows: Iterator[tuple[str, Row, str | None]]) -> Iterator[Found]:
-    for where, row, named in rows:
-        kind = named or kind_of(row)
-        if kind is not None:
-            yield Found(where, kind, row, dumped=named is not None)
+            yield from _inside(where, value, path)
+        else:
+            yield where, value, None
 
 
 def _inside(where: str, value: Row, path: Path) -> Iterator[tuple[str, Row, str | None]]:
@@ -128,6 +134,11 @@ def _inside(where: str, value: Row, path: Path) -> Iterator[tuple[str, Row, str 
     if named is not None or kind_of(value) is not None:
         yield where, {"pk": path.stem} | value if named and not value.get("pk") else value, named
         return
+    inside = list(_records_in(where, value))
+    yield from inside or [(where, value, None)]
+
+
+def _records_in(where: str, value: Row) -> Iterator[tuple[str, Row, str | None]]:
     for key, part in value.items():
         of_class = CLASSES.get(key.rsplit(":", 1)[0].rsplit(".", 1)[-1]) if ":" in key else None
         if of_class is not None and isinstance(part, str):

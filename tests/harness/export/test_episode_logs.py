@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.exchange.episode_logs import read_action
+from harness.exchange.dialogue_forms import read_action
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, JUDGEMENTS, read_manifest
 from leaderboard.board import leaderboard, open_board
@@ -177,9 +177,9 @@ def test_json_lines_and_folders_are_read(tmp_path: Path, played: list[EpisodeRec
 @pytest.mark.parametrize(
     ("logs", "said"),
     [
-        ([{"environment": "e"}], "dialogue 0: agents"),
+        ([{"environment": "e"}], "item 1: agents"),
         ([{"environment": "e", "agents": ["a", "b"], "messages": [], "rewards": [0.0, 0.0]}], "expected two agents"),
-        ("nothing", "expected sotopia's EpisodeLog"),
+        ("nothing", "expected a dialogue (sotopia's EpisodeLog"),
     ],
 )
 def test_what_is_no_episode_log_is_named_and_nothing_is_written(
