@@ -83,6 +83,8 @@ class EpisodePlan:
     """True if the limit is a default, which never cuts a call that the endpoint's own deadline allows."""
     prefix: Prefix | None = None
     """Turns the episode continues from; None = from its start."""
+    most_turns: int | None = None
+    """The episode is broken off after so many turns, those of the prefix included; None = it goes to its end."""
 
 
 def unplayed(plan: EpisodePlan, attempt: int, error: ErrorInfo) -> EpisodeRecord:
@@ -301,7 +303,8 @@ class _Table:
 
     @property
     def over(self) -> bool:
-        return _world(lambda: self.play.done)
+        most = self.plan.most_turns
+        return (most is not None and len(self.turns) >= most) or _world(lambda: self.play.done)
 
     def end(self) -> _End:
         play = self.play

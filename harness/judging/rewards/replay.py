@@ -2,7 +2,8 @@
 played on without that strategy (or with another one), and the credit is what the outcome loses by it.
 
 credit(t) = mean outcome over n plays with the strategy of turn t kept - the same with it changed, both scaled to 0..1 for
-the seat that was advised. It asks every model of the episode again from turn t on, so it is meant for a few
+the seat that was advised; with a `horizon` the world's progress so many turns later in place of the outcome. It asks every
+model of the episode again from turn t on, so, but for a short horizon, it is meant for a few
 episodes, as a check on the judges: `max_episodes` and the options `n` and `turns` bound it. It is the only method, and
 self-play training the only other place, that plays episodes. Turns before t are done again in the same world and are
 the same; what is drawn after it comes from seeds made of episode, turn and play, so the same command gives the same.
@@ -23,6 +24,7 @@ from harness.base.options import Options
 from harness.base.seeds import seed_from, stable_hash
 from harness.experiment.specs import ProcessSpec
 from harness.judging.rewards.process import ProcessReward, Work, read_options
+from harness.judging.rewards.progress import again
 from harness.play.episode import EpisodePlan, Prefix, play_episode
 from harness.results.records import CallRecord, EpisodeRecord, StrategyReward, TurnRecord
 
@@ -40,6 +42,9 @@ class ReplayOptions(Options):
     against: Literal["stored", "replayed"] = "replayed"
     """Reference for the changed plays: n plays with the strategy kept, or the stored episode's outcome (half the price, but
     with the luck of that one play in every credit)."""
+    horizon: int | None = Field(None, ge=1, le=1000)
+    """Turns that are played on; then the world's own progress is compared in place of the outcome. 1: a strategy is worth what it
+    changed at its own turn, for one call of the actor. null = to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,19 @@ class Replay(ProcessReward):
     async def _of(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> StrategyReward:
         assert work.outcomes is not None
         changed = await self._plays(self._changed(plan, work.episode, turn), work, turn)
-        kept = [work.outcomes.seats[turn.seat].value]
+        kept = [self._stored(plan, work, turn)]
         if self.options.against == "replayed":
             kept = await self._plays(self._unchanged(plan, work.episode, turn), work, turn)
         credit = sum(kept) / len(kept) - sum(changed) / len(changed)
         return StrategyReward(
             turn=turn.index, seat=turn.seat, reward=credit, credit=credit, details=self._details(kept, changed)
         )
+
+    def _stored(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> float:
+        assert work.outcomes is not None
+        if self.options.horizon is None:
+            return work.outcomes.seats[turn.seat].value
+        return progress_after(plan, work.episode.turns[: turn.index + self.options.horizon])
 
     def _details(self, kept: Sequence[float], changed: Sequence[float]) -> dict[str, float]:
         expected = self.options.n if self.options.against == "replayed" else 1
@@ -150,9 +161,12 @@ class Replay(ProcessReward):
 
     async def _plays(self, plan: EpisodePlan, work: Work, turn: TurnRecord) -> list[float]:
         """Outcomes of the n plays that came to an end."""
-        assert plan.prefix is not None
+        begun = plan.prefix
+        assert begun is not None
+        if self.options.horizon is not None:
+            plan = replace(plan, most_turns=turn.index + self.options.horizon)
         plans = [
-            replace(plan, prefix=replace(plan.prefix, sampling=seed_from("replay", plan.seed, turn.index, number)))
+            replace(plan, prefix=replace(begun, sampling=seed_from("replay", plan.seed, turn.index, number)))
             for number in range(self.options.n)
         ]
         records = await asyncio.gather(*(play_episode(each) for each in plans))
@@ -164,10 +178,15 @@ class Replay(ProcessReward):
             if record.error is not None:
                 problem = record.error
                 continue
-            outcomes.append(await self._outcome(record, turn.seat, work.ledger.calls))
+            outcomes.append(await self._value(plan, record, turn.seat, work.ledger.calls))
         if not outcomes and problem is not None:
             raise EpisodeError("model", f"no play from turn {turn.index} came to an end: {problem.message}")
         return outcomes
+
+    async def _value(self, plan: EpisodePlan, record: EpisodeRecord, seat: int, calls: list[CallRecord]) -> float:
+        if self.options.horizon is not None:
+            return progress_after(plan, record.turns)
+        return await self._outcome(record, seat, calls)
 
     async def _outcome(self, record: EpisodeRecord, seat: int, calls: list[CallRecord]) -> float:
         return (await self.context.judge_outcome(record, calls)).seats[seat].value
@@ -181,6 +200,20 @@ def _from(
     seats[turn.seat] = replace(seats[turn.seat], strategist=strategist)
     prefix = Prefix(tuple(episode.turns[:start]), tuple(answers(episode)[:start]), sampling=0)
     return replace(plan, seats=tuple(seats), prefix=prefix)
+
+
+def progress_after(plan: EpisodePlan, turns: Sequence[TurnRecord]) -> float:
+    """What the world says of its progress (0..1) after these turns. Raises `EpisodeError` where it says nothing, or the turns do
+    not lead where they led."""
+    play = plan.environment.reset(plan.task, plan.seed)
+    for turn in turns:
+        again(play, turn)
+    progress = play.progress()
+    if progress is None:
+        raise EpisodeError(
+            "environment", f"the world of {plan.environment.name} does not measure progress; leave `horizon` out"
+        )
+    return progress.value
 
 
 def answers(episode: EpisodeRecord) -> list[str]:
