@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -12,25 +11,17 @@ from rich.text import Text
 
 from harness.base.errors import BadInput
 from harness.base.plaintext import plain
-from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import answer, interface_sentences
+from harness.compare.answers import answer
+from harness.compare.comparison import Family
+from harness.compare.conclusions import interface_sentences
 from harness.compare.questions import uplift
-from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord, TurnRecord
-from harness.results.store import EPISODES, read_record
+from leaderboard.pairs import SameGame, same_game, task_text
 
 LONGEST = 200
 """Characters of an agent's or the world's text in the excerpt."""
 MOST_TURNS, FIRST_TURNS = 3, 2
 """Turns of an episode that are shown: all, or the first two and the last."""
-
-
-@dataclass(frozen=True, slots=True)
-class SameGame:
-    """One task played by two arms with the same seed."""
-
-    without: EpisodeRecord
-    helped: EpisodeRecord
 
 
 def uplift_of(folder: Path) -> tuple[Family, int] | None:
@@ -45,23 +36,6 @@ def uplift_of(folder: Path) -> tuple[Family, int] | None:
     return None if best is None else (family, best)
 
 
-def same_game(folder: Path, row: Comparison) -> SameGame | None:
-    """The first task that the second arm won and the first did not; where there is none, the first that they ended
-    differently, else the first that both finished. None where no task was finished by both."""
-    both = row.a.rows.merge(row.b.rows, on=["task_id", "order", "repeat"], suffixes=("_a", "_b"))
-    both = both[both["goal_a"].notna() & both["goal_b"].notna()]
-    if both.empty:
-        return None
-    gain = both["goal_b"] - both["goal_a"]
-    order = gain.rank(method="first", ascending=False) if (gain > 0).any() else (gain == 0).astype(float)
-    chosen = both.iloc[int(order.to_numpy().argmin())]
-    rows = latest_episodes(folder)
-    without, helped = (
-        read_record(folder / EPISODES, rows[chosen[f"episode_id_{side}"]]["offset"], EpisodeRecord) for side in "ab"
-    )
-    return SameGame(without, helped)
-
-
 def print_excerpt(console: Console, game: SameGame) -> None:
     """The two episodes beside each other, turn by turn; agents' words are plain text."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -72,15 +46,8 @@ def print_excerpt(console: Console, game: SameGame) -> None:
         cells = [turns[number] if number < len(turns) else Text() for turns in (left, right)]
         table.add_row(*cells)
     table.add_row(*(_end(record) for record in (game.without, game.helped)))
-    console.print(Text(f"\nThe same game twice: {plain(_task(game.without))}", style="bold"))
+    console.print(Text(f"\nThe same game twice: {plain(task_text(game.without))}", style="bold"))
     console.print(table)
-
-
-def _task(record: EpisodeRecord) -> str:
-    """The seat's task: the last line of what it was told that says so, else the task's id."""
-    lines = [line.strip() for line in record.seats[0].background.splitlines() if line.strip()]
-    told = [line for line in lines if line.lower().startswith(("your task is", "instruction"))]
-    return (told or lines or [record.task_id])[-1 if told else 0]
 
 
 def _turns(record: EpisodeRecord) -> Iterator[Text]:

@@ -69,7 +69,7 @@ def sentence(row: Comparison) -> str:
     """The sentence that says what one comparison shows."""
     d = row.result.estimate
     a, b = names(row)
-    say = partial(_amount, row)
+    say = partial(amount_of, row)
     if d.n == 0:
         return f"{b} and {a} have no finished episode in common: nothing can be said."
     counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *_trainings(row)])
@@ -101,7 +101,7 @@ def sentence(row: Comparison) -> str:
 
 def _trainings(row: Comparison) -> list[str]:
     """Differences that each of several trainings of one recipe reached, which the interval is over; empty for other arms."""
-    each = ", ".join(_amount(row, one.result.estimate.mean, True) for one in row.trainings)
+    each = ", ".join(amount_of(row, one.result.estimate.mean, True) for one in row.trainings)
     return [f"{len(row.trainings)} trainings: {each}"] if each else []
 
 
@@ -111,7 +111,7 @@ def _too_few(row: Comparison) -> str:
     d, values = row.result.estimate, row.result.by_group
     count = f"{d.clusters} group{'s' * (d.clusters != 1)} of tasks"
     text = f"{b} and {a} share {count}: from fewer than {FEWEST} no claim at 95 % is possible."
-    shown = ", ".join(f"{_amount(row, value, True)} ({name})" for name, value in values)
+    shown = ", ".join(f"{amount_of(row, value, True)} ({name})" for name, value in values)
     return f"{text} {b} minus {a}, group by group: {shown}."
 
 
@@ -120,7 +120,7 @@ def undone(row: Comparison) -> str:
     found = row.result.guard
     if found is None:
         return ""
-    value, groups = _amount(row, found.value, True), row.result.estimate.clusters
+    value, groups = amount_of(row, found.value, True), row.result.estimate.clusters
     if found.kind == "one more":
         return f"one more group like {found.group} ({value}) would undo it"
     return (
@@ -131,7 +131,7 @@ def undone(row: Comparison) -> str:
 
 def _could_see(row: Comparison) -> str:
     """No evidence of a difference is no evidence of none."""
-    say = partial(_amount, row)
+    say = partial(amount_of, row)
     if row.anytime:
         return "That does not make them equal: more episodes may be played, and looked at again."
     if row.trainings:
@@ -261,49 +261,6 @@ def control_note(family: Family, number: int) -> str:
     return control_sentence(row, family.beside.get(number, ()))
 
 
-def answer(family: Family, number: int) -> str:
-    """One row of an uplift in one sentence for somebody who reads nothing else: both means, the difference and what may be
-    concluded, what the controls say, and who the actor is."""
-    row = family.rows[number]
-    a, b = names(row)
-    say = partial(_amount, row)
-    d = row.result.estimate
-    verdict = {
-        "higher": "shown to help",
-        "lower": "shown to hurt",
-        "borderline": "borderline, so take it as not shown",
-        "hinges": "not shown, because missing outcomes could undo it",
-        "undone": f"not shown, because {undone(row)}",
-        "open": "no difference shown",
-        "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
-    }[finding(row)]
-    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
-    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
-    parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), _actor(row))
-    return " ".join(part for part in parts if part)
-
-
-def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
-    """Say what the controls reached, and whether a gain can be put down to the strategies' content."""
-    reached = [(each.a.axes["strategist"], each) for each in beside]
-    if not reached:
-        return ""
-    means = " and ".join(f"{_amount(each, each.mean_a)} with {name}" for name, each in reached)
-    text = f"The controls reached {means}: {row.b.axes['strategist']}"
-    others = unbeaten(beside)
-    if others:
-        return f"{text} is not shown to beat {' or '.join(others)}, so a gain could not be put down to what its strategies say."
-    return f"{text} beats them, so what its strategies say counts."
-
-
-def _actor(row: Comparison) -> str:
-    """A word about an actor that is no language model."""
-    script = (row.b.facts["actor"] or {}).get("script")
-    if not script:
-        return ""
-    return "The actor here is no language model: it does the possible command that shares most words with the strategy."
-
-
 LOOKED_AT = (
     "Intervals and p hold at every look (anytime-valid): the run may be looked at as often as you like, stopped because of what "
     "is seen, or played on and looked at again. Each group of tasks counts once, when it is complete, and B − A is the mean of "
@@ -419,7 +376,7 @@ def names_of(one: Arm, other: Arm) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _amount(row: Comparison, amount: float, signed: bool = False) -> str:
+def amount_of(row: Comparison, amount: float, signed: bool = False) -> str:
     """An amount of the metric in its own unit."""
     places = 3 if (row.span or 10) <= 1 else 2
     return f"{amount:+.{places}f}" if signed else f"{amount:.{places}f}"

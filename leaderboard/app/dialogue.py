@@ -1,4 +1,4 @@
-"""One episode as a conversation, and two beside each other: elements made from records, every text of theirs escaped."""
+"""One episode as a conversation: elements made from records, every text of theirs escaped."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness.base.money import price_text
-from harness.results.records import ProcessRewardRecord, TurnRecord
+from harness.results.records import ProcessRewardRecord
 from leaderboard.app.pieces import Column, table
 from leaderboard.cells import NOTHING, amount, count, money
-from leaderboard.duel import Divergence, Step
-from leaderboard.episodes import Call, Conversation, Judgement, Reward, Seat, Turn
+from leaderboard.episodes import Call, Conversation, Judgement, Seat, Turn
 from leaderboard.page.markup import Content, node
+from leaderboard.page.pair import SOURCES, outcome_text, reward_element
 
-SOURCES = {
-    "strategist": "Strategy",
-    "actor": "Thought before the act",
-    "donor": "Strategy for another task (control)",
-    "empty": "Empty strategy (control)",
-    "script": "Strategy of a rule",
-}
 PARSES = {"reasked": "asked twice", "unreadable": "unreadable answer"}
 CALLS = [
     Column("Role", lambda row: row["role"]),
@@ -61,7 +54,7 @@ def _facts(shown: Conversation) -> Element:
         "arm": head["cell"],
         "episode": f"{shown.record.episode_id} of run {shown.run}; seed {head['seed']}, order {head['order']}, "
         f"repeat {head['repeat']}, attempt {head['attempt']}",
-        "outcome": _outcome(head),
+        "outcome": outcome_text(head),
         "cost": f"{head['calls']} model calls, {count(head['prompt_tokens'])} + {count(head['completion_tokens'])} tokens, "
         f"{money(head)} USD, {amount(head['latency_s'])} s in models, {amount(head['duration_s'])} s in all",
     }
@@ -70,15 +63,6 @@ def _facts(shown: Conversation) -> Element:
         found.append(node("dt", name))
         found.append(node("dd", str(value)))
     return found
-
-
-def _outcome(head: dict[str, Any]) -> str:
-    if head["error"]:
-        return f"failed, {head['error']}"
-    parts = [f"{head['status']}: {head['end_reason']}"]
-    if head["score"] is not None:
-        parts.append(f"score {head['score']:g}, {'success' if head['success'] else 'no success'}")
-    return "; ".join(parts)
 
 
 def _seats(seats: Sequence[Seat]) -> Element:
@@ -148,22 +132,6 @@ def _reasoning(calls: Sequence[Call]) -> Iterator[Element]:
             summary = f"reasoning of the {call.role}, {len(call.reasoning):,} characters"
             text = node("div", call.reasoning, class_="seen", tabindex=0, role="region", aria_label=summary)
             yield node("details", node("summary", summary), text, class_="reasoning")
-
-
-def reward_element(reward: Reward) -> Element:
-    """A bar from -1 to 1 around its middle: blue to the right, orange and hatched to the left."""
-    share = max(-1.0, min(1.0, reward.reward))
-    bar = node("div", class_="bar", role="img", aria_label=f"process reward {reward.reward:+.2f}")
-    left = 50 if share >= 0 else 50 + 50 * share
-    bar.append(
-        node("i", class_="plus" if share >= 0 else "minus", style=f"left:{left:.1f}%;width:{50 * abs(share):.1f}%")
-    )
-    bar.append(node("i", class_="mid"))
-    method = reward.label.split("/")[0]
-    said = node(
-        "span", f"by {method}" + (f": {reward.reason}" if reward.reason else ""), class_="why", title=reward.label
-    )
-    return node("div", bar, node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
 
 
 def _calls(calls: Sequence[Call], name: str) -> Element:
@@ -241,55 +209,3 @@ def _unrewarded(record: ProcessRewardRecord) -> Element:
     texts = [f"{record.error.kind}: {record.error.message}"] if record.error else []
     texts += [f"texts that try to instruct the judge: {'; '.join(record.flags)}"] if record.flags else []
     return node("div", f"Process reward {record.label}: {'; '.join(texts)}", class_="notice warning")
-
-
-def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str]) -> list[Content]:
-    """Two episodes turn by turn, with a mark where their actions part for the first time."""
-    grid = node("div", class_="duel conv")
-    for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
-        grid.append(
-            node(
-                "div",
-                node("b", f"{letter}: {name}"),
-                node("span", f"{shown.record.episode_id} of {shown.run}. {_outcome(shown.head)}", class_="under"),
-            )
-        )
-    for number, step in enumerate(parts.steps):
-        if number == parts.first:
-            grid.append(
-                node("div", "First divergence: from here on the actions differ", class_="parting", id="divergence")
-            )
-        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first))
-    if parts.first is None:
-        grid.append(node("div", "No action differs", class_="parting", id="divergence"))
-    return [grid]
-
-
-def _sides(step: Step, a: Conversation, b: Conversation, same: bool) -> list[Element]:
-    return [_side(turn, step, shown, same) for turn, shown in ((step.a, a), (step.b, b))]
-
-
-def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) -> Element:
-    if turn is None:
-        return node("div", "ended before", class_="gone")
-    seat = shown.record.seats[turn.seat]
-    differs = [part for part in ("observation", "strategy", "action") if part in step.differs]
-    frame = node("div", class_="same" if same and not differs else None)
-    who = node("div", f"{turn.index} · ", node("b", seat.name), class_="who")
-    if differs:
-        who.append(node("span", f"differs: {', '.join(differs)}", class_="chip"))
-    frame.append(who)
-    if len(shown.record.seats) == 1 and turn.observation:
-        frame.append(
-            node("details", node("summary", "what was seen"), node("div", "\n".join(turn.observation), class_="seen"))
-        )
-    if turn.strategy and turn.strategy.strip():
-        tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
-        frame.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
-    rewards = next((each.rewards for each in shown.turns if each.index == turn.index), ())
-    for reward in rewards:
-        frame.append(reward_element(reward))
-    frame.append(node("div", turn.rendered, class_="act"))
-    if any(each.no_effect for each in shown.turns if each.index == turn.index):
-        frame.append(node("span", "no effect", class_="chip warn"))
-    return frame

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from leaderboard.app.views import compare, cost, episodes, judges, matrix, ranking, training
+from leaderboard.app.views import answer, compare, cost, episodes, judges, matrix, ranking, training
 
 # The page's icon, three bars, is drawn here: one given by name would be fetched from a web font's server.
 ICON = np.full((32, 32, 3), 255, dtype=np.uint8)
@@ -16,9 +16,8 @@ for left, top in ((3, 14), (12, 4), (21, 20)):
 st.set_page_config(page_title="Strategist leaderboard", page_icon=Image.fromarray(ICON), layout="wide")
 st.navigation(
     [
-        st.Page(
-            ranking.render, title="Leaderboard", url_path="leaderboard", icon=":material/leaderboard:", default=True
-        ),
+        st.Page(answer.render, title="Answer", url_path="answer", icon=":material/lightbulb:", default=True),
+        st.Page(ranking.render, title="Leaderboard", url_path="leaderboard", icon=":material/leaderboard:"),
         st.Page(matrix.render, title="Matrix", url_path="matrix", icon=":material/grid_on:"),
         st.Page(compare.render, title="Compare", url_path="compare", icon=":material/compare_arrows:"),
         st.Page(episodes.render, title="Episodes", url_path="episodes", icon=":material/forum:"),

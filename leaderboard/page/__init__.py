@@ -20,6 +20,7 @@ from harness.results.targets import LARGEST, Target, descriptor_of, file_target,
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
+from leaderboard.page.answer import QUESTION, answer_parts, pair_parts, said_in_short
 from leaderboard.page.markup import Content, document, node
 from leaderboard.page.others import others
 from leaderboard.page.people import people
@@ -27,10 +28,7 @@ from leaderboard.page.provenance import provenance
 from leaderboard.page.sections import Place, cost, dimensions, failures, grid, interface, places_of, ranking, uplift
 
 TITLE = "Strategist leaderboard"
-QUESTION = (
-    "Does a separate strategist model make an LLM agent reach its goal more often? Measured with strategist-harness; "
-    "the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
-)
+MEASURED = "Measured with strategist-harness; the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that are "
     "“tied with” each other cannot be told apart.",
@@ -89,10 +87,21 @@ def render(board: Board, labels: bool = False, verdict: Sequence[str] = ()) -> s
         node("meta", name="viewport", content="width=device-width, initial-scale=1"),
         node("meta", name="referrer", content="no-referrer"),
         node("title", TITLE),
+        *_card(board),
         _verbatim("style", style),
     )
     body = node("body", *_body(board, labels, verdict), _verbatim("script", script))
     return document(node("html", head, body, lang="en"))
+
+
+def _card(board: Board) -> list[Element]:
+    """The texts that other sites show beside a link to the page."""
+    told = said_in_short(board) or MEASURED
+    facts = {"og:type": "website", "og:title": QUESTION, "og:description": told, "og:site_name": TITLE}
+    return [
+        node("meta", name="description", content=told),
+        *(node("meta", property=name, content=text) for name, text in facts.items()),
+    ]
 
 
 def _body(board: Board, labels: bool, verdict: Sequence[str]) -> list[Content]:
@@ -100,9 +109,13 @@ def _body(board: Board, labels: bool, verdict: Sequence[str]) -> list[Content]:
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
-        node("h1", TITLE),
-        node("p", QUESTION),
-        node("nav", node("ul", *links), aria_label="Parts of this page"),
+        node("h1", QUESTION),
+        node("p", MEASURED, class_="note"),
+        node(
+            "nav",
+            node("details", node("summary", "Parts of this page"), node("ul", *links)),
+            aria_label="Parts of this page",
+        ),
     )
     main = node("main")
     for name, heading, parts in sections:
@@ -124,14 +137,16 @@ def _sections(board: Board, labels: bool) -> list[tuple[str, str, list[Content]]
     """Anchor, heading and content; parts for which the runs have nothing are left out."""
     places = places_of(board, leaderboard(board))
     found: list[tuple[str, str, list[Content]]] = [
+        ("answer", "The answer", answer_parts(board)),
         ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
+        ("dialogues", "The same task with and without", pair_parts(board)),
+        ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
         ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),
         ("people", "With people’s labels", people(board) if labels else []),
         ("matrix", "Matrix", grid(places, board)),
         ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
         ("interface", "How answers were read", _over(interface, places, board)),
         ("failures", "What failed, and why", failures(board)),
-        ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
         ("published", "Published figures of others", others(board)),
         ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),
         ("provenance", "Where the numbers come from", provenance(board.names)),

@@ -29,30 +29,39 @@ class Dot:
     high: float | None
     hollow: bool = False
     """Drawn as an open square: a reference, not a competitor."""
+    faded: bool = False
+    """Drawn faintly: not shown."""
 
 
-def dots(title: str, rows: Sequence[Dot], low: float, high: float, zero: float | None = None) -> Element:
-    """Means with their intervals on an axis from `low` to `high`; `zero`: where a line of reference stands."""
-    height = TOP + ROW * len(rows) + AXIS
-    said = "; ".join(f"{row.label}: {_said(row)}" for row in rows)
+def dots(
+    title: str, rows: Sequence[Dot], low: float, high: float, zero: float | None = None, axis: str = ""
+) -> Element:
+    """Means with their intervals on an axis from `low` to `high`; `zero`: where a line of reference stands; `axis`: its name."""
+    height = TOP + ROW * len(rows) + AXIS + (AXIS // 2 if axis else 0)
+    said = "; ".join(f"{row.label}: {_said(row, zero is not None)}" for row in rows)
     chart = node(
         "svg", node("title", title), node("desc", said), role="img", class_="chart", width="100%", height=height
     )
-    bottom = height - AXIS
+    bottom = TOP + ROW * len(rows)
     for tick in ticks(low, high):
         x = _x(tick, low, high)
         chart.append(node("line", x1=x, x2=x, y1=0, y2=bottom, class_="grid"))
-        chart.append(node("text", number(tick), x=x, y=height - 8, class_="tick", text_anchor=_anchor(tick, low, high)))
+        chart.append(
+            node("text", number(tick), x=x, y=bottom + AXIS - 8, class_="tick", text_anchor=_anchor(tick, low, high))
+        )
     if zero is not None:
         chart.append(node("line", x1=_x(zero, low, high), x2=_x(zero, low, high), y1=0, y2=bottom, class_="zero"))
     for index, row in enumerate(rows):
-        chart.extend(_row(row, TOP + index * ROW, low, high))
+        drawn = _row(row, TOP + index * ROW, low, high, zero is not None)
+        chart.append(node("g", *drawn, class_="faded" if row.faded else None))
+    if axis:
+        chart.append(node("text", axis, x="50%", y=height - 4, class_="tick", text_anchor="middle"))
     return chart
 
 
-def _row(row: Dot, y: int, low: float, high: float) -> list[Element]:
+def _row(row: Dot, y: int, low: float, high: float, signed: bool) -> list[Element]:
     parts = [node("text", _short(row.label), x=f"{MARGIN}%", y=y + 12, class_="label")]
-    parts.append(node("text", _said(row), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
+    parts.append(node("text", _said(row, signed), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
     middle = y + 26
     if row.value is None:
         return parts
@@ -132,11 +141,12 @@ def _short(label: str) -> str:
     return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
 
 
-def _said(row: Dot) -> str:
+def _said(row: Dot, signed: bool) -> str:
     if row.value is None:
         return "no outcome"
-    text = f"{row.value:.2f}"
-    return text if row.low is None or row.high is None else f"{text}  [{row.low:.2f}, {row.high:.2f}]"
+    form = "+.2f" if signed else ".2f"
+    text = f"{row.value:{form}}"
+    return text if row.low is None or row.high is None else f"{text}  [{row.low:{form}}, {row.high:{form}}]"
 
 
 def _x(value: float, low: float, high: float) -> str:

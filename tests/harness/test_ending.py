@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.commands.ending import SameGame, print_answer, print_excerpt, same_game, uplift_of
+from harness.commands.ending import print_answer, print_excerpt, uplift_of
+from harness.compare.answers import answer
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import answer
 from harness.compare.questions import uplift
 from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, read_record
+from leaderboard.pairs import SameGame, same_game
 
 DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
 FOLLOWING = f"{DEMO}#environment=alfworld,actor=script:follow"

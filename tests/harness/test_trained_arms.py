@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents.strategists import TRAINED, training_kinds
-from harness.compare.conclusions import answer, conclusions
+from harness.compare.answers import answer
+from harness.compare.conclusions import conclusions
 from harness.compare.questions import uplift, uplift_all
 from harness.compare.ranks import load_runs, ranked_rows
 from harness.results.leaks import write_training_tasks

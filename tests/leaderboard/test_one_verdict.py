@@ -13,7 +13,8 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.compare.conclusions import SIGNS, answer, cell_text, conclusions, finding, sentence
+from harness.compare.answers import answer
+from harness.compare.conclusions import SIGNS, cell_text, conclusions, finding, sentence
 from harness.compare.questions import uplift
 from leaderboard.board import leaderboard, open_board, plain_rows
 from leaderboard.duel import duel

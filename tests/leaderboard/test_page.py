@@ -217,8 +217,8 @@ def test_a_value_that_is_missing_is_a_dash_and_no_number(tmp_path: Path) -> None
 
 def test_every_chart_says_in_words_what_it_draws(board: Board) -> None:
     text = render(board)
-    charts = re.findall(r"<svg [^>]*role=\"img\".*?</svg>", text, re.DOTALL)
-    assert len(charts) == 6
+    charts = re.findall(r"<svg [^>]*class=\"chart\".*?</svg>", text, re.DOTALL)
+    assert len(charts) == 8
     for chart in charts:
         assert re.search(r"<title>.+?</title><desc>.+?</desc>", chart, re.DOTALL)
     best = rows_of(board, "sotopia")[0]

@@ -1,4 +1,4 @@
-"""Page 3: two arms, task by task, down to the two episodes beside each other."""
+"""Page 4: two arms, task by task, down to the two episodes beside each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from harness.compare.arms import METRICS
 from harness.compare.comparability import CATEGORIES
 from harness.compare.comparison import REFERENCE
 from leaderboard.app.arms import arm_labels
-from leaderboard.app.dialogue import side_by_side
 from leaderboard.app.frame import begin, labels_wanted
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
 from leaderboard.board import Board, plain_rows
@@ -20,6 +19,7 @@ from leaderboard.charts import difference_histogram
 from leaderboard.duel import Duel, distribution, divergence, duel, extremes, labelled_sentence
 from leaderboard.episodes import conversation
 from leaderboard.page.markup import node
+from leaderboard.page.pair import side_by_side
 
 WHAT = "One agent against another on the same tasks with the same seeds: B − A."
 EXTREMES = 8

@@ -1,4 +1,4 @@
-"""Page 6: what a goal costs, and which arms nobody beats at their price."""
+"""Page 7: what a goal costs, and which arms nobody beats at their price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page 4: the episodes, searched and filtered, and one of them as a conversation."""
+"""Page 5: the episodes, searched and filtered, and one of them as a conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page 7: how far the judges can be believed: the report card and their agreement."""
+"""Page 8: how far the judges can be believed: the report card and their agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page 2: strategist × actor per environment, each cell's paired difference to a reference; Figure 4 as a preset."""
+"""Page 3: strategist × actor per environment, each cell's paired difference to a reference; Figure 4 as a preset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page 1: the ranking with its uncertainty, per environment, split and pairing; published figures apart."""
+"""Page 2: the ranking with its uncertainty, per environment, split and pairing; published figures apart."""
 
 from __future__ import annotations
 

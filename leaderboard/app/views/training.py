@@ -1,4 +1,4 @@
-"""Page 5: a strategist's training: goal by iteration (the paper's Figure 3), loss, returns, weights, and which row of the
+"""Page 6: a strategist's training: goal by iteration (the paper's Figure 3), loss, returns, weights, and which row of the
 leaderboard a checkpoint is."""
 
 from __future__ import annotations

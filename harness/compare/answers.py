@@ -1,0 +1,130 @@
+"""The answer to a run's question, for somebody who reads nothing else: one sentence for a comparison, and one for each
+environment. Part of the verdict layer: the findings are those of `harness.compare.conclusions`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from harness.compare.comparison import Comparison, Family
+from harness.compare.conclusions import FEWEST, amount_of, finding, is_asked, names, unbeaten, undone
+from harness.compare.trained import training_sentences
+
+Verdict = Literal["helps", "content", "hurts", "open", "few"]
+LEADS: dict[Verdict, str] = {
+    "helps": "Yes",
+    "content": "Not shown to be what the strategies say",
+    "hurts": "No, it hurts",
+    "open": "No difference shown",
+    "few": "Too few groups of tasks to tell",
+}
+"""First words of each answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentAnswer:
+    """The answer for one environment: does a strategist help there?"""
+
+    place: tuple[str, str, str]
+    """Environment, split, pairing."""
+    verdict: Verdict
+    """helps: shown, and beyond the controls (where some were played); content: shown, but not beyond the controls; hurts: only a
+    loss is shown; open: no difference shown; few: no claim is possible."""
+    sentence: str
+    """Both means, the difference with its interval, and what may be concluded."""
+    more: tuple[str, ...]
+    """Sentences on the controls, the training and the actor, and on how many were tried."""
+    number: int
+    """The family's row that the sentence is about: of those with this verdict, the one with the largest difference."""
+
+    @property
+    def lead(self) -> str:
+        return LEADS[self.verdict]
+
+
+def environment_answers(family: Family) -> list[EnvironmentAnswer]:
+    """An answer for each environment, split and pairing of a run's questions, in the family's order."""
+    places: dict[tuple[str, str, str], list[int]] = {}
+    for number, row in enumerate(family.rows):
+        if is_asked(row):
+            axes = row.b.axes
+            places.setdefault((axes["environment"], axes["split"], axes["pairing"]), []).append(number)
+    return [_answer(family, place, numbers) for place, numbers in places.items()]
+
+
+def _answer(family: Family, place: tuple[str, str, str], numbers: list[int]) -> EnvironmentAnswer:
+    verdicts = {number: _verdict(family, number) for number in numbers}
+    verdict = next(each for each in LEADS if each in verdicts.values())
+    sign = -1 if verdict == "hurts" else 1
+    having = [number for number in numbers if verdicts[number] == verdict]
+    chosen = max(having, key=lambda number: sign * family.rows[number].result.estimate.mean)
+    first, *more = answer_parts(family, chosen)
+    more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
+    return EnvironmentAnswer(place, verdict, first, tuple(more), chosen)
+
+
+def _verdict(family: Family, number: int) -> Verdict:
+    found = finding(family.rows[number])
+    if found == "higher":
+        return "content" if unbeaten(family.beside.get(number, ())) else "helps"
+    return "hurts" if found == "lower" else "few" if found == "nothing" else "open"
+
+
+def _beside(family: Family, number: int, asked: int, helping: int) -> Iterator[str]:
+    if finding(family.rows[number]) == "higher" and not family.beside.get(number):
+        yield "No control was played: a gain may come from being told anything at all."
+    if asked > 1:
+        yield (
+            f"It is one of {asked} strategist and actor pairs that were tried here, {helping} of which "
+            f"{'is' if helping == 1 else 'are'} shown to help beyond the controls."
+        )
+
+
+def answer(family: Family, number: int) -> str:
+    """One row of an uplift for somebody who reads nothing else: both means, the difference and what may be concluded, what
+    the controls say, and who the actor is."""
+    return " ".join(answer_parts(family, number))
+
+
+def answer_parts(family: Family, number: int) -> list[str]:
+    """The sentences of `answer`."""
+    row = family.rows[number]
+    a, b = names(row)
+    say = partial(amount_of, row)
+    d = row.result.estimate
+    verdict = {
+        "higher": "shown to help",
+        "lower": "shown to hurt",
+        "borderline": "borderline, so take it as not shown",
+        "hinges": "not shown, because missing outcomes could undo it",
+        "undone": f"not shown, because {undone(row)}",
+        "open": "no difference shown",
+        "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
+    }[finding(row)]
+    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
+    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
+    parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), actor_note(row))
+    return [part for part in parts if part]
+
+
+def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
+    """Say what the controls reached, and whether a gain can be put down to the strategies' content."""
+    reached = [(each.a.axes["strategist"], each) for each in beside]
+    if not reached:
+        return ""
+    means = " and ".join(f"{amount_of(each, each.mean_a)} with {name}" for name, each in reached)
+    text = f"The controls reached {means}: {row.b.axes['strategist']}"
+    others = unbeaten(beside)
+    if others:
+        return f"{text} is not shown to beat {' or '.join(others)}, so a gain could not be put down to what its strategies say."
+    return f"{text} beats them, so what its strategies say counts."
+
+
+def actor_note(row: Comparison) -> str:
+    """A word about an actor that is no language model."""
+    script = (row.b.facts["actor"] or {}).get("script")
+    if not script:
+        return ""
+    return "The actor here is no language model: it does the possible command that shares most words with the strategy."

@@ -1,0 +1,131 @@
+"""The answer: does a strategist help here? One sentence for each environment, the uplifts drawn under it, and the same task
+played with and without the strategist. The static page and the viewer begin with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agents.strategists import REFERENCE
+from harness.compare.answers import EnvironmentAnswer, environment_answers
+from harness.compare.comparison import CONTROL, Comparison, Family
+from harness.compare.conclusions import SIGNS, correction, finding, names
+from harness.compare.questions import by_run, questions
+from leaderboard.board import Board
+from leaderboard.duel import divergence
+from leaderboard.episodes import read_conversation
+from leaderboard.page.drawings import Dot, dots
+from leaderboard.page.markup import Content, node
+from leaderboard.page.pair import side_by_side
+from leaderboard.pairs import same_game, task_text
+
+QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
+KEY = f"Each mark is the mean difference to {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
+KEY += "not shown. Open squares: controls, whose strategies cannot fit."
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The questions of one run, and its answers by environment."""
+
+    run: str
+    family: Family
+    answers: list[EnvironmentAnswer]
+
+
+def answered(board: Board) -> list[Answered]:
+    """The runs of a board that ask whether a strategist helps. Runs are never put into one answer."""
+    found = []
+    for arms in by_run(board.arms):
+        family = questions([arms])
+        if answers := environment_answers(family):
+            found.append(Answered(arms[0].source, family, answers))
+    return found
+
+
+def answer_parts(board: Board) -> list[Content]:
+    """Each environment's answer with the drawing of its uplifts; nothing where no run asks."""
+    every = answered(board)
+    several = len(every) > 1
+    parts: list[Content] = []
+    for each in every:
+        for found in each.answers:
+            title = " · ".join(found.place) + (f" · {each.run}" if several else "")
+            parts += [
+                node("h3", title),
+                node("p", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"),
+                node("p", " ".join(found.more), class_="note"),
+                _drawn(each.family, found, title),
+            ]
+        parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
+    return parts
+
+
+def said_in_short(board: Board) -> str:
+    """All answers in one line, for the card of a link; empty where no run asks."""
+    return " ".join(
+        f"{found.place[0]}: {found.lead}. {found.sentence}" for each in answered(board) for found in each.answers
+    )
+
+
+def _drawn(family: Family, found: EnvironmentAnswer, title: str) -> Content:
+    """The uplifts of one environment: what was asked first, then the controls."""
+    here = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
+    rows = sorted(here, key=lambda row: row.b.role == CONTROL)
+    several = len({row.b.axes["actor"] for row in rows}) > 1
+    marks = [_mark(row, several) for row in rows]
+    ends = [abs(value) for mark in marks for value in (mark.value, mark.low, mark.high) if value is not None]
+    span = max(row.span or 0.0 for row in rows) or None
+    reach = max([*ends, (span or 1.0) / 20])
+    reach = min(reach, span) if span else reach
+    metric = rows[0].metric
+    axis = f"difference in {metric} to {REFERENCE}"
+    return dots(f"{title}: {axis}, paired, with 95 % interval", marks, -reach, reach, zero=0.0, axis=axis)
+
+
+PLACE = ("environment", "split", "pairing")
+NAMELESS = {"": "the seat", "agent": "the agent"}
+
+
+def _mark(row: Comparison, several_actors: bool) -> Dot:
+    d = row.result.estimate
+    name = names(row)[1] + (f" + {row.b.axes['actor']}" if several_actors else "")
+    known = d.mean == d.mean
+    return Dot(
+        name,
+        d.mean if known else None,
+        d.low if d.low == d.low else None,
+        d.high if d.high == d.high else None,
+        hollow=row.b.role == CONTROL,
+        faded=finding(row) not in SIGNS,
+    )
+
+
+def pair_parts(board: Board) -> list[Content]:
+    """One task for each answer, played by both arms with the same seed, turn by turn."""
+    return [part for each in answered(board) for found in each.answers for part in _pair(board, each, found)]
+
+
+def _pair(board: Board, each: Answered, found: EnvironmentAnswer) -> Iterator[Content]:
+    row = each.family.rows[found.number]
+    folder = board.names[each.run]
+    game = same_game(folder, row)
+    if game is None:
+        return
+    one, other = (
+        read_conversation(folder, each.run, _offset(board, each.run, record.episode_id))
+        for record in (game.without, game.helped)
+    )
+    labels = [f"{record.strategist} + {record.actor}" for record in (game.without, game.helped)]
+    yield node("h3", f"{found.place[0]}: {task_text(game.without)}")
+    yield node("p", game.without.task_id, class_="note")
+    for seat in game.without.seats:
+        told = node("div", seat.background.strip(), class_="seen")
+        yield node("details", node("summary", f"What {NAMELESS.get(seat.name, seat.name)} was told"), told)
+    yield from side_by_side(one, other, divergence(one.record, other.record), (labels[0], labels[1]))
+
+
+def _offset(board: Board, run: str, episode: str) -> int:
+    table = board.episodes
+    row = table[(table["run"] == run) & (table["episode_id"].astype(str) == episode)]
+    return int(row["offset"].iloc[0])

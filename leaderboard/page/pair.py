@@ -1,0 +1,99 @@
+"""Two episodes of one task beside each other, turn by turn; every text of theirs is escaped."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from harness.results.records import TurnRecord
+from leaderboard.duel import Divergence, Step
+from leaderboard.episodes import Conversation, Reward
+from leaderboard.page.markup import Content, node
+
+SOURCES = {
+    "strategist": "Strategy",
+    "actor": "Thought before the act",
+    "donor": "Strategy for another task (control)",
+    "empty": "Empty strategy (control)",
+    "script": "Strategy of a rule",
+}
+"""The heading of a strategy, by where it came from."""
+
+
+def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str]) -> list[Content]:
+    """Two episodes turn by turn, with a mark where their actions part for the first time."""
+    grid = node("div", class_="duel conv")
+    for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
+        grid.append(
+            node(
+                "div",
+                node("b", f"{letter}: {name}"),
+                node("span", f"{shown.record.episode_id} of {shown.run}. {outcome_text(shown.head)}", class_="under"),
+            )
+        )
+    for number, step in enumerate(parts.steps):
+        if number == parts.first:
+            grid.append(
+                node("div", "First divergence: from here on the actions differ", class_="parting", id="divergence")
+            )
+        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first))
+    if parts.first is None:
+        grid.append(node("div", "No action differs", class_="parting", id="divergence"))
+    return [grid]
+
+
+def _sides(step: Step, a: Conversation, b: Conversation, same: bool) -> list[Element]:
+    return [_side(turn, step, shown, same) for turn, shown in ((step.a, a), (step.b, b))]
+
+
+def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) -> Element:
+    if turn is None:
+        return node("div", "ended before", class_="gone")
+    seat = shown.record.seats[turn.seat]
+    differs = [part for part in ("observation", "strategy", "action") if part in step.differs]
+    frame = node("div", class_="same" if same and not differs else None)
+    who = node("div", f"{turn.index} · ", node("b", seat.name), class_="who")
+    if differs:
+        who.append(node("span", f"differs: {', '.join(differs)}", class_="chip"))
+    frame.append(who)
+    if len(shown.record.seats) == 1 and turn.observation:
+        frame.append(
+            node("details", node("summary", "what was seen"), node("div", "\n".join(turn.observation), class_="seen"))
+        )
+    if turn.strategy and turn.strategy.strip():
+        tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
+        frame.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
+    rewards = next((each.rewards for each in shown.turns if each.index == turn.index), ())
+    for reward in rewards:
+        frame.append(reward_element(reward))
+    frame.append(node("div", turn.rendered, class_="act"))
+    if any(each.no_effect for each in shown.turns if each.index == turn.index):
+        frame.append(node("span", "no effect", class_="chip warn"))
+    return frame
+
+
+def reward_element(reward: Reward) -> Element:
+    """A bar from -1 to 1 around its middle: blue to the right, orange and hatched to the left."""
+    share = max(-1.0, min(1.0, reward.reward))
+    bar = node(
+        "svg", class_="bar", role="img", width="100%", height=12, aria_label=f"process reward {reward.reward:+.2f}"
+    )
+    left = 50 if share >= 0 else 50 + 50 * share
+    kind = "plus" if share >= 0 else "minus"
+    bar.append(node("rect", x=f"{left:.1f}%", width=f"{50 * abs(share):.1f}%", y=1, height=10, class_=kind))
+    bar.append(node("line", x1="50%", x2="50%", y1=0, y2=12, class_="mid"))
+    method = reward.label.split("/")[0]
+    said = node(
+        "span", f"by {method}" + (f": {reward.reason}" if reward.reason else ""), class_="why", title=reward.label
+    )
+    return node("div", bar, node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
+
+
+def outcome_text(head: dict[str, Any]) -> str:
+    """The end of an episode, and its score where the world tells one."""
+    if head["error"]:
+        return f"failed, {head['error']}"
+    parts = [f"{head['status']}: {head['end_reason']}"]
+    if head["score"] is not None:
+        parts.append(f"score {head['score']:g}, {'success' if head['success'] else 'no success'}")
+    return "; ".join(parts)

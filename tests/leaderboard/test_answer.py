@@ -1,0 +1,97 @@
+"""The answer: one sentence for each environment, from the verdict layer alone, first on the page and in the viewer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.compare.answers import answer_parts, environment_answers
+from harness.compare.comparison import Family
+from harness.compare.conclusions import finding, is_asked, unbeaten
+from harness.compare.questions import uplift
+from leaderboard.board import open_board
+from leaderboard.page import render
+from leaderboard.page.answer import QUESTION
+from tests.leaderboard.app_runs import open_page, words
+from tests.leaderboard.test_page import Page
+from tests.shared_data import ROOT
+
+DEMO = ROOT / "results" / "demo"
+
+
+@pytest.fixture(scope="module")
+def family() -> Family:
+    return uplift(str(DEMO))
+
+
+def test_each_environment_has_one_answer_and_it_is_that_of_a_question(family: Family) -> None:
+    answers = environment_answers(family)
+    assert [each.place[0] for each in answers] == ["alfworld", "sotopia", "webshop"]
+    for each in answers:
+        row = family.rows[each.number]
+        assert is_asked(row)
+        assert each.sentence == answer_parts(family, each.number)[0]
+        beaten = not unbeaten(family.beside.get(each.number, ()))
+        assert (each.verdict == "helps") == (finding(row) == "higher" and beaten)
+
+
+def test_yes_is_said_only_where_an_arm_beats_the_controls(family: Family) -> None:
+    """Without the one arm that does, the gain of another is not put down to what the strategies say."""
+    kept = [
+        number
+        for number, row in enumerate(family.rows)
+        if row.b.axes["environment"] == "alfworld" and row.b.axes["strategist"] != "epo-rl"
+    ]
+    beside = {place: family.beside[number] for place, number in enumerate(kept) if number in family.beside}
+    (found,) = environment_answers(replace(family, rows=tuple(family.rows[n] for n in kept), beside=beside))
+    assert found.verdict == "content"
+    assert "not shown to beat shuffled" in " ".join(found.more)
+
+
+def test_a_gain_without_any_control_says_so(family: Family) -> None:
+    (number,) = [
+        number
+        for number, row in enumerate(family.rows)
+        if (row.b.axes["environment"], row.b.axes["strategist"]) == ("webshop", "epo-rl")
+    ]
+    (found,) = environment_answers(Family((family.rows[number],), {0: ()}, (), ()))
+    assert found.verdict == "helps"
+    assert "No control was played" in " ".join(found.more)
+
+
+def test_the_page_begins_with_the_question_and_its_answers(family: Family) -> None:
+    text = render(open_board([DEMO]))
+    page = Page(text)
+    assert page.text["h1"] == QUESTION
+    sections = re.findall(r"<section id=\"(\w+)\"", text)
+    assert sections[:4] == ["answer", "ranking", "dialogues", "cost"]
+    for each in environment_answers(family):
+        assert each.sentence in text
+    (card,) = [a["content"] or "" for tag, a in page.tags if tag == "meta" and a.get("property") == "og:description"]
+    assert all(each.lead in card for each in environment_answers(family))
+
+
+def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
+    text = render(open_board([DEMO]))
+    dialogues = text[text.index('<section id="dialogues"') : text.index('<section id="cost"')]
+    assert dialogues.count("First divergence") == 3
+    assert "put some ladle on sinkbasin" in dialogues, "a task is shown by what it asks"
+    assert "by progress" in dialogues, "the credit stands beside the strategy"
+
+
+def test_the_viewer_s_first_page_says_the_same(family: Family) -> None:
+    said = words(open_page("answer", DEMO))
+    for each in environment_answers(family):
+        assert each.sentence in said
+    assert "First divergence" in said
+
+
+def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None:
+    from tests.leaderboard.test_page import play
+
+    run = play(tmp_path / "run", strategists=["vanilla"], actors=["m"])
+    assert "ask no question" in words(open_page("answer", run))
+    assert '<section id="answer"' not in render(open_board([run]))
