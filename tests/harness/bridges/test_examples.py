@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from environments.alfworld.generator.files import numbered_game, write_game
+from tests.extras import required
 from tests.shared_data import ROOT, missing
 
 REACT = ROOT / "examples" / "bridges" / "react_alfworld.py"
 REFLEXION = ROOT / "examples" / "bridges" / "reflexion_webshop.py"
+CREDIT = ROOT / "examples" / "bridges" / "gymnasium_credit.py"
 OUR_LINE = "from harness.bridges.alfworld.agents.environment import get_environment"
 
 
@@ -67,3 +69,12 @@ def test_the_reflexion_loop_learns_from_trial_to_trial(
     random.setstate(before)
     first, best = map(float, re.findall(r"trial (\d\.\d+)", shown.splitlines()[-1]))
     assert 0 < first < best
+
+
+def test_credit_a_turn_teaches_the_gymnasium_loop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    required("gymnasium")
+    shown = printed(CREDIT, ["--episodes", "160"], monkeypatch, capsys)
+    before, after = map(int, re.findall(r"(\d+) of", shown))
+    assert after > 2 * before
