@@ -13,7 +13,7 @@ import numpy as np
 
 from environments.base import Action, Outcome, Play, Progress, Task, View
 from harness.base.errors import BadInput
-from harness.bridges.gym.tasks import tasks_in
+from harness.bridges.games import world
 
 Reward = Literal["outcome", "credit"]
 Order = Literal["random", "listed"]
@@ -54,7 +54,9 @@ class Episodes:
         """`first`, `every`: with `order: listed` this place plays the tasks first, first + every, … of the split. Raises
         `BadInput` for an unknown environment or split, and for missing data."""
         self.source = source
-        self.tasks = tasks_in(source.environment, source.split, source.options)
+        self._world = world(source.environment, source.split, source.options)
+        if not len(self._world.tasks):
+            raise BadInput(f"{source.environment}: the split {source.split!r} has no tasks here")
         self._first, self._every = first, every
         self._next = first
         self._play: Play | None = None
@@ -70,18 +72,23 @@ class Episodes:
             self._next = self._first
         seed = int(random.integers(2**31))
         self.task = self._choose(random, task)
-        play = self._play = self.tasks.environment.reset(self.task, seed)
+        play = self._play = self._world.environment.reset(self.task, seed)
         self._measured = self._measure(play)
         view = play.view(0)
         return view.background, self._info(play, view, play.outcome(), {})
 
     def _choose(self, random: np.random.Generator, task: str | int | None) -> Task:
+        tasks = self._world.tasks
+        if isinstance(task, str):
+            return self._world.task(task)
         if task is not None:
-            return self.tasks.find(task)
+            if not 0 <= task < len(tasks):
+                raise BadInput(f"task {task}: {self.source.split!r} has the places 0 to {len(tasks) - 1}")
+            return tasks[task]
         if self.source.order == "random":
-            return self.tasks.find(int(random.integers(len(self.tasks))))
-        place, self._next = self._next % len(self.tasks), self._next + self._every
-        return self.tasks.find(place)
+            return tasks[int(random.integers(len(tasks)))]
+        place, self._next = self._next % len(tasks), self._next + self._every
+        return tasks[place]
 
     def step(self, command: str) -> Stepped:
         """Do a command. Raises `ValueError` where no game is running."""

@@ -60,7 +60,7 @@ def test_a_task_is_chosen_by_its_id_or_its_place() -> None:
     observation, info = env.reset(options={"task": tasks[7].id})
     assert (info["task"], info["cost"], info["left"], info["end"]) == (tasks[7].id, 0, 50, "")
     assert env.reset(options={"task": 7})[0] == observation
-    with pytest.raises(BadInput, match="no task 'builtin-test/mini/x'"):
+    with pytest.raises(BadInput, match="has no task 'builtin-test/mini/x'"):
         env.reset(options={"task": "builtin-test/mini/x"})
     with pytest.raises(BadInput, match="places 0 to"):
         env.reset(options={"task": -1})
