@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.base.errors import BadInput
 from harness.results.store import scan, write_whole
@@ -39,6 +39,10 @@ class Span(_Strict):
     """The discounted return."""
     weight: float
     """Factor of its mean log-probability: the return, normalised, a baseline taken off."""
+    temperature: float = Field(1.0, exclude_if=lambda value: value == 1.0)
+    """Temperature that it was sampled at; 1 where it is not known."""
+    logprobs: list[float | None] | None = Field(None, exclude_if=lambda value: value is None)
+    """Log-probability of each of its tokens at that temperature, as the engine recorded it; None where it did not sample it."""
 
 
 class ChatMessage(_Strict):

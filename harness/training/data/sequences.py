@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.base.errors import BadInput
 from harness.play.calls import full_messages, prompt_tokens_of
-from harness.results.records import EpisodeRecord, ProcessRewardRecord, TurnRecord
+from harness.results.records import CallRecord, EpisodeRecord, ProcessRewardRecord, TurnRecord
 from harness.training.data.contexts import UNKNOWN, ChatTokens, SentPrompt
 from harness.training.data.dataset import ChatMessage, Span, TokenSequence
 
@@ -44,6 +44,10 @@ class PlayedStrategy:
     reasoned: bool = False
     """True if the model thought before it answered: the answer is then not all that was sampled."""
     sent: SentPrompt = UNKNOWN
+    temperature: float = 1.0
+    """Temperature that the answer was sampled at."""
+    logprobs: tuple[float, ...] | None = None
+    """Log-probabilities of `token_ids` at that temperature; None where the engine gave none, or those of another one."""
 
 
 def trained_seats(episode: EpisodeRecord, models: Collection[str] | None) -> list[int]:
@@ -102,7 +106,14 @@ def _played(
         reward=reward,
         reasoned=call.reasoning is not None,
         sent=_sent(episode, number, engines),
+        temperature=(heat := _temperature(call)),
+        logprobs=tuple(call.logprobs) if call.logprobs is not None and call.logprobs_at == heat else None,
     )
+
+
+def _temperature(call: CallRecord) -> float:
+    """The temperature that an answer was sampled at; 1 where the endpoint took its own, and for the likeliest answer."""
+    return 1.0 if "temperature" in call.dropped else call.temperature or 1.0
 
 
 def _sent(episode: EpisodeRecord, number: int, engines: Engines) -> SentPrompt:
@@ -131,6 +142,8 @@ class Counts:
     """Had a reward and are not learnt from (`keep`)."""
     from_engine: int = 0
     """Trained on with the token ids that the engine sampled."""
+    with_logprobs: int = 0
+    """Trained on with the log-probabilities that the engine recorded at the temperature that it sampled at."""
     drifted: int = 0
     """Answers whose text is not encoded to what was sampled: to other ids than the engine's, or, where it gave none, to
     another number of tokens than it counted."""
@@ -234,11 +247,22 @@ class Layouter:
                 reward=played.reward,
                 value=value[0],
                 weight=value[1],
+                temperature=played.temperature if self.sampled else 1.0,
+                logprobs=self._logprobs(played, len(target)),
             )
         )
         self.counts.strategies += 1
         self.counts.from_engine += self.sampled and played.token_ids is not None
         self.counts.target_tokens += len(target)
+
+    def _logprobs(self, played: PlayedStrategy, tokens: int) -> list[float | None] | None:
+        """The engine's log-probabilities of so many tokens: of those that it sampled, not of an end of turn that it left out."""
+        if not self.sampled or played.token_ids is None or played.logprobs is None:
+            return None
+        if len(played.logprobs) != len(played.token_ids):
+            return None
+        self.counts.with_logprobs += 1
+        return [*played.logprobs, *[None] * (tokens - len(played.logprobs))]
 
     def _target(self, played: PlayedStrategy) -> list[int]:
         if not self.sampled:

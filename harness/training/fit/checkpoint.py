@@ -20,6 +20,7 @@ from harness.base.errors import BadInput, HarnessError
 from harness.base.safe_files import new_folder
 from harness.results.leaks import CARD, TrainingTasks, read_training_tasks, write_training_tasks
 from harness.results.store import write_whole
+from harness.training.fit.masters import MASTERS, mark_masters, training_weights, zero_weights
 from harness.training.fit.options import CHECKPOINT, TrainOptions
 
 NOT_WEIGHTS = ("README.md", "converted.json")
@@ -112,9 +113,10 @@ def weight_files(checkpoint: Path) -> list[Path]:
 
 
 def relative_change(old: Path, new: Path) -> float:
-    """|new - old| / |old| over all parameters (L2): how far training moved the weights. Tensor by tensor, in float32."""
+    """|new - old| / |old| over all parameters (L2): how far training moved the weights. Tensor by tensor, in float32, between
+    the float32 masters where there are any."""
     moved = whole = 0.0
-    for before, after in _pairs(old, new):
+    for before, after in _pairs(training_weights(old), training_weights(new)):
         before, after = before.float(), after.float()
         moved += float((after - before).square().sum())
         whole += float(before.square().sum())
@@ -170,7 +172,7 @@ def finish(state: Path, base_model: Path, options: TrainOptions, out: Path, lear
     # take their shards.
     unset_hf_deepspeed_config()
     with new_folder(out / CHECKPOINT) as made:
-        _write_model(state, made, base_model, options)
+        _write_model(state, made, base_model, options, out / MASTERS)
         for pattern in TEXTS:
             for path in base_model.glob(pattern):
                 if path.is_file():
@@ -180,26 +182,63 @@ def finish(state: Path, base_model: Path, options: TrainOptions, out: Path, lear
     shutil.rmtree(out / STATES)
 
 
-def _write_model(state: Path, made: Path, base_model: Path, options: TrainOptions) -> None:
+def _write_model(state: Path, made: Path, base_model: Path, options: TrainOptions, masters: Path) -> None:
     import torch
-    from peft import PeftModel
     from transformers import AutoConfig, AutoModelForCausalLM
 
     start = AutoConfig.from_pretrained(base_model).dtype or torch.float32
     dtype = {"start": start, "float32": torch.float32, "bfloat16": torch.bfloat16}[options.save_dtype]
-    if options.lora is None:
-        _check_whole(state, "model*.safetensors")
-        AutoModelForCausalLM.from_pretrained(state, dtype=dtype).save_pretrained(made)
+    if options.lora is not None and not options.lora.merge:
+        _write_adapter(state, made)
         return
+    whole = _merged(state, made, base_model) if options.lora else _trained(state)
+    if dtype == torch.float32:
+        whole.save_pretrained(made)
+        return
+    with new_folder(masters) as kept:
+        whole.save_pretrained(kept)
+        del whole
+        AutoModelForCausalLM.from_pretrained(kept, dtype=dtype).save_pretrained(made)
+        mark_masters(kept, made)
+
+
+def _trained(state: Path) -> Any:
+    """The whole model of a state, in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    _check_whole(state, "model*.safetensors")
+    model = AutoModelForCausalLM.from_pretrained(state, dtype=torch.float32)
+    tensors = zero_weights(state)
+    if tensors is not None:
+        model.load_state_dict(tensors, strict=False)
+    return model
+
+
+def _write_adapter(state: Path, folder: Path) -> None:
+    """Put the adapter of a state into a folder, in float32."""
+    from safetensors.torch import load_file, save_file
+
     _check_whole(state, "adapter_model*.safetensors")
-    adapter = made / ADAPTER if options.lora.merge else made
-    adapter.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name in state.glob("adapter_*"):
-        shutil.copyfile(name, adapter / name.name)
-    if options.lora.merge:
-        # Merged in float32 and rounded once.
-        base = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32)
-        PeftModel.from_pretrained(base, str(state)).merge_and_unload().to(dtype).save_pretrained(made)
+        shutil.copyfile(name, folder / name.name)
+    tensors = zero_weights(state)
+    if tensors is not None:
+        path = folder / "adapter_model.safetensors"
+        whole = {name.replace(".default.weight", ".weight"): value for name, value in tensors.items()}
+        save_file({name: whole.get(name, value).contiguous() for name, value in load_file(path).items()}, path)
+
+
+def _merged(state: Path, made: Path, base_model: Path) -> Any:
+    """The base with the adapter of a state merged into it in float32; the adapter itself is kept beside, in `made`."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    _write_adapter(state, made / ADAPTER)
+    base = AutoModelForCausalLM.from_pretrained(training_weights(base_model), dtype=torch.float32)
+    return PeftModel.from_pretrained(base, str(made / ADAPTER)).merge_and_unload()
 
 
 def _check_whole(state: Path, weights: str) -> None:

@@ -14,8 +14,10 @@ from harness.base.seeds import sha256_of
 from harness.results.holding import RunLock
 from harness.results.store import write_whole
 from harness.training.data.dataset import DATASET, read_manifest
+from harness.training.fit.arguments import check_arguments
 from harness.training.fit.checkpoint import weights_hash
 from harness.training.fit.launch import counted_processes, end_with_launcher, is_launched, launch, with_same_rows
+from harness.training.fit.masters import masters_of, tensors_hash
 from harness.training.fit.options import CHECKPOINT, TrainOptions, identity_of
 from harness.training.fit.progress import FitProgress, read_log, silent
 
@@ -49,6 +51,7 @@ def fit(
     processes changes the accumulation, not the rows."""
     if is_launched():
         end_with_launcher()
+    check_arguments(options.arguments)
     processes = counted_processes(options.launch)
     stored = _stored(out)
     begun, (options, rows) = options, with_same_rows(options, processes, stored, out)
@@ -107,7 +110,9 @@ def _identity(data: Path, base_model: Path, options: TrainOptions) -> dict[str, 
             f"{base_model} is no folder with a Hugging Face model (config.json is missing). `harness models convert` makes "
             "one of a GGUF file"
         )
-    return {"data": sha256_of(data / DATASET), "start": weights_hash(base_model), "options": identity_of(options)}
+    found = {"data": sha256_of(data / DATASET), "start": weights_hash(base_model), "options": identity_of(options)}
+    masters = masters_of(base_model)
+    return found if masters is None else found | {"masters": tensors_hash(masters)}
 
 
 def _stored(out: Path) -> dict[str, Any] | None:
@@ -127,9 +132,8 @@ def _finished(out: Path, identity: dict[str, Any]) -> bool:
     stored = _stored(out)
     if stored is not None:
         # An earlier version did not write down how many rows a step has.
-        other = [
-            key for key in identity if (key != "rows_per_step" or key in stored) and stored.get(key) != identity[key]
-        ]
+        known = [key for key in {**identity, **stored} if key != "rows_per_step" or key in stored]
+        other = [key for key in known if stored.get(key) != identity.get(key)]
         if other:
             raise BadInput(
                 f"{out} holds a training with other {', '.join(other)}{_changed(stored, identity)}. Name another folder, "

@@ -10,6 +10,7 @@ the tokens in Python; here the tokens carry the number of their strategy, and th
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from harness.training.data.dataset import Row
+from harness.training.data.dataset import Row, Span
 
 Batch = dict[str, Tensor]
 Ratio = Literal["token", "strategy"]
@@ -32,6 +33,21 @@ def columns(row: Row) -> dict[str, Any]:
         "spans": [[number, span.start, span.end] for number, span in spans],
         "weights": [span.weight for _, span in spans],
         "values": [span.value for _, span in spans],
+        "temperatures": [span.temperature for _, span in spans],
+    } | _engine([span for _, span in spans])
+
+
+def _engine(spans: Sequence[Span]) -> dict[str, list[float]]:
+    """`engine`: the log-probabilities that the engine recorded of all trained tokens, not a number where it recorded none;
+    nothing where it recorded none at all."""
+    if all(span.logprobs is None for span in spans):
+        return {}
+    return {
+        "engine": [
+            math.nan if value is None else value
+            for span in spans
+            for value in span.logprobs or [None] * (span.end - span.start)
+        ]
     }
 
 
@@ -42,7 +58,8 @@ class Collator:
     - `input_ids`, `attention_mask`: (S, L), padded on the left, so that the strategies of short sequences stand below each
       other and few positions need logits. `position_ids`: (S, L), only where something is padded.
     - `target_tokens`, `target_sequence`, `target_position`: (T,) the token, its sequence, its place in it.
-    - `token_strategy`: (T,); `weights`, `values`, `strategy_row`: (K,); `old`, `reference`: (T,) where the rows have them.
+    - `token_strategy`: (T,); `weights`, `values`, `temperatures`, `strategy_row`: (K,); `old`, `reference`, `engine`: (T,) where
+      the rows have them (`engine` is not a number where a row has none).
     - `labels`, `shift_labels`: (R,) of zeros: the Trainer counts them over an accumulated batch, over all processes, and so
       tells the loss how many rows it is the mean of.
     """
@@ -63,6 +80,10 @@ class Collator:
             "token_strategy": torch.tensor([k for k, (_, begin, end) in enumerate(spans) for _ in range(begin, end)]),
             "weights": torch.tensor([weight for row in rows for weight in row["weights"]], dtype=torch.float32),
             "values": torch.tensor([value for row in rows for value in row["values"]], dtype=torch.float32),
+            "temperatures": torch.tensor(
+                [heat for row in rows for heat in row.get("temperatures") or [1.0] * len(row["spans"])],
+                dtype=torch.float32,
+            ),
             "strategy_row": torch.tensor([number for number, row in enumerate(rows) for _ in row["spans"]]),
             "labels": torch.zeros(len(rows), dtype=torch.long),
             "shift_labels": torch.zeros(len(rows), dtype=torch.long),
@@ -70,6 +91,10 @@ class Collator:
         for name in ("old", "reference"):
             if rows[0].get(name) is not None:
                 batch[name] = torch.tensor([value for row in rows for value in row[name]], dtype=torch.float32)
+        if any(row.get("engine") is not None for row in rows):
+            none = [[math.nan] * sum(end - begin for _, begin, end in row["spans"]) for row in rows]
+            known = [row.get("engine") or empty for row, empty in zip(rows, none, strict=True)]
+            batch["engine"] = torch.tensor([value for values in known for value in values], dtype=torch.float32)
         return batch
 
     def _padded(self, sequences: Sequence[Sequence[int]], length: int) -> Batch:
@@ -93,6 +118,9 @@ class LossOptions:
     clip: float | None = None
     """Clip range of the importance ratio, for more than one pass over a collection; None = no ratio."""
     ratio: Ratio = "token"
+    truncate: float = 2.0
+    """Largest weight of a token (or, by `ratio`, strategy) for how much likelier the start finds it than the engine that
+    sampled it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +151,10 @@ class Loss:
     0 where clipped); detached."""
     kl: Tensor | None
     """(K,): estimated KL to the reference, mean over the strategy's tokens; None without a reference; detached."""
+    mismatch: Tensor | None = None
+    """(E,): |old - engine| of the tokens of which the engine's log-probability is known; None where it is of none."""
+    truncated: Tensor | None = None
+    """(E,): 1 where such a token's importance weight is above `truncate`, else 0."""
 
 
 def segments_of(batch: Batch) -> Segments:
@@ -131,8 +163,14 @@ def segments_of(batch: Batch) -> Segments:
 
 
 def target_logprobs(model: Any, batch: Batch) -> Tensor:
-    """(T,) log-probabilities of the trained tokens in one forward pass. Only the positions that predict one of them go
-    through the model's head (`logits_to_keep` of transformers): the logits of a long context are most of its memory.
+    """(T,) log-probabilities of the trained tokens in one forward pass."""
+    return own_and_sampled_logprobs(model, batch)[0]
+
+
+def own_and_sampled_logprobs(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """(T,) log-probabilities of the trained tokens in one forward pass, and the same at the temperatures that they were sampled
+    at. Only the positions that predict one of them go through the model's head (`logits_to_keep` of transformers): the logits of
+    a long context are most of its memory.
 
     `use_cache=False`: with a cache, transformers' sdpa attention reads given `position_ids` as packed sequences' and mixes
     them silently."""
@@ -144,7 +182,11 @@ def target_logprobs(model: Any, batch: Batch) -> Tensor:
         place = torch.searchsorted(keep, predicting)
     else:
         logits, place = model(**inputs, use_cache=False).logits, predicting
-    return selected_logprobs(logits[batch["target_sequence"], place], batch["target_tokens"])
+    chosen, heat = logits[batch["target_sequence"], place], batch["temperatures"]
+    own = selected_logprobs(chosen, batch["target_tokens"])
+    if bool((heat == 1).all()):
+        return own, own
+    return own, selected_logprobs(chosen.float() / heat[batch["token_strategy"], None], batch["target_tokens"])
 
 
 def _keeps_logits(model: Any) -> bool:
@@ -179,6 +221,8 @@ def epo_loss(
     *,
     old: Tensor | None = None,
     reference: Tensor | None = None,
+    sampled: Tensor | None = None,
+    engine: Tensor | None = None,
 ) -> Loss:
     """The loss of each row; the batch's is their mean.
 
@@ -188,7 +232,11 @@ def epo_loss(
     - `clip` e, `ratio: token`: l_t w_k becomes min(r_t w_k, clip(r_t, 1-e, 1+e) w_k), r_t = exp(l_t - old_t) (PPO, Schulman
       et al. 2017, eq. 7). At r = 1 the gradient is EPO's.
     - `clip` e, `ratio: strategy`: the same with one ratio per strategy, s_k = exp(1/T_k sum_t (l_t - old_t)) (GSPO, Zheng et
-      al. 2025, eq. 7): EPO's own unit, the strategy's mean log-probability.
+      al. 2025, eq. 7): EPO's own unit, the strategy's mean log-probability. With `clip`, l and old are those at the temperature
+      that was sampled at (`sampled`, (T,); l itself where it is None), and where the engine that sampled recorded its own
+      (`engine`, (T,), not a number where it did not), a token's gain is multiplied with min(exp(old_t - engine_t), `truncate`), a
+      strategy's with the same of their means: truncated importance weights (Ionides 2008; Yao et al. 2025, "Your efficient RL
+      framework secretly brings you off-policy RL training").
     - `kl` b: plus b 1/K sum_k 1/T_k sum_t (exp(d_t) - d_t - 1), d_t = reference_t - l_t: the unbiased, never negative
       estimate "k3" of KL(model || reference) (Schulman 2020, "Approximating KL divergence"; GRPO, Shao et al. 2024, eq. 4).
 
@@ -204,7 +252,10 @@ def epo_loss(
         gain, weight = segments.weights * logprob, segments.weights
     else:
         assert old is not None
-        gain, weight = _clipped(logprobs, old, segments, options.clip, options.ratio)
+        correction = None if engine is None else _correction(old, engine, segments, options)
+        gain, weight = _clipped(
+            logprobs if sampled is None else sampled, old, segments, options.clip, options.ratio, correction
+        )
     kl = None if reference is None else strategy_means(kl_estimate(logprobs, reference), segments)
     if options.kl > 0:
         assert kl is not None
@@ -214,7 +265,25 @@ def epo_loss(
         logprob=logprob.detach(),
         weight=weight.detach(),
         kl=None if kl is None else kl.detach(),
+        **_mismatch(old, engine, options),
     )
+
+
+def _mismatch(old: Tensor | None, engine: Tensor | None, options: LossOptions) -> dict[str, Tensor]:
+    """`mismatch` and `truncated` of a `Loss`."""
+    if options.clip is None or old is None or engine is None:
+        return {}
+    known = ~engine.isnan()
+    difference = (old - engine)[known]
+    return {"mismatch": difference.abs(), "truncated": (difference.exp() > options.truncate).float()}
+
+
+def _correction(old: Tensor, engine: Tensor, segments: Segments, options: LossOptions) -> Tensor:
+    """(T,) or, with `ratio: strategy`, (K,) truncated importance weights of what the engine sampled; 1 where it is not known."""
+    difference = torch.where(engine.isnan(), torch.zeros_like(old), old - engine)
+    if options.ratio == "strategy":
+        difference = strategy_means(difference, segments)
+    return difference.exp().clamp(max=options.truncate)
 
 
 def kl_estimate(logprobs: Tensor, reference: Tensor) -> Tensor:
@@ -223,8 +292,10 @@ def kl_estimate(logprobs: Tensor, reference: Tensor) -> Tensor:
     return torch.expm1(difference) - difference
 
 
-def _clipped(logprobs: Tensor, old: Tensor, segments: Segments, clip: float, unit: Ratio) -> tuple[Tensor, Tensor]:
-    """(K,) clipped gain and (K,) effective weight."""
+def _clipped(
+    logprobs: Tensor, old: Tensor, segments: Segments, clip: float, unit: Ratio, correction: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(K,) clipped gain and (K,) effective weight; `correction` multiplies both, token by token or strategy by strategy."""
     log_ratio = logprobs - old
     if unit == "strategy":
         ratio, weights = strategy_means(log_ratio, segments).exp(), segments.weights
@@ -234,6 +305,8 @@ def _clipped(logprobs: Tensor, old: Tensor, segments: Segments, clip: float, uni
     bound = ratio.clamp(1 - clip, 1 + clip) * weights
     gain = torch.minimum(free, bound)
     effective = torch.where(free <= bound, free, torch.zeros_like(free))
+    if correction is not None:
+        gain, effective = gain * correction, effective * correction
     if unit == "token":
         gain, effective = strategy_means(gain, segments), strategy_means(effective, segments)
     return gain, effective

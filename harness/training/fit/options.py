@@ -11,6 +11,11 @@ CHECKPOINT = "model"
 """The finished checkpoint's folder inside `out`."""
 
 
+def _unless_default(default: Any, **options: Any) -> Any:
+    """A field that came later and is left out of a dump while it has its default, so that trainings keep their name."""
+    return Field(default, exclude_if=lambda value: value == default, **options)
+
+
 class LoraOptions(BaseModel):
     """Low-rank adapters instead of all weights (Hu et al. 2021), through peft."""
 
@@ -23,6 +28,9 @@ class LoraOptions(BaseModel):
     merge: bool = True
     """Merge into full weights at the end (the adapter is kept beside, in `adapter/`); otherwise the checkpoint is the
     adapter alone."""
+    base: Literal["float32", "bfloat16", "8bit", "4bit"] = _unless_default("float32")
+    """Type of the weights below the adapter, which are not trained: `bfloat16` takes half the memory, `8bit` and `4bit` (NF4,
+    QLoRA, Dettmers et al. 2023) need bitsandbytes. The adapter is trained in float32, and merged into float32 weights."""
 
 
 class TrainOptions(BaseModel):
@@ -51,6 +59,8 @@ class TrainOptions(BaseModel):
     """Log the KL even at weight 0: one forward pass more over the data."""
     clip: float | None = Field(None, gt=0, lt=1)
     """Clip range of the importance ratio; None = no ratio (EPO)."""
+    truncate: float = _unless_default(2.0, gt=0)
+    """Largest importance weight of what the engine sampled, where `clip` is set and its log-probabilities are recorded."""
     ratio: Literal["token", "strategy"] = "token"
     seed: int = 0
     max_steps: int | None = Field(None, ge=1)
@@ -61,6 +71,8 @@ class TrainOptions(BaseModel):
     save_dtype: Literal["start", "float32", "bfloat16"] = "start"
     """Type of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
     float32 weights."""
+    arguments: dict[str, Any] = _unless_default({})
+    """More of transformers' `TrainingArguments`, by name (`optim`, `report_to`, …), and `attn_implementation`."""
     launch: tuple[str, ...] | None = None
     """Arguments for `accelerate launch` (for example `--config_file recipes/accelerate/fsdp.yaml`): the training then runs in
     processes of its own. None = in this process."""

@@ -19,6 +19,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,14 @@ from datasets import Dataset
 from peft import LoraConfig
 from safetensors.torch import load_file, save
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+)
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import SFTConfig, SFTTrainer
@@ -43,6 +52,7 @@ from harness.results.leaks import TrainingTasks
 from harness.results.store import write_whole
 from harness.training.data.contexts import load_tokenizer
 from harness.training.data.dataset import read_dataset, read_manifest
+from harness.training.fit.arguments import loading_arguments, training_arguments
 from harness.training.fit.checkpoint import STATES, finish, is_final, last_state, mark_whole
 from harness.training.fit.loss import (
     Batch,
@@ -51,13 +61,27 @@ from harness.training.fit.loss import (
     LossOptions,
     columns,
     epo_loss,
+    own_and_sampled_logprobs,
     segments_of,
-    target_logprobs,
 )
+from harness.training.fit.masters import restore_float32, training_weights
 from harness.training.fit.options import LoraOptions, TrainOptions
 from harness.training.fit.progress import LOG, FitProgress, read_log
 
-NAMES = ("rows", "zero_rows", "strategies", "value", "logprob", "weight", "kl", "tokens", "target_tokens")
+NAMES = (
+    "rows",
+    "zero_rows",
+    "strategies",
+    "value",
+    "logprob",
+    "weight",
+    "kl",
+    "mismatch",
+    "engine_tokens",
+    "truncated",
+    "tokens",
+    "target_tokens",
+)
 
 
 def train(data: Path, base_model: Path, options: TrainOptions, out: Path, progress: FitProgress) -> None:
@@ -70,15 +94,17 @@ def train(data: Path, base_model: Path, options: TrainOptions, out: Path, progre
         journal = Journal(out, "reference" in rows[0], progress)
         arguments = _arguments(options, out)  # before the model: DeepSpeed's ZeRO-3 then shards it while it loads
         trainer = StrategistTrainer(
-            model=AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32),
+            model=load_base(base_model, options),
             args=arguments,
             data_collator=collator,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
             callbacks=[journal, *tensorboard(options, out)],
             peft_config=lora_config(options.lora),
-            loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio),
+            loss_options=LossOptions(kl=options.kl, clip=options.clip, ratio=options.ratio, truncate=options.truncate),
         )
+        train_adapters_in_float32(trainer.model, options)
+        trainer.add_callback(FullPrecision(training_weights(base_model)))
         journal.trainer = trainer
         run_trainer(trainer, last)
 
@@ -143,8 +169,16 @@ class StrategistTrainer(SFTTrainer):
     ) -> Any:
         """The mean over the rows of the whole accumulated batch of all processes, of which this is one part."""
         segments = segments_of(inputs)
-        logprobs = target_logprobs(model, inputs)
-        loss = epo_loss(logprobs, segments, self.loss_options, old=inputs.get("old"), reference=inputs.get("reference"))
+        logprobs, sampled = own_and_sampled_logprobs(model, inputs)
+        loss = epo_loss(
+            logprobs,
+            segments,
+            self.loss_options,
+            old=inputs.get("old"),
+            reference=inputs.get("reference"),
+            sampled=sampled,
+            engine=inputs.get("engine"),
+        )
         rows = segments.rows if num_items_in_batch is None else num_items_in_batch
         total = loss.per_row.sum() / rows
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
@@ -165,10 +199,58 @@ def _tallied(batch: Batch, loss: Loss) -> Tensor:
         loss.logprob.sum(),
         loss.weight.sum(),
         torch.zeros(()) if loss.kl is None else loss.kl.sum(),
+        loss.mismatch.sum() if loss.mismatch is not None else torch.zeros(()),
+        torch.zeros(()) if loss.mismatch is None else torch.ones_like(loss.mismatch).sum(),
+        torch.zeros(()) if loss.truncated is None else loss.truncated.sum(),
         batch["attention_mask"].sum(),
         torch.ones_like(batch["target_tokens"]).sum(),
     )
     return torch.stack([part.detach().to(loss.logprob.device, torch.float32) for part in parts])
+
+
+def load_base(base_model: Path, options: TrainOptions) -> Any:
+    """The model that a training begins with: its float32 masters where it has any, or, below an adapter, in the type that
+    `lora.base` says. Raises `BadInput` where what that needs is not installed."""
+    kind = options.lora.base if options.lora is not None else "float32"
+    loading: dict[str, Any] = {"dtype": torch.float32, **loading_arguments(options.arguments)}
+    if kind == "bfloat16":
+        loading["dtype"] = torch.bfloat16
+    elif kind != "float32":
+        if find_spec("bitsandbytes") is None:
+            raise BadInput(f"`fit.lora.base: {kind}` needs bitsandbytes (pip install bitsandbytes), or take bfloat16")
+        loading |= {"dtype": torch.bfloat16, "quantization_config": _quantised(kind)}
+    return AutoModelForCausalLM.from_pretrained(training_weights(base_model), **loading)
+
+
+def _quantised(kind: str) -> BitsAndBytesConfig:
+    if kind == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def train_adapters_in_float32(model: Any, options: TrainOptions) -> None:
+    """Undo TRL's rounding of the adapter above a quantised base to bfloat16, which steps of 1e-6 would not move. DeepSpeed has
+    float32 copies of its own."""
+    if options.lora is not None and options.lora.base in ("8bit", "4bit"):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+
+
+class FullPrecision(TrainerCallback):
+    """Gives DeepSpeed's ZeRO-3, which rounds a model before it makes its float32 copies, the weights as they are."""
+
+    def __init__(self, weights: Path) -> None:
+        self.weights = weights
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == 0 and any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+            restore_float32(model, self.weights)
 
 
 def training_tokenizer(model: Path) -> Any:
@@ -191,8 +273,10 @@ def _rows(
     if options.clip is not None:
         wanted["old"] = base_model
     for name, folder in wanted.items():
-        same = "old" if folder == base_model else name
-        found = _kept_logprobs(out / f"{same}.safetensors", folder, rows, collator, options.bf16, progress)
+        heated = name == "old" and any(heat != 1 for row in rows for heat in row["temperatures"])
+        same = name if heated or folder != base_model else "old"
+        load = partial(load_base, folder, options if folder == base_model else TrainOptions())
+        found = _kept_logprobs(out / f"{same}.safetensors", load, rows, collator, options.bf16, progress, heated)
         for row, values in zip(rows, found, strict=True):
             row[name] = values
     return rows
@@ -209,13 +293,20 @@ def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
 
 
 def _kept_logprobs(
-    kept: Path, model: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, progress: FitProgress
+    kept: Path,
+    load: Callable[[], Any],
+    rows: Sequence[dict[str, Any]],
+    collator: Collator,
+    bf16: bool,
+    progress: FitProgress,
+    heated: bool,
 ) -> list[list[float]]:
     """Log-probabilities of every row's trained tokens under another model: the one that played (for clipping), or the one not to
-    stray from (for KL). One pass before training, kept in the file `kept`, so that no second model has to stay in memory."""
+    stray from (for KL). One pass before training, kept in the file `kept`, so that no second model has to stay in memory.
+    `heated`: at the temperatures that the strategies were sampled at."""
     state = PartialState()
     if not kept.exists():
-        shares: list[tuple[int, list[float]]] = gather_object(_logprobs(model, rows, collator, bf16, progress))
+        shares: list[tuple[int, list[float]]] = gather_object(_logprobs(load, rows, collator, bf16, progress, heated))
         if state.is_main_process:
             write_file(kept, save({str(number): torch.tensor(values) for number, values in shares}))
         state.wait_for_everyone()
@@ -225,11 +316,19 @@ def _kept_logprobs(
 
 @torch.no_grad()
 def _logprobs(
-    model_folder: Path, rows: Sequence[dict[str, Any]], collator: Collator, bf16: bool, progress: FitProgress
+    load: Callable[[], Any],
+    rows: Sequence[dict[str, Any]],
+    collator: Collator,
+    bf16: bool,
+    progress: FitProgress,
+    heated: bool,
 ) -> list[tuple[int, list[float]]]:
     """This process's share of the rows, by number, in training's precision. The model has to fit one device."""
     state = PartialState()
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).to(state.device).eval()
+    model = load()
+    if not getattr(model, "is_quantized", False):
+        model = model.to(state.device)
+    model.eval()
     precision = torch.autocast(state.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
     found: list[tuple[int, list[float]]] = []
     if state.is_main_process:
@@ -237,7 +336,8 @@ def _logprobs(
     for number in range(state.process_index, len(rows), state.num_processes):
         batch = {name: value.to(state.device) for name, value in collator([rows[number]]).items()}
         with precision:
-            found.append((number, target_logprobs(model, batch).tolist()))
+            own, sampled = own_and_sampled_logprobs(model, batch)
+            found.append((number, (sampled if heated else own).tolist()))
         if state.is_main_process:
             progress.step(number + 1)
     return found
@@ -261,7 +361,7 @@ class FitConfig(WarmUp, SFTConfig):
 def _arguments(options: TrainOptions, out: Path) -> SFTConfig:
     with renamed_options():
         return FitConfig(
-            **shared_arguments(options, out),
+            **shared_arguments(options, out),  # type: ignore[arg-type]
             num_train_epochs=options.epochs,
             max_steps=options.max_steps or -1,
             save_steps=options.save_steps,
@@ -303,6 +403,7 @@ def shared_arguments(options: TrainOptions, out: Path) -> dict[str, Any]:
         "disable_tqdm": True,
         "use_cpu": not accelerated,
         "dataloader_pin_memory": accelerated,
+        **training_arguments(options.arguments),
     }
 
 
@@ -334,7 +435,9 @@ class Journal(TrainerCallback):
 
     A line: `step`, `epoch`, `loss`, `grad_norm`, `learning_rate`, and over the rows since the last line `mean_return`
     (discounted, of a strategy), `logprob` (mean over strategies of their tokens' mean), `weight` (what that is multiplied
-    with in effect), `kl` (estimate, null without a reference), `zero_returns` (share of rows whose weights are all 0),
+    with in effect), `kl` (estimate, null without a reference), with `clip` and recorded log-probabilities `mismatch` (mean
+    absolute difference of a token's log-probability between trainer and engine) and `truncated` (share of tokens whose importance
+    weight was cut), `zero_returns` (share of rows whose weights are all 0),
     `rows`, `strategies`, `tokens`, `tokens_per_second`, `target_tokens_per_second`."""
 
     def __init__(self, folder: Path, has_reference: bool, progress: FitProgress) -> None:
@@ -380,6 +483,8 @@ class Journal(TrainerCallback):
             "tokens_per_second": sums["tokens"] / seconds,
             "target_tokens_per_second": sums["target_tokens"] / seconds,
         }
+        if sums["engine_tokens"]:
+            figures |= {name: sums[name] / sums["engine_tokens"] for name in ("mismatch", "truncated")}
         return figures | {"kl": sums["kl"] / strategies} if self.has_reference else figures
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:

@@ -8,6 +8,7 @@ results/<name>-<hash>/
   play/iteration-K/round-N/  with grpo: what optimizer step N played, with the weights as they were then
   data/iteration-K/        the weighted sequences made of them
   fit/iteration-K/         trainer state, log.jsonl, TensorBoard files
+  fit/iteration-K/masters/ its float32 weights, where it is served rounded: what the next iteration begins with
   fit/iteration-K/model/   the checkpoint: weights, model card (README.md), training_tasks.json
   held-out/NAME@K/         runs on held-out tasks: 0 (vanilla, react, epo …) and every iteration
 

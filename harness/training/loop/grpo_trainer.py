@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
 from agents.models.providers.transformers_provider import serving
@@ -32,6 +31,7 @@ from harness.training.fit.progress import FitProgress, silent
 from harness.training.fit.trainer import (
     Journal,
     WarmUp,
+    load_base,
     lora_config,
     renamed_options,
     run_trainer,
@@ -95,7 +95,7 @@ def _trainer(training: OnPolicy, out: Path) -> EpisodeTrainer:
     return EpisodeTrainer(
         training=training,
         rollouts=Rollouts(training.config, training.rounds, ChatTokens(tokenizer), training.play, out / ROUNDS),
-        model=AutoModelForCausalLM.from_pretrained(training.start, dtype=torch.float32),
+        model=load_base(training.start, options),
         args=_arguments(training, out),
         train_dataset=Dataset.from_list(prompts),
         processing_class=tokenizer,

@@ -17,6 +17,7 @@ from harness.results.training_curve import CurveRow
 from harness.runs.summary import RunSummary
 from harness.training.fit.checkpoint import Weights, relative_change
 from harness.training.fit.fit import FitResult
+from harness.training.fit.masters import masters_of
 from harness.training.fit.progress import LOG
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.experiments import TRAINED
@@ -124,7 +125,9 @@ def counts_text(summary: RunSummary) -> str:
 
 def fit_numbers(training: TrainingFolder, start: Weights, result: FitResult) -> dict[str, Any]:
     """Figures of a finished fitting that began with `start`, as plain JSON."""
+    masters = masters_of(result.checkpoint)
     return {
+        **({} if masters is None else {"masters": training.relative(masters)}),
         "checkpoint": training.relative(result.checkpoint),
         "steps": result.steps,
         "rows_per_step": result.rows_per_step,

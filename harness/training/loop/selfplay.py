@@ -36,6 +36,7 @@ from harness.training.fit.checkpoint import (
     weight_files,
 )
 from harness.training.fit.fit import fit
+from harness.training.fit.masters import masters_of
 from harness.training.fit.progress import FitProgress
 from harness.training.loop.config import TrainConfig
 from harness.training.loop.experiments import (
@@ -168,6 +169,7 @@ class SelfPlay:
 
     def _iteration(self, k: int, rows: list[CurveRow]) -> None:
         weights = self.start if k == 1 else trained_weights(self.start, self.folder.checkpoint(k - 1))
+        self._check_masters(k)
         learn = self._learn_on_policy if self.config.method.name == "grpo" else self._learn_from_play
         numbers, *markers = learn(k, weights, rows)
         fitted = markers[-1]
@@ -188,6 +190,19 @@ class SelfPlay:
             self._write(rows)
             self._say_goal(rows)
         write_card(self.folder, self.config, self.start, k, rows)
+
+    def _check_masters(self, k: int) -> None:
+        """Raise `BadInput` where the float32 weights that iteration k would begin with are gone."""
+        before = self.stages.marker(f"fit-{k - 1}") if k > 1 else None
+        kept = before.numbers.get("masters") if before is not None else None
+        if kept is None or self.stages.marker(f"fit-{k}") is not None:
+            return
+        if masters_of(self.folder.checkpoint(k - 1)) is None:
+            raise BadInput(
+                f"{self.folder.path / kept} is gone: iteration {k} begins with these float32 weights, not with the rounded ones "
+                f"that are served. Put them back, or delete the markers of fit-{k - 1} and all later stages in "
+                f"{self.folder.path / 'stages'} to train them again"
+            )
 
     def _learn_from_play(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker, Marker]:
         """EPO: play, then learn from it."""

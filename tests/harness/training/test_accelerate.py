@@ -14,12 +14,14 @@ import pytest
 import yaml
 
 from harness.training.fit.fit import FitResult, fit
+from harness.training.fit.masters import masters_of
 from harness.training.fit.options import TrainOptions
 from tests.extras import required
 from tests.shared_data import ROOT
 
 torch = required("torch")
 required("trl")
+transformers = required("transformers")
 
 from harness.training.fit.loss import Collator  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
@@ -160,6 +162,32 @@ def test_zero_3_in_bfloat16_trains_on_the_weights_as_they_are(tmp_path: Path, mo
         assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], abs=1e-5), key
     for key in OF_THE_MODEL:
         assert [line[key] for line in two.curve] == pytest.approx([line[key] for line in one.curve], 0.05, 1e-3), key
+
+
+@pytest.mark.slow
+def test_zero_3_goes_on_from_float32_weights_and_leaves_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two iterations of steps of 1e-5, of a model that is served in bfloat16: what rounding took would be 100 times as much."""
+    with_deepspeed()
+    site, config = tmp_path / "site", tmp_path / "zero3.yaml"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(ZERO_3_ON_A_CPU)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(site)]))
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+    shipped = yaml.safe_load((CPU.parent / "deepspeed_zero3.yaml").read_text())
+    config.write_text(yaml.safe_dump(shipped | {"num_processes": 2}))
+    launch = ("--config_file", str(config), "--num_cpu_threads_per_process", "1", "--main_process_port", "0")
+    start = tiny.save(tmp_path / "start")
+    transformers.AutoModelForCausalLM.from_pretrained(start, dtype=torch.bfloat16).save_pretrained(start)
+    prepared(tmp_path / "data", count=4)
+    small = {"learning_rate": 1e-5, "max_steps": 2, "bf16": True, "track_kl": False, "launch": launch}
+    places = [start]
+    for number in (1, 2):
+        options = TrainOptions(**QUICK | small)
+        places.append(fit(tmp_path / "data", places[-1], options, tmp_path / f"fit-{number}").checkpoint)
+    first, second = (masters_of(place) for place in places[1:])
+    assert first is not None and second is not None
+    assert 0 < furthest(first, start) < 1e-4 and 0 < furthest(second, first) < 1e-4
+    assert furthest(first, places[1]) > 0, "served rounded"
 
 
 def with_deepspeed() -> None:
