@@ -215,6 +215,9 @@ class WithAdapter(_Part):
     `harness models convert` makes one of a folder). Its content is part of the model's revision."""
 
 
+Gpu = Annotated[int, Field(ge=0)]
+
+
 class LlamaCppConfig(HttpConfig, WithAdapter):
     """A GGUF file served by llama.cpp on this machine, for as long as this process lives."""
 
@@ -227,6 +230,8 @@ class LlamaCppConfig(HttpConfig, WithAdapter):
     """Calls served at the same time; 2 per processor when left out, at least 4. Also the concurrency limit."""
     threads: PositiveInt | None = None
     """Processor threads; all processors when left out."""
+    gpus: list[Gpu] | None = None
+    """Numbers of the GPUs that its server sees; all of the machine's when left out."""
     cache_mib: Annotated[int, Field(ge=0)] | None = None
     """Most memory (MiB) for the prompts of conversations that have no slot at the moment; it is taken as they come. Where all
     that take turns do not fit, every call reads its whole prompt again. 0: none. When left out: 4096, or a quarter of the
@@ -272,6 +277,8 @@ class VllmConfig(HttpConfig):
     asked), `request-seeds` (whether requests carry their seed); every other key is a flag of `vllm serve`."""
     start_s: PositiveFloat = 1800.0
     """Longest that the server may take to come up."""
+    gpus: list[Gpu] | None = None
+    """Numbers of the GPUs that its server sees; all of the machine's when left out."""
 
 
 class ScriptedConfig(ModelConfig):

@@ -38,7 +38,7 @@ EFFORT_KEYS = (
     *("concurrency", "deadlines", "retries", "price", "trained_on"),
     *("requests_per_minute", "tokens_per_minute", "reasoning_cap"),
 )
-MANAGED_KEYS = ("slots", "threads", "cache_mib", "start_s")
+MANAGED_KEYS = ("slots", "threads", "cache_mib", "start_s", "gpus")
 """Resources of a server that we start; they do not change outputs."""
 ARGS_OF_EFFORT = {"transformers": ("batch_size", "max_wait_ms"), "vllm": ("python",)}
 SETTLED: Mapping[str, Callable[[Any], Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from agents.models.secrets import read_variables
 
@@ -44,3 +44,8 @@ def inherited(keep: Collection[str] = (), environ: Mapping[str, str] | None = No
         for name, value in ours.items()
         if name in keep or not (name in read or _NAMED.search(name) or _VALUE.search(value))
     }
+
+
+def visible(gpus: Sequence[int] | None) -> dict[str, str]:
+    """The variable that lets a child see these GPUs only, by the numbers the machine gives them; nothing where it may see all."""
+    return {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}

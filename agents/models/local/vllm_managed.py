@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from agents.models.local.child import MOST_STARTS, inherited, located, new_key
+from agents.models.local.child import MOST_STARTS, inherited, located, new_key, visible
 from agents.models.local.vllm_server import GUARD, LOG, STATE, USERS, process_start
 from harness.base.errors import BadInput
 from harness.base.places import data_home
@@ -49,6 +49,8 @@ class ServerSpec:
     """Revision of the weights: a folder may hold others tomorrow."""
     served_name: str
     flags: tuple[str, ...]
+    gpus: tuple[int, ...] | None = None
+    """Numbers of the GPUs that it sees; None: all."""
 
     @property
     def folder(self) -> Path:
@@ -134,7 +136,8 @@ class ManagedVllm:
             "url": f"http://127.0.0.1:{port}",
             "key": key,
             "env": _environment(Path(self.spec.model).is_dir())
-            | {"VLLM_API_KEY": key, "PYTHONPATH": str(self.spec.folder)},
+            | {"VLLM_API_KEY": key, "PYTHONPATH": str(self.spec.folder)}
+            | visible(self.spec.gpus),
         }
         root = str(Path(__file__).resolve().parents[3])
         paths = os.pathsep.join(path for path in (root, os.environ.get("PYTHONPATH")) if path)

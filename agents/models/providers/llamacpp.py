@@ -34,7 +34,7 @@ from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import shared_limit
 from agents.models.local.adapters import Adapter, adapter_of, is_unchanged, refuse_other_base, revision_with
-from agents.models.local.child import MOST_STARTS, inherited, located, new_key
+from agents.models.local.child import MOST_STARTS, inherited, located, new_key, visible
 from agents.models.local.gguf import gguf_here, gguf_path, revision_of
 from agents.models.local.headers import gguf_header
 from agents.models.local.hosting import HostedClient
@@ -67,11 +67,13 @@ class ServerSpec:
     cache_mib: int
     variants: tuple[Variant, ...] = (BARE,)
     """The adapters that may be asked of it, and whether the bare base may."""
+    gpus: tuple[int, ...] | None = None
+    """Numbers of the GPUs that it sees; None: all."""
 
     @property
     def options(self) -> dict[str, Any]:
         """The settings as the child process takes them."""
-        kept = {key: value for key, value in asdict(self).items() if key != "variants"}
+        kept = {key: value for key, value in asdict(self).items() if key not in ("variants", "gpus")}
         adapters = [path for path, _ in self.variants if path]
         return kept | {"adapters": adapters, "cache_mib": self.cache_mib if len(self.variants) == 1 else 0}
 
@@ -127,7 +129,7 @@ class ManagedServer:
         # libgomp's default is to spin while it waits for its other threads, which on processors that have
         # anything else to do costs a factor of ten and more (benchmarks/llamacpp_settings.py). A user's own
         # setting stands.
-        environment = {"OMP_WAIT_POLICY": "passive"} | inherited()
+        environment = {"OMP_WAIT_POLICY": "passive"} | inherited() | visible(self.spec.gpus)
         root = str(Path(__file__).resolve().parents[3])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
         self.starts += 1
@@ -247,7 +249,14 @@ def spec_of(config: LlamaCppConfig, path: Path | str, adapter: Adapter | None = 
     threads = config.threads or os.cpu_count() or 1
     variant = BARE if adapter is None else (str(adapter.path), adapter.hash)
     return ServerSpec(
-        str(path), config.model, slots_of(config), config.context, threads, cache_of(config), variants=(variant,)
+        str(path),
+        config.model,
+        slots_of(config),
+        config.context,
+        threads,
+        cache_of(config),
+        variants=(variant,),
+        gpus=None if config.gpus is None else tuple(config.gpus),
     )
 
 

@@ -8,6 +8,7 @@ asked for. Every other key of `args` is a flag of `vllm serve` (https://docs.vll
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -187,7 +188,9 @@ def spec_of(config: VllmConfig, name: str) -> ServerSpec:
     revision = "+".join(
         [revision_of_weights(model) or "", *(revision_of_weights(path) or "" for path in adapters.values())]
     )
-    return ServerSpec(python, model, revision, served_name(config), flags_of(config.args, is_cpu_build(python)))
+    flags = flags_of(config.args, is_cpu_build(python))
+    gpus = None if config.gpus is None else tuple(config.gpus)
+    return ServerSpec(python, model, revision, served_name(config), flags, gpus)
 
 
 def _adapters(config: VllmConfig) -> dict[str, str]:
@@ -199,6 +202,7 @@ def check_args(config: VllmConfig, name: str) -> None:
     for key in config.args:
         if key.replace("_", "-") in OURS:
             raise BadInput(f"model {name!r}: args.{key} is set by the harness; leave it out.")
+    _check_gpus(config, name)
     adapters = _adapters(config)
     for adapter, path in adapters.items():
         if not (Path(path).expanduser() / "adapter_config.json").is_file():
@@ -207,6 +211,26 @@ def check_args(config: VllmConfig, name: str) -> None:
     if asked is not None and asked not in adapters:
         known = ", ".join(adapters) or "none"
         raise BadInput(f"model {name!r}: args.adapter {asked!r} is not among args.lora-modules ({known}).")
+
+
+PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
+
+
+def _check_gpus(config: VllmConfig, name: str) -> None:
+    """Raise `BadInput` where `gpus` are others than the server's parts need."""
+    if config.gpus is None:
+        return
+    if len(set(config.gpus)) != len(config.gpus) or not config.gpus:
+        raise BadInput(f"model {name!r}: gpus {config.gpus}: expected numbers of GPUs, each once, such as [0, 1].")
+    given = {key.replace("_", "-"): value for key, value in config.args.items()}
+    sizes = {key: given[key] for key in PARALLEL if key in given}
+    needed = math.prod(int(size) for size in sizes.values())
+    if needed != len(config.gpus):
+        told = ", ".join(f"{key}: {size}" for key, size in sizes.items()) or "none of " + ", ".join(PARALLEL)
+        raise BadInput(
+            f"model {name!r}: gpus {config.gpus}: {len(config.gpus)} GPUs, and args ({told}) use {needed}. Say how they are "
+            f"used: `args: {{data-parallel-size: {len(config.gpus)}}}` for a model that fits one GPU, else tensor-parallel-size."
+        )
 
 
 @provider_of(VllmConfig)

@@ -11,31 +11,25 @@ the trainer (the self-play loop plays), TRL's data preparation (its truncation c
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig
-from safetensors.torch import load_file, save
 from torch import Tensor
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
-    BitsAndBytesConfig,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -46,14 +40,15 @@ from trl import SFTConfig, SFTTrainer
 
 from agents.models.local.weights import no_loading_bars
 from harness.base.errors import BadInput
-from harness.base.safe_files import write_file
 from harness.results.appender import set_aside_torn_tail
 from harness.results.leaks import TrainingTasks
 from harness.results.store import write_whole
 from harness.training.data.contexts import load_tokenizer
 from harness.training.data.dataset import read_dataset, read_manifest
-from harness.training.fit.arguments import loading_arguments, training_arguments
+from harness.training.fit.arguments import training_arguments
+from harness.training.fit.base import FullPrecision, load_base, train_adapters_in_float32
 from harness.training.fit.checkpoint import STATES, finish, is_final, last_state, mark_whole
+from harness.training.fit.logprobs import kept_logprobs
 from harness.training.fit.loss import (
     Batch,
     Collator,
@@ -64,7 +59,7 @@ from harness.training.fit.loss import (
     own_and_sampled_logprobs,
     segments_of,
 )
-from harness.training.fit.masters import restore_float32, training_weights
+from harness.training.fit.masters import training_weights
 from harness.training.fit.options import LoraOptions, TrainOptions
 from harness.training.fit.progress import LOG, FitProgress, read_log
 
@@ -208,51 +203,6 @@ def _tallied(batch: Batch, loss: Loss) -> Tensor:
     return torch.stack([part.detach().to(loss.logprob.device, torch.float32) for part in parts])
 
 
-def load_base(base_model: Path, options: TrainOptions) -> Any:
-    """The model that a training begins with: its float32 masters where it has any, or, below an adapter, in the type that
-    `lora.base` says. Raises `BadInput` where what that needs is not installed."""
-    kind = options.lora.base if options.lora is not None else "float32"
-    loading: dict[str, Any] = {"dtype": torch.float32, **loading_arguments(options.arguments)}
-    if kind == "bfloat16":
-        loading["dtype"] = torch.bfloat16
-    elif kind != "float32":
-        if find_spec("bitsandbytes") is None:
-            raise BadInput(f"`fit.lora.base: {kind}` needs bitsandbytes (pip install bitsandbytes), or take bfloat16")
-        loading |= {"dtype": torch.bfloat16, "quantization_config": _quantised(kind)}
-    return AutoModelForCausalLM.from_pretrained(training_weights(base_model), **loading)
-
-
-def _quantised(kind: str) -> BitsAndBytesConfig:
-    if kind == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
-
-
-def train_adapters_in_float32(model: Any, options: TrainOptions) -> None:
-    """Undo TRL's rounding of the adapter above a quantised base to bfloat16, which steps of 1e-6 would not move. DeepSpeed has
-    float32 copies of its own."""
-    if options.lora is not None and options.lora.base in ("8bit", "4bit"):
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-
-
-class FullPrecision(TrainerCallback):
-    """Gives DeepSpeed's ZeRO-3, which rounds a model before it makes its float32 copies, the weights as they are."""
-
-    def __init__(self, weights: Path) -> None:
-        self.weights = weights
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if state.global_step == 0 and any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
-            restore_float32(model, self.weights)
-
-
 def training_tokenizer(model: Path) -> Any:
     """The tokenizer in a model's folder, with a token to pad with."""
     tokenizer = load_tokenizer(model)
@@ -276,7 +226,7 @@ def _rows(
         heated = name == "old" and any(heat != 1 for row in rows for heat in row["temperatures"])
         same = name if heated or folder != base_model else "old"
         load = partial(load_base, folder, options if folder == base_model else TrainOptions())
-        found = _kept_logprobs(out / f"{same}.safetensors", load, rows, collator, options.bf16, progress, heated)
+        found = kept_logprobs(out / f"{same}.safetensors", load, rows, collator, options.bf16, progress, heated)
         for row, values in zip(rows, found, strict=True):
             row[name] = values
     return rows
@@ -290,57 +240,6 @@ def _check_tokens(rows: list[dict[str, Any]], base_model: Path) -> None:
             f"the data has token {largest}, the model in {base_model} only {size}: it was prepared with another tokenizer. "
             f"Prepare it again with --tokenizer {base_model}"
         )
-
-
-def _kept_logprobs(
-    kept: Path,
-    load: Callable[[], Any],
-    rows: Sequence[dict[str, Any]],
-    collator: Collator,
-    bf16: bool,
-    progress: FitProgress,
-    heated: bool,
-) -> list[list[float]]:
-    """Log-probabilities of every row's trained tokens under another model: the one that played (for clipping), or the one not to
-    stray from (for KL). One pass before training, kept in the file `kept`, so that no second model has to stay in memory.
-    `heated`: at the temperatures that the strategies were sampled at."""
-    state = PartialState()
-    if not kept.exists():
-        shares: list[tuple[int, list[float]]] = gather_object(_logprobs(load, rows, collator, bf16, progress, heated))
-        if state.is_main_process:
-            write_file(kept, save({str(number): torch.tensor(values) for number, values in shares}))
-        state.wait_for_everyone()
-    stored = load_file(kept)
-    return [stored[str(number)].tolist() for number in range(len(rows))]
-
-
-@torch.no_grad()
-def _logprobs(
-    load: Callable[[], Any],
-    rows: Sequence[dict[str, Any]],
-    collator: Collator,
-    bf16: bool,
-    progress: FitProgress,
-    heated: bool,
-) -> list[tuple[int, list[float]]]:
-    """This process's share of the rows, by number, in training's precision. The model has to fit one device."""
-    state = PartialState()
-    model = load()
-    if not getattr(model, "is_quantized", False):
-        model = model.to(state.device)
-    model.eval()
-    precision = torch.autocast(state.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-    found: list[tuple[int, list[float]]] = []
-    if state.is_main_process:
-        progress.begin(len(rows), what="log-probabilities of the start, row")
-    for number in range(state.process_index, len(rows), state.num_processes):
-        batch = {name: value.to(state.device) for name, value in collator([rows[number]]).items()}
-        with precision:
-            own, sampled = own_and_sampled_logprobs(model, batch)
-            found.append((number, (sampled if heated else own).tolist()))
-        if state.is_main_process:
-            progress.step(number + 1)
-    return found
 
 
 class WarmUp:

@@ -25,13 +25,13 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.models.providers.transformers_provider import serving
 from harness.results.leaks import CARD, TrainingTasks
 from harness.training.data.contexts import ChatTokens
+from harness.training.fit.base import load_base
 from harness.training.fit.fit import FitResult, fit_once
 from harness.training.fit.options import identity_of
 from harness.training.fit.progress import FitProgress, silent
 from harness.training.fit.trainer import (
     Journal,
     WarmUp,
-    load_base,
     lora_config,
     renamed_options,
     run_trainer,

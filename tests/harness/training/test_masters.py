@@ -16,7 +16,7 @@ torch = required("torch")
 transformers = required("transformers")
 required("trl")
 
-from harness.training.fit import trainer  # noqa: E402
+from harness.training.fit import base, trainer  # noqa: E402
 from harness.training.fit.fit import fit  # noqa: E402
 from harness.training.fit.masters import masters_of  # noqa: E402
 from tests.harness.training import tiny  # noqa: E402
@@ -69,7 +69,7 @@ def test_masters_of_other_weights_are_refused(tmp_path: Path, half: Path) -> Non
 
 def test_an_adapter_is_trained_in_float32_above_a_base_in_bfloat16(tmp_path: Path, half: Path) -> None:
     options = TrainOptions(lora={"r": 4, "base": "bfloat16"})
-    assert {parameter.dtype for parameter in trainer.load_base(half, options).parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in base.load_base(half, options).parameters()} == {torch.bfloat16}
     prepared(tmp_path / "data", count=2)
     made = iterations(tmp_path, half, "one", 1, lora={"r": 4, "alpha": 8, "base": "bfloat16"}, learning_rate=1e-3)
     from safetensors.torch import load_file
@@ -79,9 +79,9 @@ def test_an_adapter_is_trained_in_float32_above_a_base_in_bfloat16(tmp_path: Pat
 
 
 def test_a_quantised_base_needs_its_library(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "find_spec", lambda name: None)
+    monkeypatch.setattr(base, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"`fit\.lora\.base: 4bit` needs bitsandbytes"):
-        trainer.load_base(half, TrainOptions(lora={"base": "4bit"}))
+        base.load_base(half, TrainOptions(lora={"base": "4bit"}))
 
 
 def test_arguments_reach_the_library_and_are_part_of_what_a_fit_is(tmp_path: Path, half: Path) -> None:
@@ -89,7 +89,7 @@ def test_arguments_reach_the_library_and_are_part_of_what_a_fit_is(tmp_path: Pat
     options = TrainOptions(**QUICK, arguments=given)
     made = trainer._arguments(options, tmp_path)
     assert (str(made.optim).rpartition(".")[2].lower(), made.adam_beta2) == ("adafactor", 0.95)
-    assert trainer.load_base(half, options).config._attn_implementation == "eager"
+    assert base.load_base(half, options).config._attn_implementation == "eager"
     assert identity_of(options)["arguments"] == given
     assert "arguments" not in identity_of(TrainOptions()), "a fit without any keeps its name"
 
