@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=16, help="at once")
     parser.add_argument("--episodes", type=int, default=400)
-    parser.add_argument("--reward", choices=("outcome", "credit"), default="credit")
+    parser.add_argument("--reward", choices=("outcome", "progress", "replay"), default="progress")
     options = parser.parse_args()
     envs = gymnasium.make_vec(
         "harness.bridges.gym:harness/alfworld-v0",

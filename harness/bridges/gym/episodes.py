@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from environments.base import Action, Outcome, Play, Progress, Task, View
 from harness.base.errors import BadInput
+from harness.bridges.credit import replay
 from harness.bridges.games import world
 
-Reward = Literal["outcome", "credit"]
+Reward = Literal["outcome", "progress", "replay"]
 Order = Literal["random", "listed"]
 Info = dict[str, Any]
 Stepped = tuple[str, float, bool, bool, Info]
@@ -33,8 +34,8 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the environment, as in an experiment's file."""
     reward: Reward = "outcome"
-    """`outcome`: the environment's own reward. `credit`: what the step was worth, the change of progress; summed over an
-    episode that is the progress it made."""
+    """`outcome`: the environment's own reward. Credit for the step: `progress`, its change, which adds up to the progress that an
+    episode made; or `replay`, counterfactual (`harness.bridges.credit`)."""
     order: Order = "random"
     """The next game is drawn, or the next one of the split."""
     progress: bool = True
@@ -42,7 +43,7 @@ class Source:
 
     def __post_init__(self) -> None:
         """Raises `BadInput` for an unknown reward or order."""
-        for name, known in (("reward", ("outcome", "credit")), ("order", ("random", "listed"))):
+        for name, known in (("reward", get_args(Reward)), ("order", get_args(Order))):
             if (given := getattr(self, name)) not in known:
                 raise BadInput(f"{name}: {given!r}; expected one of {', '.join(known)}")
 
@@ -57,6 +58,7 @@ class Episodes:
         self._world = world(source.environment, source.split, source.options)
         if not len(self._world.tasks):
             raise BadInput(f"{source.environment}: the split {source.split!r} has no tasks here")
+        self._replay = replay(self._world.environment) if source.reward == "replay" else None
         self._first, self._every = first, every
         self._next = first
         self._play: Play | None = None
@@ -95,11 +97,14 @@ class Episodes:
         play = self._play
         if play is None or play.done:
             raise ValueError("no game is running: call reset()")
+        start = play.copy() if self._replay else None
         result = play.step(0, Action(command))
         before, self._measured = self._measured, self._measure(play)
         reward = result.reward or 0.0
-        if self.source.reward == "credit":
+        if self.source.reward == "progress":
             reward = _value(self._measured) - _value(before)
+        elif self._replay and start:
+            reward = self._replay(start, play)
         view, outcome, done = play.view(0), play.outcome(), play.done
         ended = done and not _out_of_steps(view, outcome)
         info = self._info(play, view, outcome, result.info)
@@ -111,7 +116,7 @@ class Episodes:
         return self._play is None or self._play.done
 
     def _measure(self, play: Play) -> Progress | None:
-        return play.progress() if self.source.progress or self.source.reward == "credit" else None
+        return play.progress() if self.source.progress or self.source.reward == "progress" else None
 
     def _info(self, play: Play, view: View, outcome: Outcome | None, noted: Mapping[str, Any]) -> Info:
         info: Info = {

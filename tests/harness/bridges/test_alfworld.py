@@ -134,6 +134,14 @@ def test_a_missing_folder_is_named_with_its_key(monkeypatch: pytest.MonkeyPatch,
         AlfredTWEnv(config_of("$ALFWORLD_DATA/json_2.1.1/valid_unseen"), train_eval="eval_out_of_distribution")
 
 
+def test_the_modules_lie_where_the_originals_do() -> None:
+    from harness.bridges import alfworld, web_agent_site
+    from harness.bridges.alfworld.agents.environment.alfred_tw_env import AlfredTWEnv as by_its_module
+
+    assert getattr(alfworld.agents.environment, "AlfredTWEnv") is AlfredTWEnv is by_its_module  # noqa: B009
+    assert web_agent_site.envs.WebAgentTextEnv.__name__ == "WebAgentTextEnv"
+
+
 def test_the_simulators_are_refused_by_name() -> None:
     with pytest.raises(NotImplementedError, match="AlfredThorEnv"):
         get_environment("AlfredThorEnv")

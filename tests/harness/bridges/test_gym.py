@@ -51,7 +51,7 @@ def test_gymnasiums_own_check_finds_nothing(name: str, options: dict[str, Any]) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(make(name, **options).unwrapped)
-        check_env(make(name, **options, reward="credit", order="listed").unwrapped)
+        check_env(make(name, **options, reward="progress", order="listed").unwrapped)
 
 
 def test_a_task_is_chosen_by_its_id_or_its_place() -> None:
@@ -95,7 +95,7 @@ def follow_plan(env: Any, **options: Any) -> list[tuple[float, bool, bool, dict[
 
 
 def test_credit_a_turn_adds_up_to_the_progress_made() -> None:
-    steps = follow_plan(make(split="builtin-test-mini", reward="credit"), seed=5)
+    steps = follow_plan(make(split="builtin-test-mini", reward="progress"), seed=5)
     rewards = [reward for reward, *_ in steps]
     assert rewards[0] == 0
     assert all(reward > 0 for reward in rewards[1:])
@@ -105,6 +105,13 @@ def test_credit_a_turn_adds_up_to_the_progress_made() -> None:
     ended = [terminated for _, terminated, *_ in steps]
     assert ended == [False] * (len(steps) - 1) + [True]
     assert steps[-1][3]["won"] and steps[-1][3]["available"] == [] and steps[-1][3]["cost"] == len(steps)
+
+
+def test_counterfactual_credit_says_what_a_turn_changed() -> None:
+    rewards = [reward for reward, *_ in follow_plan(make(split="builtin-test-mini", reward="replay"), seed=5)]
+    assert rewards[0] == 0  # a command that does nothing is as good as none
+    assert sum(rewards) > 0
+    assert rewards == [reward for reward, *_ in follow_plan(make(split="builtin-test-mini", reward="replay"), seed=5)]
 
 
 def test_the_outcome_is_the_environments_own_reward() -> None:
@@ -151,8 +158,8 @@ def test_a_screen_shows_the_command_and_the_answer() -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(BadInput, match="no split 'builtin-tset'"):
         make(split="builtin-tset")
-    with pytest.raises(BadInput, match="reward: 'progres'"):
-        make(reward="progres")
+    with pytest.raises(BadInput, match="reward: 'credit'"):
+        make(reward="credit")
     with pytest.raises(BadInput, match="sotopia has 2 seats"):
         make(environment="sotopia", split="builtin")
 
@@ -194,11 +201,31 @@ def test_a_vector_plays_what_gymnasiums_own_plays(mode: AutoresetMode, vector: A
     assert any("final_obs" in part for part in theirs if isinstance(part, dict)) == (mode == AutoresetMode.SAME_STEP)
 
 
-@pytest.mark.parametrize("options", [{"reward": "credit"}, {"order": "listed", "autoreset_mode": "SameStep"}])
+@pytest.mark.parametrize("options", [{"reward": "progress"}, {"order": "listed", "autoreset_mode": "SameStep"}])
 def test_processes_play_what_one_process_plays(options: dict[str, Any], vector: Any) -> None:
     here = walk(vector(num_envs=5, **options), 7, seed=2)
     assert same(walk(vector(num_envs=5, processes=2, **options), 7, seed=2), here)
     assert not same(walk(vector(num_envs=5, **options), 7, seed=3, choose=1), here)
+
+
+def test_gymnasiums_own_processes_play_the_same_without_shared_memory(vector: Any) -> None:
+    env = gymnasium.make_vec(
+        ALFWORLD, num_envs=2, vectorization_mode="async", vector_kwargs={"shared_memory": False}, **MINI
+    )
+    theirs = walk(env, 4, seed=1)
+    env.close()
+    assert same(walk(vector(num_envs=2), 4, seed=1), theirs)
+
+
+def test_gymnasiums_wrappers_take_the_vector(vector: Any) -> None:
+    from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+
+    env = DictInfoToList(RecordEpisodeStatistics(vector(options={"max_steps": 2})))
+    env.reset(seed=0)
+    env.step(["look"] * 3)
+    *_, infos = env.step(["look"] * 3)
+    assert [info["episode"]["l"] for info in infos] == [2, 2, 2]
+    assert [info["cost"] for info in infos] == [2, 2, 2]
 
 
 def test_texts_of_a_shop_come_whole_from_other_processes(vector: Any) -> None:
