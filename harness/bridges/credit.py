@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import cast
+from typing import Literal, cast, get_args
 
 from environments.base import Baseline, Environment, Play, Skipping
 from harness.base.errors import BadInput
 from harness.base.seeds import seed_from
 
+CreditName = Literal["progress", "replay", "outcome"]
+"""How a turn is credited: by `of_progress`, by `Replay` with random plays, or by what it changed in the outcome alone."""
 Credit = Callable[[Play, Play], float]
 """(the play before the turn, the play after it) -> what the turn was worth. Neither play may be changed."""
 
@@ -24,6 +26,16 @@ def of_progress(before: Play, after: Play) -> float:
     world measures no progress."""
     first, last = before.progress(), after.progress()
     return last.value - first.value if first is not None and last is not None else 0.0
+
+
+def of_outcome(before: Play, after: Play) -> float:
+    """The outcome after the turn minus before it: the environment's own reward, all of it at the end."""
+    return _score(after) - _score(before)
+
+
+def _score(play: Play) -> float:
+    outcome = play.outcome()
+    return outcome.score if outcome is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +59,15 @@ class Replay:
         play, random = start.copy(), Random(seed_from("replay", self.seed, start.view(0).turn, number))
         while not play.done:
             play.step(0, self.player(play, 0, random))
-        outcome = play.outcome()
-        return outcome.score if outcome is not None else 0.0
+        return _score(play)
+
+
+def credit_by(name: str, environment: Environment) -> Credit:
+    """The measure of that name, in an environment. Raises `BadInput` for another name."""
+    if name not in get_args(CreditName):
+        raise BadInput(f"credit {name!r}: expected one of {', '.join(get_args(CreditName))}")
+    measures: dict[str, Credit] = {"progress": of_progress, "outcome": of_outcome}
+    return measures.get(name) or replay(environment)
 
 
 def replay(environment: Environment, player: str = "random", plays: int = 4, seed: int = 0) -> Replay:

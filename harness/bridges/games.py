@@ -10,16 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from environments import make, tasks_of
 from environments.base import Action, Environment, Play, Task
 from harness.base.errors import BadInput, nearest
 from harness.bridges.credit import Credit, of_progress
-
-REWARDS = ("outcome", "credit")
-Reward = Literal["outcome", "credit"]
-"""A turn's reward, where a library takes one a turn: the world's own (all at the end), or what the turn was worth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ rollout's reward is one number here; `harness.bridges.trl_trainer` gives each tu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from harness.base.errors import BadInput
-from harness.bridges.credit import Credit, of_progress, replay
+from harness.bridges.credit import Credit, CreditName, credit_by
 from harness.bridges.games import Game, World, world
 
-CreditName = Literal["progress", "replay"]
 OVER = "The game is over. Answer without a tool."
 
 
@@ -37,7 +36,7 @@ class _Tools:
         """`options`: the environment's. `credit`: what a turn was worth (docs/bridges.md). `commands`: list the possible commands
         under every text. Raises `BadInput`."""
         self._world: World = world(self.name, split, options)
-        self._credit: Credit = of_progress if credit == "progress" else replay(self._world.environment)
+        self._credit: Credit = credit_by(credit, self._world.environment)
         self._commands = commands
         self.game: Game | None = None
         """The game in progress; None before the first `reset`."""

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 from starlette.middleware import Middleware
 
-from leaderboard.app.guard import Guard, addresses_of, content_policy
+from harness.base.web_guard import addresses_of
+from leaderboard.app.guard import ViewerGuard, content_policy
 
 
 def _names() -> list[str]:
@@ -20,7 +21,7 @@ app = st.App(
     Path(__file__).with_name("main.py"),
     middleware=[
         Middleware(
-            Guard,
+            ViewerGuard,
             allowed=addresses_of(_names(), int(st.get_option("server.port"))),
             policy=content_policy(Path(st.__file__).with_name("static") / "index.html"),
         )

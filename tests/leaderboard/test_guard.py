@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from leaderboard.app.guard import addresses_of, content_policy
+from harness.base.web_guard import addresses_of
+from leaderboard.app.guard import content_policy
 from tests.browser.viewing import viewer
 from tests.shared_data import missing
 

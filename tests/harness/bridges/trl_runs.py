@@ -18,7 +18,7 @@ datasets = required("datasets")
 from harness.bridges.trl_trainer import TurnCreditTrainer  # noqa: E402
 
 SPLIT = "builtin-train-mini"
-OPTIONS = {"steps_left": 2, "max_steps": 3}
+OPTIONS = {"steps_left": 2, "max_steps": 2}
 """Games that two commands win, so that some of a few random plays come nearer."""
 LISTED = "Possible commands: "
 

@@ -1,0 +1,13 @@
+"""The bridges whose libraries have an environment of their own, each against the real library."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness.bridges.own_environments import check
+
+pytestmark = pytest.mark.slow
+
+
+def test_openenv_serves_and_plays_our_games() -> None:
+    check("bridges", "openenv_checks.py")
