@@ -289,6 +289,10 @@ class Environment:
         command brings it."""
         raise NotImplementedError(f"{type(self).__name__} has no method `tasks`")
 
+    def notes(self, split: str) -> Sequence[str]:
+        """Lines that a user should read before a split is played: what was left out of it, what it is short of."""
+        return ()
+
     def reset(self, task: Task, seed: int) -> Play:
         """The start of an episode."""
         raise NotImplementedError(f"{type(self).__name__} has no method `reset`")

@@ -32,6 +32,8 @@ class ImportReport:
     """Unit that `kept` counts: "products", "games", "combos"."""
     skipped: tuple[str, ...] = ()
     """One line per thing left out: its name and why."""
+    notes: tuple[str, ...] = ()
+    """Lines about what was kept that a user should know: what it lacks, what does not fit."""
     where: Path | None = None
 
 

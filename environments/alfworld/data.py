@@ -19,8 +19,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from environments.alfworld.engine import load_game
+from environments.alfworld.engine.gamefile import check_rules, read_json
 from environments.alfworld.generator import TASK_TYPES, generate
 from environments.alfworld.planner import remaining_actions
+from environments.alfworld.sentences import misfits
+from environments.alfworld.trajectories import HOW, TRAJECTORY, made_games, templates, trials_without_games
 from environments.data import DataHooks, ImportReport, Source
 from harness.base.errors import BadInput
 from harness.base.places import data_home
@@ -105,6 +108,10 @@ def _inspect(split: str, file: Path) -> GameFile | str:
     solvable = _SOLVABLE.search(content)
     if solvable is None or solvable[1] != b"true":
         return "is marked as not solvable" if solvable else "does not say whether it is solvable"
+    try:
+        check_rules(read_json(file), "")
+    except BadInput as error:
+        return str(error).removeprefix(f"{file}: ").removeprefix(": ")
     scene = task.rsplit("-", 1)[-1]
     return GameFile(f"{split}/{task}/{trial}", task_type, scene, hashlib.sha256(content).hexdigest())
 
@@ -129,45 +136,111 @@ def recognises(folder: Path) -> bool:
 
 
 def _split_folders(folder: Path) -> Iterator[Path]:
+    """Split folders with games or trajectories: the folder itself, or those in it, or in the original's layouts."""
     splits = (*PUBLISHED, *GENERATED)
     for candidate in [folder] if folder.name in splits else [folder / split for split in splits]:
-        if candidate.is_dir() and next(candidate.glob(f"*/*/{GAME}"), None) is not None:
+        if candidate.is_dir() and any(next(candidate.glob(f"*/*/{name}"), None) for name in (GAME, TRAJECTORY)):
             yield candidate
 
 
 def import_from(folder: Path, home: Path) -> ImportReport:
     """Copy the games below a folder into the data home, when each was loaded and its plan was found. A game that is there
-    already is replaced. Raises `BadInput` when there is no split folder, or no game in it that can be played."""
+    already is replaced. Trials without a game get one where the package `alfworld` is installed. Raises `BadInput` when there is
+    no split folder, or no game in it that can be played."""
     splits = list(_split_folders(folder))
     if not splits:
         raise BadInput(
             f"{folder}: expected one of the folders {', '.join(PUBLISHED)} with TASK/TRIAL/{GAME} inside "
             f"(the content of {_RELEASE.rsplit('/', 1)[-1]})"
         )
-    kept = 0
     skipped: list[str] = []
+    notes: list[str] = []
+    kept = 0
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, "alfworld") as staging:
         for split in splits:
             files = read_split(split)
             skipped += files.skipped
             for game in files.games:
-                source = split.parent / game.path / GAME
-                problem = check_game(source)
-                if problem:
-                    skipped.append(f"{game.path}: {problem}")
-                    continue
-                _copy(source, staging / game.path / GAME)
-                kept += 1
+                kept += _keep(split.parent / game.path / GAME, game.path, staging, skipped, notes)
+            kept += _make_missing(split, staging, skipped, notes)
         if not kept:
             raise BadInput(_no_games(folder, skipped))
         move_in(staging, home / "alfworld")
     read_split.cache_clear()
-    return ImportReport(kept=kept, what="games", skipped=tuple(skipped), where=home / "alfworld")
+    notes += [
+        f"{split.name}: {line}" for split in splits for line in shortage(read_split(home / "alfworld" / split.name))
+    ]
+    return ImportReport(kept, "games", tuple(skipped), tuple(notes), home / "alfworld")
+
+
+def _keep(source: Path, path: str, staging: Path, skipped: list[str], notes: list[str]) -> bool:
+    """Copy a game if it can be played; say what its sentence does not name of its goal."""
+    problem = check_game(source)
+    if problem:
+        skipped.append(f"{path}: {problem}")
+        return False
+    world = load_game(source)
+    if ways := misfits(world):
+        notes.append(f"{path}: its sentence {world.task!r} does not fit its goal: {'; '.join(ways)}")
+    if source != staging / path / GAME:
+        _copy(source, staging / path / GAME)
+    return True
+
+
+def _make_missing(split: Path, staging: Path, skipped: list[str], notes: list[str]) -> int:
+    """Make the games of trials that came without, or say how they come about; the number of those that can be played."""
+    trials = trials_without_games(split)
+    if not trials:
+        return 0
+    if templates() is None:
+        skipped.append(f"{split.name}: {len(trials)} trajectories without games; {HOW}")
+        return 0
+    made = 0
+    for file in list(made_games(trials, staging / split.name, skipped)):
+        found = _inspect(split.name, file)
+        path = f"{split.name}/{file.parent.parent.name}/{file.parent.name}"
+        if isinstance(found, str):
+            skipped.append(f"{path}: {found}")
+        if isinstance(found, str) or not _keep(file, path, staging, skipped, notes):
+            file.unlink()
+        else:
+            made += 1
+    notes.append(f"{split.name}: {made} of {len(trials)} games were made of trajectories")
+    return made
+
+
+COUNTS = {"train": 3321, "valid_seen": 140, "valid_unseen": 134}
+"""Games of the published splits; of `train` those that the paper counts (3,553 are published)."""
+
+
+def shortage(files: SplitFiles) -> list[str]:
+    """One line where a published split has fewer games than its published number."""
+    name, wanted = files.folder.name, COUNTS.get(files.folder.name, 0)
+    if len(files.games) >= wanted:
+        return []
+    return [
+        f"{len(files.games):,} games here, {wanted:,} are published as {name}; figures on it are no figures on that split"
+    ]
+
+
+def notes_of(files: SplitFiles) -> list[str]:
+    """Lines about a split that a user should read before it is played: what was left out, what it is short of."""
+    lines = shortage(files)
+    if files.skipped:
+        more = f"; and {len(files.skipped) - SHOWN} more" if len(files.skipped) > SHOWN else ""
+        lines.append(f"{len(files.skipped)} left out: {'; '.join(files.skipped[:SHOWN])}{more}")
+    return lines
+
+
+SHOWN = 5
+"""Games that are named in such a line."""
 
 
 def _no_games(folder: Path, skipped: list[str]) -> str:
     """The refusal of an import of which nothing can be played."""
+    if len(skipped) == 1 and HOW in skipped[0]:
+        return f"{folder}: {skipped[0]}"
     return (
         f"{folder}: none of the {len(skipped)} games can be played, so nothing was imported ({'; '.join(skipped[:3])}); fetch "
         "the games again with `harness data fetch alfworld`"

@@ -11,9 +11,21 @@ from pathlib import Path
 from environments.data import DataHooks, ImportReport, Source
 from environments.webshop.catalogue.catalogues import shelf
 from environments.webshop.catalogue.generate import generate
-from environments.webshop.catalogue.importer import ATTRIBUTES, ITEMS, Import, PublishedFiles, find_catalogues
+from environments.webshop.catalogue.importer import (
+    ATTRIBUTES,
+    HUMAN,
+    ITEMS,
+    Import,
+    PublishedFiles,
+    find_catalogues,
+    is_published,
+)
 from environments.webshop.catalogue.nouns import KeptTagging, NounSource, from_table, read_tagged_titles
+from environments.webshop.catalogue.store import open_store
+from environments.webshop.goals.goals import goal_table
+from environments.webshop.options import Kind
 
+KINDS: tuple[Kind, Kind] = ("human", "synthetic")
 log = logging.getLogger(__name__)
 
 
@@ -43,9 +55,11 @@ FULL_SOURCES = (
 """All 1.18 million products (about 5 GB)."""
 
 
-def recognises(folder: Path) -> bool:
-    """True if a folder holds product and attribute files."""
-    return folder.is_dir() and all(any(folder.glob(f"{name}*.json")) for name in (ITEMS, ATTRIBUTES))
+def recognises(place: Path) -> bool:
+    """True if a folder holds product and attribute files, at any depth, or a file is one of the published ones."""
+    if place.is_file():
+        return is_published(place)
+    return all(next(place.rglob(f"{name}*.json"), None) is not None for name in (ITEMS, ATTRIBUTES))
 
 
 def import_from(folder: Path, home: Path) -> ImportReport:
@@ -53,7 +67,7 @@ def import_from(folder: Path, home: Path) -> ImportReport:
 
     Tagging titles goes in batches that are kept until the store is written, so a stopped import goes on.
     """
-    kept, skipped = 0, []
+    kept, skipped, notes = 0, list[str](), list[str]()
     place = shelf(home)
     for files in find_catalogues(folder):
         work = shelf(home) / f".nouns-{files.name}"
@@ -61,9 +75,27 @@ def import_from(folder: Path, home: Path) -> ImportReport:
         place = shelf(home) / files.name
         kept += run.run(place)
         skipped += [f"{files.items.name}: {reason}" for reason in run.skipped]
+        notes.append(goals_note(files, place))
         shutil.rmtree(work, ignore_errors=True)
         log.info("%s: a store with %d products at %s", files.items.name, kept, place)
-    return ImportReport(kept=kept, what="products", skipped=tuple(skipped), where=place)
+    return ImportReport(kept=kept, what="products", skipped=tuple(skipped), notes=tuple(notes), where=place)
+
+
+def goals_note(files: PublishedFiles, place: Path) -> str:
+    """Say how many goals a catalogue has, and which to play where people's are missing."""
+    table = open_store(place)
+    human, synthetic = (len(goal_table(table, kind, 0)) for kind in KINDS)
+    if human:
+        return f"{files.name}: {human:,} goals that people wrote, {synthetic:,} synthetic ones"
+    why = (
+        f"{files.human.name} has none for these products"
+        if files.human
+        else f"there is no {HUMAN}.json beside {files.items.name}"
+    )
+    return (
+        f"{files.name}: no goals that people wrote, for {why}; play the {synthetic:,} synthetic ones with "
+        "options: {goals: synthetic}"
+    )
 
 
 def _nouns(files: PublishedFiles, work: Path) -> NounSource:

@@ -13,7 +13,7 @@ from environments.webshop.catalogue.catalogues import open_builtin, open_importe
 from environments.webshop.catalogue.store import Catalogue
 from environments.webshop.goals.goals import GoalTable, goal_table
 from environments.webshop.goals.marking import BROKEN, BROKEN_SOUND
-from environments.webshop.goals.splits import BUILTIN, SPLITS, GoalTasks, indices
+from environments.webshop.goals.splits import BUILTIN, SPLITS, GoalTasks, indices, shortage
 from environments.webshop.options import Kind, WebShopOptions
 from environments.webshop.shop.baselines import BASELINES
 from environments.webshop.shop.play import PlaySettings, WebShopPlay
@@ -53,6 +53,13 @@ class WebShopEnvironment(Environment):
             return tasks
         bit = BROKEN_SOUND if self.options.protocol == "sound" else BROKEN
         return tasks.where(lambda index: not table.flag(index) & bit)
+
+    def notes(self, split: str) -> Sequence[str]:
+        """Name the goals that a split is short of."""
+        if split in BUILTIN:
+            return ()
+        line = shortage(split, goal_table(self._catalogue(split), self.options.goals, self.options.seed))
+        return () if line is None else (line,)
 
     def reset(self, task: Task, seed: int) -> WebShopPlay:
         """The start of an episode. `seed` serves the original's search for random products only. Raises `BadInput`

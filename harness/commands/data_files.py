@@ -82,7 +82,8 @@ def print_report(environment: str, report: ImportReport) -> None:
     """Print what was kept and where, and what was left out and why."""
     where = f" in {report.where}" if report.where else ""
     print(f"{environment}: {report.kept} {report.what}{where}; {len(report.skipped)} left out")
-    for line in report.skipped[:SHOWN_SKIPS]:
-        print(f"  left out: {line}")
-    if len(report.skipped) > SHOWN_SKIPS:
-        print(f"  … and {len(report.skipped) - SHOWN_SKIPS} more")
+    for lines, what in ((report.notes, "note"), (report.skipped, "left out")):
+        for line in lines[:SHOWN_SKIPS]:
+            print(f"  {what}: {line}")
+        if len(lines) > SHOWN_SKIPS:
+            print(f"  … and {len(lines) - SHOWN_SKIPS} more")

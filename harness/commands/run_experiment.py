@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -80,6 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if until is not None:
         until.check(run.plan)
+    for line in run.plan.notes():
+        print(f"note: {line}", file=sys.stderr)
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)

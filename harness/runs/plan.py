@@ -105,6 +105,14 @@ class Plan:
     def world(self, cell: Cell) -> World:
         return self.worlds[_world_key(cell.environment)]
 
+    def notes(self) -> list[str]:
+        """Lines that a user should read before these splits are played, each once."""
+        found: dict[str, None] = {}
+        for spec in self.experiment.environments:
+            world = self.worlds[_world_key(spec)]
+            found |= dict.fromkeys(f"{spec.shown} {spec.split}: {line}" for line in world.environment.notes(spec.split))
+        return list(found)
+
     def planned(self) -> dict[str, int]:
         """Cell id -> number of episodes."""
         counts = dict.fromkeys(self.cells, 0)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from environments.alfworld.data import read_split
+from environments.alfworld.generator.files import generate
 from harness.cli import main
 from harness.results.holding import RunLock
 from tests.harness.builders import config
@@ -99,3 +101,20 @@ def test_a_dry_run_says_what_replays_take(tmp_path: Path, capsys: pytest.Capture
     # 2 strategies, 3 plays each with and without it: 12 plays of 4 turns with two calls and a judgement each.
     said = f"Process reward replay: of these, ≤ {12 * (4 * 2 + 1)} calls for 1 episode,"
     assert said in capsys.readouterr().out
+
+
+def test_what_a_split_is_short_of_is_said_before_it_is_played(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(20, 3, tmp_path / "made")
+    (tmp_path / "made/generated-test").rename(tmp_path / "made/valid_seen")
+    (next((tmp_path / "made/valid_seen").glob("*/*/game.tw-pddl"))).write_text('{"solvable": true}')
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "made"))
+    read_split.cache_clear()
+    place = shell.config(
+        environments=[{"name": "alfworld", "split": "valid_seen"}], actors=[{"script": "random"}], models={}
+    )
+    assert shell("run", place, "--dry-run") == 0
+    assert "note: alfworld valid_seen: 1 games here, 140 are published as valid_seen" in shell.err
+    assert "note: alfworld valid_seen: 1 left out: valid_seen/" in shell.err
+    read_split.cache_clear()

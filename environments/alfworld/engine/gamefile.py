@@ -63,10 +63,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return parts
 
 
-def read_game(parts: Mapping[str, Any], where: str, text: TextFormat | None = None) -> World:
-    """The game in the parts of a game file; `where` names it in errors."""
+def check_rules(parts: Mapping[str, Any], where: str) -> None:
+    """Raise `BadInput` for a game whose domain or text grammar this engine does not know, or without a task."""
     if _domain_hash(parts["pddl_domain"]) not in DOMAINS:
         raise BadInput(f"{where}: its PDDL domain is none of the known ones ({_known(DOMAINS.values())}); {_REFUSED}")
+    _read_grammar(parts["grammar"], where)
+
+
+def read_game(parts: Mapping[str, Any], where: str, text: TextFormat | None = None) -> World:
+    """The game in the parts of a game file; `where` names it in errors."""
+    check_rules(parts, where)
     sentence, own_format = _read_grammar(parts["grammar"], where)
     facts, goal = read_problem(parts["pddl_problem"], where)
     return build_world(facts, read_goal(goal, where), sentence, text or own_format, where)

@@ -129,7 +129,7 @@ def import_own(place: Path, home: Path, name: str | None) -> ImportReport:
     with new_folder(target) as staging:
         _write(staging, world)
         load_world(staging)
-    return ImportReport(len(world.combos), _counts(world, name), tuple(left_out), target)
+    return ImportReport(len(world.combos), _counts(world, name), tuple(left_out), where=target)
 
 
 def _short(rows: list[Found], world: OwnWorld) -> list[str]:

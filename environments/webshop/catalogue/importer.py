@@ -16,6 +16,7 @@ from environments.webshop.catalogue.products import (
     read_array,
     read_object,
     skip_reason,
+    texts_of,
 )
 from environments.webshop.catalogue.store import HumanGoal, file_hash, products_at
 from environments.webshop.catalogue.writing import TooFewProducts, write_store
@@ -43,23 +44,46 @@ class PublishedFiles:
         return self.items.stem
 
 
-def find_catalogues(folder: Path) -> list[PublishedFiles]:
-    """The published catalogues in a folder, smallest file first. Raises `BadInput` naming what is missing.
+def find_catalogues(place: Path) -> list[PublishedFiles]:
+    """The published catalogues below a folder, at any depth, smallest file first; of a single file, that of this file. Raises
+    `BadInput` naming what is missing.
 
-    The files of a catalogue share the ending of their names; annotations and tagged titles may be those of all products.
+    The files of a catalogue share the ending of their names; annotations and tagged titles may be those of all products. They
+    lie beside the products, or anywhere below the folder.
     """
+    root, listed = (place, sorted(place.rglob(f"{ITEMS}*.json"))) if place.is_dir() else _of_file(place)
     found = []
-    for items in sorted(folder.glob(f"{ITEMS}*.json"), key=lambda path: path.stat().st_size):
+    for items in sorted(listed, key=lambda path: path.stat().st_size):
         ending = items.stem.removeprefix(ITEMS)
-        attributes = _beside(folder, ATTRIBUTES, ending, ".json")
+        attributes = _beside(items, root, ATTRIBUTES, ending, ".json")
         if attributes is None:
-            raise BadInput(f"{folder}: {items.name} is here, but no {ATTRIBUTES}{ending}.json; put it beside it.")
-        human = _beside(folder, HUMAN, ending, ".json")
-        nouns = _beside(folder, NOUNS, ending, ".jsonl.gz") or _beside(folder, NOUNS, ending, ".jsonl")
+            raise BadInput(f"{items.parent}: {items.name} is here, but no {ATTRIBUTES}{ending}.json; put it beside it.")
+        human = _beside(items, root, HUMAN, ending, ".json")
+        nouns = _beside(items, root, NOUNS, ending, ".jsonl.gz") or _beside(items, root, NOUNS, ending, ".jsonl")
         found.append(PublishedFiles(items, attributes, human, nouns))
     if not found:
-        raise BadInput(f"{folder}: no {ITEMS}*.json here; give the folder that holds WebShop's published files.")
+        raise BadInput(f"{place}: no {ITEMS}*.json here; give the folder that holds WebShop's published files.")
     return found
+
+
+def is_published(path: Path) -> bool:
+    """True if a file has the name of one of the published files."""
+    return path.suffix == ".json" and path.stem.startswith((ITEMS, ATTRIBUTES, HUMAN))
+
+
+def _of_file(path: Path) -> tuple[Path, list[Path]]:
+    """The folder and the product files that a single file stands for: itself, or those it goes with."""
+    if not is_published(path):
+        raise BadInput(
+            f"{path} has no name of a WebShop file; call it {ITEMS}.json (products), {ATTRIBUTES}.json (attributes) or "
+            f"{HUMAN}.json (people's instructions), or give the folder that holds the three."
+        )
+    beginning = next(name for name in (ITEMS, ATTRIBUTES, HUMAN) if path.stem.startswith(name))
+    ending = path.stem.removeprefix(beginning)
+    listed = [path] if beginning == ITEMS else sorted(path.parent.glob(f"{ITEMS}{ending}*.json"))
+    if not listed:
+        raise BadInput(f"{path}: products belong to it; put {ITEMS}{ending}.json beside it.")
+    return path.parent, listed
 
 
 def find_files(folder: Path) -> PublishedFiles:
@@ -71,11 +95,14 @@ def find_files(folder: Path) -> PublishedFiles:
     return found[0]
 
 
-def _beside(folder: Path, beginning: str, ending: str, suffix: str) -> Path | None:
-    """The file of a catalogue, else the one of all products."""
+def _beside(items: Path, root: Path, beginning: str, ending: str, suffix: str) -> Path | None:
+    """The file of a catalogue, else the one of all products: beside the products, or anywhere below the root."""
     for name in (f"{beginning}{ending}{suffix}", f"{beginning}{suffix}"):
-        if (folder / name).is_file():
-            return folder / name
+        if (items.parent / name).is_file():
+            return items.parent / name
+        elsewhere = next((path for path in sorted(root.rglob(name)) if path.is_file()), None)
+        if elsewhere is not None:
+            return elsewhere
     return None
 
 
@@ -157,8 +184,8 @@ class Import:
                         numbers[asin],
                         place,
                         row["instruction"],
-                        tuple(row["instruction_attributes"]),
-                        tuple(row["instruction_options"]),
+                        texts_of(row["instruction_attributes"]),
+                        texts_of(row["instruction_options"]),
                     )
                 except (KeyError, TypeError) as error:
                     self.skipped.append(f"annotation {place} of {asin!r}: {error!r}")

@@ -7,6 +7,7 @@ commit 64fa2a5, `load_products`): which products are skipped, how prices, option
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -135,18 +136,39 @@ def parse_product(raw: Mapping[str, Any], about: Mapping[str, Any], nouns: tuple
             price_tag=price_tag(pricing),
             pricing=pricing,
             options=parse_options(raw["customization_options"]),
-            attributes=tuple(about["attributes"]) if "attributes" in about else NO_ATTRIBUTES,
+            attributes=texts_of(about["attributes"]) if "attributes" in about else NO_ATTRIBUTES,
             category=_text(raw["category"]),
             query=_text(raw["query"]).lower().strip(),
             product_category=_text(raw["product_category"]),
             nouns=nouns,
             instruction=about.get("instruction"),
-            instruction_attributes=tuple(about.get("instruction_attributes") or ()),
+            instruction_attributes=texts_of(about.get("instruction_attributes")),
         )
     except KeyError as error:
         raise UnusableProduct(f"no field {error.args[0]!r}") from error
     except (TypeError, AttributeError) as error:
         raise UnusableProduct(f"a field of an unexpected type ({error})") from error
+
+
+def texts_of(value: Any) -> tuple[str, ...]:
+    """A list of texts from the files: the list, or one text that holds it, as JSON or Python write it or divided by commas,
+    semicolons or bars. Raises `TypeError` for anything else; a text never falls into its letters."""
+    if isinstance(value, str):
+        value = _parsed_list(value) if value.strip().startswith("[") else re.split(r"[,;|\n]", value)
+        value = [part.strip() if isinstance(part, str) else part for part in value]
+        value = [part for part in value if part != ""]
+    if value is not None and not isinstance(value, list | tuple):
+        raise TypeError(f"{type(value).__name__} instead of a list of texts")
+    return tuple(_text(part) for part in value or ())
+
+
+def _parsed_list(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    raise TypeError(f"{text[:40]!r} is no list of texts")
 
 
 def skip_reason(asin: Any, seen: Mapping[str, int] | set[str]) -> str | None:

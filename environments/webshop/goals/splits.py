@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import overload
 
 from environments.base import Task
-from environments.webshop.goals.goals import GoalTable
+from environments.webshop.goals.goals import GoalTable, goal_table
 from environments.webshop.options import Overlap
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
@@ -22,6 +22,7 @@ RANGES: Mapping[str, tuple[int, int | None]] = {
     "test": (0, 500),
     "eval": (500, 1500),
     "train": (1500, None),
+    "verl-agent-train": (500, None),
 }
 """The original's ranges of goal indices (its baselines' test, evaluation and training goals)."""
 
@@ -37,6 +38,7 @@ SPLITS: Mapping[str, str] = {
     "test": "goals 0 to 499, the original's test set",
     "eval": "goals 500 to 1499, the original's evaluation set",
     "train": "goals from 1500 on, the original's training set",
+    "verl-agent-train": "goals from 500 on, which verl-agent trains on (it tests on `test`)",
     "epo-test": "the paper's 200 test goals (human goals of the full catalogue)",
     "epo-test-500": "the paper's other list of 500 test goals; shares none with its training list",
     "epo-train": "the paper's 1,824 training goals; 21 of them are test goals too, so say how to treat them",
@@ -69,11 +71,37 @@ def indices(split: str, table: GoalTable, overlap: Overlap) -> Sequence[int]:
     first, last = RANGES[split]
     found = range(first, min(len(table), last) if last is not None else len(table))
     if not found:
-        raise BadInput(
-            f"webshop: split {split!r} begins at goal {first}, but the catalogue {table.catalogue.folder.name!r} has "
-            f"{len(table)} {table.kind} goals. Use the split 'all', or import the full catalogue."
-        )
+        raise BadInput(_no_goals(split, first, table))
     return found
+
+
+def _no_goals(split: str, first: int, table: GoalTable) -> str:
+    """The refusal of a split that begins behind the last goal, with what there is instead."""
+    begins = f"begins at goal {first}, but" if first else "has no goals:"
+    name = table.catalogue.folder.name
+    said = f"webshop: split {split!r} {begins} the catalogue {name!r} has {len(table):,} {table.kind} goals."
+    others = goal_table(table.catalogue, "synthetic", table.seed) if table.kind == "human" else ()
+    if len(others) > first:
+        said += f" Play its {len(others):,} synthetic goals with options: {{goals: synthetic}},"
+    else:
+        said += " Use the split 'all',"
+    return f"{said} or import the full catalogue with the goals that people wrote (`harness data fetch webshop`)."
+
+
+def shortage(split: str, table: GoalTable) -> str | None:
+    """One line where a split has fewer goals than in the full catalogue: `test` of the sample of 1,000 products is 13 goals, not
+    500. None where it has all of them."""
+    if split not in RANGES or table.kind != "human":
+        return None
+    first, last = RANGES[split]
+    published = min(FULL_HUMAN_GOALS, last or FULL_HUMAN_GOALS) - first
+    here = max(0, min(len(table), last or len(table)) - first)
+    if here >= published:
+        return None
+    return (
+        f"{here:,} goals here, {published:,} in the published data: the catalogue {table.catalogue.folder.name!r} has "
+        f"{len(table):,} of the {FULL_HUMAN_GOALS:,} goals that people wrote. Figures on it are no figures on the published split"
+    )
 
 
 def _epo(split: str, table: GoalTable, overlap: Overlap) -> Sequence[int]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from environments import make
 from environments.alfworld import data
-from environments.alfworld.generator.files import generate, numbered_game, write_game
+from environments.alfworld.engine import load_game
+from environments.alfworld.generator.files import generate, numbered_game, trajectory_parts, write_game
+from environments.alfworld.sentences import misfits
 from environments.data import DATA
 from harness.base.errors import BadInput
 from tests.shared_data import shared_data
@@ -163,3 +167,85 @@ def test_the_source_is_the_published_release() -> None:
     (source,) = DATA.load("alfworld").sources
     assert source.url.endswith("/releases/download/0.4.2/json_2.1.3_tw-pddl.zip")
     assert source.sha256 is None
+
+
+def without_games(root: Path) -> Path:
+    """The same trials as the archives of trajectories and problems bring them."""
+    for path in root.glob("*/*/*/game.tw-pddl"):
+        parts = json.loads(path.read_text(encoding="utf-8"))
+        (path.parent / "initial_state.pddl").write_text(parts["pddl_problem"], encoding="utf-8")
+        number = int(path.parent.name.rsplit("_", 1)[-1])
+        trajectory = trajectory_parts(numbered_game(number, seed=9))
+        (path.parent / "traj_data.json").write_text(json.dumps(trajectory), encoding="utf-8")
+        path.unlink()
+    return root
+
+
+def test_trajectories_without_games_become_games_where_the_package_is(tmp_path: Path, own_home: Path) -> None:
+    if find_spec("alfworld") is None:
+        pytest.skip("needs the package alfworld")
+    root = without_games(published(tmp_path))
+    (next(root.glob("*/*/*/initial_state.pddl"))).unlink()
+    report = data.import_from(root, own_home)
+    assert report.kept == 5
+    assert "train: 5 of 6 games were made of trajectories" in report.notes
+    assert "no initial_state.pddl beside traj_data.json; the archive json_2.1.1_pddl.zip" in report.skipped[0]
+    environment = make("alfworld")
+    for task in environment.tasks("train"):
+        assert "Your task is to: " in environment.reset(task, 0).view(0).background
+
+
+def test_trajectories_without_the_package_say_how_games_come_about(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("environments.alfworld.data.templates", lambda: None)
+    root = without_games(published(tmp_path))
+    assert DATA.load("alfworld").recognises(root)
+    with pytest.raises(
+        BadInput, match=r"train: 6 trajectories without games; .*`harness data fetch alfworld`, or.*`pip install"
+    ):
+        data.import_from(root, own_home)
+
+
+def test_games_of_an_unknown_grammar_are_left_out_under_alfworld_data_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = published(tmp_path)
+    files = sorted(root.glob("*/*/*/game.tw-pddl"))
+    change(files[0], grammar='{"task": [{"rhs": "Do it"}]}')
+    change(files[1], grammar="grammar :: none")
+    change(files[2], pddl_domain="(define (domain other))")
+    monkeypatch.setenv("ALFWORLD_DATA", str(root))
+    environment = make("alfworld")
+    assert len(environment.tasks("train")) == 3
+    (short, left_out) = environment.notes("train")
+    assert short.startswith("3 games here, 3,321 are published as train")
+    assert left_out.startswith("3 left out: ")
+    for file, reason in zip(files, ("text grammar is none", '"task" rule', "PDDL domain"), strict=False):
+        assert f"{file.parent.parent.name}/{file.parent.name}: its " in left_out
+        assert reason in left_out
+    for task in environment.tasks("train"):
+        environment.reset(task, 0)
+
+
+def test_a_sentence_that_does_not_fit_its_goal_is_named(tmp_path: Path, own_home: Path) -> None:
+    root = published(tmp_path)
+    files = sorted(root.glob("*/*/*/game.tw-pddl"))
+    for file, sentence in ((files[0], "sing a song"), (files[1], None)):
+        grammar = json.loads(file.read_text(encoding="utf-8"))["grammar"]
+        found = re.search(r'"rhs": "Your task is to: (.*)"', grammar)
+        assert found is not None
+        change(file, grammar=grammar.replace(found[1], f"{sentence or found[1].rstrip('.') + ' and keep it cold'}."))
+    report = data.import_from(root, own_home)
+    assert report.kept == 6
+    named = [line for line in report.notes if "does not fit its goal" in line]
+    assert len(named) == 2
+    assert "its sentence 'sing a song.' does not fit its goal: it does not name " in named[0]
+    assert files[0].parent.name in named[0]
+    assert "it asks for cool, which the goal does not" in named[1]
+
+
+def test_the_real_sentences_fit_their_goals() -> None:
+    games = sorted(shared_data("alfworld", "games", "valid_seen").glob("*/*/game.tw-pddl"))[::5]
+    assert len(games) > 20
+    assert [misfits(load_game(path)) for path in games] == [[]] * len(games)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from environments import make
 from environments.webshop import data
 from environments.webshop.catalogue import nouns
 from environments.webshop.catalogue.catalogues import imported, open_builtin, open_imported
@@ -19,7 +20,9 @@ from environments.webshop.catalogue.nouns import KeptTagging, from_table, read_t
 from environments.webshop.catalogue.store import Catalogue, open_store
 from environments.webshop.catalogue.writing import write_store
 from environments.webshop.data import DATA
+from environments.webshop.goals.goals import goal_table
 from harness.base.errors import BadInput
+from harness.exchange.importing import import_path
 from tests.shared_data import missing, shared_data
 
 
@@ -177,6 +180,93 @@ def test_an_import_of_fewer_products_says_how_to_mean_it(tmp_path: Path, builtin
     assert contents(place) == before
     shutil.rmtree(place)  # what the message says
     assert DATA.import_from(folder, tmp_path / "home").kept == 2
+
+
+def test_files_at_any_depth_and_in_several_folders_are_found(tmp_path: Path, builtin: Catalogue) -> None:
+    deep = tmp_path / "clone/a/b/c/d/e/f/g"
+    deep.mkdir(parents=True)
+    small_files(deep, builtin, range(3))
+    (tmp_path / "clone/labels").mkdir()
+    (deep / "items_ins_v2_tiny.json").rename(tmp_path / "clone/labels/items_ins_v2_tiny.json")
+    name, report = import_path(tmp_path / "clone", home=tmp_path / "home")
+    assert (name, report.kept) == ("webshop", 3)
+
+
+@pytest.mark.parametrize("name", ["items_shuffle_tiny.json", "items_ins_v2_tiny.json"])
+def test_a_single_file_brings_those_beside_it(name: str, tmp_path: Path, builtin: Catalogue) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(3))
+    environment, report = import_path(folder / name, home=tmp_path / "home")
+    assert (environment, report.kept) == ("webshop", 3)
+
+
+def test_a_single_file_without_the_others_names_them(tmp_path: Path, builtin: Catalogue) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(3))
+    away = tmp_path / "items_ins_v2_tiny.json"
+    (folder / away.name).rename(away)
+    with pytest.raises(BadInput, match=r"no items_ins_v2_tiny.json; put it beside it"):
+        import_path(folder / "items_shuffle_tiny.json", home=tmp_path / "home")
+    away.rename(folder / away.name)  # what the message says
+    assert import_path(folder / "items_shuffle_tiny.json", home=tmp_path / "home")[1].kept == 3
+    (tmp_path / "products.json").write_text("[]")
+    with pytest.raises(BadInput, match=r"call it items_shuffle.json \(products\)"):
+        import_path(tmp_path / "products.json", "webshop", home=tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("soft, easy to clean", ("soft", "easy to clean")),
+        ('["soft", "warm"]', ("soft", "warm")),
+        ("['soft', 'warm']", ("soft", "warm")),
+        ("soft; warm|light", ("soft", "warm", "light")),
+        ("soft", ("soft",)),
+        ("", ()),
+        (None, ()),
+        (["soft"], ("soft",)),
+    ],
+)
+def test_attributes_as_text_never_fall_into_letters(
+    given: object, read: tuple[str, ...], tmp_path: Path, builtin: Catalogue
+) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(2))
+    about = json.loads((folder / "items_ins_v2_tiny.json").read_text())
+    first = builtin.product(0).asin
+    about[first] |= {"instruction_attributes": given, "attributes": given or []}
+    (folder / "items_ins_v2_tiny.json").write_text(json.dumps(about))
+    human = [{"instruction": "Buy", "instruction_attributes": given, "instruction_options": "red, blue"}]
+    (folder / "items_human_ins.json").write_text(json.dumps({first: human}))
+    place = DATA.import_from(folder, tmp_path / "home").where
+    assert place is not None
+    product = open_store(place).by_asin(first)
+    assert product.instruction_attributes == product.attributes == read
+    table = goal_table(open_store(place), "human", 0)
+    assert [(table.goal(n).attributes, table.goal(n).options) for n in range(len(table))] == (
+        [(read, ("red", "blue"))] if read else []
+    )
+
+
+@pytest.mark.parametrize("given", [7, {"a": 1}, "[soft", [["soft"]]])
+def test_attributes_that_are_no_list_leave_the_product_out_by_name(
+    given: object, tmp_path: Path, builtin: Catalogue
+) -> None:
+    folder = small_files(tmp_path / "files", builtin, range(2))
+    about = json.loads((folder / "items_ins_v2_tiny.json").read_text())
+    about[builtin.product(0).asin]["instruction_attributes"] = given
+    (folder / "items_ins_v2_tiny.json").write_text(json.dumps(about))
+    report = DATA.import_from(folder, tmp_path / "home")
+    assert report.kept == 1
+    assert f"product 0 ({builtin.product(0).asin!r}): a field of an unexpected type" in report.skipped[0]
+
+
+def test_without_peoples_goals_the_synthetic_ones_are_offered(
+    tmp_path: Path, builtin: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    report = DATA.import_from(small_files(tmp_path / "files", builtin, range(3)), tmp_path / "home")
+    assert "no goals that people wrote, for there is no items_human_ins.json beside" in report.notes[0]
+    with pytest.raises(BadInput, match=r"Play its 3 synthetic goals with options: \{goals: synthetic\}"):
+        make("webshop").tasks("test")
+    assert len(make("webshop", {"goals": "synthetic"}).tasks("test")) == 3  # what both say
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -391,3 +391,13 @@ def _private_kb() -> int:
     """Memory that only this process holds, from the kernel's own account."""
     lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
+
+
+def test_the_sample_says_how_few_goals_its_splits_have(home: Path, real: object) -> None:
+    environment = environments.make("webshop", {"catalogue": "items_shuffle_1000"})
+    assert len(environment.tasks("test")) == 13
+    assert environment.notes("test")[0].startswith("13 goals here, 500 in the published data")
+    assert environment.notes("builtin-test") == ()
+    synthetic = environments.make("webshop", {"catalogue": "items_shuffle_1000", "goals": "synthetic"})
+    assert synthetic.notes("test") == ()
+    assert [task.data["index"] for task in synthetic.tasks("verl-agent-train")] == list(range(500, 6910))
