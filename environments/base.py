@@ -284,6 +284,10 @@ class Environment:
         """Split name -> one line about it (with the number of tasks where that is known without data)."""
         return {"all": "every task"}
 
+    def own_splits(self) -> Mapping[str, str]:
+        """Those of `splits` that a user's own imported data make."""
+        return {}
+
     def tasks(self, split: str) -> Sequence[Task]:
         """All tasks of a split in their stable order. Raises `BadInput` for data that is not imported, saying which
         command brings it."""

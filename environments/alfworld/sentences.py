@@ -40,7 +40,7 @@ def misfits(world: World) -> list[str]:
 
 
 def missing(sentence: str, goal: Goal) -> list[str]:
-    """What of a goal a sentence does not name."""
+    """List what a sentence does not name of a goal."""
     said = sentence.lower().removeprefix("your task is to: ")
     lacks = [] if _names(said, goal.object_type) else [_plain(goal.object_type)]
     if isinstance(goal, LookGoal):

@@ -12,6 +12,7 @@ from environments.prompts import Prompt, load_prompt
 from environments.sotopia import splits
 from environments.sotopia.action_format import make_action_format
 from environments.sotopia.options import SotopiaOptions
+from environments.sotopia.own.store import own_splits
 from environments.sotopia.play import SotopiaPlay, make_scene
 from environments.sotopia.rules import LEAVE, PROTOCOLS, SPEAK, Rules
 from harness.base.errors import BadInput
@@ -42,6 +43,9 @@ class SotopiaEnvironment(Environment):
 
     def splits(self) -> Mapping[str, str]:
         return splits.all_splits()
+
+    def own_splits(self) -> Mapping[str, str]:
+        return own_splits()
 
     def tasks(self, split: str) -> Sequence[Task]:
         return splits.tasks(split)

@@ -13,6 +13,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -84,7 +85,7 @@ def training_schema(built_in: bool = False) -> Schema:
 def known_parts(built_in: bool) -> Parts:
     """Every part of every kind; one that does not load is only named."""
     tables: dict[str, tuple[Registry, Callable[[str], Part]]] = {
-        "environment": (environments.REGISTRY, _environment),
+        "environment": (environments.REGISTRY, partial(_environment, own_data=not built_in)),
         "strategist": (STRATEGISTS, _strategist),
         "judge": (JUDGES, _judge),
         "process reward": (PROCESS_METHODS, _process),
@@ -103,10 +104,12 @@ def _loaded(name: str, read: Callable[[str], Part]) -> Part:
         return Part(f"not usable here ({error})")
 
 
-def _environment(name: str) -> Part:
+def _environment(name: str, own_data: bool) -> Part:
+    """`own_data`: name the splits of data that this user has imported, too."""
     part = environments.REGISTRY.load(name)
     made = environments.make(name) if not _required(options := _options(part)) else None
-    splits = {} if made is None else {"split": {"examples": list(made.splits())}}
+    known = [] if made is None else [split for split in made.splits() if own_data or split not in made.own_splits()]
+    splits = {} if made is None else {"split": {"examples": known}}
     return Part(_own_text(part), options, splits)
 
 

@@ -112,9 +112,9 @@ def test_what_a_split_is_short_of_is_said_before_it_is_played(
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "made"))
     read_split.cache_clear()
     place = shell.config(
-        environments=[{"name": "alfworld", "split": "valid_seen"}], actors=[{"script": "random"}], models={}
+        environments=[{"name": "alfworld", "split": "valid_seen"}], actors=[{"script": "random"}], judge=None
     )
-    assert shell("run", place, "--dry-run") == 0
+    assert shell("run", place, "--dry-run") == 0, shell.err
     assert "note: alfworld valid_seen: 1 games here, 140 are published as valid_seen" in shell.err
     assert "note: alfworld valid_seen: 1 left out: valid_seen/" in shell.err
     read_split.cache_clear()
