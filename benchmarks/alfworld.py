@@ -5,13 +5,13 @@
 The original (packages `alfworld` 0.4.2, `textworld` 1.7.0) runs in a process of its own, under this Python or under
 the one named, one game after the other between ours. Times are process CPU time, because the original is so slow
 that a busy machine would show mostly waiting; ours per step are wall time, which is the larger of the two. Further
-tables: memory per game and per episode, 10,000 episodes one after the other, 256 at once, and the generator.
+tables: memory per game and per episode, 10,000 episodes one after the other, 1,024 games at once, resets of 4,096, and the
+generator.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import resource
@@ -154,9 +154,6 @@ def memory(paths: Sequence[Path], episodes: int = 5000) -> dict[str, float]:
     load_game(paths[0])
     before = resident()
     worlds = [load_game(path) for path in paths]
-    for world in worlds:  # what is made on first use belongs to the game
-        for location in range(len(world.locations)):
-            world.go_from(location)
     loaded = resident()
     random, games = Random(0), []
     for number in range(episodes):
@@ -191,32 +188,67 @@ def ten_thousand() -> dict[str, Any]:
     return {"MB after each 2,500 episodes": sizes, "seconds": time.perf_counter() - began}
 
 
-def concurrent(episodes: int = 256) -> dict[str, Any]:
-    """256 live episodes in one event loop, each giving way before every action, half expert and half random."""
+def live_games(count: int, split: str = "builtin-train") -> tuple[Any, list[Any]]:
+    """The environment, and so many different games of a split, or as many as it has."""
     from environments import make
 
     environment = make("alfworld")
-    tasks = environment.tasks("builtin-test-large")
-    steps = wins = 0
+    tasks = environment.tasks(split)
+    every = max(1, len(tasks) // count)
+    return environment, [tasks[place] for place in range(0, len(tasks), every)][:count]
 
-    async def episode(number: int) -> None:
-        nonlocal steps, wins
-        one, random = environment.reset(tasks[number % len(tasks)], number), Random(number)
-        act = environment.baselines["expert" if number % 2 else "random"].act
-        while not one.done:
-            await asyncio.sleep(0)
-            one.view(0)
-            one.step(0, act(one, 0, random))
-            steps += 1
-        wins += one.end_reason == "goal reached"
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*(episode(number) for number in range(episodes)))
+def concurrent(count: int = 1024, rounds: int = 40) -> dict[str, Any]:
+    """So many live games, one step each in turn: view, its actions, one of them at random, the step; a game that ends is begun
+    again. CPU time of this process, with the garbage collector as every command of ours sets it."""
+    from harness.cli import GARBAGE
 
-    began = time.perf_counter()
-    asyncio.run(all_of_them())
-    seconds = time.perf_counter() - began
-    return {"episodes": episodes, "wins": wins, "steps": steps, "seconds": seconds, "steps per second": steps / seconds}
+    gc.set_threshold(GARBAGE)
+    environment, tasks = live_games(count)
+    act = environment.baselines["random"].act
+    games, random = [environment.reset(task, 0) for task in tasks], [Random(number) for number in range(len(tasks))]
+    rates, resets = [], 0
+    for _ in range(3):
+        began = time.process_time()
+        for _ in range(rounds):
+            for number, game in enumerate(games):
+                if game.done:
+                    game = games[number] = environment.reset(tasks[number], 0)
+                    resets += 1
+                game.step(0, act(game, 0, random[number]))
+        rates.append(rounds * len(games) / (time.process_time() - began))
+    return {"games": len(games), "resets within": resets, "steps per CPU second": statistics.median(rates)}
+
+
+def resets(count: int = 4096, again: int = 4) -> dict[str, Any]:
+    """Resets of games in use: memory that they take, the first reset of each (which makes the game), and the later ones."""
+    from environments import make
+
+    clock, environment = time.process_time, make("alfworld")
+    tasks = [task for split in ("builtin-train", "builtin-train-many") for task in environment.tasks(split)][:count]
+    before, began = resident(), clock()
+    for task in tasks:
+        environment.reset(task, 0)
+    first = clock() - began
+    games = [environment.reset(task, 0) for task in tasks]
+    random = Random(0)
+    for game in games:  # what is made while a game is played belongs to it
+        for _ in range(20):
+            if not game.done:
+                game.step(0, environment.baselines["random"].act(game, 0, random))
+    del games
+    in_use = resident() - before
+    began = clock()
+    for _ in range(again):
+        for task in tasks:
+            environment.reset(task, 0)
+    later = (clock() - began) / again
+    return {
+        "games": len(tasks),
+        "MB": in_use / 1e6,
+        "CPU ms of a first reset": 1000 * first / len(tasks),
+        "CPU ms of a later reset": 1000 * later / len(tasks),
+    }
 
 
 def generator(games: int) -> dict[str, Any]:
@@ -246,6 +278,15 @@ def game_paths(count: int) -> list[Path]:
     return sorted(folder.glob("*/*/*/game.tw-pddl"))
 
 
+def beside_original(results: dict[str, Any]) -> None:
+    """Say how many times the original's median step of the same run the games at once are, where both were measured."""
+    at_once = results.get("1,024 games at once")
+    step = results.get("speed, seconds", {}).get("seconds", {}).get("step", {})
+    if at_once and "original" in step:
+        ratio = at_once["steps per CPU second"] * step["original"]["median"]
+        show({"1,024 games at once, times the original's one": ratio})
+
+
 def show(result: dict[str, Any], indent: str = "") -> None:
     for key, value in result.items():
         if isinstance(value, dict):
@@ -263,19 +304,24 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=12, help="games on which both engines are timed")
     parser.add_argument("--steps", type=int, default=30, help="random steps a game")
     parser.add_argument("--generate", type=int, default=2000, help="games the generator writes")
+    parser.add_argument("--only", help="only the part whose name begins so")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "memory": lambda: memory(game_paths(140)),
         "speed, seconds": lambda: compare(game_paths(options.games), options.steps, options.original_python),
-        "256 episodes at once": concurrent,
+        "1,024 games at once": concurrent,
+        "resets of 4,096 games": resets,
         "10,000 episodes": ten_thousand,
         "generator, two processes": lambda: generator(options.generate),
     }
     results = {}
     for name, measure in parts.items():
+        if not name.startswith(options.only or ""):
+            continue
         results[name] = measure()
         show({name: results[name]})
+    beside_original(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 

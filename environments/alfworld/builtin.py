@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import overload
 
+from environments.alfworld.engine import KEPT
 from environments.alfworld.engine.world import World
 from environments.alfworld.generator import GRADES, TASK_TYPES, GameSpec, make_game
 from environments.alfworld.generator.games import choose_spec, task_type_of
@@ -118,6 +119,6 @@ def world_of(task: Task) -> World:
     return _world(spec)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def _world(spec: GameSpec) -> World:
     return make_game(spec).world

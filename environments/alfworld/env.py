@@ -12,7 +12,7 @@ from environments.alfworld import builtin, data
 from environments.alfworld.actions import make_action_format, make_choice_format
 from environments.alfworld.baselines import ADVISERS, BASELINES
 from environments.alfworld.curriculum import begin_near_the_end, commands_left
-from environments.alfworld.engine import World, load_game
+from environments.alfworld.engine import KEPT, World, load_game
 from environments.alfworld.options import AlfworldOptions
 from environments.alfworld.play import PROTOCOLS, AlfworldPlay, Wording
 from environments.base import ActionFormat, AdviserEntry, BaselineEntry, Environment, Metric, Play, Task
@@ -136,7 +136,7 @@ def _published_world(task: Task) -> World:
     return _load(task.data["path"], task.data.get("sha256"), str(_folder(task.split).parent))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def _load(path: str, sha256: str | None, root: str) -> World:
     games = {game.path: game for game in data.read_split(Path(root) / path.split("/", 1)[0]).games}
     if path not in games:

@@ -9,10 +9,11 @@ from environments.alfworld.actions import ANSWER, in_other_words
 from environments.alfworld.engine import TextGame, rules, texts
 from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
+from environments.alfworld.log import Log, LoggedView
 from environments.alfworld.notes import Seen, notes
 from environments.alfworld.options import MAX_STEPS
 from environments.alfworld.planner import remaining_actions
-from environments.base import NOT_READ, SKIPPED, Action, Event, Outcome, Progress, StepResult, View
+from environments.base import NOT_READ, SKIPPED, Action, Outcome, Progress, StepResult, View
 from harness.reading import version_0_1 as reading_0_1
 
 NAME = "agent"
@@ -56,7 +57,18 @@ PROTOCOLS = {
 class AlfworldPlay:
     """A game in one seat. Every step counts, also a malformed one; the last allowed step still acts."""
 
-    __slots__ = ("_background", "_distance", "_events", "_game", "_max_steps", "_protocol", "_seen", "_wording")
+    __slots__ = (
+        "_background",
+        "_distance",
+        "_game",
+        "_length",
+        "_log",
+        "_max_steps",
+        "_protocol",
+        "_seen",
+        "_view",
+        "_wording",
+    )
 
     def __init__(
         self,
@@ -81,8 +93,11 @@ class AlfworldPlay:
         if brief:
             done = before[1].splitlines()[:1] if before else []
             self._background = "\n".join([world.sentence, *done])
-        self._events: tuple[Event, ...] = ()
+        self._log, self._length = Log(), 0
+        """The log of what was seen, and how much of it is of this game."""
         self._seen = Seen({}).and_now(world, self._game.state) if notes else None
+        self._view: View | None = None
+        """The view of the state as it is; None until it is asked for."""
         self._distance: int | None = None
         """Plan length from the start, once it was asked for."""
 
@@ -117,39 +132,50 @@ class AlfworldPlay:
         """The only seat's view. `available` are the admissible commands, sorted; the original offers them too."""
         if seat != 0:
             raise ValueError(f"ALFWorld has one seat, 0; asked for {seat}")
-        return View(
-            seat=0,
-            name=NAME,
-            partner=None,
-            turn=self._game.steps,
-            max_turns=self._max_steps,
-            background=self._background,
-            events=self._events,
-            available=tuple(self._game.admissible_commands),
-            notes=None if self._seen is None else notes(self.world, self.state, self._seen),
+        if self._view is None:
+            self._view = self._make_view()
+        return self._view
+
+    def _make_view(self) -> View:
+        game = self._game
+        return LoggedView.of(
+            NAME,
+            game.steps,
+            self._max_steps,
+            self._background,
+            self._log,
+            self._length,
+            rules.admissible_commands(game.world, game.state),
+            None if self._seen is None else notes(self.world, self.state, self._seen),
         )
 
     def step(self, seat: int, action: Action) -> StepResult:
         """Do a command. What is no admissible command is answered "Nothing happens." and marked in `info`:
         `malformed: true`, with `other_format: <the command as this protocol says it>` where it was right but for its
         wording. Kind "answer" is an answer in which the original's wrapper found no action. Raises `ValueError`."""
-        self._check(seat)
+        game, command = self._game, action.text
+        if seat != 0 or game.done:
+            self._check(seat)
         if action.kind == ANSWER:
-            return self._spend(action.text, ERROR_INPUT)
-        command = action.text
+            return self._spend(command, ERROR_INPUT)
+        self._view = None
         info: dict[str, Any] = {}
-        translated = self._in_own_words(command)
-        if translated is not None and self._wording.accept:
-            command, info = translated, {"translated": translated}
-        elif translated is not None:
-            info = {"other_format": translated}
-        answer = self._game.step(command)
-        if not self._game.admissible:
-            info = {"malformed": True, "no_effect": True, **info}
+        answer = game.attempt(command)
+        if answer is None:
+            answer, info = self._do_otherwise(command)
         if self._seen is not None:
             self._seen = self._seen.and_now(self.world, self.state)
-        self._events += (Event(0, action.text), Event(None, self._shown(answer)))
-        return StepResult(rendered=action.text, reward=float(self._game.won), info=info)
+        shown = self._shown(answer) if self._protocol.short_texts else answer
+        self._write_down(command, shown)
+        return StepResult(command, 1.0 if game.won else 0.0, info)
+
+    def _do_otherwise(self, command: str) -> tuple[str, dict[str, Any]]:
+        """Do a command that is not admissible as it is written: the answer, and what is to be noted about it."""
+        translated = self._in_own_words(command)
+        if translated is not None and self._wording.accept:
+            return self._game.step(translated), {"translated": translated}
+        noted = {} if translated is None else {"other_format": translated}
+        return self._game.step(command), {"malformed": True, "no_effect": True, **noted}
 
     def skip(self, seat: int) -> StepResult:
         """Spend a step without a command: the answer could not be read. Raises `ValueError` like `step`."""
@@ -162,16 +188,19 @@ class AlfworldPlay:
 
     def _spend(self, own: str, answer: str) -> StepResult:
         """Let a step pass in which the game is sent nothing."""
+        self._view = None
         self._game.skip()
-        self._events += (Event(0, own), Event(None, answer))
+        self._write_down(own, answer)
         return StepResult(rendered=own, reward=float(self._game.won), info={"malformed": True, "no_effect": True})
 
+    def _write_down(self, own: str, answer: str) -> None:
+        self._log = self._log.add(self._length, own, answer)
+        self._length += 2
+
     def _in_own_words(self, command: str) -> str | None:
-        """The command that one in other words means here, if it could be done now and the given one cannot."""
+        """The command that one in other words, which cannot be done, means here, if that could be done now."""
         translated = self._wording.in_words_of(command, self.world.text)
-        if translated is None or self._could_do(command) or not self._could_do(translated):
-            return None
-        return translated
+        return translated if translated is not None and self._could_do(translated) else None
 
     def _could_do(self, command: str) -> bool:
         return rules.apply(self.world, self.state.copy(), command) is not None

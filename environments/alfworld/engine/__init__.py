@@ -12,4 +12,7 @@ from environments.alfworld.engine.session import TextGame
 from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World
 
-__all__ = ["CURRENT", "OLD", "State", "TextFormat", "TextGame", "World", "load_game"]
+KEPT = 4096
+"""Games that a process keeps in memory, some 25 kB each, and up to 50 as they are played."""
+
+__all__ = ["CURRENT", "KEPT", "OLD", "State", "TextFormat", "TextGame", "World", "load_game"]

@@ -8,6 +8,7 @@ else changes nothing and is answered "Nothing happens.". *Here* means: at the ag
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import intern
 
 from environments.alfworld.engine import texts
 from environments.alfworld.engine.goals import LookGoal, PlaceGoal
@@ -15,38 +16,62 @@ from environments.alfworld.engine.state import State
 from environments.alfworld.engine.world import World, bits
 
 
-def admissible_commands(world: World, state: State) -> list[str]:
-    """All commands that do something now, sorted by code point; a new list.
+def admissible_commands(world: World, state: State) -> tuple[str, ...]:
+    """All commands that do something now, sorted by code point.
 
-    The groups are made in the order of their verbs, so that only the inside of each has to be sorted.
+    The groups are made in the order of their verbs, so that only the inside of each has to be sorted. What depends on the place
+    alone is made once (`World.known`).
     """
-    here = world.receptacles_at[state.location]
-    names = world.receptacles
-    held = world.objects[state.held] if state.held >= 0 else None
-    tools = _tools_here(world, state, here)
-    openable = [names[r] for r in here if world.openable >> r & 1 and not state.opened >> r & 1]
-    opened = [names[r] for r in here if world.openable >> r & 1 and state.opened >> r & 1]
-    examinable = [names[r] for r in here] + ([held] if held else [])
+    location, contents = state.location, state.contents
+    here = world.receptacles_at[location]
+    opened = state.opened & world.masks_at[location]
+    known = world.known.places.get((location, opened))
+    if known is None:
+        known = world.known.places[location, opened] = _make_place(world, state, here)
+    usable = 0
+    for r in here:
+        usable |= contents[r] & world.toggleable
+    use = tuple(sorted(f"use {world.objects[o]}" for o in bits(usable))) if usable else ()
+    if state.held < 0:
+        return known[0] + _take_commands(world, state, here) + use
+    return _with_full_hands(world, state, here, *known) + use
+
+
+def _make_place(world: World, state: State, here: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, int, int]]:
+    names, at = world.receptacles, world.receptacle_location
+    opening = [(r, state.opened >> r & 1) for r in here if world.openable >> r & 1]
+    close = sorted(f"close {names[r]}" for r, opened in opening if opened)
+    examine = sorted(f"examine {names[r]}" for r in here)
+    go = sorted(intern(f"go to {name}") for r, name in enumerate(names) if at[r] != state.location)
+    always = ["help", "inventory", "look"] if world.text.has_help else ["inventory", "look"]
+    open_ = sorted(f"open {names[r]}" for r, opened in opening if not opened)
+    starts = len(close), len(close) + len(examine), len(close) + len(examine) + len(go)
+    return (*close, *examine, *go, *always, *open_), starts
+
+
+def _with_full_hands(
+    world: World, state: State, here: tuple[int, ...], place: tuple[str, ...], starts: tuple[int, int, int]
+) -> tuple[str, ...]:
+    """The commands but `use`, while something is held."""
+    held = world.objects[state.held]
+    examine, go, always = starts
+    opening = always + (3 if world.text.has_help else 2)
+    clean, heat, cool = _tools_here(world, state, here, held)
     put = _put_commands(world, state, here, held)
-    commands = _group([f"clean {held} with {r}" for r in tools[0]])
-    commands += _group([f"close {r}" for r in opened])
-    commands += _group([f"cool {held} with {r}" for r in tools[2]])
-    commands += _group([f"examine {thing}" for thing in examinable])
-    commands += world.go_from(state.location)
-    commands += _group([f"heat {held} with {r}" for r in tools[1]])
-    commands += ("help", "inventory", "look") if world.text.has_help else ("inventory", "look")
-    if world.text.put_verb < "open":
-        commands += put
-        commands += _group([f"open {r}" for r in openable])
-    else:
-        commands += _group([f"open {r}" for r in openable])
-        commands += put
-    if held:
-        commands += _slice_commands(world, state, held)
-    else:
-        commands += _take_commands(world, state, here)
-    commands += _use_commands(world, state, here)
-    return commands
+    first_put = world.text.put_verb < "open"
+    return (
+        *clean,
+        *place[:examine],
+        *cool,
+        *sorted((*place[examine:go], f"examine {held}")),
+        *place[go:always],
+        *heat,
+        *place[always:opening],
+        *(put if first_put else ()),
+        *place[opening:],
+        *(() if first_put else put),
+        *_slice_commands(world, state, held),
+    )
 
 
 def _group(commands: list[str]) -> list[str]:
@@ -55,20 +80,21 @@ def _group(commands: list[str]) -> list[str]:
     return commands
 
 
-def _tools_here(world: World, state: State, here: tuple[int, ...]) -> tuple[list[str], list[str], list[str]]:
-    """Names of the receptacles here that clean, heat and cool the held object."""
+def _tools_here(world: World, state: State, here: tuple[int, ...], held: str) -> tuple[list[str], list[str], list[str]]:
+    """Commands that clean, heat and cool the held object with the receptacles here."""
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
-    if state.held < 0:
-        return found
+    tools = world.basins | world.microwaves | world.fridges
     for r in here:
         bit = 1 << r
+        if not tools & bit:
+            continue
         if world.basins & bit and world.cleanable >> state.held & 1:
-            found[0].append(world.receptacles[r])
+            found[0].append(f"clean {held} with {world.receptacles[r]}")
         if world.microwaves & bit and world.heatable >> state.held & 1:
-            found[1].append(world.receptacles[r])
+            found[1].append(f"heat {held} with {world.receptacles[r]}")
         if world.fridges & bit and world.coolable >> state.held & 1:
-            found[2].append(world.receptacles[r])
-    return found
+            found[2].append(f"cool {held} with {world.receptacles[r]}")
+    return _group(found[0]), _group(found[1]), _group(found[2])
 
 
 def accessible(world: World, state: State, r: int) -> bool:
@@ -76,9 +102,7 @@ def accessible(world: World, state: State, r: int) -> bool:
     return not world.openable >> r & 1 or bool(state.opened >> r & 1)
 
 
-def _put_commands(world: World, state: State, here: tuple[int, ...], held: str | None) -> list[str]:
-    if held is None:
-        return []
+def _put_commands(world: World, state: State, here: tuple[int, ...], held: str) -> list[str]:
     fitting = world.can_hold[state.held]
     verb, preposition = world.text.put_verb, world.text.put_preposition
     return _group(
@@ -90,14 +114,22 @@ def _put_commands(world: World, state: State, here: tuple[int, ...], held: str |
     )
 
 
-def _take_commands(world: World, state: State, here: tuple[int, ...]) -> list[str]:
-    commands = []
+def _take_commands(world: World, state: State, here: tuple[int, ...]) -> tuple[str, ...]:
+    commands: tuple[str, ...] = ()
     for r in here:
-        if accessible(world, state, r):
-            name = world.receptacles[r]
-            for o in bits(state.contents[r] & world.pickupable):
-                commands.append(f"take {world.objects[o]} from {name}")
-    return _group(commands)
+        if (objects := state.contents[r] & world.pickupable) and accessible(world, state, r):
+            commands += _take_from(world, r, objects)
+    return commands if len(here) < 2 else tuple(sorted(commands))
+
+
+def _take_from(world: World, r: int, objects: int) -> tuple[str, ...]:
+    """The sorted commands that take these objects from a receptacle."""
+    known = world.known.take.get(r)
+    if known is None or known[0] != objects:
+        name = world.receptacles[r]
+        commands = tuple(sorted(f"take {world.objects[o]} from {name}" for o in bits(objects)))
+        known = world.known.take[r] = (objects, commands)
+    return known[1]
 
 
 def _slice_commands(world: World, state: State, held: str) -> list[str]:
@@ -105,13 +137,6 @@ def _slice_commands(world: World, state: State, held: str) -> list[str]:
         return []
     lying = state.lying[state.location] & world.sliceable
     return _group([f"slice {world.objects[o]} with {held}" for o in bits(lying)])
-
-
-def _use_commands(world: World, state: State, here: tuple[int, ...]) -> list[str]:
-    usable = 0
-    for r in here:
-        usable |= state.contents[r] & world.toggleable
-    return _group([f"use {world.objects[o]}" for o in bits(usable)]) if usable else []
 
 
 def is_won(world: World, state: State) -> bool:
@@ -129,9 +154,10 @@ def _is_place_won(world: World, goal: PlaceGoal, state: State) -> bool:
     if not wanted:
         return False
     contents = state.contents
-    if goal.count == 1:
-        return any(contents[r] & wanted for r in world.goal_places)
-    return any((contents[r] & wanted).bit_count() >= goal.count for r in world.goal_places)
+    for r in world.goal_places:  # no generator: this is looked at after every step
+        if (there := contents[r] & wanted) and (goal.count == 1 or there.bit_count() >= goal.count):
+            return True
+    return False
 
 
 def quality_mask(state: State, quality: str) -> int:

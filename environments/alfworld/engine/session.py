@@ -44,17 +44,28 @@ class TextGame:
         "Nothing happens." and `admissible` is then False."""
         if self.done and self.max_steps is not None:
             return self.observation
-        answer = rules.apply(self.world, self.state, command)
-        self.admissible = answer is not None
-        self.observation = texts.NOTHING_HAPPENS if answer is None else answer
-        self.steps += 1
-        self._judge()
+        if self.attempt(command) is None:
+            self.observation = texts.NOTHING_HAPPENS
+            self.skip()
         return self.observation
 
+    def attempt(self, command: str) -> str | None:
+        """Do a command if it is admissible; returns the observation. None for any other text, which counts as nothing. The game
+        must not be over."""
+        answer = rules.apply(self.world, self.state, command)
+        if answer is None:
+            return None
+        self.admissible = True
+        self.observation = answer
+        self.steps += 1
+        self._judge()
+        return answer
+
     def _judge(self) -> None:
+        begun = self.steps > 0
         self.won: bool = rules.is_won(self.world, self.state)
-        self.score: int = int(self.won and self.steps > 0)
-        self.done: bool = self.steps > 0 and (self.won or (self.max_steps is not None and self.steps >= self.max_steps))
+        self.score: int = int(self.won and begun)
+        self.done: bool = begun and (self.won or (self.max_steps is not None and self.steps >= self.max_steps))
 
     def skip(self) -> None:
         """Count a step in which nothing is done."""
@@ -65,7 +76,7 @@ class TextGame:
     @property
     def admissible_commands(self) -> list[str]:
         """All commands that do something now, sorted; a new list."""
-        return rules.admissible_commands(self.world, self.state)
+        return list(rules.admissible_commands(self.world, self.state))
 
     def copy(self) -> TextGame:
         """An independent copy, sharing only what never changes."""

@@ -64,12 +64,20 @@ def look(world: World, state: State) -> str:
 
 def receptacle(world: World, state: State, r: int) -> str:
     """Text that a receptacle shows when it is reached, opened or examined."""
+    contents, opened = state.contents[r], bool(state.opened >> r & 1)
+    known = world.known.seen.get(r)
+    if known is None or known[0] != contents or known[1] is not opened:
+        known = world.known.seen[r] = (contents, opened, _receptacle(world, r, contents, opened))
+    return known[2]
+
+
+def _receptacle(world: World, r: int, contents: int, opened: bool) -> str:
     name = world.receptacles[r]
     if not world.openable >> r & 1:
-        return f"On the {name}, you see {objects_text(world, state.contents[r])}."
-    if not state.opened >> r & 1:
+        return f"On the {name}, you see {objects_text(world, contents)}."
+    if not opened:
         return f"The {name} is closed."
-    return f"The {name} is open. In it, you see {objects_text(world, state.contents[r])}."
+    return f"The {name} is open. In it, you see {objects_text(world, contents)}."
 
 
 def inventory(world: World, state: State) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from sys import intern
 
 from environments.alfworld.engine.goals import QUALITIES, Goal, LookGoal, PlaceGoal
 from environments.alfworld.engine.problem import Facts
@@ -37,6 +38,25 @@ def bits(mask: int) -> Iterator[int]:
         low = mask & -mask
         yield low.bit_length() - 1
         mask ^= low
+
+
+@dataclass(slots=True)
+class Known:
+    """Texts and commands of a world that were made when they were first asked for, so that a step looks most of them up. No part
+    of what a world is: copies and pickles begin without."""
+
+    places: dict[tuple[int, int], tuple[tuple[str, ...], tuple[int, int, int]]] = field(default_factory=dict)
+    """(location, receptacles that stand open there) -> the commands there with empty hands, taking and using left out, and where
+    those of `examine`, `go` and those after `go` begin."""
+    take: dict[int, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    """Receptacle -> the last objects in it that were asked about, and the commands that take them."""
+    seen: dict[int, tuple[int, bool, str]] = field(default_factory=dict)
+    """Receptacle -> the last contents it was looked at with, whether it stood open, and the text that it shows."""
+    retold: dict[str, World] = field(default_factory=dict)
+    """Name of a text format -> the same game in it."""
+
+    def __reduce__(self) -> tuple[type[Known], tuple[()]]:
+        return Known, ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +108,27 @@ class World:
     object_number: dict[str, int]
     receptacle_number: dict[str, int]
     """Display name -> number."""
-    go_commands: list[list[str] | None] = field(repr=False)
-    """Per location the sorted "go to" commands from there, filled when first asked for."""
+    masks_at: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Mask of the openable receptacles at each location."""
+    known: Known = field(init=False, repr=False, compare=False, default_factory=Known)
+
+    def __post_init__(self) -> None:
+        masks = tuple(sum(1 << r for r in here if self.openable >> r & 1) for here in self.receptacles_at)
+        object.__setattr__(self, "masks_at", masks)
 
     @property
     def task(self) -> str:
         """The sentence without its beginning: "put some mug on shelf."."""
         return self.sentence.removeprefix("Your task is to: ")
 
-    def go_from(self, location: int) -> list[str]:
-        """The sorted "go to" commands at a location; the list is shared and must not be changed."""
-        known = self.go_commands[location]
-        if known is None:
-            here = self.receptacle_location
-            known = sorted(f"go to {name}" for r, name in enumerate(self.receptacles) if here[r] != location)
-            self.go_commands[location] = known
-        return known
-
     def with_text(self, text: TextFormat) -> World:
         """The same game told in another text format."""
-        return replace(self, text=text)
+        if text == self.text:
+            return self
+        known = self.known.retold.get(text.name)
+        if known is None:
+            known = self.known.retold[text.name] = replace(self, text=text)
+        return known
 
 
 def build_world(facts: Facts, goal: Goal, sentence: str, text: TextFormat, where: str) -> World:
@@ -125,7 +146,7 @@ def _display_names(ids: list[str]) -> dict[str, str]:
     names = {}
     for i in ids:
         if i in kinds:
-            names[i] = f"{kinds[i]} {left[kinds[i]]}"
+            names[i] = intern(f"{kinds[i]} {left[kinds[i]]}")  # the same in most games
             left[kinds[i]] -= 1
         else:
             names[i] = f"{i} "
@@ -250,7 +271,6 @@ class _Builder:
             ids=tuple(sorted((i, name) for i, name in self.names.items() if "_bar_" in i)),
             object_number={name: number for number, name in enumerate(objects)},
             receptacle_number={name: number for number, name in enumerate(receptacles)},
-            go_commands=[None] * len(self.locations),
         )
 
 

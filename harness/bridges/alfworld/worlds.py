@@ -61,5 +61,4 @@ def _with_shuffled_names(world: World, named: tuple[str, ...]) -> World:
         ids=tuple((i, new[name]) for i, name in world.ids),
         object_number={name: number for number, name in enumerate(objects)},
         receptacle_number={name: number for number, name in enumerate(receptacles)},
-        go_commands=[None] * len(world.locations),
     )
