@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,25 @@ def same_game(folder: Path, row: Comparison) -> SameGame | None:
     return SameGame(without, helped)
 
 
+ASKED = re.compile(r"(?:your task is(?: to)?|instruction)\s*:\s*(?:\[SEP\]\s*)?([^\[\n]+)", re.IGNORECASE)
+"""The words before a task's own, in ALFWorld and WebShop, and the task."""
+GOAL = re.compile(r"goal:\s*(.+)", re.IGNORECASE)
+
+
 def task_text(record: EpisodeRecord) -> str:
-    """The seat's task: the last line of what it was told that says so, else the task's id."""
-    lines = [line.strip() for line in record.seats[0].background.splitlines() if line.strip()]
-    told = [line for line in lines if line.lower().startswith(("your task is", "instruction"))]
-    return (told or lines or [record.task_id])[-1 if told else 0]
+    """The task in words: of one seat its instruction, of two the goals of both; else the first line that the seat was told, or
+    the task's id."""
+    told = record.seats[0].background
+    if found := ASKED.findall(told):
+        return str(found[-1]).strip()
+    goals = [(seat.name, _own_goal(seat.name, seat.background)) for seat in record.seats]
+    if all(goal for _, goal in goals):
+        return " · ".join(f"{name}: {goal}" for name, goal in goals)
+    return next((line.strip() for line in told.splitlines() if line.strip()), record.task_id)
+
+
+def _own_goal(name: str, told: str) -> str:
+    """The goal that a character was told as its own; empty where there is none."""
+    own = [line for line in told.splitlines() if line.startswith(f"{name}'s goal")]
+    found = GOAL.search(own[0]) if name and own else None
+    return "" if found is None or found[1].strip().lower() == "unknown" else found[1].strip()

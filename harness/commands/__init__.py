@@ -5,7 +5,7 @@ and does the work (large ones have a second file for that, such as `check_run` b
 
 COMMANDS = (
     "run", "play", "evaluate", "judge", "labels", "list", "schema", "show", "leaderboard", "compare", "check", "spread", "data",
-    "train", "models", "export", "import_episodes", "repair", "verify", "env", "viewer",
+    "train", "models", "export", "import_episodes", "repair", "verify", "share", "env", "viewer",
 )  # fmt: skip
 """Modules of this package, in the order of `harness --help`. Each has `add_parser(commands)`, and may have `two_words(argv)` for
 commands of two words."""

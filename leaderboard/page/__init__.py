@@ -6,10 +6,7 @@ forbids a browser everything but the page's own style and its one optional scrip
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -21,11 +18,12 @@ from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
 from leaderboard.page.answer import QUESTION, answer_parts, pair_parts, said_in_short
-from leaderboard.page.markup import Content, document, node
+from leaderboard.page.markup import Content, node
 from leaderboard.page.others import others
 from leaderboard.page.people import people
 from leaderboard.page.provenance import provenance
 from leaderboard.page.sections import Place, cost, dimensions, failures, grid, interface, places_of, ranking, uplift
+from leaderboard.page.shell import whole_page
 
 TITLE = "Strategist leaderboard"
 MEASURED = "Measured with strategist-harness; the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
@@ -72,26 +70,10 @@ def write_page(board: Board, folder: Path, verdict: Sequence[str] = ()) -> Path:
     return target.path
 
 
-def render(board: Board, labels: bool = False, verdict: Sequence[str] = ()) -> str:
+def render(board: Board, labels: bool = False, verdict: Sequence[str] = (), beside: Sequence[Content] = ()) -> str:
     """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
-    where no run has any. `verdict`: sentences that stand first."""
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="referrer", content="no-referrer"),
-        node("title", TITLE),
-        *_card(board),
-        _verbatim("style", style),
-    )
-    body = node("body", *_body(board, labels, verdict), _verbatim("script", script))
-    return document(node("html", head, body, lang="en"))
+    where no run has any. `verdict`: sentences that stand first. `beside`: elements below the page's title."""
+    return whole_page(TITLE, _card(board), _body(board, labels, verdict, beside), "page.js")
 
 
 def _card(board: Board) -> list[Element]:
@@ -104,13 +86,14 @@ def _card(board: Board) -> list[Element]:
     ]
 
 
-def _body(board: Board, labels: bool, verdict: Sequence[str]) -> list[Content]:
+def _body(board: Board, labels: bool, verdict: Sequence[str], beside: Sequence[Content]) -> list[Content]:
     sections = [*_verdict(verdict), *_sections(board, labels)]
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
         node("h1", QUESTION),
         node("p", MEASURED, class_="note"),
+        *beside,
         node(
             "nav",
             node("details", node("summary", "Parts of this page"), node("ul", *links)),
@@ -163,18 +146,3 @@ def _scope(board: Board) -> Element:
     runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
     related = "".join(f" {line}" for line in kin_of_facts(arm.facts for arm in board.arms))
     return node("p", f"{runs}, {len(board.arms)} arms.{judge}{related}", class_="note")
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _verbatim(tag: str, text: str) -> Element:
-    """Our own style or script, whose text HTML does not escape."""
-    element = Element(tag)
-    element.text = text
-    return element

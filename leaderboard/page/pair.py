@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -56,20 +57,22 @@ def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) 
     if differs:
         who.append(node("span", f"differs: {', '.join(differs)}", class_="chip"))
     frame.append(who)
+    frame.extend(turn_parts(turn, shown))
+    return frame
+
+
+def turn_parts(turn: TurnRecord, shown: Conversation) -> Iterator[Element]:
+    """Elements of one turn: what was seen (folded; opposite another seat it is left out, as it repeats the turns above), the
+    strategy, its credit, the act."""
     if len(shown.record.seats) == 1 and turn.observation:
-        frame.append(
-            node("details", node("summary", "what was seen"), node("div", "\n".join(turn.observation), class_="seen"))
-        )
+        yield node("details", node("summary", "what was seen"), node("div", "\n".join(turn.observation), class_="seen"))
     if turn.strategy and turn.strategy.strip():
         tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
-        frame.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
-    rewards = next((each.rewards for each in shown.turns if each.index == turn.index), ())
-    for reward in rewards:
-        frame.append(reward_element(reward))
-    frame.append(node("div", turn.rendered, class_="act"))
+        yield node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan")
+    yield from map(reward_element, next((each.rewards for each in shown.turns if each.index == turn.index), ()))
+    yield node("div", turn.rendered, class_="act")
     if any(each.no_effect for each in shown.turns if each.index == turn.index):
-        frame.append(node("span", "no effect", class_="chip warn"))
-    return frame
+        yield node("span", "no effect", class_="chip warn")
 
 
 def reward_element(reward: Reward) -> Element:

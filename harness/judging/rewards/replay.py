@@ -203,7 +203,7 @@ def _from(
 
 
 def progress_after(plan: EpisodePlan, turns: Sequence[TurnRecord]) -> float:
-    """What the world says of its progress (0..1) after these turns. Raises `EpisodeError` where it says nothing, or the turns do
+    """The progress that the world tells (0..1) after these turns. Raises `EpisodeError` where it says nothing, or the turns do
     not lead where they led."""
     play = plan.environment.reset(plan.task, plan.seed)
     for turn in turns:

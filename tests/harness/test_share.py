@@ -1,0 +1,137 @@
+"""`harness share`: a folder that needs no server, whose links lead somewhere, and that says what was verified."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag
+
+import pytest
+
+from harness.cli import main
+from tests.leaderboard.test_page import HOSTILE, play
+
+Record = dict[str, Any]
+
+
+class Tags(HTMLParser):
+    """The links, ids and tags of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src"):
+                self.links.append(value or "")
+            elif name == "id":
+                self.ids.add(value or "")
+            elif name.startswith("on"):
+                self.handlers.append(name)
+
+
+def changed(run: Path, to: Path, change: Callable[[Record], None]) -> Path:
+    """A copy of a run, every episode of which is changed."""
+    shutil.copytree(run, to)
+    path = to / "episodes.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        change(record)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return to
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return play(tmp_path_factory.mktemp("runs") / "mine")
+
+
+@pytest.fixture(scope="module")
+def site(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "site"
+    assert main(["share", str(run), "--out", str(out)]) == 0
+    return out
+
+
+def test_every_link_leads_to_a_file_of_the_folder_and_to_a_place_in_it(site: Path) -> None:
+    pages = {path: Tags(path.read_text()) for path in site.rglob("*.html")}
+    assert len(pages) >= 3
+    for path, page in pages.items():
+        for link in page.links:
+            name, place = urldefrag(link)
+            target = (path.parent / name).resolve() if name else path
+            assert target.is_file(), (path, link)
+            assert target.is_relative_to(site.resolve())
+            assert not place or place in pages[target].ids, (path, link)
+
+
+def test_every_episode_has_a_row_that_is_searched_and_a_transcript(run: Path, site: Path) -> None:
+    records = [json.loads(line) for line in (run / "episodes.jsonl").read_text().splitlines()]
+    listed = (site / "transcripts" / "index.html").read_text()
+    whole = "".join(path.read_text() for path in (site / "transcripts").glob("*-*.html"))
+    assert listed.count("data-said=") == len(records)
+    for record in records:
+        assert f'id="{record["episode_id"]}"' in whole
+        assert f"#{record['episode_id']}" in listed
+    assert "plan 0 for seat 0" in listed, "what was said can be searched"
+    assert "plan 0 for seat 0" in whole
+
+
+def test_it_says_what_was_verified(site: Path) -> None:
+    told = json.loads((site / "runs" / "mine" / "verified.json").read_text())
+    assert told["checks"]["worlds"]["different"] == {}
+    assert "runs/mine/badge.svg" in (site / "index.html").read_text()
+    assert not (site / "runs" / "mine" / "episodes.jsonl").exists(), "records only where they are asked for"
+
+
+def test_a_doctored_run_is_shared_as_what_it_is(run: Path, tmp_path: Path) -> None:
+    def won(record: Record) -> None:
+        if record["environment"] == "webshop" and record["outcome"]:
+            record["outcome"]["score"] = 0.9876
+
+    doctored = changed(run, tmp_path / "run", won)
+    assert main(["share", str(doctored), "--out", str(tmp_path / "site"), "--records"]) == 1
+    assert "not confirmed" in (tmp_path / "site" / "runs" / "run" / "badge.svg").read_text()
+    assert main(["verify", str(tmp_path / "site" / "runs" / "run")]) == 1, "whoever gets the folder finds it, too"
+
+
+def test_an_earlier_folder_is_replaced_whole_and_no_other(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    assert main(["share", str(run), "--out", str(out)]) == 0
+    (out / "transcripts" / "old.html").write_text("old")
+    assert main(["share", str(run), "--out", str(out)]) == 0
+    assert not (out / "transcripts" / "old.html").exists()
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    assert main(["share", str(run), "--out", str(tmp_path / "mine")]) == 2
+    assert main(["share", str(run), "--out", str(run)]) == 2
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
+
+
+def test_no_word_of_an_agent_becomes_markup(run: Path, site: Path, tmp_path: Path) -> None:
+    def poison(record: Record) -> None:
+        for number, turn in enumerate(record["turns"]):
+            turn["strategy"] = turn["rendered"] = HOSTILE[number % len(HOSTILE)]
+        for seat in record["seats"]:
+            seat["background"] = "\n".join(HOSTILE)
+
+    poisoned = changed(run, tmp_path / "run", poison)
+    assert main(["share", str(poisoned), "--out", str(tmp_path / "site")]) == 1
+    usual = {tag for path in site.rglob("*.html") for tag in Tags(path.read_text()).tags}
+    for path in (tmp_path / "site").rglob("*.html"):
+        page = Tags(path.read_text())
+        assert set(page.tags) <= usual
+        assert page.tags.count("script") == 1
+        assert page.handlers == []
+        assert "default-src 'none'" in path.read_text()
