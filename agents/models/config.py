@@ -268,13 +268,14 @@ class TransformersConfig(EndpointConfig, WithAdapter):
     args: TransformersArgs = TransformersArgs()
 
 
-class VllmConfig(HttpConfig):
+class VllmConfig(HttpConfig, WithAdapter):
     """Weights served by vLLM on this machine, for as long as anybody uses them."""
 
     provider: Literal["vllm"] = "vllm"
     args: dict[str, Any] = {}
-    """`python` (where vLLM is installed), `lora-modules` (name -> folder of a LoRA adapter), `adapter` (which of them is
-    asked), `request-seeds` (whether requests carry their seed); every other key is a flag of `vllm serve`."""
+    """`python` (where vLLM is installed), `request-seeds` (whether requests carry their seed), and, in older files in place of
+    the model's `adapter`, `lora-modules` (name -> folder of a LoRA adapter) and `adapter` (which of them is asked); every
+    other key is a flag of `vllm serve`."""
     start_s: PositiveFloat = 1800.0
     """Longest that the server may take to come up."""
     gpus: list[Gpu] | None = None

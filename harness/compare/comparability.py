@@ -24,7 +24,7 @@ SHOWN = 12
 def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[str, Any]:
     """Category -> what a cell's numbers rest on, as plain JSON; `tasks` are hashes, or None in runs that kept none."""
     shown, split, pairing, actor, strategist = cell.split(" | ")
-    config = manifest["config"]
+    config = with_adapters_by_content(manifest)
     spec = next(e for e in config["environments"] if (e["label"] or e["name"], e["split"]) == (shown, split))
     label = manifest["environments"][shown]["protocol"]
     return {
@@ -42,6 +42,23 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
         "serving": _serving(manifest, strategist),
         "reader": None if manifest.get("imported") or _is_scripted(config, actor) else reader_in(manifest, label),
     }
+
+
+def with_adapters_by_content(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's config with the hash of each adapter, where the manifest has one, in place of its path: another file at the same
+    place is another model, the same file elsewhere is not."""
+    config, hashes = manifest["config"], manifest.get("adapters") or {}
+    models = {
+        name: _with_adapter(model, hashes[name]) if name in hashes else model
+        for name, model in config["models"].items()
+    }
+    return {**config, "models": models}
+
+
+def _with_adapter(model: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    args = {key: value for key, value in (model.get("args") or {}).items() if key != "adapter"}
+    kept = {key: value for key, value in model.items() if key != "args"}
+    return {**kept, **({"args": args} if args else {}), "adapter": f"content {digest}"}
 
 
 def normal_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +106,7 @@ def reader_note(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[s
 def under_test(manifest: Mapping[str, Any], cell: str) -> dict[str, Any]:
     """Facts that may differ between two arms, as plain JSON: the strategist, prompts and code."""
     strategist = cell.split(" | ")[4]
-    config = manifest["config"]
+    config = with_adapters_by_content(manifest)
     spec = next((s for s in config["strategists"] if strategist_label(s) == strategist), {"kind": REFERENCE})
     roles: Mapping[str, str] = manifest.get("roles") or {}
     role = {"role": roles[strategist]} if strategist in roles else {}

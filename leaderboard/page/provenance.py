@@ -44,7 +44,13 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]
     yield "judge", str(manifest["judge"] or "none: the environments verify")
     if manifest.get("process"):
         yield "process rewards", [str(label) for label in manifest["process"]]
-    yield "models", [_model(name, model) for name, model in config["models"].items()]
+    yield (
+        "models",
+        [
+            _model(name, model) + _adapter(model, (manifest.get("adapters") or {}).get(name))
+            for name, model in config["models"].items()
+        ],
+    )
     yield "protocols", [f"{shown}: {entry['protocol']}" for shown, entry in manifest["environments"].items()]
     yield (
         "data",
@@ -71,3 +77,11 @@ def _model(name: str, config: Mapping[str, Any]) -> str:
         model = model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     revision = f", revision {config['revision']}" if config.get("revision") else ""
     return f"{name}: {config.get('provider', 'unknown provider')} {model}{revision}"
+
+
+def _adapter(config: Mapping[str, Any], digest: str | None) -> str:
+    """Name and content of a model's adapter."""
+    if digest is None:
+        return ""
+    name = str(config.get("adapter") or (config.get("args") or {}).get("adapter") or "")
+    return f", adapter {name.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]} ({digest})"

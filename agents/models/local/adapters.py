@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.models.local.headers import Shape, folder_shapes, gguf_header, safetensors_shapes
+from agents.models.local.headers import Shape, gguf_header, safetensors_shapes
 from harness.base.errors import BadInput
 from harness.base.seeds import sha256_of, stable_hash
 
@@ -183,8 +183,3 @@ def _within(module: str) -> str:
 def revision_with(revision: str | None, adapter: Adapter | None) -> str | None:
     """A model's revision with its adapter's hash."""
     return revision if adapter is None else f"{revision or 'unknown'}+adapter:{adapter.hash}"
-
-
-def weights_shapes(folder: Path) -> Mapping[str, Shape]:
-    """Shapes of a base's tensors where it is a folder on this disk; empty where it is not. Raises `BadInput`."""
-    return folder_shapes(folder) if folder.is_dir() else {}

@@ -20,7 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from agents.models.local.adapters import Adapter, refuse_other_base
 from agents.models.local.gguf import PACKAGED, gguf_path, locked, revision_of
+from agents.models.local.headers import folder_shapes
 from agents.models.local.openmp import wait_passively
 from harness.base.errors import BadInput, nearest
 from harness.base.invocation import installs
@@ -94,14 +96,42 @@ def folder_here(model: str) -> Path | None:
     return path if (path / "config.json").is_file() else None
 
 
-def revision_of_weights(model: str, adapter: str | None = None) -> str | None:
-    """Revision that tells the weights behind a name or a path (and a LoRA adapter on them) from others; None where only the
-    Hugging Face hub knows. Converts and fetches nothing."""
+def revision_of_weights(model: str) -> str | None:
+    """Revision that tells the weights behind a name or a path from others; None where only the Hugging Face hub knows.
+    Converts and fetches nothing."""
     packaged = revision_of(model) if model in PACKAGED else None
-    parts = [packaged or folder_revision(Path(model).expanduser())]
-    if adapter is not None:
-        parts.append(folder_revision(Path(adapter).expanduser()))
-    return "+".join(part or "unknown" for part in parts) if any(parts) else None
+    return packaged or folder_revision(Path(model).expanduser())
+
+
+def refuse_adapter_of_another_base(adapter: Adapter, model: str, name: str) -> None:
+    """Raise `BadInput` where a peft adapter was made for other weights than those behind a name or a path, as far as it shows
+    on this disk: by the sizes of its matrices, and by the base that it says it was trained on."""
+    base = folder_here(model)
+    if base is None:
+        return
+    refuse_other_base(adapter, folder_shapes(base), str(base), name)
+    trained = str(adapter.facts.get("base_model_name_or_path") or "")
+    if not trained or not (Path(trained) / "config.json").is_file():
+        return
+    origins = [_origin(folder) for folder in (Path(trained), base)]
+    if None not in origins and origins[0] != origins[1]:
+        raise BadInput(
+            f"model {name!r}: the adapter {adapter.path} was trained on {trained} (its adapter_config.json says so), whose "
+            f"weights are not those of {base}. Set `model: {trained}`, or name another adapter."
+        )
+
+
+def _origin(folder: Path) -> str | None:
+    """What tells a folder's weights from others': the file that they were converted from, in whatever precision, or they
+    themselves."""
+    try:
+        return str(json.loads((folder / ORIGIN).read_text())["gguf_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        digest = hashlib.sha256()
+        weights = sorted(folder.glob("*.safetensors"))
+        for path in weights:
+            digest.update(f"{path.stat().st_size}:".encode() + _ends(path))
+        return digest.hexdigest() if weights else None
 
 
 def _ends(path: Path, kib: int = 256) -> bytes:

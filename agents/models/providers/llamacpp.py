@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import weakref
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from agents.models.local.child import MOST_STARTS, inherited, located, new_key, 
 from agents.models.local.gguf import gguf_here, gguf_path, revision_of
 from agents.models.local.headers import gguf_header
 from agents.models.local.hosting import HostedClient
+from agents.models.local.sharing import Wish, Wishes
 from agents.models.provider import provider_of
 from agents.models.providers.openai_provider import OpenAIClient
 from agents.models.secrets import Secret
@@ -80,15 +80,6 @@ class ServerSpec:
     def serves(self, other: ServerSpec) -> bool:
         """True if a server of this spec is also one of `other`."""
         return set(other.variants) <= set(self.variants) and replace(other, variants=self.variants) == self
-
-
-@dataclass(eq=False)
-class Wanted:
-    """One model's wish for a server, for as long as the model lives. The first of those that can share a server starts it
-    with the adapters of all."""
-
-    spec: ServerSpec
-    """With the base's name in place of its path."""
 
 
 class ManagedServer:
@@ -190,7 +181,7 @@ class ManagedServer:
 
 _SERVERS: dict[ServerSpec, ManagedServer] = {}
 _SERVERS_LOCK = threading.Lock()
-_WANTED: weakref.WeakSet[Wanted] = weakref.WeakSet()
+_WISHES: Wishes[Variant] = Wishes()
 
 
 def borrow(spec: ServerSpec, others: Collection[Variant] = ()) -> ManagedServer:
@@ -203,15 +194,6 @@ def borrow(spec: ServerSpec, others: Collection[Variant] = ()) -> ManagedServer:
             server = _SERVERS.setdefault(together, ManagedServer(together))
         server.users += 1
         return server
-
-
-def _wanted_beside(wanted: Wanted) -> set[Variant]:
-    """Variants of the models that can share a server with this one, as far as their files are still there."""
-    alike = [
-        each.spec for each in list(_WANTED) if replace(each.spec, variants=()) == replace(wanted.spec, variants=())
-    ]
-    variants = {variant for spec in alike for variant in spec.variants}
-    return {(path, known) for path, known in variants if not path or is_unchanged(Path(path), known)}
 
 
 def give_back(server: ManagedServer) -> None:
@@ -260,12 +242,18 @@ def spec_of(config: LlamaCppConfig, path: Path | str, adapter: Adapter | None = 
     )
 
 
-def _found(config: LlamaCppConfig, name: str, adapter: Adapter | None, wanted: Wanted) -> ManagedServer:
+def _found(config: LlamaCppConfig, name: str, adapter: Adapter | None, wish: Wish[Variant]) -> ManagedServer:
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadInput(f"the package xllamacpp is missing: {installs('local')}")
     path = gguf_path(config.model, name)
     _check_base(adapter, path, name)
-    return borrow(spec_of(config, path, adapter), _wanted_beside(wanted))
+    others = {each for each in _WISHES.beside(wish) if not each[0] or is_unchanged(Path(each[0]), each[1])}
+    return borrow(spec_of(config, path, adapter), others)
+
+
+def _end(server: ManagedServer, wish: Wish[Variant]) -> None:
+    _WISHES.end(wish)
+    give_back(server)
 
 
 def _check_base(adapter: Adapter | None, base: Path | None, name: str) -> None:
@@ -320,13 +308,13 @@ def make(name: str, checked: LlamaCppConfig) -> Model:
     checked = checked.model_copy(update={"revision": revision_with(revision, adapter)})
     most = min(checked.concurrency or slots_of(checked), slots_of(checked))
     label = f"llamacpp:{checked.model}:{checked.context}:{slots_of(checked)}"
-    wanted = Wanted(spec_of(checked, checked.model, adapter))
-    _WANTED.add(wanted)
+    spec = spec_of(checked, checked.model, adapter)
+    wish = _WISHES.add(replace(spec, variants=()), spec.variants[0])
     model = EndpointModel(
         name,
         checked,
         HostedClient(
-            *(lambda: _found(checked, name, adapter, wanted), give_back),
+            *(lambda: _found(checked, name, adapter, wish), lambda server: _end(server, wish)),
             lambda url, key: LlamaCppHttp(checked, url, key, adapter),
         ),
         shared_limit(label, "", most, most),

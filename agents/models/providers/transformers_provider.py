@@ -26,9 +26,14 @@ from agents.models.endpoint import EndpointModel
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import RequestMode, shared_refusals
 from agents.models.limits import shared_limit
-from agents.models.local.adapters import Adapter, adapter_of, refuse_other_base, revision_with, weights_shapes
+from agents.models.local.adapters import Adapter, adapter_of, revision_with
 from agents.models.local.openmp import wait_passively
-from agents.models.local.weights import folder_here, no_loading_bars, revision_of_weights, weights_of
+from agents.models.local.weights import (
+    no_loading_bars,
+    refuse_adapter_of_another_base,
+    revision_of_weights,
+    weights_of,
+)
 from agents.models.messages import role_forms
 from agents.models.provider import provider_of
 from agents.models.replies.reply import opened_by
@@ -295,9 +300,8 @@ def _check(config: TransformersConfig, adapter: Adapter | None, name: str) -> No
     """Raise `BadInput` where an adapter is named twice, or is another base's; nothing is known of a base that is not here."""
     if config.adapter is not None and config.args.adapter is not None:
         raise BadInput(f"model {name!r}: `adapter` and `args.adapter` say the same; leave out `args.adapter`.")
-    here = folder_here(config.model)
-    if adapter is not None and here is not None:
-        refuse_other_base(adapter, weights_shapes(here), str(here), name)
+    if adapter is not None:
+        refuse_adapter_of_another_base(adapter, config.model, name)
 
 
 @provider_of(TransformersConfig)

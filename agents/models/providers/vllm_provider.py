@@ -2,7 +2,7 @@
 OpenAI library, gone with the last process that uses it.
 
 Prefix caching is on, JSON schemas go to vLLM's structured outputs, token ids and log-probabilities come when they are
-asked for. Every other key of `args` is a flag of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve/).
+asked for. Models on one base share its server, whatever their adapters. Every other key of `args` is a flag of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve/).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from agents.models.config import VllmConfig
 from agents.models.endpoint import EndpointModel
 from agents.models.errors.refusals import shared_refusals
 from agents.models.limits import DEFAULT_CONCURRENCY, shared_limit
+from agents.models.local.adapters import CONFIG, Adapter, adapter_of, peft_adapter, revision_with
 from agents.models.local.gguf import PACKAGED
 from agents.models.local.hosting import HostedClient
+from agents.models.local.sharing import Wishes
 from agents.models.local.vllm_managed import ManagedVllm, ServerSpec, borrow, give_back
-from agents.models.local.weights import revision_of_weights, weights_of
+from agents.models.local.weights import refuse_adapter_of_another_base, revision_of_weights, weights_of
 from agents.models.provider import provider_of
 from agents.models.providers.openai_provider import OpenAIClient
 from agents.models.secrets import Secret
@@ -37,6 +39,13 @@ OURS = ("host", "port", "model", "served-model-name", "api-key", "root-path", "u
 """Flags that this provider sets."""
 LOGPROBS = "processed_logprobs"
 """Log-probabilities as answers are sampled, at their temperature: what training learns from with `clip`."""
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Values that vLLM's max-lora-rank may have (vllm.config.lora.MaxLoRARanks)."""
+UNKNOWN: Mapping[str, Any] = {"use_dora": False, "bias": "none", "modules_to_save": None}
+"""Options of peft that vLLM does not know, and what they have to be (vllm.lora.peft_helper)."""
+Variant = tuple[str, str] | None
+"""Path and hash of an adapter; None: the bare base."""
+_WISHES: Wishes[Variant] = Wishes()
 CPU_KV_CACHE_BYTES = 2 << 30
 """vLLM on a CPU takes nearly all memory for its cache when it is not told how much."""
 
@@ -148,16 +157,43 @@ def logprobs_at(args: Mapping[str, Any], temperature: float | None) -> float | N
     return temperature or 1.0 if mode == LOGPROBS and temperature is not None else 1.0
 
 
-def hosted_client(name: str, config: VllmConfig) -> HostedClient[ManagedVllm]:
+def hosted_client(name: str, config: VllmConfig, adapter: Adapter | None) -> HostedClient[ManagedVllm]:
     """Starts nothing yet."""
+    variant = (str(adapter.path), adapter.hash) if adapter is not None else None
+    wish = _WISHES.add((config.model, json.dumps([config.args, config.gpus], sort_keys=True)), variant)
 
     def speak(url: str, key: Secret | None) -> VllmHttp:
-        asked = config.model_copy(update={"model": config.args.get("adapter") or served_name(config)})
+        asked = config.model_copy(update={"model": _asked_name(config, adapter)})
         return VllmHttp(asked, url, "", needs_key=False, secret=key)
 
-    return HostedClient(
-        lambda: borrow(spec_of(config, name), config.start_s), give_back, speak, never_sent(config, name)
-    )
+    def found() -> ManagedVllm:
+        return borrow(spec_of(config, name, _there(_WISHES.beside(wish), variant, name)), config.start_s)
+
+    def end(server: ManagedVllm) -> None:
+        _WISHES.end(wish)
+        give_back(server)
+
+    return HostedClient(found, end, speak, never_sent(config, name))
+
+
+def _there(wishes: set[Variant], mine: Variant, name: str) -> list[Adapter]:
+    """The adapters that are wished of one server, as far as they are what they were. Raises `BadInput` where the model's
+    own is not."""
+    found = []
+    for wish in wishes:
+        if wish is None:
+            continue
+        try:
+            adapter = peft_adapter(wish[0], name)
+        except BadInput:
+            adapter = None
+        if adapter is not None and adapter.hash == wish[1]:
+            found.append(adapter)
+        elif wish == mine:
+            raise BadInput(
+                f"model {name!r}: the adapter {wish[0]} was changed or removed meanwhile; run the same command again."
+            )
+    return sorted(found, key=lambda each: each.path)
 
 
 def never_sent(config: VllmConfig, name: str) -> frozenset[str]:
@@ -178,22 +214,49 @@ def served_name(config: VllmConfig) -> str:
     return Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
 
-def spec_of(config: VllmConfig, name: str) -> ServerSpec:
-    """The server that a config asks for; a packaged model is converted first. Raises `BadInput`."""
+def spec_of(config: VllmConfig, name: str, adapters: Sequence[Adapter] = ()) -> ServerSpec:
+    """The server that a config asks for, with these adapters beside those in its `args`; a packaged model is converted first.
+    Raises `BadInput`."""
     # What is wrong is said before a packaged model takes its minute to be converted.
     model = "" if config.model in PACKAGED else weights_of(config.model, name)
     python = vllm_python(config, name)
     model = model or weights_of(config.model, name)
-    adapters = _adapters(config)
     revision = "+".join(
-        [revision_of_weights(model) or "", *(revision_of_weights(path) or "" for path in adapters.values())]
+        [
+            revision_of_weights(model) or "",
+            *(revision_of_weights(path) or "" for path in _modules(config).values()),
+            *(adapter.hash for adapter in adapters),
+        ]
     )
-    flags = flags_of(config.args, is_cpu_build(python))
+    flags = flags_of(_with_adapters(config, adapters, name), is_cpu_build(python))
     gpus = None if config.gpus is None else tuple(config.gpus)
     return ServerSpec(python, model, revision, served_name(config), flags, gpus)
 
 
-def _adapters(config: VllmConfig) -> dict[str, str]:
+def _with_adapters(config: VllmConfig, adapters: Sequence[Adapter], name: str) -> dict[str, Any]:
+    """The config's args with what vLLM has to be told of the adapters. Raises `BadInput`."""
+    args = {key.replace("_", "-"): value for key, value in config.args.items()}
+    if not adapters:
+        return args
+    modules = _modules(config) | {adapter_name(adapter): str(adapter.path) for adapter in adapters}
+    every = [*adapters, *(peft_adapter(path, name) for path in _modules(config).values())]
+    most = max(adapter.rank for adapter in every)
+    rank = next((rank for rank in RANKS if rank >= most), RANKS[-1])
+    return {"max-lora-rank": rank, "max-loras": len(modules)} | args | {"lora-modules": modules}
+
+
+def adapter_name(adapter: Adapter) -> str:
+    """Name by which requests ask for an adapter."""
+    return f"{adapter.path.name}-{adapter.hash[:8]}"
+
+
+def _asked_name(config: VllmConfig, adapter: Adapter | None) -> str:
+    if config.adapter is not None and adapter is not None:
+        return adapter_name(adapter)
+    return str(config.args.get("adapter") or served_name(config))
+
+
+def _modules(config: VllmConfig) -> dict[str, str]:
     return dict(config.args.get("lora-modules") or config.args.get("lora_modules") or {})
 
 
@@ -203,7 +266,7 @@ def check_args(config: VllmConfig, name: str) -> None:
         if key.replace("_", "-") in OURS:
             raise BadInput(f"model {name!r}: args.{key} is set by the harness; leave it out.")
     _check_gpus(config, name)
-    adapters = _adapters(config)
+    adapters = _modules(config)
     for adapter, path in adapters.items():
         if not (Path(path).expanduser() / "adapter_config.json").is_file():
             raise BadInput(f"model {name!r}: args.lora-modules: {adapter}: {path!r} holds no adapter_config.json.")
@@ -233,19 +296,44 @@ def _check_gpus(config: VllmConfig, name: str) -> None:
         )
 
 
+def check_adapter(config: VllmConfig, adapter: Adapter | None, name: str) -> None:
+    """Raise `BadInput` for an adapter that the base or the server does not take."""
+    if config.adapter is not None and config.args.get("adapter") is not None:
+        raise BadInput(f"model {name!r}: `adapter` and `args.adapter` both name an adapter; leave out `args.adapter`.")
+    if adapter is None:
+        return
+    refuse_adapter_of_another_base(adapter, config.model, name)
+    given = config.args.get("max-lora-rank", config.args.get("max_lora_rank"))
+    most = RANKS[-1] if given is None else int(given)
+    if adapter.rank > most:
+        advice = f"vLLM takes {RANKS[-1]} at most" if given is None else "raise it, or leave it out"
+        raise BadInput(
+            f"model {name!r}: the adapter {adapter.path} has rank {adapter.rank}, and the server allows {most} "
+            f"(`args.max-lora-rank`): {advice}."
+        )
+    for option, plain in UNKNOWN.items():
+        if (adapter.facts.get(option) or plain) != plain:
+            said = f"{option} is {adapter.facts[option]!r} in its {CONFIG}, which vLLM does not know"
+            raise BadInput(
+                f"model {name!r}: the adapter {adapter.path}: {said}; serve it with `transformers`, or merge it."
+            )
+
+
 @provider_of(VllmConfig)
 def make(name: str, checked: VllmConfig) -> Model:
-    """The model of that name. Starts nothing yet; raises `BadInput` for a bad config."""
+    """The model of that name. Starts nothing yet; raises `BadInput` for a bad config, and for an adapter that is not there or
+    does not fit."""
     check_args(checked, name)
-    if checked.revision is None:
-        adapter = _adapters(checked).get(checked.args.get("adapter", ""))
-        checked = checked.model_copy(update={"revision": revision_of_weights(checked.model, adapter)})
+    adapter = adapter_of(checked.model_dump(), name)
+    check_adapter(checked, adapter, name)
+    revision = checked.revision or revision_of_weights(checked.model)
+    checked = checked.model_copy(update={"revision": revision_with(revision, adapter)})
     label = f"vllm:{checked.model}:{json.dumps(checked.args, sort_keys=True)}"
     most = checked.concurrency or DEFAULT_CONCURRENCY
     model = EndpointModel(
         name,
         checked,
-        hosted_client(name, checked),
+        hosted_client(name, checked, adapter),
         shared_limit(label, "", most, most),
         base_url=None,
         refusals=shared_refusals(label, checked.model),

@@ -20,7 +20,7 @@ from agents.models.local.weights import smollm2_folder
 from agents.models.providers.llamacpp import _SERVERS
 from harness.base.errors import BadInput
 from harness.cli import main
-from tests.agents.models.conftest import ask, complete
+from tests.agents.models.conftest import ask
 from tests.agents.models.lora import peft_folder
 
 pytestmark = pytest.mark.skipif(
@@ -85,36 +85,6 @@ def test_models_of_one_base_share_a_llama_cpp_server_and_answer_as_they_do_alone
         assert reply.logprobs and expected.logprobs
         assert reply.logprobs[0] == pytest.approx(expected.logprobs[0], abs=0.15), (name, text[-20:])
     assert len({round(reply.logprobs[0], 3) for reply in together[:3] if reply.logprobs}) == 3, "they differ"
-
-
-@pytest.mark.slow
-@pytest.mark.llamacpp
-def test_llama_cpp_answers_with_a_converted_adapter_as_transformers_does_with_the_folder(folders: list[Path]) -> None:
-    """The tokens that llama.cpp chose, with their log-probabilities, are the folder's own, but for llama.cpp's rounding."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from tests.agents.models.conftest import prompt_ids
-
-    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    base = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    model = PeftModel.from_pretrained(base, str(folders[0])).eval()
-    question = "Name three colours, and say 2 + 2."
-    (reply,) = complete(
-        {**LLAMA, "adapter": str(folders[0].with_suffix(".gguf"))}, ask(question, max_tokens=24, want_tokens=True)
-    )
-    assert reply.token_ids and reply.logprobs
-    prompt, chosen = prompt_ids(tokenizer, question), torch.tensor(reply.token_ids)
-    with torch.no_grad():
-        logits = model(torch.tensor([[*prompt, *reply.token_ids]])).logits[0, len(prompt) - 1 : -1]
-    ours = torch.log_softmax(logits, -1).gather(1, chosen[:, None])[:, 0]
-    assert (ours - torch.tensor(reply.logprobs)).abs().mean() < 0.1
-    assert (logits.argmax(1) == chosen).float().mean() >= 0.9
-    with model.disable_adapter(), torch.no_grad():
-        bare = model(torch.tensor([[*prompt, *reply.token_ids]])).logits[0, len(prompt) - 1 : -1]
-    bare_logprobs = torch.log_softmax(bare, -1).gather(1, chosen[:, None])[:, 0]
-    assert (bare_logprobs - torch.tensor(reply.logprobs)).abs().mean() > 0.3, "the adapter changes what is said"
 
 
 def test_the_revision_is_the_adapters_content(tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ import pytest
 
 from agents.models import make_model
 from agents.models.config import VllmConfig
+from agents.models.local.adapters import peft_adapter
 from agents.models.local.child import parted
 from agents.models.local.vllm_managed import ManagedVllm, ServerSpec, borrow, complaint, give_back
 from agents.models.local.vllm_server import GUARD, process_start
-from agents.models.providers.vllm_provider import flags_of, never_sent, spec_of, vllm_python
+from agents.models.providers.vllm_provider import adapter_name, flags_of, never_sent, spec_of, vllm_python
 from harness.base.errors import BadInput
+from tests.agents.models.lora import peft_folder
 from tests.agents.models.test_llamacpp import wait_until
 
 STAND_IN = """#!{python}
@@ -233,6 +235,36 @@ def test_what_is_wrong_in_a_config_is_said_before_anything_starts(
 
     with pytest.raises(BadInput, match=said):
         start()
+
+
+def test_an_adapters_key_becomes_a_module_of_one_server_for_all_that_lie_on_its_base(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="extra `train`")
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    base, one, two = (tmp_path / name for name in ("base", "one", "two"))
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    shapes = {"model.layers.0.self_attn.q_proj.weight": (8, 8)}
+    save_file({name: np.zeros(shape, "float32") for name, shape in shapes.items()}, base / "model.safetensors")
+    for seed, folder in enumerate((one, two)):
+        peft_folder(folder, seed=seed, rank=12 * seed + 4, shapes=shapes, base_model_name_or_path="x/y")
+    config: dict[str, Any] = {"provider": "vllm", "model": str(base), "args": {"python": sys.executable}}
+    adapters = [peft_adapter(str(folder), "m") for folder in (one, two)]
+    flags = spec_of(VllmConfig.model_validate(config), "m", adapters).flags
+    said = " ".join(flags)
+    assert "--max-lora-rank 16" in said and "--max-loras 2" in said and "--enable-lora" in flags
+    assert [f"{adapter_name(each)}={each.path}" for each in adapters] == list(flags[-2:])
+    models = [make_model(each.name, {**config, "adapter": str(each)}) for each in (one, two)]
+    assert len({model.revision for model in models}) == 2
+    with pytest.raises(BadInput, match=r"two has rank 16, and the server allows 8 .*max-lora-rank.*raise it"):
+        make_model("m", {**config, "adapter": str(two), "args": {"max-lora-rank": 8}})
+    other = {"model.layers.0.self_attn.q_proj.weight": (16, 8)}
+    with pytest.raises(BadInput, match="made for another base"):
+        make_model("m", {**config, "adapter": str(peft_folder(tmp_path / "other", shapes=other))})
+    dora = peft_folder(tmp_path / "dora", shapes=shapes, base_model_name_or_path="x/y", use_dora=True)
+    with pytest.raises(BadInput, match="use_dora"):
+        make_model("m", {**config, "adapter": str(dora)})
 
 
 def test_where_vllm_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
