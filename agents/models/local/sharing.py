@@ -19,7 +19,7 @@ class Wish(Generic[Variant]):
     server: Hashable
     """The settings that two models have to have in common to share a server."""
     variant: Variant
-    """What this model asks of it."""
+    """Its adapter, in the server's words."""
 
 
 class Wishes(Generic[Variant]):

@@ -122,7 +122,7 @@ def refuse_adapter_of_another_base(adapter: Adapter, model: str, name: str) -> N
 
 
 def _origin(folder: Path) -> str | None:
-    """What tells a folder's weights from others': the file that they were converted from, in whatever precision, or they
+    """Hash that tells a folder's weights from others': of the file that they were converted from, in whatever precision, or of
     themselves."""
     try:
         return str(json.loads((folder / ORIGIN).read_text())["gguf_sha256"])
