@@ -148,10 +148,14 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     for planned in training.planned():
         cells = _forecast(planned, past)
         every += cells
-        stages += _stage_texts(planned.stage, cells, training.stages.marker(planned.stage) is not None)
         number = planned.iteration_after_play
-        if number is not None:
+        if planned.given:
+            stages.append([planned.stage, f"{config.begin_with}, in place of play", "", "", "", "", ""])
+        else:
+            stages += _stage_texts(planned.stage, cells, training.stages.marker(planned.stage) is not None)
+        if number is not None and not planned.given:
             stages.append([f"data-{number}", _sequences(config), "", "", "", "", ""])
+        if number is not None:
             stages.append([f"fit-{number}", _fitting(config), "", "", "", "", ""])
     columns = ("stage", "what", "episodes", "model calls", "tokens", "USD", "from")
     print_grids(console, [Grid("", columns, stages)], Look(words=("stage", "what", "from")))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, nearest
 from harness.base.seeds import sha256_of, stable_hash
 from harness.judging.rewards.returns import GAMMA, Baseline, Normalisation, discounted, returns, subtract_baseline
 from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
@@ -30,6 +30,7 @@ FORMAT = 3
 Layout = Literal["chat", "per-turn"]
 Target = Literal["chat", "sampled"]
 Keep = Literal["all", "weighted", "positive"]
+Rewards = str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]] | None
 
 
 def _unless_default(default: Any) -> Any:
@@ -57,8 +58,9 @@ class PrepareOptions(BaseModel):
     target: Target | None = None
     """Text that is trained: the strategy as the chat holds it from then on (`chat`, as EPO does), or what the model really
     wrote (`sampled`: the "Strategy:" mark included). By default `chat` in the layout chat, `sampled` per turn."""
-    rewards: str | None = None
-    """Label or method of the process rewards; needed where a run has several."""
+    rewards: str | tuple[str, ...] | dict[str, str | tuple[str, ...]] | None = None
+    """Label or method of the process rewards; needed where a run has several. A list: every episode with the one of them that it
+    has. A mapping of runs (names of their folders): each run with its own."""
     gamma: float = Field(GAMMA, ge=0, le=1)
     normalize: Normalisation = "epo"
     """See `harness.judging.rewards.returns.returns`."""
@@ -140,7 +142,7 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
         "kind": KIND,
         "format": FORMAT,
         "options": options.model_dump(mode="json", exclude={"held_out"}),
-        "tokenizer": _tokenizer_hash(tokenizer_path),
+        "tokenizer": tokenizer_hash(tokenizer_path),
         "inputs": inputs,
         **passed,
         **asdict(layouter.counts),
@@ -188,20 +190,18 @@ def _read_runs(
     runs: Sequence[Path], options: PrepareOptions
 ) -> tuple[list[_Seat], list[dict[str, Any]], dict[str, int]]:
     """The seats to be trained on, in a fixed order; the inputs with hashes; what was passed over."""
+    _check_names(runs, options.rewards)
     seats: list[_Seat] = []
     inputs: list[dict[str, Any]] = []
     passed = dict(NOTHING_PASSED)
     for run in runs:
         manifest = read_run(run)
-        label = _label(run, options.rewards)
+        labels = _labels(run, options.rewards)
         episodes = latest_episodes(run)
-        rewarded = {
-            row["episode_id"]: row
-            for row in latest_process_rewards(run).values()
-            if row["label"] == label and row["status"] == "scored"
-            and row["episode_attempt"] == episodes.get(row["episode_id"], {}).get("attempt")
-        }  # fmt: skip
-        flagged = flagged_episodes(run, label) if options.flagged == "leave-out" else frozenset()
+        rewarded = _rewarded(run, labels, episodes)
+        flagged = frozenset[str]()
+        if options.flagged == "leave-out":
+            flagged = frozenset().union(*(flagged_episodes(run, label) for label in labels))
         for name in sorted(episodes):
             if name in rewarded and name in flagged:
                 passed["episodes_flagged"] += 1
@@ -216,6 +216,7 @@ def _read_runs(
             [[episodes[name]["attempt"], name, rewarded[name]["process_id"]] for name in sorted(rewarded)]
         )
         hashes = {file: sha256_of(run / file) for file in (EPISODES, PROCESS_REWARDS)}
+        label = labels[0] if len(labels) == 1 else labels
         inputs.append({"run": manifest["run"], "rewards": label, "used": used, **hashes})
     return seats, inputs, passed
 
@@ -226,19 +227,46 @@ def flagged_episodes(run: Path, label: str) -> frozenset[str]:
     return frozenset(row["episode_id"] for row in (*rewards, *latest_judgements(run).values()) if row["flags"])
 
 
-def _label(run: Path, wanted: str | None) -> str:
+def _rewarded(run: Path, labels: Sequence[str], episodes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Episode id -> its process rewards of one of the labels. Raises `BadInput` for an episode with several."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in latest_process_rewards(run).values():
+        name = row["episode_id"]
+        known = row["label"] in labels and row["status"] == "scored"
+        if known and row["episode_attempt"] == episodes.get(name, {}).get("attempt"):
+            if name in found:
+                raise BadInput(
+                    f"{run}: episode {name} has process rewards {found[name]['label']!r} and {row['label']!r}; name one of them "
+                    "in `rewards`"
+                )
+            found[name] = row
+    return found
+
+
+def _labels(run: Path, wanted: Rewards) -> list[str]:
+    """The labels of a run's process rewards that are learnt from."""
+    mine = wanted.get(run.name) if isinstance(wanted, Mapping) else wanted
     rows = latest_process_rewards(run).values()
-    labels = sorted({row["label"] for row in rows if wanted in (None, row["label"], row["method"])})
-    if len(labels) == 1:
-        return labels[0]
-    known = ", ".join(sorted({row["label"] for row in rows}))
+    known = sorted({row["label"] for row in rows})
     if not known:
         raise BadInput(f"{run} has no process rewards. Give it some: harness judge {run} --process METHOD")
+    names = [mine] if isinstance(mine, str) else mine
+    labels = sorted({row["label"] for row in rows if names is None or {row["label"], row["method"]} & set(names)})
     if not labels:
-        raise BadInput(f"{run} has no process rewards {wanted!r}; it has: {known}")
-    raise BadInput(
-        f"{run} has process rewards of {len(labels)} labels; say which with rewards=LABEL: {', '.join(labels)}"
-    )
+        raise BadInput(f"{run} has no process rewards {mine!r}; it has: {', '.join(known)}")
+    if len(labels) > 1 and (names is None or isinstance(mine, str)):
+        raise BadInput(
+            f"{run} has process rewards of {len(labels)} labels; say which with rewards=LABEL: {', '.join(labels)}"
+        )
+    return labels
+
+
+def _check_names(runs: Sequence[Path], wanted: Rewards) -> None:
+    """Raise `BadInput` for a run in `rewards` that is none of these."""
+    names = [run.name for run in runs]
+    other = [name for name in wanted if name not in names] if isinstance(wanted, Mapping) else []
+    if other:
+        raise BadInput(f"`rewards`: {other[0]!r} is none of the runs {', '.join(names)}.{nearest(other[0], names)}")
 
 
 def _engines(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -326,7 +354,7 @@ def _shares(rows: Sequence[Row]) -> dict[str, float | int]:
     }
 
 
-def _tokenizer_hash(path: Path) -> str:
-    """Over what decides on tokens: the tokenizer and the chat template."""
+def tokenizer_hash(path: Path) -> str:
+    """Hash of what decides on tokens in a model's folder: the tokenizer and the chat template."""
     names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
     return stable_hash({name: sha256_of(path / name) for name in names if (path / name).is_file()})

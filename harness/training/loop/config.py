@@ -146,6 +146,9 @@ class TrainConfig(Spec):
     process: list[ProcessSpec] = []
     """Process rewards of single strategies. Every environment needs exactly one method that applies to it; `grpo` on outcomes
     needs none."""
+    begin_with: Path | None = Field(None, exclude_if=lambda value: value is None)
+    """A data set that iteration 1 learns from instead of from its own play: a folder of `harness train prepare`, or a file in
+    EPO's format."""
     data: PrepareOptions = PrepareOptions()
     """Options for making weighted token sequences of episodes: layout, gamma, normalize, max_length."""
     fit: TrainOptions = TrainOptions()
@@ -192,12 +195,12 @@ class TrainConfig(Spec):
                     raise ValueError(
                         f"`process`: no environment {name!r} here; there are {', '.join(shown)}.{nearest(name, shown)}"
                     )
-        for key in ("train", "held_out"):
+        for key in ("train", "held_out") if self.plays else ("held_out",):
             if all(getattr(each, key) is None for each in self.environments):
                 raise ValueError(f"no environment has `{key}`: there is nothing to {key.replace('_', ' ')}")
         for name in (each.shown for each in self.environments if each.train is not None):
             methods = [spec.method for spec in self.process if spec.environments is None or name in spec.environments]
-            if len(methods) != 1 and self.learns_from_process:
+            if len(methods) != 1 and self.learns_from_process and self.plays:
                 raise ValueError(
                     f"`process`: environment {name!r} has {len(methods)} methods ({', '.join(methods) or 'none'}); "
                     "training needs exactly one, narrow them with `environments: [...]`"
@@ -230,6 +233,7 @@ class TrainConfig(Spec):
                 "`play.temperature: 0`: a group would play one episode over and over; grpo needs it above 0"
             )
         refused = {
+            "begin_with": (self.begin_with is not None, "grpo learns from what its own weights have just played"),
             "fit.launch": (self.fit.launch is not None, "grpo plays with the weights it trains, in this one process"),
             "fit.ratio": (self.fit.ratio != "token", "grpo clips token by token"),
             "fit.kl_reference": (self.fit.kl_reference is not None, "grpo's is where the iteration starts from"),
@@ -261,6 +265,11 @@ class TrainConfig(Spec):
     def start(self) -> dict[str, Any]:
         """The config of the model that is trained."""
         return dict(self.models[self.strategist.model])
+
+    @property
+    def plays(self) -> bool:
+        """True if any iteration learns from its own play."""
+        return self.begin_with is None or self.iterations > 1
 
     @property
     def learns_from_process(self) -> bool:

@@ -23,6 +23,7 @@ from harness.results.leaks import SHOWN, card_of, overlap, read_training_tasks, 
 from harness.runs.plan import choose_tasks
 from harness.training.fit.checkpoint import REVISION
 from harness.training.loop.config import EnvironmentPart, TasksSpec, TrainConfig
+from harness.training.loop.given import given_tasks
 
 UNTRAINED, TRAINED = training_kinds()
 """Kinds of the strategist under training: as it starts, and after an iteration."""
@@ -86,10 +87,11 @@ def learnt_hashes(config: TrainConfig, tasks: list[Tasks], iteration: int) -> fr
     own = {
         task_hash(each.part.name, task.id)
         for each in tasks
-        for k in range(1, iteration + 1)
+        for k in range(1 if config.begin_with is None else 2, iteration + 1)
         for task in iteration_tasks(config, each, k)
     }
-    return learnt_before(config) | own
+    given = frozenset[str]() if config.begin_with is None else given_tasks(config.begin_with)
+    return learnt_before(config) | own | given
 
 
 def _refuse_overlap(config: TrainConfig, tasks: list[Tasks]) -> None:

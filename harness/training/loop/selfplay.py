@@ -28,6 +28,7 @@ from harness.runs.scoring import Scoring
 from harness.runs.summary import RunSummary
 from harness.training.data.dataset import weight_statistics
 from harness.training.data.prepare import prepare
+from harness.training.fit.arguments import check_arguments
 from harness.training.fit.checkpoint import (
     Weights,
     is_here,
@@ -52,6 +53,7 @@ from harness.training.loop.experiments import (
     weights_name,
 )
 from harness.training.loop.folder import TrainingFolder, folder_readers, open_folder
+from harness.training.loop.given import check_given, given_hash, take_given
 from harness.training.loop.grpo import ROUNDS, check_outcomes, prompts_of, round_statistics, rounds_of
 from harness.training.loop.report import (
     arm_results,
@@ -86,6 +88,8 @@ class PlannedRun:
     """The same run by the untrained strategist: what it took says what this one will take."""
     iteration_after_play: int | None = None
     """The iteration that is learnt once this run is there."""
+    given: bool = False
+    """True if there is no run: a given data set stands in for it."""
 
 
 class SelfPlay:
@@ -109,6 +113,9 @@ class SelfPlay:
             self.start = Weights(Path(str(config.start.get("model", ""))), "", config.start)
         else:
             self.start = start_weights(config.strategist.model, config.start)
+        if config.begin_with is not None:
+            check_given(config.begin_with, self.start.folder if self.start.hash else None, held_out_hashes(self.tasks))
+        check_arguments(config.fit.arguments)
         self.stages = Stages(folder)
         if config.method.name == "grpo" and not self.missing:
             check_outcomes(config, self._learning())
@@ -121,6 +128,9 @@ class SelfPlay:
         for k in range(1, self.config.iterations + 1):
             learning = self._learning()
             on_policy = self.config.method.name == "grpo"
+            if self._given(k):
+                runs.append(PlannedRun(f"data-{k}", None, iteration_after_play=k, given=True))
+                learning = []
             for each in learning:
                 played, like = (self._planned_play(each, number) if each.train else None for number in (k, 1))
                 learnt = k if each is learning[-1] and not on_policy else None
@@ -206,10 +216,11 @@ class SelfPlay:
 
     def _learn_from_play(self, k: int, weights: Weights, rows: list[CurveRow]) -> tuple[dict[str, Any], Marker, Marker]:
         """EPO: play, then learn from it."""
-        played = [self._play(k, each, weights) for each in self._learning()]
-        results = [result for marker in played for result in marker.numbers["results"]]
-        rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
-        self._write(rows)
+        played = [] if self._given(k) else [self._play(k, each, weights) for each in self._learning()]
+        if played:
+            results = [result for marker in played for result in marker.numbers["results"]]
+            rows[-1] = rows[-1].model_copy(update={"training_tasks": results, "seconds": _took(rows[-1], *played)})
+            self._write(rows)
         data = self._data(k, played)
         fitted = self._fit(k, weights, data)
         counts = {marker.stage: marker.numbers["episodes"] for marker in played}
@@ -259,6 +270,10 @@ class SelfPlay:
         rows[-1] = rows[-1].model_copy(update={"training_tasks": fitted.numbers["results"]})
         return fitted.numbers["data"], fitted
 
+    def _given(self, k: int) -> bool:
+        """True if iteration k learns from a data set that was there before."""
+        return k == 1 and self.config.begin_with is not None
+
     def _start_row(self) -> CurveRow:
         ranked = self._rank(0, self.start)
         row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(self.config, 0))
@@ -295,13 +310,22 @@ class SelfPlay:
         )
         out = self.folder.data(k)
 
+        given = self.config.begin_with if self._given(k) else None
+
         def do() -> Made:
-            runs = [self.folder.play(k, each.part.shown) for each in self._learning()]
-            self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
-            made = prepare(runs, options, self.start.folder, out)
-            counts = {key: value for key, value in made.manifest.items() if isinstance(value, (int, float))}
+            if given is not None:
+                self.progress.say(f"data-{k}: {given}, in place of play")
+                manifest = take_given(given, options.model_copy(update={"models": None}), self.start.folder, out)
+            else:
+                runs = [self.folder.play(k, each.part.shown) for each in self._learning()]
+                self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
+                manifest = prepare(runs, options, self.start.folder, out).manifest
+            counts = {key: value for key, value in manifest.items() if isinstance(value, (int, float))}
             return Made([out], {**counts, **weight_statistics(out)})
 
+        if given is not None:
+            inputs = {"given": given_hash(given), "options": options.model_dump(mode="json")}
+            return self.stages.run(Stage(f"data-{k}", inputs, do))
         hashes = {marker.stage: marker.outputs_hash for marker in played}
         inputs = {"played": hashes, "options": options.model_dump(mode="json")}
         return self.stages.run(Stage(f"data-{k}", inputs, do))

@@ -370,3 +370,29 @@ def test_rewards_of_episodes_that_instruct_the_judge_are_left_out_unless_they_ar
     assert (made["leave-out"]["episodes_flagged"], made["keep"]["episodes_flagged"]) == (1, 0)
     assert made["keep"]["rows"] == made["leave-out"]["rows"] + 2, "both seats of the episode"
     assert made["leave-out"]["format"] == 3, "what it leaves out by default is another version"
+
+
+def test_one_data_set_is_made_of_runs_with_rewards_of_several_labels(
+    run: tuple[Path, list[dict[str, Any]]], tokenizer: Path, tmp_path: Path
+) -> None:
+    """One run has them for all episodes, another one for an episode each."""
+    label = json.loads((run[0] / PROCESS_REWARDS).read_text().splitlines()[0])["label"]
+    split = edited(run[0], tmp_path / "split", lambda episode: None)
+    first, *others = (split / PROCESS_REWARDS).read_text().splitlines()
+    renamed = first.replace(f'"label":"{label}"', '"label":"mine"').replace('"process_id":"', '"process_id":"x')
+    (split / PROCESS_REWARDS).write_text("\n".join([renamed, *others]) + "\n")
+    runs = [run[0], split]
+
+    def made(rewards: Any, out: str = "data") -> dict[str, Any]:
+        return prepare(runs, PrepareOptions(rewards=rewards), tokenizer, tmp_path / out).manifest
+
+    assert made([label, "mine"])["rows"] == 8, "both seats of two episodes, twice"
+    assert [used["rewards"] for used in made([label, "mine"])["inputs"]] == [label, sorted([label, "mine"])]
+    assert made({"split": "mine"})["rows"] == 6, "and the other run's only ones"
+    with pytest.raises(BadInput, match=r"`rewards`: 'spilt' is none of the runs .*split.* Did you mean|spilt"):
+        made({"spilt": "mine"})
+    with pytest.raises(BadInput, match="has no process rewards 'mine'"):
+        made("mine")
+    (split / PROCESS_REWARDS).write_text("\n".join([renamed, first, *others]) + "\n")
+    with pytest.raises(BadInput, match=r"episode \w+ has process rewards .*name one of them in `rewards`"):
+        made([label, "mine"])
