@@ -29,6 +29,7 @@ from harness.training.fit.options import TrainOptions
 from harness.training.loop.config import TrainConfig, load_train_config
 from harness.training.loop.experiments import UNTRAINED
 from harness.training.loop.folder import TrainingFolder, folder_name
+from harness.training.loop.gpu_hours import GPUS, USED, StageHours, fit_hours, play_hours
 from harness.training.loop.selfplay import Interrupted, PlannedRun, SelfPlay
 
 
@@ -145,9 +146,14 @@ def show_stages(training: SelfPlay, results: Path) -> int:
         say(console, line)
     stages: list[list[str]] = []
     every: list[CellForecast] = []
+    on_gpus: list[StageHours | None] = []
+    rows = 0
     for planned in training.planned():
         cells = _forecast(planned, past)
         every += cells
+        if planned.experiment is not None and cells:
+            on_gpus.append(play_hours(config, planned.stage, Plan(planned.experiment), cells))
+        rows += _rows(planned, cells)
         number = planned.iteration_after_play
         if planned.given:
             stages.append([planned.stage, f"{config.begin_with}, in place of play", "", "", "", "", ""])
@@ -156,6 +162,8 @@ def show_stages(training: SelfPlay, results: Path) -> int:
         if number is not None and not planned.given:
             stages.append([f"data-{number}", _sequences(config), "", "", "", "", ""])
         if number is not None:
+            on_gpus.append(fit_hours(config, f"fit-{number}", rows) if rows else None)
+            rows = 0
             stages.append([f"fit-{number}", _fitting(config), "", "", "", "", ""])
     columns = ("stage", "what", "episodes", "model calls", "tokens", "USD", "from")
     print_grids(console, [Grid("", columns, stages)], Look(words=("stage", "what", "from")))
@@ -165,9 +173,36 @@ def show_stages(training: SelfPlay, results: Path) -> int:
         console,
         f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
         f"{range_text(sums['tokens'], 0)} tokens, USD {money_text(sums['usd'], 'arm')}, hours of play "
-        f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it",
+        f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it"
+        + ("; nor are stages whose tasks are not on this machine" if training.missing else ""),
     )
+    _print_gpus(console, [each for each in on_gpus if each is not None])
     return EXIT_OK
+
+
+def _rows(planned: PlannedRun, cells: list[CellForecast]) -> int:
+    """The episodes' seats that a run gives to the fit behind it; nothing for a ranking."""
+    if not planned.stage.startswith("play-") or planned.experiment is None:
+        return 0
+    plan = Plan(planned.experiment)
+    seats = {world.environment.name: world.environment.seats for world in plan.worlds.values()}
+    return sum(cell.episodes * seats[plan.cells[cell.cell].environment.name] for cell in cells)
+
+
+def _print_gpus(console: Console, stages: list[StageHours]) -> None:
+    """Print the hours of the strategist on GPUs, stage by stage and in all."""
+    if not stages:
+        return
+    names = [gpu.name for gpu in GPUS]
+    lines = [
+        [each.stage, str(each.gpus), f"≤ {each.tokens:,.0f}", *(f"≤ {each.hours[name]:.2f}" for name in names)]
+        for each in stages
+    ]
+    spent = {name: sum(each.gpus * each.hours[name] for each in stages) for name in names}
+    head = f"The strategist's hours on GPUs, at {USED:.0%} of what they can do; actors, judges and worlds are not in it"
+    console.print()
+    print_grids(console, [Grid(head, ("stage", "GPUs", "its tokens", *names), lines)], Look(words=("stage",)))
+    say(console, "GPU hours in all: " + ", ".join(f"≤ {spent[name]:,.0f} on {name}" for name in names))
 
 
 def _forecast(planned: PlannedRun, past: dict[str, list[Row]]) -> list[CellForecast]:
@@ -194,11 +229,13 @@ def _from_untrained(bound: CellForecast, like: Experiment, past: dict[str, list[
 def _head(training: SelfPlay) -> list[str]:
     config = training.config
     lines = [f"training {config.name}, folder {training.folder.path}: {config.iterations} iterations"]
+    lines += [f"  {config.description}"] if config.description else []
     for each in training.tasks:
         learns, ranked = each.part.train, each.part.held_out
-        parts = [f"learns on {len(each.train)} tasks ({learns.split})"] if learns else []
-        parts += [f"is ranked on {len(each.held_out)} others ({ranked.split})"] if ranked else []
-        lines.append(f"  {each.part.shown}: " + ("tasks not counted" if each.missing else ", ".join(parts)))
+        parts = [f"learns on {len(each.train)} tasks ({learns.split})"] if learns and each.train else []
+        parts += [f"is ranked on {len(each.held_out)} others ({ranked.split})"] if ranked and each.held_out else []
+        parts += ["other tasks not counted" if parts else "tasks not counted"] if each.missing else []
+        lines.append(f"  {each.part.shown}: " + ", ".join(parts))
     if config.method.name == "grpo":
         groups = config.fit.batch * config.fit.accumulation // config.play.repeats
         lines.append(

@@ -54,9 +54,20 @@ def find_tasks(config: TrainConfig, without_data: bool = False) -> list[Tasks]:
             splits = [spec.split for spec in (part.train, part.held_out) if spec is not None]
             if not without_data or any(split not in known for split in splits):
                 raise
-            found.append(Tasks(part, (), (), missing=str(problem)))
+            found.append(Tasks(part, *_known(part), missing=str(problem)))
     _refuse_overlap(config, found)
     return found
+
+
+def _known(part: EnvironmentPart) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
+    """The training and the held-out tasks, those of a list without the data of it left out."""
+    lists: list[tuple[Task, ...]] = []
+    for spec in (part.train, part.held_out):
+        try:
+            lists.append(_tasks(part, spec))
+        except BadInput:
+            lists.append(())
+    return lists[0], lists[1]
 
 
 def _tasks(part: EnvironmentPart, spec: TasksSpec | None) -> tuple[Task, ...]:

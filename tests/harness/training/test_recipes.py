@@ -65,6 +65,31 @@ def test_with_the_published_profiles_the_sotopia_recipe_is_counted_whole(
     assert "is ranked on 450 others (all)" in said
 
 
+def test_the_sotopia_recipe_says_what_it_lacks_and_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By hand, of an iteration: 2,050 dialogues in two seats are 4,100 rows of at most 4,096 tokens; 3 epochs of 8 operations per
+    parameter and token (activations are computed again), and 2 for the KL's pass, on 8 GPUs at 40 %."""
+    lacking = (ROOT / "recipes" / "epo-sotopia-lacks.txt").read_text().splitlines()
+    scenarios = [line.split() for line in lacking if not line.startswith("#")]
+    assert len(scenarios) == 410 and len({name for _, name in scenarios}) == 410
+    assert {kind for kind, _ in scenarios} >= {"SFT-round-1", "selftrain-round-4"}
+    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
+    recipe = ROOT / "recipes" / "epo-sotopia.yaml"
+    config = load_train_config(recipe, [])
+    assert config.start["args"]["data-parallel-size"] == 8
+    assert "epo-sotopia-lacks.txt" in recipe.read_text().split("name:")[0]
+    monkeypatch.setenv("COLUMNS", "300")
+    said = dry_run(recipe, tmp_path / "results", capsys)
+    assert "epo-sotopia-lacks.txt" in said and "8 processes = 64 rows a step" in said
+    [play] = [line for line in said.splitlines() if line.lstrip(" │").startswith("play-1-sotopia") and "epo" in line]
+    assert "2050" in play.replace(",", "") and "≤" in play
+    hours = 8e9 * 4100 * 4096 * (3 * 8 + 2) / (8 * 989e12 * 0.4) / 3600
+    fit = [line for line in said.splitlines() if "fit-1" in line and "H100" not in line][-1]
+    assert f"≤ {hours:.2f}" in fit and "≤ 50,380,800" in fit
+    assert "GPU hours in all: ≤" in said
+
+
 def test_an_unknown_split_is_no_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = ROOT / "recipes" / "cpu-mini.yaml"
     wrong = ["--set", "environments.0.train.split=builtin-trian-mini"]
