@@ -18,6 +18,8 @@ from harness.results.targets import folder_target
 from harness.runs.plan import Plan
 from harness.training.data.prepare import PreparedData, PrepareOptions, is_prepared, prepare
 
+SHOWN = 20
+"""Conversations that are named."""
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
@@ -87,4 +89,9 @@ def print_prepared(made: PreparedData) -> None:
     for key, words in notes.items():
         if counts.get(key):
             print(f"  {counts[key]:,} {words}")
+    odd = [line for each in counts["inputs"] for line in each.get("left_out", ())]
+    for line in odd[:SHOWN]:
+        print(f"  left out: {line}")
+    if odd:
+        print(f"  {len(odd):,} conversations left out, which no trainer can read")
     print(f"  {len(counts['train_tasks'])} training tasks, {len(counts['test_tasks'])} held out, none in both")

@@ -134,8 +134,9 @@ def prepare(runs: Sequence[Path], options: PrepareOptions, tokenizer_path: Path,
         _acted(played, options, layouter) if options.role == "actor" else _proposed(played, options, layouter)
     )
     for path in (run for run in runs if is_sharegpt(run)):
-        rows += sharegpt_rows(path, layouter)
-        inputs.append({"path": path.name, "sha256": sha256_of(path)})
+        odd: list[str] = []
+        rows += sharegpt_rows(path, layouter, odd)
+        inputs.append({"path": path.name, "sha256": sha256_of(path), **({"left_out": odd} if odd else {})})
     if not rows:
         raise BadInput(f"nothing is left to train on in {', '.join(map(str, runs))}: {_why(passed, layouter)}")
     manifest = {

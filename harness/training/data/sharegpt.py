@@ -10,18 +10,22 @@ a file was made before that step (scores per conversation, `location`, `index`),
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from harness.base.errors import BadInput
+from harness.base.text_files import lines_of, read_text
 from harness.training.data.contexts import SentPrompt
 from harness.training.data.dataset import Row
 from harness.training.data.sequences import Layouter, PlayedStrategy
 
 SUFFIXES = (".json", ".jsonl")
+NO_NUMBER = "score_is_no_number"
 ROLES = {"system": "system", "human": "user", "gpt": "assistant"}
 
 
@@ -33,6 +37,13 @@ class ShareGptTurn(BaseModel):
     speaker: Literal["system", "human", "gpt"] = Field(alias="from")
     value: str
     score: float = 0.0
+
+    @field_validator("score")
+    @classmethod
+    def _is_number(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise PydanticCustomError(NO_NUMBER, "{value} is no number to train with", {"value": str(value)})
+        return value
 
 
 class ShareGptItem(BaseModel):
@@ -74,9 +85,16 @@ def is_sharegpt(path: Path) -> bool:
     return path.suffix in SUFFIXES and not path.is_dir()
 
 
-def read_sharegpt(path: Path) -> list[ShareGptItem]:
-    """Read a ShareGPT file. Raises `BadInput` naming the item and the field that cannot be used."""
+def read_sharegpt(path: Path, odd: list[str] | None = None) -> list[ShareGptItem]:
+    """Read a ShareGPT file. An odd conversation is left out, as LLaMA-Factory does, and named in `odd`. Raises `BadInput` naming
+    the item for a score that is no finite number, and where no conversation can be used."""
+    return [item for _, item in _numbered(path, [] if odd is None else odd)]
+
+
+def _numbered(path: Path, odd: list[str]) -> list[tuple[int, ShareGptItem]]:
+    """(place in the file from 0, conversation) of those that can be used."""
     items = []
+    before = len(odd)
     for number, raw in enumerate(_raw(path)):
         if isinstance(raw, dict) and "location" in raw:
             raise BadInput(
@@ -84,24 +102,35 @@ def read_sharegpt(path: Path) -> list[ShareGptItem]:
                 "Give the one that EPO's preprocessing.py writes."
             )
         try:
-            items.append(ShareGptItem.model_validate(raw))
+            items.append((number, ShareGptItem.model_validate(raw)))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the item"
-            raise BadInput(f"{path}, item {number}: {place}: {first['msg']}") from None
+            odd.append(_why(path, number, error))
     if not items:
-        raise BadInput(f"{path} holds no conversations")
+        first = f": {odd[before]}" if len(odd) > before else ""
+        raise BadInput(f"{path} holds no conversations that can be used{first}")
     return items
 
 
+def _why(path: Path, number: int, error: ValidationError) -> str:
+    """The reason an item is left out. Raises `BadInput` for a score that is no number: it would make every weight one."""
+    for problem in error.errors():
+        if problem["type"] == NO_NUMBER:
+            place = ".".join(map(str, problem["loc"]))
+            raise BadInput(
+                f"{path}, item {number}: {place}: {problem['msg']}; mend the file, or make it again with EPO's preprocessing.py"
+            ) from None
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "the item"
+    return f"{path}, item {number}: {place}: {first['msg']}"
+
+
 def _raw(path: Path) -> list[Any]:
+    """The values of a list, or of the lines."""
+    text = read_text(path)
     try:
-        text = path.read_text("utf-8")
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for _, line in lines_of(text)]
         value = json.loads(text)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise BadInput(f"{path} is not JSON: {error}") from None
     if not isinstance(value, list):
@@ -109,10 +138,11 @@ def _raw(path: Path) -> list[Any]:
     return value
 
 
-def sharegpt_rows(path: Path, layouter: Layouter) -> list[Row]:
-    """One row per conversation, its scores as weights. Raises `BadInput` for a file that cannot be used."""
+def sharegpt_rows(path: Path, layouter: Layouter, odd: list[str]) -> list[Row]:
+    """One row per conversation, its scores as weights; those left out are named in `odd`. Raises `BadInput` for a file that
+    cannot be used."""
     rows = []
-    for number, item in enumerate(read_sharegpt(path)):
+    for number, item in _numbered(path, odd):
         scores = item.scores
         sequences = layouter.sequences(_played(item, f"{path}, item {number}"), [(score, score) for score in scores])
         if sequences:

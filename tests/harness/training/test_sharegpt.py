@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput
+from harness.commands.train_prepare import print_prepared
 from harness.exchange.sharegpt import Written, export_sharegpt
 from harness.results.targets import Target
 from harness.training.data.dataset import read_dataset, read_manifest
@@ -112,11 +113,42 @@ def test_json_lines_are_read_too(tmp_path: Path) -> None:
     assert [item.scores for item in read_sharegpt(path)] == [[0.99, 1.0], [0.0]]
 
 
+def with_score(score: Any) -> dict[str, Any]:
+    return {"conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y", "score": score}]}
+
+
+def test_odd_conversations_are_named_and_left_out(
+    tokenizer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = [{"conversations": [{"from": "gpt", "value": "first"}]}, {"conversations": []}, "text", with_score("high")]
+    path = written(tmp_path / "rl.json", [odd[0], THEIRS[0], *odd[1:], THEIRS[1]])
+    named: list[str] = []
+    assert [item.scores for item in read_sharegpt(path, named)] == [[0.99, 1.0], [0.0]]
+    assert [line.split(": ")[0].removeprefix(f"{path}, ") for line in named] == ["item 0", "item 2", "item 3", "item 4"]
+    made = prepare([path], PrepareOptions(), tokenizer, tmp_path / "data")
+    print_prepared(made)
+    shown = capsys.readouterr().out
+    assert "4 conversations left out" in shown
+    assert f"left out: {path}, item 0: " in shown
+    clean = prepare([written(tmp_path / "clean.json", THEIRS)], PrepareOptions(), tokenizer, tmp_path / "clean")
+    assert made.manifest["target_tokens"] == clean.manifest["target_tokens"]
+    assert "left_out" not in clean.manifest["inputs"][0]
+
+
+def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
+    item = {"conversations": [{"from": "human", "value": "a\u2028b"}, {"from": "gpt", "value": "c", "score": "1"}]}
+    (tmp_path / "rl.jsonl").write_text(json.dumps(item, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_sharegpt(tmp_path / "rl.jsonl")[0].messages[0]["content"] == "a\u2028b"
+
+
 @pytest.mark.parametrize(
     ("items", "message"),
     [
         ([{"conversations": [{"from": "gpt", "value": "x"}]}], "item 0: .*have to alternate"),
-        ([THEIRS[0], {"conversation": []}], "item 1: conversations"),
+        ([{"conversation": []}], "item 0: conversations"),
+        ([THEIRS[0], with_score("nan")], "item 1: conversations.1.score: nan is no number to train with"),
+        ([with_score("inf"), THEIRS[0]], "item 0: conversations.1.score: inf is no number"),
+        ([with_score(float("nan"))], "item 0: conversations.1.score: nan"),
         ([{"conversations": [{"from": "bot", "value": "x"}]}], "item 0: conversations.0.from"),
         ([{**THEIRS[0], "location": [1], "score": 7}], "item 0: it still has `location`"),
         ({"a": 1}, "expected a list"),
