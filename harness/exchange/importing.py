@@ -86,24 +86,23 @@ def _import_named(place: Path, env: str, home: Path, name: str) -> tuple[str, Im
 
 
 def _named_environment(place: Path, shown: Path) -> str:
-    """The environment whose own data lie here. Raises `BadInput` unless there is exactly one."""
-    found = _named_environments(place)
+    """The environment whose own data lie here; where nothing is recognised, the only one that takes own data, for its import says
+    best what is missing. Raises `BadInput` unless there is exactly one."""
+    found = _named_environments(place) or _named_environments(None)
     if len(found) == 1:
         return found[0]
-    if found:
-        raise BadInput(f"{shown} holds own data of {', '.join(found)}; name one with --env")
     raise BadInput(
-        f"{shown}: no characters, scenarios or dialogues recognised in its JSON, JSON Lines and CSV files; docs/data.md shows "
-        "the form in ten lines"
+        f"{shown}: name the environment whose data it is with --env ({', '.join(found) or 'none takes own data'})"
     )
 
 
-def _named_environments(place: Path) -> list[str]:
+def _named_environments(place: Path | None) -> list[str]:
+    """Environments that take a user's own data, and recognise them at `place` if one is given."""
     found = []
     for env in DATA.names():
         with suppress(ImportError):
             hooks: DataHooks = DATA.load(env)
-            if hooks.recognises_own is not None and hooks.recognises_own(place):
+            if hooks.recognises_own is not None and (place is None or hooks.recognises_own(place)):
                 found.append(env)
     return found
 

@@ -341,3 +341,18 @@ def test_the_pi_episodes_give_the_410_training_scenarios_with_texts(tmp_path: Pa
 def test_fewer_than_the_410_are_said(tmp_path: Path, empty_home: Path) -> None:
     _, report = import_path(pi_file(tmp_path, 12).parent)
     assert any("only 12 of SOTOPIA-π's 410 training scenarios" in line for line in report.skipped)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["a folder", "the file"])
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(whole: bool, tmp_path: Path, empty_home: Path) -> None:
+    (given := tmp_path / "given").mkdir()
+    (given / "people.jsonl").write_bytes(lines([ADA | {"first_name": "Zoë"}, BO, FENCE]).encode("latin-1"))
+    with pytest.raises(BadInput, match=r"people.jsonl is neither UTF-8 nor UTF-16 .*iconv -f LATIN1"):
+        import_path(given if whole else given / "people.jsonl", name="mine")
+
+
+def test_a_folder_of_something_else_says_what_is_missing(tmp_path: Path, empty_home: Path) -> None:
+    (given := tmp_path / "given").mkdir()
+    (given / "notes.json").write_text('{"hello": "world"}')
+    with pytest.raises(BadInput, match=r"nothing was imported: 0 characters found; expected at least two"):
+        import_path(given, name="mine")
