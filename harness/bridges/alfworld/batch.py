@@ -42,7 +42,7 @@ class OneGame:
     def __init__(self, path: str, settings: GameSettings) -> None:
         self.path = path
         self.game = TextGame(world_of(path, settings.shuffled_names), settings.max_steps)
-        self.expert: Expert | None = settings.expert(path) if settings.expert else None
+        self.expert: Expert | None = settings.expert(self.game.world) if settings.expert else None
         self.last: Seen | None = None
 
     def begin(self) -> tuple[str, dict[str, Any]]:

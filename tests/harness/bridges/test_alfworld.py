@@ -98,10 +98,21 @@ def test_the_step_limit_ends_a_game_without_a_win(games: Path) -> None:
 
 def test_a_plan_is_given_for_training_with_dagger_only(games: Path) -> None:
     kinds = [("dagger", "train"), ("dagger", "eval_in_distribution"), ("dqn", "train")]
-    given = ["extra.expert_plan" in start(config_of(games, method), split, 1).reset()[1] for method, split in kinds]
-    assert given == [True, False, False]
+    given = [start(config_of(games, method), split, 1).reset()[1].get("extra.expert_plan") for method, split in kinds]
+    assert given == [[["look"]], None, None]
     with pytest.raises(NotImplementedError, match="training_method"):
         start(config_of(games, "ppo"), "train", 1)
+
+
+def test_following_the_hand_written_expert_wins(games: Path) -> None:
+    env = start(config_of(games, "dagger"), "train", 4)
+    _, infos = env.reset()
+    for _ in range(50):
+        *_, dones, infos = env.step([plan[0] for plan in infos["extra.expert_plan"]])
+    assert all(dones)
+    assert sum(infos["won"]) >= 2
+    with pytest.raises(BadInput, match="expert_type 'oracle'"):
+        start(config_of(games, "dagger", expert_type="oracle"), "train", 1)
 
 
 def test_the_list_of_games_follows_the_config(games: Path) -> None:
