@@ -171,6 +171,9 @@ class RemoteConfig(HttpConfig):
     """An endpoint at an address. A subclass names its vendor; the options that it declares are part of a call's key."""
 
     vendor: ClassVar[Vendor]
+    refused: ClassVar[Mapping[str, str]] = {
+        "adapter": "what an endpoint serves has a name of its own; ask for the adapter by that name as `model`"
+    }
 
     headers: dict[str, str | FromEnvironment] = {}
     """Sent with every request; a secret as `{env: NAME}`."""

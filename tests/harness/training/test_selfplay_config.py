@@ -57,6 +57,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         r"no environment 'alfwrld' here; there are alfworld, sotopia. Did you mean 'alfworld'",
     ),
     "what the training sets itself": ({"data": {"held_out": ["x"]}}, r"`data.held_out` is set by the training itself"),
+    "a start with an adapter": (
+        {"models": {"start": {"provider": "transformers", "model": "x", "adapter": "a"}}},
+        r"the adapter of `models.start`: training moves the weights below an adapter",
+    ),
     "an adapter that cannot be served": ({"fit": {"lora": {"merge": False}}}, r"`fit.lora.merge: false`"),
 }
 
@@ -153,6 +157,20 @@ def test_every_strategist_is_ranked_on_the_same_tasks_and_seeds(start: Path) -> 
     untrained, trained = start_run.strategists[2], last_run.strategists[0]
     alike = {"temperature", "max_tokens", "history", "answer_chars"}
     assert untrained.model_dump(include=alike) == trained.model_dump(include=alike)
+
+
+def test_training_a_strategist_leaves_an_actor_that_is_an_adapter_on_the_same_base(tmp_path: Path, start: Path) -> None:
+    """In every experiment that the training plays the actor is what the file says, whatever the strategist's weights are."""
+    actor = {"provider": "transformers", "model": str(start), "adapter": str(tmp_path / "actor")}
+    models = {**training(start)["models"], "actor": actor}
+    checked = config(start, models=models, actor={"model": "actor"})
+    tasks = find_tasks(checked)
+    trained = {"provider": "transformers", "model": str(tmp_path / "iteration-1")}
+    for weights, number in ((checked.start, 1), (trained, 2)):
+        played = play_experiment(checked, tasks[0], number, weights)
+        assert played.models["actor"] == actor
+        assert played.models[str(played.strategists[0].model)] == weights
+    assert held_out_experiment(checked, tasks, 2, trained).models["actor"] == actor
 
 
 def test_the_strategist_sits_in_both_seats_and_draws_anew_in_every_iteration(start: Path) -> None:
