@@ -73,11 +73,16 @@ vllm: .venv-vllm/.done
 	@touch $@
 
 # Libraries of trainers that our environments play in, in environments of their own: their dependencies are not ours.
-bridges: .venv-bridges/.done
+bridges: .venv-bridges/.done .venv-verifiers/.done
 
 .venv-bridges/.done: pyproject.toml constraints-bridges.txt
 	$(PYTHON) -m venv .venv-bridges
 	@tools/timed "install" .venv-bridges/bin/pip install -q --disable-pip-version-check -c constraints-bridges.txt -e '.[openenv]' pytest hypothesis
+	@touch $@
+
+.venv-verifiers/.done: pyproject.toml constraints-verifiers.txt
+	$(PYTHON) -m venv .venv-verifiers
+	@tools/timed "install" .venv-verifiers/bin/pip install -q --disable-pip-version-check -c constraints-verifiers.txt -e '.[verifiers]' pytest hypothesis
 	@touch $@
 
 install: $(VENV)/.dev

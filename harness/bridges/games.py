@@ -13,9 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 from environments import make, tasks_of
-from environments.base import Action, Environment, Play, Task
+from environments.base import Action, Environment, Play, Task, Unreadable, do
 from harness.base.errors import BadInput, nearest
 from harness.bridges.credit import Credit, of_progress
+from harness.reading.parsing import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Game:
 
     def __init__(self, environment: Environment, task: Task, seed: int = 0, credit: Credit = of_progress) -> None:
         self.task = task
+        self.environment = environment
         self.turns: list[Turn] = []
         self._play: Play = environment.reset(task, seed)
         self._credit = credit
@@ -77,8 +79,31 @@ class Game:
 
     def act(self, command: str) -> Turn:
         """Give a command. Raises `ValueError` when the game is over."""
+        return self._do(Action(command), command)
+
+    def answer(self, text: str) -> Turn:
+        """Give what a model wrote, read as in a run (`instructions`); where no command can be read, the step is spent. Raises
+        `ValueError` when the game is over."""
+        try:
+            action = self.environment.action_format.parse(text).action
+        except Unreadable:
+            return self._do(Action(text, UNREADABLE), "")
+        return self._do(action, action.text)
+
+    @property
+    def instructions(self) -> str:
+        """How a model has to write its answers."""
+        return self.environment.action_format.instructions
+
+    @property
+    def prompt(self) -> str:
+        """The text that the player sees now, with the possible commands under it."""
+        possible = self.available
+        return f"{self.observation}\n\nPossible commands: {', '.join(possible)}" if possible else self.observation
+
+    def _do(self, action: Action, command: str) -> Turn:
         before = self._play.copy()
-        result = self._play.step(0, Action(command))
+        result = do(self._play, 0, action)
         self.observation = self._play.view(0).events[-1].text
         credit = self._credit(before, self._play)
         turn = Turn(command, self.observation, credit, result.reward or 0.0, self.done, result.info)

@@ -22,7 +22,7 @@ def check(environment: str, name: str) -> None:
     done = subprocess.run(
         [*map(str, command)],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{python.parent}:{os.environ.get('PATH', '')}"},
         capture_output=True,
         text=True,
         check=False,

@@ -11,3 +11,7 @@ pytestmark = pytest.mark.slow
 
 def test_openenv_serves_and_plays_our_games() -> None:
     check("bridges", "openenv_checks.py")
+
+
+def test_verifiers_plays_our_games_turn_by_turn() -> None:
+    check("verifiers", "verifiers_checks.py")
