@@ -70,11 +70,19 @@ def names_of(host: str, names: list[str]) -> list[str]:
     named."""
     if is_loopback(host):
         return names
-    if host in ("0.0.0.0", "::", "") and not names:
+    if is_every(host) and not names:
         raise BadInput(
             f"--host {host!r} listens on every address; say with --name by which name or address clients ask"
         )
-    return names if host in ("0.0.0.0", "::", "") else [host, *names]
+    return names if is_every(host) else [host, *names]
+
+
+def is_every(host: str) -> bool:
+    """True for an address that stands for all of this machine's."""
+    try:
+        return not host or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

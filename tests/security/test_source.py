@@ -42,18 +42,30 @@ def test_nothing_listens_to_the_world() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     """constraints.txt names one version of everything pyproject.toml asks for (vllm apart: it lives in an environment of
-    its own, with its own pins; and setuptools, which only builds)."""
+    its own, with its own pins; and setuptools, which only builds). So have the bridges of `make bridges` theirs."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     asked = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
-    pinned = {
-        normal(line.split("==")[0])
-        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-        if "==" in line and not line.startswith("#")
-    }
-    names = {normal(re.split(r"[\[<>=!~; ]", line)[0]) for line in asked} - {"strategist-harness", "vllm", "setuptools"}
-    assert names <= pinned, f"not in constraints.txt: {sorted(names - pinned)}"
+    apart = {"constraints-bridges.txt": ("openenv",), "constraints-verifiers.txt": ("verifiers",)}
+    extras = project["optional-dependencies"]
+    own = [line for names in apart.values() for name in names for line in extras[name]]
+    asked = [line for line in asked if line not in own]
+    names = {named(line) for line in asked} - {"strategist-harness", "vllm", "setuptools"}
+    assert names <= pinned("constraints.txt"), f"not in constraints.txt: {sorted(names - pinned('constraints.txt'))}"
+    for file, of in apart.items():
+        assert {named(line) for name in of for line in extras[name]} <= pinned(file), file
+
+
+def pinned(file: str) -> set[str]:
+    """The packages of which a constraints file names one version."""
+    lines = (ROOT / file).read_text("utf-8").splitlines()
+    return {normal(line.split("==")[0]) for line in lines if "==" in line and not line.startswith("#")}
+
+
+def named(requirement: str) -> str:
+    """The package that a requirement asks for."""
+    return normal(re.split(r"[\[<>=!~; ]", requirement)[0])
 
 
 def normal(name: str) -> str:
