@@ -4,6 +4,7 @@ into it and a script needs no guard; requests and answers go over a socket that 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -78,5 +79,6 @@ def serve(connection: Connection) -> None:
 
 
 def main() -> None:
-    """Serve on the socket whose number the command line gives."""
+    """Serve on the socket whose number the command line gives. Ctrl-C is for the caller, whose end is also this one's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))
