@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from environments.data import DataHooks, ImportReport, Source
 from environments.sotopia.hard import check_order
 from environments.sotopia.own import store
+from environments.sotopia.own.rows import OTHERS
 from environments.sotopia.profiles import CharacterRow, ScenarioRow, first_problem, load_world
 from harness.base.errors import BadInput
 from harness.base.safe_files import move_in, scratch_folder
@@ -95,7 +96,7 @@ def find_profiles(folder: Path) -> tuple[dict[str, list[tuple[Path, list[Row]]]]
     found: dict[str, list[tuple[Path, list[Row]]]] = {kind: [] for kind in KINDS}
     unread: list[str] = []
     for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.json")]):
-        if not path.is_file():
+        if path.name in OTHERS or not path.is_file():
             continue
         try:
             rows = _rows(path)

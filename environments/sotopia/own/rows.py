@@ -30,6 +30,8 @@ CLASSES = {
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
 MAX_BYTES = 2 * 2**30
 """A larger file is no data of this kind."""
+OTHERS = ("traj_data.json",)
+"""Files that lie by thousands in the data of other environments."""
 WHOLE_BYTES = 64 * 2**20
 """Larger JSON and CSV files are not read to find out what they hold."""
 
@@ -84,15 +86,15 @@ def every_row(place: Path, unread: list[str]) -> Iterator[tuple[str, Any, str | 
                 unread.append(f"{path.relative_to(place)}: {RDB}")
             continue
         try:
-            found = list(_file_rows(path, unread))
+            yield from _file_rows(path, unread)
         except BadInput as error:
             unread.append(str(error))
-            continue
-        yield from found
 
 
 def first_kind(path: Path) -> str | None:
     """The kind of the first record in a file, told without reading all of it where that can be done; None for anything else."""
+    if path.name in OTHERS:
+        return None
     try:
         if path.suffix.lower() in (".jsonl", ".ndjson"):
             with open_text(path) as file:
