@@ -1,4 +1,4 @@
-"""`make pictures`: the README's ranking and the pictures under docs/images, all from the committed run results/demo.
+"""`make pictures`: the ranking in results/README.md and the pictures under docs/images, all from the committed run results/demo.
 
 Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
 """
@@ -24,11 +24,11 @@ from tests.browser.viewing import show, viewer
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "results" / "demo"
 IMAGES = ROOT / "docs" / "images"
-README = ROOT / "README.md"
+README = ROOT / "results" / "README.md"
 BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
 MOST_BYTES = 200_000
 COLUMNS = ("environment", "strategist", "actor", "rank", "goal", "interval", "scored", "tokens")
-"""Columns of the README's table."""
+"""Columns of its table."""
 
 
 def readme_table(board: Board) -> str:
@@ -40,11 +40,11 @@ def readme_table(board: Board) -> str:
 
 
 def with_table(readme: str, table: str) -> str:
-    """The README with the table between its two marks."""
+    """The page with the table between its two marks."""
     before, mark, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (mark and end):
-        raise SystemExit(f"README.md has no {BEGIN} … {END}")
+        raise SystemExit(f"{README} has no {BEGIN} … {END}")
     return f"{before}{BEGIN}\n{table}{END}{after}"
 
 

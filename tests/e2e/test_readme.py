@@ -30,13 +30,15 @@ from tests.servers.openai_server import OpenAIServer, default_handler, schema_of
 from tests.servers.roles import answer_to
 from tests.shared_data import ROOT, missing
 
-README = ROOT / "README.md"
+README, COMMANDS = ROOT / "README.md", ROOT / "docs" / "commands.md"
 PROGRAM = Path(sys.executable).with_name("harness")
+RESULTS = ROOT / "results" / "README.md"
 LONGEST_S = 300.0
 PARSED_ONLY = {
     "harness run my.yaml --executor ray --address HOST:6379": "needs a Ray cluster; tests/e2e/test_ray.py plays on one",
     "harness data fetch sotopia": "downloads from the network; tests/harness/data does from a server of its own",
     "harness train recipes/cpu-mini.yaml": "trains real weights for minutes; tests/e2e/test_train_demo.py does",
+    "harness play alfworld": "asks a person; tests/harness/test_play.py drives it",
     "harness models fetch": "downloads a model; every test of llama.cpp does",
     "harness models convert": "downloads and converts a model; tests/agents/models/test_weights.py does",
     "source .venv/bin/activate": "of the shell that follows the README; here the program is called by its path",
@@ -53,12 +55,28 @@ BESIDE = (
     "harness export results/RUN --to sharegpt --out sharegpt.json",
 )
 """What the comments beside the lines name."""
-EXITS = {"harness check --baseline BASE --candidate results/RUN": {0, 3}}
+EXITS = {
+    "harness check --baseline BASE --candidate results/RUN": {0, 3},
+    "harness check --baseline base.json --candidate results/candidate --max-drop 0.1 --junit check.xml": {0, 3},
+}
 """Exit codes but 0: so few episodes may be too few to tell."""
 
 
-def commands(heading: str) -> list[str]:
-    return [line for block in section(README, heading) if not block.language for line in block.commands()]
+def commands(heading: str, page: Path = README) -> list[str]:
+    return [line for block in section(page, heading) if not block.language for line in block.commands()]
+
+
+def every_command() -> list[str]:
+    return commands("What can be done with it", COMMANDS)
+
+
+def experiment(page: Path = COMMANDS, heading: str = "An experiment") -> str:
+    (block,) = (block for block in section(page, heading) if block.language == "yaml")
+    return block.text
+
+
+def short_experiment() -> str:
+    return experiment(README, "Your own experiment")
 
 
 def test_what_start_says_are_targets_of_the_makefile() -> None:
@@ -70,16 +88,18 @@ def test_what_start_says_are_targets_of_the_makefile() -> None:
         assert (program, rest) == ("make", []) and target in targets, line
 
 
-def test_the_experiment_has_a_price_for_every_model_and_a_judge_that_does_not_act() -> None:
-    raw = yaml.safe_load(experiment())
+def test_the_readme_is_short_and_so_is_its_experiment() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 120
+    lines = [line for line in short_experiment().splitlines() if not line.startswith("#")]
+    assert len(lines) <= 10
+
+
+@pytest.mark.parametrize("text", [experiment(), short_experiment()], ids=["commands", "readme"])
+def test_the_experiment_has_a_price_for_every_model_and_a_judge_that_does_not_act(text: str) -> None:
+    raw = yaml.safe_load(text)
     assert all(model["price"] for model in raw["models"].values())
     assert raw["judge"] not in raw["actors"]
     assert raw["models"][raw["judge"]]["model"] not in {raw["models"][actor]["model"] for actor in raw["actors"]}
-
-
-def experiment() -> str:
-    (block,) = (block for block in section(README, "Your own experiment") if block.language == "yaml")
-    return block.text
 
 
 def answer(body: dict[str, Any]) -> str:
@@ -89,7 +109,7 @@ def answer(body: dict[str, Any]) -> str:
 class Reader:
     """Somebody who follows the README in an empty folder."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, written: str = "") -> None:
         self.folder, self.url = folder, url
         self.environment = os.environ | {
             "PYTHONPATH": str(ROOT),
@@ -97,7 +117,7 @@ class Reader:
             "OPENAI_BASE_URL": url,
             "OPENAI_API_KEY": "a-key-for-nobody",
         }
-        (folder / "my.yaml").write_text(experiment())
+        (folder / "my.yaml").write_text(written or experiment())
 
     def follow(self, line: str) -> str:
         """Run a line as it is printed, its placeholders filled in. Says what is wrong with what came of it."""
@@ -194,7 +214,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 def test_every_line_of_your_own_experiment_works_on_it(reader: Reader) -> None:
-    lines = commands("Your own experiment")
+    lines = every_command()
     assert len(lines) > 25
     wrong = {}
     for line in lines:
@@ -207,18 +227,29 @@ def test_every_line_of_your_own_experiment_works_on_it(reader: Reader) -> None:
     assert {"again", "in-workers", "imported"} <= {path.name for path in (reader.folder / "results").iterdir()}
 
 
+def test_every_line_of_the_readme_works_on_its_own_experiment(reader: Reader) -> None:
+    mine = Reader(reader.folder, reader.url, short_experiment())
+    lines = [*commands("Your own experiment"), *commands("The gate in CI")]
+    assert len(lines) == 12
+    wrong = {line: problem for line in lines if (problem := mine.follow(line))}
+    assert not wrong, "\n\n".join(f"{line}\n{problem}" for line, problem in wrong.items())
+    assert (mine.folder / "site" / "index.html").is_file() and (mine.folder / "check.xml").is_file()
+
+
 def test_what_is_tried_beside_the_lines_is_named_by_their_comments() -> None:
-    text = "\n".join(block.text for block in section(README, "Your own experiment"))
+    text = "\n".join(block.text for block in section(COMMANDS, "What can be done with it"))
     flags = {flag for line in BESIDE for flag in re.findall(r"--[a-z-]+", line)} | {"hf-dataset", "sharegpt", "csv"}
     assert not [flag for flag in flags if flag not in text]
 
 
 def test_the_lines_that_are_parsed_only_are_in_the_readme() -> None:
-    assert set(PARSED_ONLY) <= {*commands("Start"), *commands("Your own experiment")}
+    assert set(PARSED_ONLY) <= {*commands("Start"), *every_command()}
 
 
-def test_the_comparison_of_the_demonstration_says_what_the_readme_says(capsys: pytest.CaptureFixture[str]) -> None:
-    (line,) = (span for span in spans(README.read_text("utf-8")) if "results/demo" in span)
+def test_the_comparison_of_the_demonstration_says_what_the_page_of_results_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (line,) = (span for span in spans(RESULTS.read_text("utf-8")) if "results/demo" in span)
     with contextlib.chdir(ROOT):
         assert main(words(line)) == 0
     said = " ".join(capsys.readouterr().out.split())

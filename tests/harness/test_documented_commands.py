@@ -50,7 +50,7 @@ COMMANDS = sorted({(str(path.relative_to(ROOT)), command, whole) for path, comma
 
 
 def test_the_documents_commands_are_found() -> None:
-    lines = [command for path, command, whole in COMMANDS if path == "README.md" and whole]
+    lines = [command for path, command, whole in COMMANDS if path == "docs/commands.md" and whole]
     assert len(lines) >= 25
     assert len({path for path, _, _ in COMMANDS}) >= 10
 

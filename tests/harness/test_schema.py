@@ -80,8 +80,8 @@ def test_every_experiment_and_training_here_is_valid_and_names_its_schema(
     assert problems(config, SCHEMAS[kind]) == []
 
 
-def test_the_readmes_experiment_is_valid_and_names_what_its_command_writes() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+def test_the_experiment_of_the_commands_is_valid_and_names_what_its_command_writes() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text("utf-8")
     block = text.partition("```yaml\n")[2].partition("```")[0]
     named = block.splitlines()[0].removeprefix(MODELINE)
     assert f"harness schema --out {named} " in text

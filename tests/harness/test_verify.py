@@ -217,3 +217,11 @@ def test_a_badge_replaces_nothing_of_somebody_else(
     (tmp_path / "verified.json").write_text('{"mine": 1}')
     assert main(["verify", str(honest), "--out", str(tmp_path)]) == 2
     assert str(tmp_path / "verified.json") in capsys.readouterr().err
+
+
+def test_judgements_that_were_added_later_are_confirmed_too(honest: Path, tmp_path: Path) -> None:
+    shutil.copytree(honest, tmp_path / "run")
+    config = tmp_path / "judges.yaml"
+    config.write_text("models: {other: {provider: scripted, function: 'tests.harness.builders:judge_script'}}\n")
+    assert main(["judge", str(tmp_path / "run"), "--judge", "other", "--model-config", str(config)]) == 0
+    assert main(["verify", str(tmp_path / "run")]) == 0

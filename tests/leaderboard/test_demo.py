@@ -1,4 +1,4 @@
-"""The committed demonstration run: small, whole, and what the README shows of it."""
+"""The committed demonstration run: small, whole, and what results/README.md shows of it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_it_has_what_every_page_of_the_viewer_shows(board: Board) -> None:
     assert any(name.startswith("process ") and board.table[name].notna().any() for name in map(str, board.table))
 
 
-def test_the_readmes_ranking_is_the_demonstrations(board: Board) -> None:
+def test_the_ranking_of_its_page_is_the_demonstrations(board: Board) -> None:
     pytest.importorskip("PIL", reason="tools.pictures needs the extra `viewer`")
     from tools.pictures import readme_table, with_table
 
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "results" / "README.md").read_text()
     assert readme == with_table(readme, readme_table(board)), "`make pictures` writes it anew"
 
 

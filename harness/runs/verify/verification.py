@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from harness.base.errors import BadInput
 from harness.base.seeds import episode_seed, stable_hash
 from harness.experiment.experiment import Experiment, explain
+from harness.experiment.specs import JudgeSpec
 from harness.reading.readers import EARLIER, readers_of
 from harness.results.index import latest_episodes, latest_judgements, verify_indexes
-from harness.results.judge_kinds import AnyJudge, kind_in, make_judge
+from harness.results.judge_kinds import AnyJudge, make_judge
 from harness.results.records import EpisodeRecord, JudgementRecord
 from harness.results.soundness import check_run
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_record
@@ -118,6 +119,22 @@ async def verify_run(folder: Path, tell: Tell = lambda done, total: None) -> Ver
     return found
 
 
+def _later_judge(record: JudgementRecord) -> tuple[AnyJudge, RecordedModel] | None:
+    """The judge of a judgement that `harness judge` added to a run, asked as its first call was; None where it is not here."""
+    kind, _, rest = record.judge.partition("/")
+    name = rest.rpartition("/")[0]
+    if not record.calls or not name:
+        return None
+    first = record.calls[0]
+    try:
+        spec = JudgeSpec(kind=kind, model=name, temperature=first.temperature, max_tokens=first.max_tokens)
+        model = RecordedModel(name)
+        judge = make_judge(spec, model)
+    except (BadInput, ValidationError):
+        return None
+    return (judge, model) if judge.label == record.judge else None
+
+
 class _Made:
     """The worlds, plan and judges of a run, made again here as far as they can be."""
 
@@ -202,11 +219,10 @@ class _Made:
             check.add(record.episode_id, await episode_difference(plan, record, self._models, self._earlier))
 
     async def check_judgement(self, check: Check, record: JudgementRecord, episode: EpisodeRecord) -> None:
+        if record.judge not in self._judges and (added := _later_judge(record)) is not None:
+            self._judges[record.judge] = added
         if record.judge not in self._judges:
-            kind = kind_in(record.judge)
-            same = any(kind_in(label) == kind for label in self._judges)
-            why = "its prompt is another version here" if same else "its judge is not in the run's config"
-            check.unchecked[f"{record.judge}: {why}"] += 1
+            check.unchecked[f"{record.judge}: its prompt is another version here, or its kind is not installed"] += 1
         elif record.episode_attempt != episode.attempt:
             check.unchecked["it is about an earlier attempt"] += 1
         else:
