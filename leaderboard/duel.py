@@ -14,9 +14,6 @@ from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparability import check_categories, refuse_differences
 from harness.compare.comparison import Comparison, Family, check_metric, compare_arms
 from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
-from harness.compare.labelled import has_labels, labelled_difference
-from harness.compare.people import goals_by_people
-from harness.compare.people_words import difference_sentence
 from harness.compare.questions import by_run, find, questions
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
@@ -65,17 +62,6 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
         interface=tuple(interface_sentences(left, right)),
         tasks=_tasks(board, left, right, metric, common),
     )
-
-
-def labelled_sentence(board: Board, found: Duel) -> str:
-    """Say what people's labels and the judge show of the two together."""
-    row = found.comparison
-    people = {
-        name: goals_by_people(board.names[name])
-        for name in {row.a.source, row.b.source}
-        if has_labels(board.names[name])
-    }
-    return difference_sentence(labelled_difference(row, people.get(row.a.source, {}), people.get(row.b.source, {})))
 
 
 def _family(board: Board, a: Arm, b: Arm, metric: str, common: bool) -> Family:

@@ -8,8 +8,18 @@ from xml.etree.ElementTree import Element
 import streamlit as st
 
 from harness.base.errors import BadInput
-from harness.compare.labelled import LabelledRun, labelled_runs
-from harness.compare.people_words import NOTE, Cells, cells_of, judge_cells, report_sentences, sentences
+from harness.compare.comparison import Comparison
+from harness.compare.labelled import LabelledRun, has_labels, labelled_difference, labelled_runs
+from harness.compare.people import goals_by_people
+from harness.compare.people_words import (
+    NOTE,
+    Cells,
+    cells_of,
+    difference_sentence,
+    judge_cells,
+    report_sentences,
+    sentences,
+)
 from leaderboard.app.pieces import Column, Row, heading, note, notice, show, table
 from leaderboard.board import Board, Stamp, stamp
 from leaderboard.page.markup import node
@@ -33,6 +43,13 @@ def show_people(board: Board, of_judges_alone: bool = False) -> None:
             *(_table(one) for one in cells if one.rows),
         )
     note(NOTE)
+
+
+def labelled_sentence(board: Board, row: Comparison) -> str:
+    """Say what people's labels and the judge show of two arms together."""
+    sources = {row.a.source, row.b.source}
+    people = {name: goals_by_people(board.names[name]) for name in sources if has_labels(board.names[name])}
+    return difference_sentence(labelled_difference(row, people.get(row.a.source, {}), people.get(row.b.source, {})))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the labels …")

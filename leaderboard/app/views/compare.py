@@ -12,11 +12,12 @@ from harness.compare.comparability import CATEGORIES
 from harness.compare.comparison import REFERENCE
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, labels_wanted
+from leaderboard.app.people import labelled_sentence
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
 from leaderboard.board import Board, plain_rows
 from leaderboard.cells import NOTHING, amount, p_text
 from leaderboard.charts import difference_histogram
-from leaderboard.duel import Duel, distribution, divergence, duel, extremes, labelled_sentence
+from leaderboard.duel import Duel, distribution, divergence, duel, extremes
 from leaderboard.episodes import conversation
 from leaderboard.page.markup import node
 from leaderboard.page.pair import side_by_side
@@ -60,7 +61,7 @@ def render() -> None:
         return
     _figures(found)
     if str(metric) == "goal" and labels_wanted(board):
-        show(node("p", labelled_sentence(board, found), class_="lead"))
+        show(node("p", labelled_sentence(board, found.comparison), class_="lead"))
     _tasks(found, str(a), str(b))
 
 
