@@ -19,9 +19,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compare.arms import EPISODE, Arm
+from benchmarks.simulated_arms import simulated_arm
+from harness.compare.arms import Arm
 from harness.compare.people import powered_difference, ranked_with_labels
-from harness.experiment.manifest_form import SEPARATOR
 from harness.statistics.prediction_powered import Powered, prediction_powered
 
 Floats = NDArray[np.float64]
@@ -89,17 +89,8 @@ def arms_of(
         judge += LIKED * (number == len(gains) - 1)
         names = [f"{number}-{place}" for place in range(groups.size)]
         told |= {names[place]: float(scores[place]) for place in drawn}
-        arms.append(_arm(number, names, groups, judge))
+        arms.append(simulated_arm(f"arm{number}", groups, judge, 0.0, 10.0, names))
     return arms, told
-
-
-def _arm(number: int, names: list[str], groups: NDArray[np.intp], judge: Floats) -> Arm:
-    places = np.arange(groups.size)
-    zeros = np.zeros(groups.size, dtype=int)
-    outcomes = {"task_id": places, "group": groups, "order": zeros, "repeat": zeros, "goal": judge}
-    cell = SEPARATOR.join(["sotopia", "all", "self-play", "m", f"arm{number}"])
-    metric = {"name": "goal", "low": 0.0, "high": 10.0}
-    return Arm("run", cell, groups.size, metric, {}, {}, outcomes | {EPISODE: np.array(names)})
 
 
 def true_means(gains: tuple[float, ...]) -> Floats:

@@ -27,6 +27,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "regressed when it lies below",
     )
     check.add_argument("--tolerance", type=float, metavar="X", help="old name of --max-drop")
+    check.add_argument(
+        "--anytime",
+        action="store_true",
+        help="verdicts that hold however often a growing candidate is looked at (wider); what it has yet to play is not missing",
+    )
     check.add_argument("--judge", help="use this judge's scores (its label) instead of each run's own judge")
     add_allow(check)
     for form in ("markdown", "junit", "json"):

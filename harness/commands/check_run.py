@@ -53,6 +53,7 @@ def check_run(arguments: argparse.Namespace) -> int:
         arguments.metric,
         max_drop,
         check_categories(arguments.allow),
+        arguments.anytime,
     )
     config = read_manifest(arguments.candidate)["config"]
     flagged = flag_lines([arguments.candidate], arguments.judge)

@@ -56,6 +56,17 @@ def _complete(a: Arm, b: Arm, metric: str, common: bool) -> tuple[Pairs, Floats]
     return Pairs(pairs.tasks[kept], pairs.seeds[kept], pairs.a[kept], pairs.b[kept]), ended[kept]
 
 
+def completion(a: Arm, b: Arm, metric: str, common: bool = False) -> Floats:
+    """Tell when arm b (a candidate that grows) completed each of the pairs of `align(a, b, metric)`: NaN for what it has not
+    played, or what belongs to a group that lacks tasks or repeats. Arm a may be a baseline, which was played before."""
+    before = replace(a, outcomes={**a.outcomes, PLACE: np.zeros(len(a))})
+    pairs, places = align(a, b, metric, common), align(before, b, PLACE, common)
+    ended = places.b.astype(float)
+    open_ = set() if common else _short(a, b, pairs.tasks[~np.isnan(ended)])
+    waiting = np.array([group in open_ for group in pairs.tasks.tolist()], dtype=bool)
+    return np.where(waiting, np.nan, ended)
+
+
 def _short(a: Arm, b: Arm, played: NDArray[np.generic]) -> set[str]:
     """The groups that lack repeats of a task, or tasks that the plan is known to have."""
     known: dict[str, set[tuple[str, int]]] = {}

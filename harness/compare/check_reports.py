@@ -194,6 +194,7 @@ def _judged(cell: CellCheck) -> dict[str, Any]:
         "visible_drop": _finite(result.visible_drop),
         "visible_drop_in_groups": _finite(result.visible_in_groups),
         "episodes_needed": result.episodes_needed,
+        "anytime": result.anytime,
         "luck_allowance": result.allowance,
         "pairs": result.episodes,
         "groups": result.difference.clusters,

@@ -9,6 +9,10 @@ from harness.statistics import GateResult
 MARKS = {"pass": "✅", "regressed": "❌", "too few": "⚠️"}
 SHOWN_CELLS = 12
 """Most cells that are shown as an explanation of a verdict."""
+LOOKS = (
+    "It holds at every look: ask as often as you like while the candidate grows, and stop as soon as it is decided. A group of "
+    "tasks counts once, when all of it is played."
+)
 FLOOR = (
     "Its baseline lies on the floor, from where nothing can drop: this cell guards nothing, leave it out of the gate's "
     "matrix."
@@ -64,9 +68,9 @@ def sentence(result: GateResult) -> str:
 
 def cell_sentence(cell: CellCheck) -> str:
     """The verdict on one cell, with the drop it would have shown."""
-    could = _could(cell.result)
+    could = "" if cell.result.anytime else f" {_could(cell.result)}"
     floor = f" {FLOOR}" if cell.baseline == 0 and cell.verdict == "too few" else ""
-    return f"{sentence(cell.result)} {could}{floor}"
+    return f"{sentence(cell.result)}{could}{floor}"
 
 
 def _seen(result: GateResult) -> str:
@@ -78,6 +82,8 @@ def _seen(result: GateResult) -> str:
 
 def _needed(result: GateResult) -> str:
     """The number of episodes on which an equal candidate passes."""
+    if result.anytime:
+        return "Play on, and look again."
     if result.difference.clusters < 2:
         return "Nothing can be told from fewer than 2 groups of tasks."
     if not result.max_drop:
@@ -88,6 +94,8 @@ def _needed(result: GateResult) -> str:
 
 
 def _could(result: GateResult) -> str:
+    if result.anytime:
+        return LOOKS
     if result.visible_drop > 1:
         return "No drop would have been seen reliably."
     return f"A drop of {_drops(result)} would have been seen with a chance of 80 %."
@@ -103,7 +111,7 @@ def _drops(result: GateResult) -> str:
 
 def power_sentence(check: Check) -> str:
     """The smallest drop that would have been called, in all cells together and in a single one."""
-    if len(check.cells) == 1:
+    if len(check.cells) == 1 or check.anytime:
         return _could(check.pooled.result)
     together = _could(check.pooled.result).replace(" would have", " in all cells together would have", 1)
     single = [cell.result.visible_drop for cell in check.cells if cell.result.visible_drop <= 1]

@@ -23,11 +23,11 @@ from harness.experiment.manifest_form import AXES
 from harness.statistics import (
     PairedDifference,
     Pairs,
-    episodes_needed,
+    episodes_to_claim,
     holm,
     noise_of,
     paired_difference,
-    smallest_visible_drop,
+    smallest_claimed,
     trained_pairs,
 )
 
@@ -76,8 +76,8 @@ class Comparison:
 
     @property
     def visible(self) -> float:
-        """The smallest true difference this many episodes show with a chance of 80 %, at the level of the family; inf when
-        none."""
+        """The true difference from which on this many episodes show it with a chance of 80 %, at the level of the family and
+        with the guard; inf when none."""
         return self._power[0]
 
     @property
@@ -101,9 +101,9 @@ class Comparison:
         if self.anytime or self.trainings or np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
             return math.inf, None
         alpha = ALPHA / self.family
-        noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha)
-        needed = episodes_needed(SHARE * self.span, noise, alpha) if self.span else None
-        return smallest_visible_drop(noise, alpha, span=self.span), needed
+        noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha, both_ways=True)
+        needed = episodes_to_claim(SHARE * self.span, noise, alpha, self.span) if self.span else None
+        return smallest_claimed(noise, alpha, self.span), needed
 
     def per_point(self, cost: float) -> float:
         """Cost per point gained; NaN when nothing was gained."""

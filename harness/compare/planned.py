@@ -15,7 +15,7 @@ from harness.experiment.experiment import Cell
 from harness.results.store import MANIFEST
 from harness.runs.forecast import arm_identity, identities_of
 from harness.runs.plan import Plan
-from harness.statistics import Noise, Pairs, episodes_needed, fewest_groups, noise_of, smallest_visible_drop
+from harness.statistics import Noise, Pairs, episodes_to_claim, fewest_groups, noise_of, smallest_claimed
 
 ALPHA = 0.025
 """On each side of a two-sided test at 5 %, shared among the plan's questions."""
@@ -96,10 +96,15 @@ def _detectable(
     bounds = metric.low, metric.high
     noise = _known_noise(past, groups, episodes, bounds, alpha)
     run, pairs = (past[0], int(past[1].complete.sum())) if past is not None and noise is not None else ("", 0)
-    noise = noise or _assumed_noise(groups, episodes, bounds)
-    smallest = np.inf if groups < FEWEST else smallest_visible_drop(noise, alpha, span=span)
-    half = episodes_needed(smallest / 2, noise, alpha) if np.isfinite(smallest) else None
-    return Detectable(cell, reference, groups, episodes, float(smallest), span, half, pairs, run)
+    noise = noise or assumed_noise(groups, episodes, bounds)
+    smallest = smallest_found(noise, groups, span, alpha)
+    half = episodes_to_claim(smallest / 2, noise, alpha, span) if np.isfinite(smallest) else None
+    return Detectable(cell, reference, groups, episodes, smallest, span, half, pairs, run)
+
+
+def smallest_found(noise: Noise, groups: int, span: float, alpha: float) -> float:
+    """The smallest true difference that so many groups find in 80 %, the guard counted; inf where there is none."""
+    return float(np.inf if groups < FEWEST else smallest_claimed(noise, alpha, span))
 
 
 def _known_noise(
@@ -108,11 +113,11 @@ def _known_noise(
     """Scatter of known pairs, over the plan's groups; None where there are none, or all differences are alike."""
     if past is None:
         return None
-    noise = noise_of(past[1], *bounds, 1 - 2 * alpha)
+    noise = noise_of(past[1], *bounds, 1 - 2 * alpha, both_ways=True)
     return replace(noise, tasks=float(groups), pairs_per_task=episodes / groups) if noise.spread > 0 else None
 
 
-def _assumed_noise(groups: int, episodes: int, bounds: tuple[float, float]) -> Noise:
+def assumed_noise(groups: int, episodes: int, bounds: tuple[float, float]) -> Noise:
     """Scatter of the difference of two independent arms."""
     low, high = bounds
     each = episodes / groups

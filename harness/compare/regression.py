@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.base.errors import BadInput
-from harness.compare.arms import Arm, Arms, align, arm_differences
+from harness.compare.anytime import completion
+from harness.compare.arms import PLACE, Arm, Arms, align, arm_differences
 from harness.compare.comparability import differences, reader_note, refuse_differences
 from harness.compare.conclusions import interface_sentences
 from harness.results.ledger import Ledger
 from harness.runs.failures import FailureGroup, grouped_failures
-from harness.statistics import GatedCell, GateResult, Pairs, Verdict, gate_family, pooled_cell
+from harness.statistics import GatedCell, GateResult, Pairs, Verdict, completed, gate_family, pooled_cell
 from harness.statistics.gate import MAX_DROP
 
 METRICS = ("goal", "success")
@@ -68,6 +69,11 @@ class Check:
     """Facts that a reader has to know of the candidate's scores: texts that instruct the judge, a judge related to the actor."""
 
     @property
+    def anytime(self) -> bool:
+        """True if the verdicts hold at every look at a growing candidate."""
+        return self.pooled.result.anytime
+
+    @property
     def exit_code(self) -> int:
         return EXIT[self.verdict]
 
@@ -78,8 +84,10 @@ def check(
     metric: str = "goal",
     max_drop: float = MAX_DROP,
     allow: Collection[str] = (),
+    anytime: bool = False,
 ) -> Check:
-    """Judge all cells of the baseline together, and each. `max_drop` is a share of the metric's range.
+    """Judge all cells of the baseline together, and each. `max_drop` is a share of the metric's range. `anytime`: by verdicts
+    that hold at every look at a growing candidate; so is a candidate that was looked at to end it.
 
     Raises `BadInput` for arms that cannot be compared, for a cell that the candidate lacks, and for a drop outside 0..1.
     """
@@ -91,10 +99,12 @@ def check(
     for a, b in couples:
         refuse_differences(arm_differences(a, b), allow, f"baseline and candidate, in {a.cell},")
     common = bool({"tasks", "seeds"} & set(allow))
-    gated = [_gated(a, b, metric, common) for a, b in couples]
-    found = gate_family(gated, max_drop)
+    anytime = anytime or any(b.looks is not None for _, b in couples)
+    gated = [_gated(a, b, metric, common, anytime) for a, b in couples]
+    found = gate_family(gated, max_drop, anytime=anytime)
+    together = pooled_cell(gated)
     cells = tuple(
-        replace(_told(a.cell, cell.pairs, result), interface=(a.ledger, b.ledger), warnings=_warnings(a, b))
+        replace(_told(a.cell, cell, result), interface=(a.ledger, b.ledger), warnings=_warnings(a, b))
         for (a, b), cell, result in zip(couples, gated, found.cells, strict=True)
     )
     return Check(
@@ -104,7 +114,7 @@ def check(
         baseline=baseline.name,
         candidate=candidate.name,
         baseline_runs=max(len(a.runs) for a, _ in couples) or 1,
-        pooled=cells[0] if len(cells) == 1 else _told(TOGETHER, pooled_cell(gated).pairs, found.pooled),
+        pooled=cells[0] if len(cells) == 1 else _told(TOGETHER, together, found.pooled),
         cells=cells,
         reported=_reported(couples, allow),
         added=tuple(cell for cell in candidate.arms if cell not in baseline.arms),
@@ -127,17 +137,21 @@ def _couples(baseline: Arms, candidate: Arms) -> list[tuple[Arm, Arm]]:
     return [(arm, candidate.arms[cell]) for cell, arm in baseline.arms.items()]
 
 
-def _gated(a: Arm, b: Arm, metric: str, common: bool) -> GatedCell:
-    """The pairs of one cell, and what every run of its baseline has there."""
+def _gated(a: Arm, b: Arm, metric: str, common: bool, anytime: bool) -> GatedCell:
+    """The pairs of one cell, what every run of its baseline has there, and, if asked for, when the candidate completed them."""
     low, high = a.bounds(metric)
     assert low is not None
     assert high is not None
     pairs = scaled(align(a, b, metric, common), low, high)
     runs = [scaled(align(run, b, metric, common), low, high).a for run in a.each_run()]
-    return GatedCell(pairs, f"{a.axes['environment']} | {a.axes['split']}", np.stack(runs) if runs else None)
+    if anytime and PLACE not in b.outcomes:
+        raise BadInput(f"--anytime needs a run: {b.source} is a baseline, which does not say what was played first")
+    ended = completion(a, b, metric, common) if anytime else None
+    return GatedCell(pairs, f"{a.axes['environment']} | {a.axes['split']}", np.stack(runs) if runs else None, ended)
 
 
-def _told(name: str, pairs: Pairs, result: GateResult) -> CellCheck:
+def _told(name: str, cell: GatedCell, result: GateResult) -> CellCheck:
+    pairs = (cell if cell.ended is None else completed(cell)).pairs
     whole = pairs.complete
     means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
     return CellCheck(name, means[0], means[1], result)

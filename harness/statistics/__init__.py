@@ -6,7 +6,9 @@ means, with the simulations that chose the methods, is in docs/statistics.md.
 
 from harness.statistics.anytime import Anytime, anytime_mean
 from harness.statistics.gate import GateResult, Verdict, gate
-from harness.statistics.gate_family import FamilyResult, GatedCell, gate_family, pooled_cell
+from harness.statistics.gate_anytime import completed
+from harness.statistics.gate_cells import GatedCell, pooled_cell
+from harness.statistics.gate_family import FamilyResult, gate_family
 from harness.statistics.guard import Guard
 from harness.statistics.luck import Luck, luck_of
 from harness.statistics.means import Estimate, clustered_mean
@@ -19,7 +21,9 @@ from harness.statistics.power import (
     Noise,
     chance_to_see,
     episodes_needed,
+    episodes_to_claim,
     noise_of,
+    smallest_claimed,
     smallest_visible_drop,
     tasks_needed,
 )
@@ -55,8 +59,10 @@ __all__ = [
     "bounded_mean",
     "chance_to_see",
     "clustered_mean",
+    "completed",
     "difference_test",
     "episodes_needed",
+    "episodes_to_claim",
     "fewest_groups",
     "gate",
     "gate_family",
@@ -71,6 +77,7 @@ __all__ = [
     "pooled_cell",
     "rank_arms",
     "sign_flips",
+    "smallest_claimed",
     "smallest_visible_drop",
     "split_with_intervals",
     "tasks_needed",

@@ -69,6 +69,14 @@ def anytime_mean(differences: Floats, span: float, confidence: float = 0.95) -> 
     return Anytime(float(d.mean()), span * (2 * low - 1), span * (2 * high - 1), p, d.size)
 
 
+def anytime_ends(differences: Floats, span: float, level_low: float, level_high: float) -> tuple[float, float]:
+    """Both ends for a mean of bounded differences, one per group, in the order in which the groups were completed. The lower end
+    is ever above the true mean with a chance of at most `level_low`, the upper end ever below it with at most `level_high`."""
+    x = np.clip((np.asarray(differences, dtype=float) / span + 1) / 2, 0.0, 1.0)
+    low, high = _lower_end(x, np.log(1 / level_low)), 1 - _lower_end(1 - x, np.log(1 / level_high))
+    return span * (2 * min(low, high) - 1), span * (2 * max(low, high) - 1)
+
+
 def first_claim(differences: Floats, span: float, confidence: float = 0.95, bets: Floats = BETS) -> NDArray[np.int64]:
     """The number of groups after which a mean of 0 is first refuted, per experiment; 0 where it never is.
 

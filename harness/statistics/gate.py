@@ -19,6 +19,7 @@ from harness.statistics.luck import Luck
 from harness.statistics.means import Estimate, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.power import (
+    PLANNED,
     Noise,
     episodes_needed,
     groups_to_lose,
@@ -33,9 +34,6 @@ from harness.statistics.unseen import unseen_interval
 Verdict = Literal["regressed", "pass", "too few"]
 LEVEL = 0.05
 """Chance of passing wrongly, and of a false alarm where no other level is asked for."""
-PLANNED = 0.84
-"""Chance that is planned for so that 80 % remain: a sign-flip test moves in steps, and noise is only estimated
-(docs/statistics.md has what was seen)."""
 MAX_DROP = 0.05
 """The allowed drop where none is given, as a share of the metric's range."""
 
@@ -70,6 +68,11 @@ class GateResult:
     def episodes(self) -> int:
         """Pairs that both arms have."""
         return self.difference.n
+
+    @property
+    def anytime(self) -> bool:
+        """True if the verdict holds at every look at a growing candidate."""
+        return self.difference.method == "anytime"
 
     @property
     def dropped(self) -> bool:

@@ -11,25 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.statistics.gate import LEVEL, MAX_DROP, GateResult, Verdict, gate
+from harness.statistics.gate_anytime import completed, gate_anytime
+from harness.statistics.gate_cells import GatedCell, pooled_cell
 from harness.statistics.luck import Luck, luck_of
-from harness.statistics.outcomes import Pairs
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class GatedCell:
-    """The pairs of one cell, values scaled to 0..1."""
-
-    pairs: Pairs
-    tasks_of: str = ""
-    """Name of the set of tasks: in cells with the same name, tasks (groups) of equal labels are the same and count once."""
-    runs: Floats | None = None
-    """Values of every run of the baseline (runs x pairs), in the order of the pairs; None for a baseline of one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +27,18 @@ class FamilyResult:
     cells: tuple[GateResult, ...]
 
 
-def gate_family(cells: Sequence[GatedCell], max_drop: float = MAX_DROP, power: bool = True) -> FamilyResult:
-    """Judge all cells together and each alone; `max_drop` is a share of the range, `power` as in `gate`. Raises ValueError
-    without a cell."""
+def gate_family(
+    cells: Sequence[GatedCell], max_drop: float = MAX_DROP, power: bool = True, anytime: bool = False
+) -> FamilyResult:
+    """Judge all cells together and each alone; `max_drop` is a share of the range, `power` as in `gate`. `anytime`: by verdicts
+    that hold at every look at a growing candidate. Raises ValueError without a cell."""
     if not cells:
         raise ValueError("there is no cell to judge")
     if len(cells) == 1:
-        alone = _gate(cells[0], max_drop, LEVEL, power)
+        alone = _gate(cells[0], max_drop, LEVEL, power, anytime)
         return FamilyResult(alone.verdict, alone, (alone,))
-    each = tuple(_gate(cell, max_drop, LEVEL / 2 / len(cells), power) for cell in cells)
-    pooled = _gate(pooled_cell(cells), max_drop, LEVEL / 2, power)
+    each = tuple(_gate(cell, max_drop, LEVEL / 2 / len(cells), power, anytime) for cell in cells)
+    pooled = _gate(pooled_cell(cells), max_drop, LEVEL / 2, power, anytime)
     return FamilyResult(_overall(pooled, each), pooled, each)
 
 
@@ -61,7 +48,9 @@ def _overall(pooled: GateResult, cells: Sequence[GateResult]) -> Verdict:
     return "too few" if any(cell.doubtful for cell in cells) else pooled.verdict
 
 
-def _gate(cell: GatedCell, max_drop: float, level: float, power: bool) -> GateResult:
+def _gate(cell: GatedCell, max_drop: float, level: float, power: bool, anytime: bool) -> GateResult:
+    if anytime:
+        return gate_anytime(cell, max_drop, level, _luck(completed(cell)))
     return gate(cell.pairs, max_drop, level=level, luck=_luck(cell), power=power)
 
 
@@ -70,17 +59,3 @@ def _luck(cell: GatedCell) -> Luck | None:
     if cell.runs is None or not whole.any():
         return None
     return luck_of(cell.runs[:, whole], cell.pairs.tasks[whole])
-
-
-def pooled_cell(cells: Sequence[GatedCell]) -> GatedCell:
-    """All pairs of all cells as one; every pair weighs the same. Groups of tasks stay whole across the cells that share them."""
-    names = [(cell.tasks_of, str(task)) for cell in cells for task in cell.pairs.tasks.tolist()]
-    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    pairs = Pairs(
-        tasks=np.array([places[name] for name in names], dtype=np.int64),
-        seeds=np.arange(len(names)),
-        a=np.concatenate([cell.pairs.a for cell in cells]),
-        b=np.concatenate([cell.pairs.b for cell in cells]),
-    )
-    runs = [cell.runs for cell in cells if cell.runs is not None]
-    return GatedCell(pairs, "", np.concatenate(runs, axis=1) if len(runs) == len(cells) else None)

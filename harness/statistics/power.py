@@ -12,7 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.claims import FREE, chance_to_claim
 from harness.statistics.distributions import shifted_student_tail, student_below
+from harness.statistics.guard import BOUND
 from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.outcomes import Pairs
 from harness.statistics.paired import difference_interval
@@ -22,6 +24,9 @@ Floats = NDArray[np.float64]
 
 POWER = 0.8
 """The chance of being found that a stated smallest visible drop has."""
+PLANNED = 0.84
+"""Chance that is planned for where episodes are asked for, so that 80 % remain: noise is only estimated, and skewed differences
+scatter more than a small sample says (docs/statistics.md has what was seen)."""
 MOST_SHIFT = 1e9
 """Stands for an infinite shift where a crossing is looked for."""
 MOST_TASKS = 10_000_000
@@ -41,6 +46,7 @@ class Noise:
     tasks: float
     """Tasks, for the standard error; below their number when they have unequally many pairs."""
     pairs_per_task: float
+    """Pairs for each of `tasks`."""
     caution: float
     """Factor by which the interval of these differences is wider than Student's, times the number of tasks."""
     estimated: bool = True
@@ -56,9 +62,11 @@ class Noise:
         return float(np.sqrt((self.spread**2 + newly_lost) / tasks))
 
 
-def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: float = 0.9) -> Noise:
+def noise_of(
+    pairs: Pairs, low: float | None, high: float | None, confidence: float = 0.9, both_ways: bool = False
+) -> Noise:
     """The noise of the complete pairs, to be judged by their interval at `confidence`; without bounds a drop is
-    taken to add none.
+    taken to add none. `both_ways`: the true difference may be a gain, which adds noise as episodes rise to the highest value.
 
     Raises ValueError for fewer than 2 tasks.
     """
@@ -69,7 +77,8 @@ def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: fl
     if sums.size < 2:
         raise ValueError("the noise of paired differences needs 2 tasks or more")
     data = summarise(sums, sizes)
-    effective, size = data.df + 1, float(sizes.mean())
+    effective = data.df + 1
+    size = d.size / effective
     spread = float(np.sqrt(data.variance * effective))
     if low is None or high is None:
         return Noise(spread, 0.0, 1.0, effective, size, 0.0)
@@ -78,7 +87,10 @@ def noise_of(pairs: Pairs, low: float | None, high: float | None, confidence: fl
         interval = difference_interval(d, tasks, low, high, confidence)
         student = student_below((1 + confidence) / 2, data.df) * spread / effective**0.5
         caution = max(interval.high - interval.mean - student, 0.0) * effective
-    return Noise(spread, _loss(a - low, b - low, high - low), _independent(d, spread, size), effective, size, caution)
+    loss = _loss(a - low, b - low, high - low)
+    if both_ways:
+        loss = max(loss, _loss(high - a, high - b, high - low))
+    return Noise(spread, loss, _independent(d, spread, float(sizes.mean())), effective, size, caution)
 
 
 def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float | None) -> Noise:
@@ -93,6 +105,10 @@ def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float |
     sums_b = task_sums(pairs.b[whole] - low, pairs.tasks[whole])[0]
     loss = _loss(sums_a / sizes.mean(), sums_b / sizes.mean(), high - low)
     return replace(noise, loss=loss * noise.tasks / sizes.size, repeats=1.0)
+
+
+GRID = 33
+"""Differences at which the chance of a claim is counted."""
 
 
 @lru_cache(64)
@@ -230,3 +246,44 @@ def episodes_needed(
     """Episodes per arm that go with `tasks_needed`."""
     tasks = tasks_needed(drop, noise, alpha, power, allowance)
     return None if tasks is None else int(np.ceil(tasks * noise.pairs_per_task))
+
+
+@lru_cache(256)
+def smallest_claimed(noise: Noise, alpha: float = 0.05, span: float | None = None) -> float:
+    """The true difference from which on every larger one is claimed with the chance `POWER`, the guard beside the test counted;
+    inf where there is none. Never below `smallest_visible_drop`."""
+    least = smallest_visible_drop(noise, alpha, span=span)
+    if span is None or noise.tasks > FREE or not math.isfinite(least):
+        return least
+    wanted = _wanted(POWER, noise, noise.tasks)
+
+    def lacking(value: float) -> float:
+        return _claimed(value, noise, alpha, noise.tasks, span) - wanted
+
+    # a larger difference can be claimed less often: below the guard's bound groups that all agree are not believed
+    grid = sorted({*np.linspace(least, span, GRID).tolist(), max(least, BOUND * span)})
+    last = max((place for place, value in enumerate(grid) if lacking(value) < 0), default=None)
+    if last is None:
+        return least
+    return crossing(lacking, grid[last], grid[last + 1], xtol=1e-3 * span) if last + 1 < len(grid) else math.inf
+
+
+def _claimed(drop: float, noise: Noise, alpha: float, tasks: float, span: float) -> float:
+    """The chance that a true difference is claimed on so many tasks."""
+    spread = noise.standard_error(drop, 1.0)
+    groups = math.floor(tasks + 1e-9)
+    if groups < 2:
+        return 0.0
+    return chance_to_claim(drop, spread, groups, span, alpha) if spread > 0 else 1.0
+
+
+@lru_cache(256)
+def episodes_to_claim(difference: float, noise: Noise, alpha: float, span: float) -> int | None:
+    """Episodes per arm on which a true difference is claimed with the chance `POWER`, the guard beside the test counted; None
+    where more than ten million tasks would not do."""
+    tasks = tasks_needed(difference, noise, alpha, PLANNED)
+    if tasks is None:
+        return None
+    while tasks <= FREE and _claimed(difference, noise, alpha, tasks, span) < _wanted(PLANNED, noise, tasks):
+        tasks += 1
+    return int(np.ceil(tasks * noise.pairs_per_task))

@@ -1,0 +1,156 @@
+"""Stated power, and what then happens: "about N episodes would do" of `harness compare`, and a dry run's smallest difference.
+
+    python -m benchmarks.planning [experiments]
+
+`needed`: a small experiment without a difference says how many episodes would show one of 5 % of the range; so many are
+played with just that difference, and the question is asked again. `stated`: experiments with the difference that
+is stated for so many groups. Both go through `harness.compare`; decided is what `compare` says "higher" of, at the level of all
+questions. Seeds were fixed before any figure was looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.simulated_arms import simulated_arm
+from harness.compare.comparison import SHARE, Comparison, compare_arms
+from harness.compare.conclusions import finding
+from harness.compare.planned import assumed_noise, smallest_found
+
+Floats = NDArray[np.float64]
+SEED = 20_260_417
+KINDS = ("score", "success", "spikes", "unequal")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A kind of outcomes, and how many."""
+
+    kind: str
+    """`score`: whole 0..10; `success`: 0/1; `spikes`: rewards 0..1, most 0 and some 1; `unequal`: scores, groups of one to twice
+    the pairs."""
+    groups: int
+    pairs: int
+    """Pairs of a group."""
+    questions: int = 1
+
+    @property
+    def high(self) -> float:
+        """Upper bound of the metric; the lower one is 0."""
+        return 10.0 if self.kind in ("score", "unequal") else 1.0
+
+
+def played(design: Design, gain: float, rng: np.random.Generator) -> Comparison:
+    """One simulated experiment with a true difference, compared as one of so many questions (Holm, at its strictest)."""
+    sizes = rng.integers(1, 2 * design.pairs, design.groups) if design.kind == "unequal" else design.pairs
+    groups = np.repeat(np.arange(design.groups), sizes)
+    a, b = _outcomes(design, groups, gain, rng)
+    one, other = (simulated_arm(name, groups, goals, 0.0, design.high) for name, goals in (("vanilla", a), ("epo", b)))
+    row = compare_arms(one, other, "goal")
+    return replace(row, family=design.questions, p_holm=min(1.0, design.questions * row.result.p))
+
+
+def _outcomes(design: Design, groups: NDArray[np.intp], gain: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    if design.kind in ("score", "unequal"):
+        level = 5.0 + 1.2 * rng.standard_normal(design.groups)
+        own = gain + 0.6 * rng.standard_normal(design.groups)
+        noise = 1.8 * rng.standard_normal((2, groups.size))
+        means = level[groups], (level + own)[groups]
+        a, b = (np.clip(np.rint(mean + each), 0, 10) for mean, each in zip(means, noise, strict=True))
+        return np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if design.kind == "success":
+        rate = (0.9 * rng.random(design.groups))[groups]
+        return (rng.random(groups.size) < rate) * 1.0, (rng.random(groups.size) < rate + gain) * 1.0
+    rate = (0.3 * rng.random(design.groups))[groups]
+    small = 0.1 * rng.random((2, groups.size)) * (rng.random((2, groups.size)) < 0.2)
+    chance = rng.random((2, groups.size))
+    return np.where(chance[0] < rate, 1.0, small[0]), np.where(chance[1] < rate + gain, 1.0, small[1])
+
+
+NEEDED = (
+    *(Design(kind, 14, 4) for kind in KINDS),
+    Design("score", 8, 10),
+    Design("score", 30, 1),
+    Design("success", 40, 1),
+    Design("score", 14, 4, 4),
+    Design("success", 30, 2, 3),
+)
+
+
+def needed(design: Design, experiments: int) -> tuple[float, float]:
+    """The mean number of episodes that was asked for, and how often so many decide."""
+    rng = np.random.default_rng([SEED, *repr(design).encode()])
+    asked: list[int] = []
+    decided: list[bool] = []
+    while len(asked) < experiments:
+        said = played(design, 0.0, rng).needed
+        if said is None:
+            continue
+        larger = replace(design, groups=max(2, int(np.ceil(said / design.pairs))))
+        asked.append(said)
+        decided.append(finding(played(larger, SHARE * design.high, rng)) == "higher")
+    return float(np.mean(asked)), float(np.mean(decided))
+
+
+STATED = tuple(
+    Design("normal", groups, pairs, questions)
+    for pairs in (2, 20)
+    for groups in (8, 10, 14, 20, 40)
+    for questions in (1, 4)
+)
+
+
+def stated(design: Design, experiments: int) -> tuple[float, float, float]:
+    """The difference that a dry run states where nothing is known, how often it is found, and how often by the test alone."""
+    rng = np.random.default_rng([SEED, *repr(design).encode()])
+    noise = assumed_noise(design.groups, design.groups * design.pairs, (0.0, 10.0))
+    smallest = smallest_found(noise, design.groups, 10.0, 0.025 / design.questions)
+    groups = np.repeat(np.arange(design.groups), design.pairs)
+    found, alone = [], []
+    for _ in range(experiments if np.isfinite(smallest) else 0):
+        goals = [_scattered(mean, groups.size, rng) for mean in (0.5 - smallest / 20, 0.5 + smallest / 20)]
+        a, b = (simulated_arm(str(n), groups, each, 0.0, 10.0) for n, each in enumerate(goals))
+        row = compare_arms(a, b, "goal")
+        row = replace(row, family=design.questions, p_holm=min(1.0, design.questions * row.result.p))
+        found.append(finding(row) == "higher")
+        alone.append(row.p_holm < 0.05)
+    return smallest, float(np.mean(found)), float(np.mean(alone))
+
+
+def _scattered(mean: float, count: int, rng: np.random.Generator) -> Floats:
+    """Goals 0..10 of this mean (a share of 10), with the standard deviation that a dry run assumes: 2.5."""
+    size = mean * (1 - mean) / 0.25**2 - 1
+    return np.asarray(10 * rng.beta(mean * size, (1 - mean) * size, count))
+
+
+def _print_needed(experiments: int) -> None:
+    print("| kind | groups x pairs | questions | asked for, on average | then decided |\n|---|---|--:|--:|--:|")
+    for design in NEEDED:
+        asked, decided = needed(design, experiments)
+        shape = f"{design.groups} x {design.pairs}"
+        print(f"| {design.kind} | {shape} | {design.questions} | {asked:.0f} | {decided:.1%} |", flush=True)
+
+
+def _print_stated(experiments: int) -> None:
+    print("\n| groups x pairs | questions | stated | found | by the test alone |\n|---|--:|--:|--:|--:|")
+    for design in STATED:
+        smallest, found, alone = stated(design, experiments)
+        print(
+            f"| {design.groups} x {design.pairs} | {design.questions} | {smallest:.2f} | {found:.1%} | {alone:.1%} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    experiments = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    print(f"{experiments} experiments a row\n")
+    _print_needed(experiments)
+    _print_stated(experiments)
+
+
+if __name__ == "__main__":
+    main()
