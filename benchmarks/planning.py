@@ -64,7 +64,8 @@ def _outcomes(design: Design, groups: NDArray[np.intp], gain: float, rng: np.ran
         return np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if design.kind == "success":
         rate = (0.9 * rng.random(design.groups))[groups]
-        return (rng.random(groups.size) < rate) * 1.0, (rng.random(groups.size) < rate + gain) * 1.0
+        a, b = rng.random(groups.size) < rate, rng.random(groups.size) < rate + gain
+        return a.astype(np.float64), b.astype(np.float64)
     rate = (0.3 * rng.random(design.groups))[groups]
     small = 0.1 * rng.random((2, groups.size)) * (rng.random((2, groups.size)) < 0.2)
     chance = rng.random((2, groups.size))
