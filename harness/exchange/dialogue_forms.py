@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from environments.sotopia.own.dialogues import scenario_id
+from environments.sotopia.own.rows import parsed
 from harness.base.patterns import pattern
 
 ENVIRONMENT = "Environment"
@@ -31,6 +32,11 @@ _ROW_FORM = {
     "experiment_model_name_pairs": "models",
     "raw_messages": "messages",
 }
+_STRUCTURED = (
+    *("messages", "raw_messages", "agents", "agent_ids", "models", "experiment_model_name_pairs", "rewards"),
+    *("raw_rewards", "agents_background", "social_goals", "scores"),
+)
+"""Fields that hold a list or an object."""
 _UTTERANCE = pattern(r"Utterance (\d+) by (.+)")
 _TURN = pattern(r"\s*Turn #?\d+:?\s*")
 _SAID = pattern(r'(?:\[speak\]\s*)?said:\s*"(.*)"\s*', re.DOTALL)
@@ -88,6 +94,7 @@ def log_of(value: Any) -> EpisodeLog:
         raise ValueError(
             f"expected a dialogue (sotopia's EpisodeLog, or a row of its data sets), got {type(value).__name__}"
         )
+    value = {key: parsed(part) if _holds_more(key, part) else part for key, part in value.items()}
     row: Row = {_ROW_FORM.get(str(key), str(key)): part for key, part in value.items()}
     if "raw_messages" in value or "social_interactions" in value:
         row = _from_row(row, value)
@@ -102,6 +109,11 @@ def log_of(value: Any) -> EpisodeLog:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the dialogue"
         raise ValueError(f"{place}: {first['msg']}; expected sotopia's EpisodeLog, or a row of its data sets") from None
+
+
+def _holds_more(key: str, part: Any) -> bool:
+    """True for a field whose list or object was written as a text, as tables and some exports do."""
+    return key in _STRUCTURED and isinstance(part, str) and part.lstrip()[:1] in ("[", "{")
 
 
 def _from_row(row: Row, value: Row) -> Row:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from environments.sotopia.own.forms import slug
-from environments.sotopia.own.rows import AGENT, COMBO, EPISODE, SCENARIO, Found, Row
+from environments.sotopia.own.rows import AGENT, COMBO, EPISODE, SCENARIO, Found, Row, parsed
 from environments.sotopia.profiles import ACQUAINTANCE, FRIEND, KNOW_BY_NAME, STRANGER
 from harness.base.patterns import pattern
 from harness.base.seeds import stable_hash
@@ -134,9 +134,7 @@ def _closeness(known: str, name: str) -> int:
 
 
 def _object(value: Any) -> dict[str, str]:
-    if isinstance(value, str):
-        with_text = value.strip()
-        value = json.loads(with_text) if with_text.startswith('{"') else {}
+    value = parsed(value) if isinstance(value, str) else value
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
 
 

@@ -50,7 +50,7 @@ class Found:
 def kind_of(row: Row) -> str | None:
     """The kind of a record by its fields, or None."""
     has = row.keys().__contains__
-    if has("raw_messages") or has("messages") or has("social_interactions"):
+    if has("raw_messages") or has("social_interactions") or (has("messages") and has("environment")):
         return EPISODE
     if has("episode_id") and has("agent") and has("goal"):
         return EPISODE  # an annotation
@@ -144,7 +144,7 @@ def _records_in(where: str, value: Row) -> Iterator[tuple[str, Row, str | None]]
     for key, part in value.items():
         of_class = CLASSES.get(key.rsplit(":", 1)[0].rsplit(".", 1)[-1]) if ":" in key else None
         if of_class is not None and isinstance(part, str):
-            part = _parsed(part)
+            part = parsed(part)
         if isinstance(part, list) and len(part) == 1 and of_class is not None:
             part = part[0]
         if isinstance(part, dict):
@@ -179,10 +179,10 @@ def _header(name: str) -> str:
 
 def _cell(value: str) -> Any:
     text = value.strip()
-    return _parsed(text) if text[:1] in ("[", "{", "(") else text
+    return parsed(text) if text[:1] in ("[", "{", "(") else text
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """A list or an object as JSON or as Python writes it; any other text as it is."""
     for read in (json.loads, ast.literal_eval):
         try:

@@ -356,3 +356,9 @@ def test_a_folder_of_something_else_says_what_is_missing(tmp_path: Path, empty_h
     (given / "notes.json").write_text('{"hello": "world"}')
     with pytest.raises(BadInput, match=r"nothing was imported: 0 characters found; expected at least two"):
         import_path(given, name="mine")
+
+
+def test_chats_of_another_kind_are_not_taken_for_dialogues(tmp_path: Path, empty_home: Path) -> None:
+    (tmp_path / "chat.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "hi"}]}) + "\n")
+    with pytest.raises(BadInput, match="no data of alfworld, sotopia, webshop.* recognised in this file"):
+        import_path(tmp_path / "chat.jsonl")

@@ -135,6 +135,10 @@ FORMS = {
     "Redis": (as_redis, log()),
     "row form": (as_lines, row_form()),
     "row form as a table": (as_csv, row_form()),
+    "row form with texts for lists": (
+        as_lines,
+        {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row_form().items()},
+    ),
     "rows of text alone": (as_lines, row_form(raw_messages=[])),
     "rows without ids": (
         as_lines,
