@@ -77,7 +77,7 @@ bridges: .venv-bridges/.done .venv-verifiers/.done
 
 .venv-bridges/.done: pyproject.toml constraints-bridges.txt
 	$(PYTHON) -m venv .venv-bridges
-	@tools/timed "install" .venv-bridges/bin/pip install -q --disable-pip-version-check -c constraints-bridges.txt -e '.[openenv]' pytest hypothesis
+	@tools/timed "install" .venv-bridges/bin/pip install -q --disable-pip-version-check -c constraints-bridges.txt -e '.[openenv,skyrl,pettingzoo]' pytest hypothesis
 	@touch $@
 
 .venv-verifiers/.done: pyproject.toml constraints-verifiers.txt

@@ -15,3 +15,7 @@ def test_openenv_serves_and_plays_our_games() -> None:
 
 def test_verifiers_plays_our_games_turn_by_turn() -> None:
     check("verifiers", "verifiers_checks.py")
+
+
+def test_skyrl_gym_and_pettingzoo_play_in_our_environments() -> None:
+    check("bridges", "zoo_checks.py")
