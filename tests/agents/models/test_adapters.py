@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(
 LLAMA = {"provider": "llamacpp", "model": SHIPPED, "context": 1024, "slots": 1, "threads": 2}
 HERE = {"provider": "transformers", "model": SHIPPED, "args": {"dtype": "float32"}}
 HOUSE = "The rules of this house: " + " ".join(f"rule {n} is to be kind to guest {n}." for n in range(12))
+STREET = "A street has many doors: " + " ".join(f"behind door {n} lives a cat of {n} years." for n in range(12))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def asked(configs: dict[str, dict[str, Any]], calls: list[tuple[str, str]]) -> t
     async def run() -> tuple[list[ChatReply], int]:
         models = {name: make_model(name, config) for name, config in configs.items()}
         replies = [
-            await models[name].complete(ask(text, max_tokens=6, temperature=0.0, want_tokens=True))
+            await models[name].complete(ask(text, max_tokens=1, temperature=0.0, want_tokens=True))
             for name, text in calls
         ]
         servers = len(_SERVERS)
@@ -65,26 +66,30 @@ def asked(configs: dict[str, dict[str, Any]], calls: list[tuple[str, str]]) -> t
 @pytest.mark.slow
 @pytest.mark.llamacpp
 def test_models_of_one_base_share_a_llama_cpp_server_and_answer_as_they_do_alone(folders: list[Path]) -> None:
-    """Prompts are alike for long, so that what was read of them under another adapter would be taken up, were it not for our
-    settings: then the first token's log-probability is another one."""
+    """Were it not for our settings, llama.cpp would go on with what it read of a prompt under another adapter: where it lies in
+    the slot and the request names no adapter, and where it comes back from the memory of prompts. The first token's
+    log-probability is another one then."""
     adapters = {str(number): {"adapter": str(each.with_suffix(".gguf"))} for number, each in enumerate(folders)}
     configs = {name: {**LLAMA, **more} for name, more in {"bare": {}, **adapters}.items()}
-    first, second = f"{HOUSE} What is rule 3?", f"{HOUSE} Who is guest 9?"
-    order = [(name, text) for text in (first, second, first) for name in ("bare", "0", "1")]
+    # In the slot: the same prompt by one after the other. From memory: a prompt that another read, after a strange one.
+    in_the_slot = [(name, HOUSE) for name in ("0", "bare", "1")]
+    from_memory = [("0", STREET), ("0", HOUSE), ("bare", STREET), ("bare", HOUSE), ("1", STREET)]
+    order = [*in_the_slot, *from_memory]
     together, servers = asked(configs, order)
     assert servers == 1
-    alone = {
+    expected = {
         (name, text): reply
         for name in configs
         for text, reply in zip(
-            (first, second), asked({name: configs[name]}, [(name, first), (name, second)])[0], strict=True
+            (HOUSE, STREET), asked({name: configs[name]}, [(name, HOUSE), (name, STREET)])[0], strict=True
         )
     }
-    for (name, text), reply in zip(order, together, strict=True):
-        expected = alone[name, text]
-        assert reply.logprobs and expected.logprobs
-        assert reply.logprobs[0] == pytest.approx(expected.logprobs[0], abs=0.15), (name, text[-20:])
-    assert len({round(reply.logprobs[0], 3) for reply in together[:3] if reply.logprobs}) == 3, "they differ"
+    for call, reply in zip(order, together, strict=True):
+        alone = expected[call]
+        assert reply.logprobs and alone.logprobs and reply.token_ids and alone.token_ids
+        assert reply.token_ids[0] == alone.token_ids[0], call
+        assert reply.logprobs[0] == pytest.approx(alone.logprobs[0], abs=0.1), call
+    assert len({round(reply.logprobs[0], 2) for reply in together[:3] if reply.logprobs}) == 3, "they differ"
 
 
 def test_the_revision_is_the_adapters_content(tmp_path: Path) -> None:
