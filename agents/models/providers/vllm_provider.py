@@ -228,21 +228,29 @@ def spec_of(config: VllmConfig, name: str, adapters: Sequence[Adapter] = ()) -> 
             *(adapter.hash for adapter in adapters),
         ]
     )
-    flags = flags_of(_with_adapters(config, adapters, name), is_cpu_build(python))
+    cpu = is_cpu_build(python)
+    flags = flags_of(_with_adapters(config, adapters, cpu, name), cpu)
     gpus = None if config.gpus is None else tuple(config.gpus)
     return ServerSpec(python, model, revision, served_name(config), flags, gpus)
 
 
-def _with_adapters(config: VllmConfig, adapters: Sequence[Adapter], name: str) -> dict[str, Any]:
+def _with_adapters(config: VllmConfig, adapters: Sequence[Adapter], cpu: bool, name: str) -> dict[str, Any]:
     """The config's args with what vLLM has to be told of the adapters. Raises `BadInput`."""
     args = {key.replace("_", "-"): value for key, value in config.args.items()}
-    if not adapters:
-        return args
     modules = _modules(config) | {adapter_name(adapter): str(adapter.path) for adapter in adapters}
+    if not modules:
+        return args
     every = [*adapters, *(peft_adapter(path, name) for path in _modules(config).values())]
     most = max(adapter.rank for adapter in every)
     rank = next((rank for rank in RANKS if rank >= most), RANKS[-1])
-    return {"max-lora-rank": rank, "max-loras": len(modules)} | args | {"lora-modules": modules}
+    # The CPU build takes "no adapter" for the last of its places (-1 in torch_ops/lora_ops.py): it has to stay empty.
+    least = len(modules) + 1 if cpu else 1
+    if int(args.get("max-loras", least)) < least:
+        raise BadInput(
+            f"model {name!r}: args.max-loras is {args['max-loras']}; vLLM's CPU build mixes up {len(modules)} adapters and their "
+            f"base below {least}: raise it, or leave it out."
+        )
+    return {"max-lora-rank": rank, "max-loras": max(least, len(modules))} | args | {"lora-modules": modules}
 
 
 def adapter_name(adapter: Adapter) -> str:

