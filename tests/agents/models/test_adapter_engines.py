@@ -1,4 +1,4 @@
-"""One LoRA adapter on the real SmolLM2 through llama.cpp and transformers: the same answers, but for precision."""
+"""One LoRA adapter on the real SmolLM2 through llama.cpp, transformers and vLLM: the same answers, but for precision."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ import pytest
 
 from agents.models import make_model
 from agents.models.base import ChatReply
+from agents.models.config import VllmConfig
 from agents.models.local.convert_adapter import convert_adapter
 from agents.models.local.gguf import SHIPPED
+from agents.models.local.vllm_managed import _SERVERS as VLLM_SERVERS
 from agents.models.local.weights import smollm2_folder
+from agents.models.providers.vllm_provider import vllm_python
+from harness.base.errors import BadInput
 from tests.agents.models.conftest import ask, prompt_ids
 from tests.agents.models.lora import peft_folder
 
@@ -29,6 +33,14 @@ pytestmark = [
 ]
 QUESTION = "Name three colours, and say 2 + 2."
 TOKENS = 16
+
+
+def _has_vllm() -> bool:
+    try:
+        vllm_python(VllmConfig(model="m"), "m")
+    except BadInput:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +70,24 @@ def tuned(folders: list[Path]) -> Any:
 ENGINES: Mapping[str, dict[str, Any]] = {
     "llamacpp": {"provider": "llamacpp", "model": SHIPPED, "context": 512, "slots": 1, "threads": 2},
     "transformers": {"provider": "transformers", "model": SHIPPED},
+    # Compiling takes minutes, and nothing here is about speed.
+    "vllm": {"provider": "vllm", "model": SHIPPED, "args": {"max-model-len": 512, "enforce-eager": True}},
 }
 
 
-@pytest.mark.parametrize("engine", ["llamacpp", "transformers"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "llamacpp",
+        "transformers",
+        pytest.param(
+            "vllm",
+            marks=pytest.mark.skipif(
+                not _has_vllm() and os.environ.get("STRICT") != "1", reason="vLLM is not installed (`make vllm`)"
+            ),
+        ),
+    ],
+)
 def test_an_engine_answers_as_the_adapter_does_in_peft_in_float32(engine: str, folders: list[Path], tuned: Any) -> None:
     """Each greedy token is peft's own first choice in the same place, or as good as that, and its log-probability is near:
     bfloat16 and llama.cpp's activations of 8 bits round."""
@@ -86,6 +112,7 @@ async def _greedy(configs: Mapping[str, dict[str, Any]]) -> dict[str, ChatReply]
     question = ask(QUESTION, max_tokens=TOKENS, temperature=0.0, want_tokens=True)
     try:
         replies = await asyncio.gather(*(model.complete(question) for model in models.values()))
+        assert len(VLLM_SERVERS) <= 1, "one server for all"
         return dict(zip(models, replies, strict=True))
     finally:
         for model in models.values():
