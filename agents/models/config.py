@@ -215,7 +215,8 @@ class WithAdapter(_Part):
 
     adapter: str | None = None
     """A LoRA adapter on top of `model`: the folder that peft wrote (`transformers`, `vllm`), or a GGUF file (`llamacpp`;
-    `harness models convert` makes one of a folder). Its content is part of the model's revision."""
+    `harness models convert` makes one of a folder) or the name of one in the package (`alfworld-actor`,
+    `alfworld-strategist`). Its content is part of the model's revision."""
 
 
 Gpu = Annotated[int, Field(ge=0)]

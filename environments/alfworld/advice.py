@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ from harness.base.seeds import seed_from
 if TYPE_CHECKING:
     from agents.models.base import ChatRequest
 
+Choice = Callable[[Sequence[str]], str]
+"""Chooses one of several places that are equally good."""
 LOOK = "look in"
 """The act of looking at what is in a place, beside those of plans."""
 PHRASES: dict[str, tuple[str, ...]] = {
@@ -132,33 +134,45 @@ def mixture(play: Play, seat: int, random: Random) -> str | None:
 def seen(request: ChatRequest) -> str:
     """A rule in place of a model (`provider: scripted`) that knows what the notes in its prompt say and nothing else: it names
     the next stop where what is needed was seen, else a place that was not looked at. Raises `EpisodeError`."""
+    known, who = _known(request), request.identity
+    random = Random(seed_from("seen", request.seed, who.episode, who.repeat, who.seat, who.ordinal))
+    act, thing, place = stop_of(known, random.choice)
+    return say(act, thing, place, _places(known), random)
+
+
+def seen_plainly(request: ChatRequest) -> str:
+    """The same rule without anything random: one sentence for each act, with all numbers, and the first place that was not
+    looked at. What a small model learns soonest from few examples. Raises `EpisodeError`."""
+    known = _known(request)
+    act, thing, place = stop_of(known, lambda places: places[0])
+    return PHRASES[act][0].format(o=thing, r=place)
+
+
+def _known(request: ChatRequest) -> Notes:
     known = read_notes(request.messages[-1].content)
     if known is None:
         raise EpisodeError("environment", "the rule's prompt has no notes; give alfworld `prompts: notes`")
-    who = request.identity
-    random = Random(seed_from("seen", request.seed, who.episode, who.repeat, who.seat, who.ordinal))
-    act, thing, place = stop_of(known, random)
-    return say(act, thing, place, _places(known), random)
+    return known
 
 
 def _places(known: Notes) -> list[str]:
     return [*known.here, *known.seen, *known.unseen]
 
 
-def stop_of(known: Notes, random: Random) -> tuple[str, str, str]:
+def stop_of(known: Notes, choose: Choice) -> tuple[str, str, str]:
     """(act, thing, receptacle) of the next stop as far as the notes tell."""
     words = known.task.replace(".", "").split()
     wanted, target = _goal(words)
     if known.held and _kind(known.held) != wanted:
         return "put", known.held, _first_open(known)
     if not known.held:
-        return _fetch(known, wanted, target, words, random)
+        return _fetch(known, wanted, target, words, choose)
     for word, (act, tool) in TREATMENTS.items():
         asked = word in words or act in words
         if asked and word not in known.quality.split():
             return act, known.held, _named(known, tool)
     if "lamp" in target:
-        return _to_lamp(known, target, random)
+        return _to_lamp(known, target, choose)
     return "put", known.held, _target(known, wanted, target)
 
 
@@ -169,26 +183,26 @@ def _goal(words: Sequence[str]) -> tuple[str, str]:
     return thing, words[-1]
 
 
-def _fetch(known: Notes, wanted: str, target: str, words: Sequence[str], random: Random) -> tuple[str, str, str]:
+def _fetch(known: Notes, wanted: str, target: str, words: Sequence[str], choose: Choice) -> tuple[str, str, str]:
     done = _target(known, wanted, target) if "two" in words else None
     for place, things in {**known.here, **known.seen}.items():
         for thing in things.split(", "):
             if _kind(thing) == wanted and place != done:
                 return "take", thing, place
-    return _look_on(known, random)
+    return _look_on(known, choose)
 
 
-def _look_on(known: Notes, random: Random) -> tuple[str, str, str]:
+def _look_on(known: Notes, choose: Choice) -> tuple[str, str, str]:
     closed = [place for place, things in known.here.items() if things == CLOSED]
-    return LOOK, "", closed[0] if closed else random.choice(known.unseen or _places(known))
+    return LOOK, "", closed[0] if closed else choose(known.unseen or _places(known))
 
 
-def _to_lamp(known: Notes, lamp: str, random: Random) -> tuple[str, str, str]:
+def _to_lamp(known: Notes, lamp: str, choose: Choice) -> tuple[str, str, str]:
     for place, things in {**known.here, **known.seen}.items():
         for thing in things.split(", "):
             if _kind(thing) == lamp:
                 return "use", thing, place
-    return _look_on(known, random)
+    return _look_on(known, choose)
 
 
 def _target(known: Notes, wanted: str, target: str) -> str:

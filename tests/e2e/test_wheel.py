@@ -18,6 +18,9 @@ pytestmark = pytest.mark.slow
 PACKAGES = ("harness", "environments", "agents", "leaderboard")
 DATA = (
     "harness/quickstart.yaml",
+    "agents/models/shipped/alfworld-actor.gguf",
+    "agents/models/shipped/alfworld-strategist.gguf",
+    "agents/models/shipped/alfworld-actor.training_tasks.json",
     "harness/judging/prompts/sotopia.txt",
     "harness/judging/prompts/repair.txt",
     "agents/prompts/strategist.txt",

@@ -8,11 +8,12 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from agents.models.local.headers import Shape, gguf_header, safetensors_shapes
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, nearest
 from harness.base.seeds import sha256_of, stable_hash
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -22,6 +23,11 @@ NOT_CONTENT = (
     "target_modules",
 )
 """Keys of a peft config that say where the adapter comes from, or what its tensors say, in an order that changes."""
+SHIPPED: Mapping[str, str] = {
+    "alfworld-actor": "alfworld-actor.gguf",
+    "alfworld-strategist": "alfworld-strategist.gguf",
+}
+"""Name of an adapter that lies in the package (agents/models/shipped, with its card) -> its file, for llama.cpp."""
 DIGITS = 16
 """Hex digits of an adapter's hash."""
 CONVERT = "harness models convert {folder} --base MODEL --out FILE.gguf"
@@ -97,7 +103,7 @@ def gguf_adapter(path: str, name: str) -> Adapter:
     if not file.is_file():
         raise BadInput(
             f"model {name!r}: there is no adapter {path!r}; expected a GGUF file (`harness models convert` makes one of a "
-            "peft folder)."
+            f"peft folder), or one of the package: {', '.join(SHIPPED)}.{nearest(path, list(SHIPPED))}"
         )
     header = gguf_header(file)
     kind = (header.fields.get("general.type"), header.fields.get("adapter.type"))
@@ -145,7 +151,14 @@ def adapter_path(config: Mapping[str, Any]) -> str | None:
         given = args.get("adapter")
     if given is None and config.get("provider") == "vllm" and args.get("adapter") is not None:
         given = (args.get("lora-modules") or args.get("lora_modules") or {}).get(args["adapter"])
-    return None if given is None else str(given)
+    return None if given is None else shipped_path(str(given))
+
+
+def shipped_path(adapter: str) -> str:
+    """The path of an adapter that is named as one of the package's; any other text as it is."""
+    if adapter not in SHIPPED:
+        return adapter
+    return str(files("agents.models").joinpath("shipped", SHIPPED[adapter]))
 
 
 def adapter_of(config: Mapping[str, Any], name: str) -> Adapter | None:

@@ -8,7 +8,7 @@ import pytest
 
 import environments
 from agents.models.base import CallIdentity, ChatRequest, Message
-from environments.alfworld.advice import LOOK, PHRASES, read_advice, say, seen
+from environments.alfworld.advice import LOOK, PHRASES, read_advice, say, seen, seen_plainly
 from environments.alfworld.baselines import ADVISERS, BASELINES, expert
 from environments.alfworld.notes import read_notes
 from environments.alfworld.play import AlfworldPlay
@@ -35,9 +35,10 @@ def told(play: Play, advice: str) -> Action:
     return follow(play, 0, Random(0), advice)
 
 
-def asked(play: Play) -> str:
+def asked(play: Play, rule: str) -> str:
     identity = CallIdentity(episode="e", ordinal=play.view(0).turn)
-    return seen(ChatRequest((Message("user", f"{noted(play)}\n\nAdvise."),), identity=identity))
+    request = ChatRequest((Message("user", f"{noted(play)}\n\nAdvise."),), identity=identity)
+    return seen(request) if rule == "seen" else seen_plainly(request)
 
 
 def won(play: Play) -> bool:
@@ -82,11 +83,12 @@ def test_a_copy_keeps_notes_of_its_own() -> None:
     assert noted(play) == before != noted(other)
 
 
-@pytest.mark.parametrize("rule", ["plan", "seen"])
+@pytest.mark.parametrize("rule", ["plan", "seen", "seen plainly"])
 def test_an_agent_that_does_what_the_rule_says_wins(rule: str) -> None:
     for play in starts(20):
         while not play.done:
-            advice = asked(play) if rule == "seen" else ADVISERS["plan"].advise(play, 0, Random(play.view(0).turn))
+            random = Random(play.view(0).turn)
+            advice = ADVISERS["plan"].advise(play, 0, random) if rule == "plan" else asked(play, rule)
             assert advice is not None
             assert "no_effect" not in play.step(0, told(play, advice)).info
         assert won(play)
