@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn demo pictures browser
+.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all learn-words demo pictures browser
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -29,9 +29,17 @@ gate: $(VENV)/.dev
 train-demo: $(VENV)/.train vllm
 	@tools/timed "make train-demo" $(BIN)/harness train recipes/cpu-mini.yaml
 
-# Does it learn? Every figure of recipes/cpu/README.md, from nothing; about three hours on two cores.
+# A language model in both seats: the frozen actor, the strategist's warm start, their rows (recipes/two-models/README.md).
 learn: $(VENV)/.train
-	@tools/timed "make learn" recipes/cpu/learn.sh
+	@tools/timed "make learn" recipes/two-models/learn.sh
+
+# Self-play on that: seeds, credits, methods.
+learn-all: learn
+	@tools/timed "make learn-all" recipes/two-models/learn-all.sh
+
+# The earlier recipe, with an actor that matches words: every figure of recipes/cpu/README.md; about three hours on two cores.
+learn-words: $(VENV)/.train
+	@tools/timed "make learn-words" recipes/cpu/learn.sh
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

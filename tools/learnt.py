@@ -71,7 +71,7 @@ def collected(results: Path, tables: Iterable[Table]) -> pd.DataFrame:
                 if row.column(run) not in columns and (found := _outcomes(results / run, row)) is not None:
                     columns[row.column(run)] = found
     if not columns:
-        raise BadInput(f"none of the recipe's runs is below {results}; `make learn` plays them")
+        raise BadInput(f"none of the recipe's runs is below {results}; `make learn-words` plays them")
     return pd.DataFrame(columns).rename_axis(["task", "group"]).reset_index()
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make learn`: every figure of README.md here, from nothing. Each line may be repeated: what is done is passed over, so a killed
+# `make learn-words`: every figure of README.md here, from nothing. Each line may be repeated: what is done is passed over, so a killed
 # run goes on where it was. Two jobs of one thread each are a third faster on two cores than one of two.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
