@@ -41,7 +41,9 @@ def test_the_quick_start_plays_every_cell_and_a_second_run_plays_nothing_and_pri
     for row in rows:
         if row["environment"] == "alfworld" and row["actor"] == "actor" and row["outcome"]:
             advised[row["strategist"]] = advised.get(row["strategist"], 0) + row["outcome"]["success"]
-    assert advised["rule"] > max(advised["vanilla"], advised["shuffled"]), "good advice wins games, advice for others does not"
+    assert advised["rule"] > max(advised["vanilla"], advised["shuffled"]), (
+        "good advice wins games, advice for others does not"
+    )
     # Who is ranked needs no judge; SOTOPIA's dialogue is there to be looked at, and says why it has no score.
     assert manifest["judge"] is None and "is not scored" in first.stdout
 
