@@ -149,8 +149,34 @@ def bench_search(catalogue: Catalogue, kind: Kind, count: int, compare: bool) ->
     ratio = ORIGINAL_SEARCH_MS / median(times)
     print(f"\nsearch, {count} queries (analysis included), wall ms: median {median(times):.3f}, ", end="")
     print(f"p95 {percentile(times, 0.95):.3f}; Lucene at 1,000 products {ORIGINAL_SEARCH_MS}: {ratio:.0f}x")
+    compare_exhaustive(catalogue, texts)
     if compare:
         compare_bm25s(catalogue, texts, median(times))
+
+
+def compare_exhaustive(catalogue: Catalogue, texts: list[str]) -> None:
+    """The search that skips what cannot reach the top, and the one that scores every match, in turn: CPU, and whether both give
+    the same documents and scores."""
+    index = catalogue.index
+    bounded, exhaustive, same = [], [], 0
+    for text in texts:
+        if not (terms := index._query(text)):
+            continue
+        start = time.thread_time()
+        found = index._search_bounded(terms, 50)
+        between = time.thread_time()
+        every = index._search_all(terms, 50)
+        exhaustive.append(1e3 * (time.thread_time() - between))
+        bounded.append(1e3 * (between - start))
+        for term, _ in terms:
+            term.kept = None  # what a small index keeps would be no search
+        same += found.documents.tolist() == every.documents.tolist() and found.scores.tolist() == every.scores.tolist()
+    print(f"  CPU ms: skipping median {median(bounded):.2f}, p95 {percentile(bounded, 0.95):.2f}; every match ", end="")
+    print(
+        f"{median(exhaustive):.2f}, {percentile(exhaustive, 0.95):.2f}: {median(exhaustive) / median(bounded):.1f}x; ",
+        end="",
+    )
+    print(f"the same for {same} of {len(bounded)} queries")
 
 
 def compare_bm25s(catalogue: Catalogue, texts: list[str], ours: float) -> None:
