@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 POWER = 0.8
 """The chance of being found that a stated smallest visible drop has."""
 PLANNED = 0.84
-"""Chance that is planned for where episodes are asked for, so that 80 % remain: noise is only estimated, and skewed differences
-scatter more than a small sample says (docs/statistics.md has what was seen)."""
+"""Chance that is planned for, so that 80 % remain: a sign-flip test moves in steps, noise is only estimated, and skewed
+differences scatter more than a small sample says (docs/statistics.md has what was seen)."""
 MOST_SHIFT = 1e9
 """Stands for an infinite shift where a crossing is looked for."""
 MOST_TASKS = 10_000_000
@@ -252,10 +252,10 @@ def episodes_needed(
 def smallest_claimed(noise: Noise, alpha: float = 0.05, span: float | None = None) -> float:
     """The true difference from which on every larger one is claimed with the chance `POWER`, the guard beside the test counted;
     inf where there is none. Never below `smallest_visible_drop`."""
-    least = smallest_visible_drop(noise, alpha, span=span)
+    least = smallest_visible_drop(noise, alpha, PLANNED, span)
     if span is None or noise.tasks > FREE or not math.isfinite(least):
         return least
-    wanted = _wanted(POWER, noise, noise.tasks)
+    wanted = _wanted(PLANNED, noise, noise.tasks)
 
     def lacking(value: float) -> float:
         return _claimed(value, noise, alpha, noise.tasks, span) - wanted
