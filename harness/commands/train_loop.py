@@ -241,6 +241,11 @@ def _head(training: SelfPlay) -> list[str]:
         lines.append(
             f"  grpo: every round plays {groups} × {config.play.repeats} new episodes and learns from them at once"
         )
+    if config.fit.clip is not None and config.method.name == "epo" and not config.records_logprobs:
+        lines.append(
+            "  clip: the engine's log-probabilities are not recorded, so nothing corrects for them; that takes `tokens: true` of "
+            "the start and `data.target: sampled`"
+        )
     return lines + [f"  not on this machine yet: {what}" for what in training.missing]
 
 

@@ -214,7 +214,6 @@ TRAININGS = {
     "recipes/cpu/learn.yaml": "cpu-learn-6ab58493",
     "recipes/cpu-mini.yaml": "cpu-mini-7091f32e",
     "recipes/epo-alfworld.yaml": "epo-alfworld-0a688008",
-    "recipes/epo-sotopia.yaml": "epo-sotopia-b727a359",
     "recipes/epo-webshop.yaml": "epo-webshop-9519ca5e",
 }
 """What version 0.1 called the run, or the training, of each file. A file that is edited leaves its table."""

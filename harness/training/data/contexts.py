@@ -42,6 +42,8 @@ UNKNOWN = SentPrompt()
 """Nothing is recorded of the prompt."""
 DATED = re.compile(r"strftime_now\(\s*(?P<quote>['\"])(?P<format>.*?)(?P=quote)\s*\)")
 """A template's call for today's date."""
+OPENS = re.compile(r"(?<=[<|｜])(begin|start|BEGIN|START)(?=[_▁ ])")
+"""The word in a mark that opens reasoning, where the mark that closes it has "end" instead."""
 DIFFERS = (
     "A strategy is learnt from behind the very prompt that was played, so nothing is prepared. Take the tokenizer and the chat "
     "template that it was played with (--tokenizer), or play again; `contexts=rendered` learns from another model's strategies "
@@ -132,6 +134,15 @@ class ChatTokens:
     def opened(self, chat: Chat, sent: SentPrompt = UNKNOWN) -> str:
         """The mark with which the context opens reasoning (`<think>`); empty where it opens none."""
         return opened_by(self.render(chat, generation=True, sent=sent))
+
+    def closing(self, chat: Chat, sent: SentPrompt = UNKNOWN) -> str:
+        """The text that ends, empty, the reasoning that the context opens; empty where it opens none."""
+        mark = self.opened(chat, sent).strip()
+        if not mark:
+            return ""
+        named = OPENS.sub(lambda found: "END" if found[1].isupper() else "end", mark)
+        closed = named if named != mark else re.sub(r"^([<\[◁][|｜]?)", r"\1/", mark)
+        return f"\n{closed}\n\n"
 
     def target(self, chat: Chat, text: str, stopped: bool = True, sent: SentPrompt = UNKNOWN) -> list[int]:
         """The tokens of an answer to the chat. `stopped`: the model ended it, so that its end-of-turn token belongs to it.

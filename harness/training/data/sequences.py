@@ -214,9 +214,7 @@ class Layouter:
     def _closing(self, played: PlayedStrategy) -> list[int]:
         """Tokens that end reasoning which the prompt opens: a strategy that is learnt from without its reasoning would else
         stand inside it. They are not trained on."""
-        if self.sampled or not (opening := self.chat_tokens.opened(played.chat, played.sent)):
-            return []
-        return self.chat_tokens.encode(f"\n{opening[:1]}/{opening[1:].strip()}\n\n")
+        return [] if self.sampled else self.chat_tokens.encode(self.chat_tokens.closing(played.chat, played.sent))
 
     def _goes_on(self, sequence: TokenSequence, context: list[int]) -> bool:
         return self.chat and context[: len(sequence.tokens)] == sequence.tokens

@@ -267,6 +267,12 @@ class TrainConfig(Spec):
         return dict(self.models[self.strategist.model])
 
     @property
+    def records_logprobs(self) -> bool:
+        """True if what is learnt from has the log-probabilities with which the engine sampled it."""
+        target = self.data.target or ("chat" if self.data.layout == "chat" else "sampled")
+        return bool(self.start.get("tokens")) and target == "sampled"
+
+    @property
     def plays(self) -> bool:
         """True if any iteration learns from its own play."""
         return self.begin_with is None or self.iterations > 1

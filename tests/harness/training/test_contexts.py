@@ -167,6 +167,22 @@ def laid_out(template: str, played_one: PlayedStrategy, sampled: bool) -> tuple[
     return made.decode(sequence.tokens[: span.start]), made.decode(sequence.tokens[span.start : span.end])
 
 
+@pytest.mark.parametrize(
+    ("mark", "closed"),
+    [
+        ("<think>", "</think>"),
+        ("[THINK]", "[/THINK]"),
+        ("<|think|>", "<|/think|>"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ],
+)
+def test_reasoning_is_closed_with_the_mark_that_goes_with_the_one_that_opened_it(mark: str, closed: str) -> None:
+    made = tiny.tokenizer("chatml")
+    made.chat_template = OPENING.replace("<think>", mark)
+    assert ChatTokens(made).closing([{"role": "user", "content": "?"}]) == f"\n{closed}\n\n"
+
+
 def test_a_strategy_without_its_reasoning_stands_behind_the_reasoning_that_the_prompt_opens() -> None:
     before, learnt = laid_out(OPENING, strategy(), sampled=False)
     assert learnt == "ask him<|im_end|>"
@@ -195,3 +211,20 @@ def test_a_system_message_is_merged_as_in_play_where_a_template_has_no_such_role
         BadInput, match=r"rl\.json, item 0, answer 0: the chat template .* does not take .*Conversations only"
     ):
         prepare([tmp_path / "rl.json"], PrepareOptions(), never, tmp_path / "none")
+
+
+@pytest.mark.parametrize(("at", "known"), [(0.7, True), (1.0, False), (None, False)])
+def test_log_probabilities_are_kept_where_they_are_those_of_the_temperature_of_play(
+    thoughtless: Path, tmp_path: Path, at: float | None, known: bool
+) -> None:
+    def sampled(call: Any) -> None:
+        call.temperature, call.token_ids, call.logprobs, call.logprobs_at = 0.7, [9, 8, 7], [-0.1, -0.2, -0.3], at
+
+    run = edited(thoughtless, tmp_path / "sampled", of_strategists(sampled))
+    options = PrepareOptions(layout="per-turn")
+    made = prepare([run], options, tokenizer(tmp_path / "t", THINKING), tmp_path / "data").manifest
+    assert made["with_logprobs"] == (12 if known else 0)
+    [span] = read_dataset(tmp_path / "data")[0].sequences[0].spans
+    assert span.temperature == 0.7
+    # The engine left the end of the turn out: it was not sampled.
+    assert span.logprobs == ([-0.1, -0.2, -0.3, None] if known else None)
