@@ -38,6 +38,7 @@ PARSED_ONLY = {
     "harness run my.yaml --executor ray --address HOST:6379": "needs a Ray cluster; tests/e2e/test_ray.py plays on one",
     "harness data fetch sotopia": "downloads from the network; tests/harness/data does from a server of its own",
     "harness train recipes/cpu-mini.yaml": "trains real weights for minutes; tests/e2e/test_train_demo.py does",
+    "harness env serve alfworld --port 8000": "needs openenv, in an environment of its own; tests/harness/bridges does",
     "harness play alfworld": "asks a person; tests/harness/test_play.py drives it",
     "harness models fetch": "downloads a model; every test of llama.cpp does",
     "harness models convert": "downloads and converts a model; tests/agents/models/test_weights.py does",
