@@ -29,6 +29,8 @@ OTHER_MEANINGS = {
     ("harness/training/loop/config.py", "epo"): "the paper's method of training",
     ("harness/training/loop/experiments.py", "epo"): "the paper's method of training",
     ("harness/training/loop/selfplay.py", "epo"): "the paper's method of training",
+    ("harness/commands/train_loop.py", "epo"): "the paper's method of training",
+    ("harness/bridges/verifiers.py", "null"): "the harness of verifiers that adds nothing of its own",
 }
 """(file, text) that is a strategist's name, too, and what it means there."""
 

@@ -95,7 +95,7 @@ def test_what_scrolls_and_what_is_linked_can_be_reached_by_key_and_has_a_name(ad
         names.append(
             seen.page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent").strip()
         )
-    assert names[0] == "Ranking"
+    assert names[0] == "Parts of this page"
     assert any("mean goal with 95 % interval" in name for name in names)
     assert all(names)
 

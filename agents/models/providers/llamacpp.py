@@ -280,8 +280,19 @@ class LlamaCppHttp(OpenAIClient):
     async def ready(self) -> None:
         await super().ready()
         if self._lora is None:
-            listed = await self._exchange("get", f"{self.base_url.removesuffix('/v1')}/lora-adapters")
-            self._lora = self._choice([(each["id"], each["path"]) for each in listed])
+            self._lora = self._choice([(each["id"], each["path"]) for each in await self._adapters()])
+
+    async def _adapters(self) -> list[dict[str, Any]]:
+        """The adapters that the server was started with; none where it does not know them. Raises `CallFailed`."""
+        try:
+            listed: list[dict[str, Any]] = await self._exchange(
+                "get", f"{self.base_url.removesuffix('/v1')}/lora-adapters"
+            )
+        except CallFailed as failure:
+            if failure.status != 404:
+                raise
+            return []
+        return listed
 
     def _choice(self, listed: list[tuple[int, str]]) -> list[dict[str, Any]]:
         """Scales as a request names them; those that are not named are 0. Raises `CallFailed`."""
