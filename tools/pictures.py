@@ -94,8 +94,9 @@ def viewer_pages(browser: Browser, board: Board) -> None:
 
 
 VIEWS: dict[str, tuple[Any, ...]] = {
-    "leaderboard": ("", 1440, 900),
-    "leaderboard-phone": ("", 375, 740, "dark"),
+    "answer": ("", 1280, 900),
+    "leaderboard": ("leaderboard", 1440, 900),
+    "leaderboard-phone": ("leaderboard", 375, 740, "dark"),
     "matrix": ("matrix", 1280, 800),
     "compare": ("compare", 1280, 800),
     "episode": ("episodes?episode={episode}", 1280, 900),

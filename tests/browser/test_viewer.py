@@ -103,7 +103,7 @@ def test_an_open_page_shows_a_run_that_begins_after_it_was_opened(seen: Watched,
 
 @pytest.mark.slow
 def test_the_leaderboard_shows_the_tables_rows_in_their_order(demo: str, seen: Watched) -> None:
-    open_page(seen, demo, "")
+    open_page(seen, demo, "leaderboard")
     expected = plain_rows(leaderboard(open_board([DEMO])))
     rows = table_rows(seen.page, "ranking")
     assert [row["Actor"] for row in rows] == [row["actor"] for row in expected]
@@ -115,11 +115,11 @@ def test_the_leaderboard_shows_the_tables_rows_in_their_order(demo: str, seen: W
 def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_the_same(
     demo: str, seen: Watched
 ) -> None:
-    open_page(seen, demo, "")
+    open_page(seen, demo, "leaderboard")
     before = table_rows(seen.page, "ranking")
     seen.page.get_by_role("combobox", name="Environment").click()
     seen.page.get_by_role("option", name="webshop").click()
-    seen.page.wait_for_url("**/?environment=webshop")
+    seen.page.wait_for_url("**/leaderboard?environment=webshop")
     settle(seen.page)
     after = table_rows(seen.page, "ranking")
     assert 0 < len(after) < len(before)
@@ -153,10 +153,10 @@ def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, se
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["", "matrix", "cost", "episodes"])
+@pytest.mark.parametrize("page", ["leaderboard", "matrix", "cost", "episodes"])
 def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page: str) -> None:
     open_page(seen, demo, page)
-    rows = table_rows(seen.page, page or "ranking")
+    rows = table_rows(seen.page, "ranking" if page == "leaderboard" else page)
     assert rows
     got = list(csv.DictReader(io.StringIO(downloaded(seen.page, "Download CSV"))))
     assert len(got) == len(rows)
@@ -189,7 +189,7 @@ def unescaped(cell: str) -> str:
 
 @pytest.mark.slow
 def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alone(demo: str, seen: Watched) -> None:
-    open_page(seen, demo, "")
+    open_page(seen, demo, "leaderboard")
     reached = []
     for _ in range(60):
         seen.page.keyboard.press("Tab")

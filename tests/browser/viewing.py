@@ -22,7 +22,7 @@ from tests.shared_data import ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PAGES = ("", "matrix", "compare", "episodes", "training", "cost", "judges")
+PAGES = ("", "leaderboard", "matrix", "compare", "episodes", "training", "cost", "judges")
 """The pages by their addresses; the first is the leaderboard."""
 STARTS_S = 90.0
 DRAWN_MS = 60_000

@@ -28,7 +28,7 @@ from leaderboard.page.sections import places_of
 from tests.leaderboard.app_runs import labelled_rows, open_page, page_of, pieces, play, rows, shown, words
 from tests.shared_data import missing
 
-PAGES = ("ranking", "matrix", "compare", "episodes", "training", "cost", "judges")
+PAGES = ("answer", "ranking", "matrix", "compare", "episodes", "training", "cost", "judges")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from leaderboard.app.frame import begin
-from leaderboard.app.pieces import empty, heading, link, show
+from leaderboard.app.frame import begin, progress_note
+from leaderboard.app.pieces import empty, heading, link, note, show
 from leaderboard.page.answer import QUESTION, answer_parts, pair_parts
 from leaderboard.page.markup import node
 
@@ -19,7 +19,9 @@ def render() -> None:
             "to the experiment and go on with",
             "harness run",
         )
+        note(progress_note(board))
         return
     show(*parts)
+    note(progress_note(board))
     show(node("p", "The whole ranking: ", link("Leaderboard", "leaderboard"), class_="note"))
     show(heading("The same task with and without"), *pair_parts(board))
