@@ -12,7 +12,7 @@ from leaderboard.app.pieces import Column, table
 from leaderboard.cells import NOTHING, amount, count, money
 from leaderboard.episodes import Call, Conversation, Judgement, Seat, Turn
 from leaderboard.page.markup import Content, node
-from leaderboard.page.pair import SOURCES, outcome_text, reward_element
+from leaderboard.page.pair import SOURCES, bar_place, outcome_text, reward_element
 
 PARSES = {"reasked": "asked twice", "unreadable": "unreadable answer"}
 CALLS = [
@@ -95,7 +95,7 @@ def turn_element(turn: Turn, seats: int) -> Element:
         tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
         item.append(node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan"))
     for reward in turn.rewards:
-        item.append(reward_element(reward))
+        item.append(reward_element(reward, styled_bar))
     item.append(node("div", turn.rendered, class_="act"))
     if turn.raw is not None and turn.raw != turn.rendered:
         item.append(node("div", node("span", "Answer that could not be read", class_="tag"), turn.raw, class_="seen"))
@@ -132,6 +132,15 @@ def _reasoning(calls: Sequence[Call]) -> Iterator[Element]:
             summary = f"reasoning of the {call.role}, {len(call.reasoning):,} characters"
             text = node("div", call.reasoning, class_="seen", tabindex=0, role="region", aria_label=summary)
             yield node("details", node("summary", summary), text, class_="reasoning")
+
+
+def styled_bar(reward: float) -> Element:
+    """A reward's bar of styled elements: Streamlit takes no SVG in a page's own HTML."""
+    left, width, kind = bar_place(reward)
+    bar = node("div", class_="bar", role="img", aria_label=f"process reward {reward:+.2f}")
+    bar.append(node("i", class_=kind, style=f"left:{left:.1f}%;width:{width:.1f}%"))
+    bar.append(node("i", class_="mid"))
+    return bar
 
 
 def _calls(calls: Sequence[Call], name: str) -> Element:

@@ -3,7 +3,7 @@ played with and without the strategist. The static page and the viewer begin wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.strategists import REFERENCE
@@ -16,7 +16,7 @@ from leaderboard.duel import divergence
 from leaderboard.episodes import read_conversation
 from leaderboard.page.drawings import Dot, dots
 from leaderboard.page.markup import Content, node
-from leaderboard.page.pair import side_by_side
+from leaderboard.page.pair import Bar, drawn_bar, side_by_side
 from leaderboard.pairs import same_game, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
@@ -43,7 +43,16 @@ def answered(board: Board) -> list[Answered]:
     return found
 
 
-def answer_parts(board: Board) -> list[Content]:
+Draw = Callable[[str, Sequence[Dot], float, str], Content]
+"""(title, marks, reach, axis's name) -> a drawing of differences, from minus to plus `reach`."""
+
+
+def drawn_dots(title: str, marks: Sequence[Dot], reach: float, axis: str) -> Content:
+    """The differences as an SVG."""
+    return dots(title, marks, -reach, reach, zero=0.0, axis=axis)
+
+
+def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
     """Each environment's answer with the drawing of its uplifts; nothing where no run asks."""
     every = answered(board)
     several = len(every) > 1
@@ -55,7 +64,7 @@ def answer_parts(board: Board) -> list[Content]:
                 node("h3", title),
                 node("p", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"),
                 node("p", " ".join(found.more), class_="note"),
-                _drawn(each.family, found, title),
+                _drawn(each.family, found, title, draw),
             ]
         parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
     return parts
@@ -68,7 +77,7 @@ def said_in_short(board: Board) -> str:
     )
 
 
-def _drawn(family: Family, found: EnvironmentAnswer, title: str) -> Content:
+def _drawn(family: Family, found: EnvironmentAnswer, title: str, draw: Draw) -> Content:
     """The uplifts of one environment: what was asked first, then the controls."""
     here = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
     rows = sorted(here, key=lambda row: row.b.role == CONTROL)
@@ -80,7 +89,7 @@ def _drawn(family: Family, found: EnvironmentAnswer, title: str) -> Content:
     reach = min(reach, span) if span else reach
     metric = rows[0].metric
     axis = f"difference in {metric} to {REFERENCE}"
-    return dots(f"{title}: {axis}, paired, with 95 % interval", marks, -reach, reach, zero=0.0, axis=axis)
+    return draw(f"{title}: {axis}, paired, with 95 % interval", marks, reach, axis)
 
 
 PLACE = ("environment", "split", "pairing")
@@ -101,12 +110,12 @@ def _mark(row: Comparison, several_actors: bool) -> Dot:
     )
 
 
-def pair_parts(board: Board) -> list[Content]:
+def pair_parts(board: Board, bar: Bar = drawn_bar) -> list[Content]:
     """One task for each answer, played by both arms with the same seed, turn by turn."""
-    return [part for each in answered(board) for found in each.answers for part in _pair(board, each, found)]
+    return [part for each in answered(board) for found in each.answers for part in _pair(board, each, found, bar)]
 
 
-def _pair(board: Board, each: Answered, found: EnvironmentAnswer) -> Iterator[Content]:
+def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> Iterator[Content]:
     row = each.family.rows[found.number]
     folder = board.names[each.run]
     game = same_game(folder, row)
@@ -122,7 +131,7 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer) -> Iterator[Co
     for seat in game.without.seats:
         told = node("div", seat.background.strip(), class_="seen")
         yield node("details", node("summary", f"What {NAMELESS.get(seat.name, seat.name)} was told"), told)
-    yield from side_by_side(one, other, divergence(one.record, other.record), (labels[0], labels[1]))
+    yield from side_by_side(one, other, divergence(one.record, other.record), (labels[0], labels[1]), bar)
 
 
 def _offset(board: Board, run: str, episode: str) -> int:

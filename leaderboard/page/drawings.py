@@ -38,7 +38,7 @@ def dots(
 ) -> Element:
     """Means with their intervals on an axis from `low` to `high`; `zero`: where a line of reference stands; `axis`: its name."""
     height = TOP + ROW * len(rows) + AXIS + (AXIS // 2 if axis else 0)
-    said = "; ".join(f"{row.label}: {_said(row, zero is not None)}" for row in rows)
+    said = "; ".join(f"{row.label}: {dot_text(row, zero is not None)}" for row in rows)
     chart = node(
         "svg", node("title", title), node("desc", said), role="img", class_="chart", width="100%", height=height
     )
@@ -61,7 +61,7 @@ def dots(
 
 def _row(row: Dot, y: int, low: float, high: float, signed: bool) -> list[Element]:
     parts = [node("text", _short(row.label), x=f"{MARGIN}%", y=y + 12, class_="label")]
-    parts.append(node("text", _said(row, signed), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
+    parts.append(node("text", dot_text(row, signed), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
     middle = y + 26
     if row.value is None:
         return parts
@@ -141,7 +141,8 @@ def _short(label: str) -> str:
     return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
 
 
-def _said(row: Dot, signed: bool) -> str:
+def dot_text(row: Dot, signed: bool) -> str:
+    """A mark's value and interval in words."""
     if row.value is None:
         return "no outcome"
     form = "+.2f" if signed else ".2f"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -21,7 +21,28 @@ SOURCES = {
 """The heading of a strategy, by where it came from."""
 
 
-def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str]) -> list[Content]:
+Bar = Callable[[float], Element]
+"""Draws a reward from -1 to 1 around its middle: blue to the right, orange to the left."""
+
+
+def drawn_bar(reward: float) -> Element:
+    """The bar as an SVG, for pages whose policy allows no style of an element's own."""
+    left, width, kind = bar_place(reward)
+    bar = node("svg", class_="bar", role="img", width="100%", height=12, aria_label=f"process reward {reward:+.2f}")
+    bar.append(node("rect", x=f"{left:.1f}%", width=f"{width:.1f}%", y=1, height=10, class_=kind))
+    bar.append(node("line", x1="50%", x2="50%", y1=0, y2=12, class_="mid"))
+    return bar
+
+
+def bar_place(reward: float) -> tuple[float, float, str]:
+    """Left end and width of a bar in per cent, and its class."""
+    share = max(-1.0, min(1.0, reward))
+    return (50.0 if share >= 0 else 50 + 50 * share), 50 * abs(share), "plus" if share >= 0 else "minus"
+
+
+def side_by_side(
+    a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str], bar: Bar = drawn_bar
+) -> list[Content]:
     """Two episodes turn by turn, with a mark where their actions part for the first time."""
     grid = node("div", class_="duel conv")
     for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
@@ -37,17 +58,17 @@ def side_by_side(a: Conversation, b: Conversation, parts: Divergence, names: tup
             grid.append(
                 node("div", "First divergence: from here on the actions differ", class_="parting", id="divergence")
             )
-        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first))
+        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first, bar))
     if parts.first is None:
         grid.append(node("div", "No action differs", class_="parting", id="divergence"))
     return [grid]
 
 
-def _sides(step: Step, a: Conversation, b: Conversation, same: bool) -> list[Element]:
-    return [_side(turn, step, shown, same) for turn, shown in ((step.a, a), (step.b, b))]
+def _sides(step: Step, a: Conversation, b: Conversation, same: bool, bar: Bar) -> list[Element]:
+    return [_side(turn, step, shown, same, bar) for turn, shown in ((step.a, a), (step.b, b))]
 
 
-def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) -> Element:
+def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool, bar: Bar) -> Element:
     if turn is None:
         return node("div", "ended before", class_="gone")
     seat = shown.record.seats[turn.seat]
@@ -57,11 +78,11 @@ def _side(turn: TurnRecord | None, step: Step, shown: Conversation, same: bool) 
     if differs:
         who.append(node("span", f"differs: {', '.join(differs)}", class_="chip"))
     frame.append(who)
-    frame.extend(turn_parts(turn, shown))
+    frame.extend(turn_parts(turn, shown, bar))
     return frame
 
 
-def turn_parts(turn: TurnRecord, shown: Conversation) -> Iterator[Element]:
+def turn_parts(turn: TurnRecord, shown: Conversation, bar: Bar = drawn_bar) -> Iterator[Element]:
     """Elements of one turn: what was seen (folded; opposite another seat it is left out, as it repeats the turns above), the
     strategy, its credit, the act."""
     if len(shown.record.seats) == 1 and turn.observation:
@@ -69,27 +90,20 @@ def turn_parts(turn: TurnRecord, shown: Conversation) -> Iterator[Element]:
     if turn.strategy and turn.strategy.strip():
         tag = SOURCES.get(turn.strategy_source, turn.strategy_source)
         yield node("div", node("span", tag, class_="tag"), turn.strategy, class_="plan")
-    yield from map(reward_element, next((each.rewards for each in shown.turns if each.index == turn.index), ()))
+    rewards = next((each.rewards for each in shown.turns if each.index == turn.index), ())
+    yield from (reward_element(reward, bar) for reward in rewards)
     yield node("div", turn.rendered, class_="act")
     if any(each.no_effect for each in shown.turns if each.index == turn.index):
         yield node("span", "no effect", class_="chip warn")
 
 
-def reward_element(reward: Reward) -> Element:
-    """A bar from -1 to 1 around its middle: blue to the right, orange and hatched to the left."""
-    share = max(-1.0, min(1.0, reward.reward))
-    bar = node(
-        "svg", class_="bar", role="img", width="100%", height=12, aria_label=f"process reward {reward.reward:+.2f}"
-    )
-    left = 50 if share >= 0 else 50 + 50 * share
-    kind = "plus" if share >= 0 else "minus"
-    bar.append(node("rect", x=f"{left:.1f}%", width=f"{50 * abs(share):.1f}%", y=1, height=10, class_=kind))
-    bar.append(node("line", x1="50%", x2="50%", y1=0, y2=12, class_="mid"))
+def reward_element(reward: Reward, bar: Bar = drawn_bar) -> Element:
+    """A strategy's reward: the bar, the number, and by whom it was given."""
     method = reward.label.split("/")[0]
     said = node(
         "span", f"by {method}" + (f": {reward.reason}" if reward.reason else ""), class_="why", title=reward.label
     )
-    return node("div", bar, node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
+    return node("div", bar(reward.reward), node("span", f"{reward.reward:+.2f}", class_="val"), said, class_="reward")
 
 
 def outcome_text(head: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from harness.compare.arms import METRICS
 from harness.compare.comparability import CATEGORIES
 from harness.compare.comparison import REFERENCE
 from leaderboard.app.arms import arm_labels
+from leaderboard.app.dialogue import styled_bar
 from leaderboard.app.frame import begin, labels_wanted
 from leaderboard.app.people import labelled_sentence
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
@@ -187,6 +188,6 @@ def _pair(board: Board, found: Duel, a: str, b: str) -> bool:
             link("Episode B alone", "episodes", run=str(row["run_b"]), episode=right),
             class_="note",
         ),
-        *side_by_side(one, other, divergence(one.record, other.record), (a, b)),
+        *side_by_side(one, other, divergence(one.record, other.record), (a, b), styled_bar),
     )
     return True
