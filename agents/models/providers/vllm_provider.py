@@ -341,7 +341,9 @@ def make(name: str, checked: VllmConfig) -> Model:
     model = EndpointModel(
         name,
         checked,
-        hosted_client(name, checked, adapter),
+        hosted_client(
+            name, checked, None if checked.adapter is None else adapter
+        ),  # those of `args` are the server's already
         shared_limit(label, "", most, most),
         base_url=None,
         refusals=shared_refusals(label, checked.model),
