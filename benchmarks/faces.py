@@ -73,7 +73,7 @@ def put_games(folder: Path, count: int) -> None:
 
 
 def run(python: str, line: str, job: str) -> dict[str, Any]:
-    """One side's seconds and what it saw. Raises `CalledProcessError` where it fails."""
+    """The seconds that one side took, and the texts that it saw. Raises `CalledProcessError` where it fails."""
     done = subprocess.run(
         [python, "-c", line + LOOP], input=job, capture_output=True, text=True, check=True, cwd=ROOT, timeout=900
     )
@@ -81,7 +81,7 @@ def run(python: str, line: str, job: str) -> dict[str, Any]:
 
 
 def shop(episodes: int) -> dict[str, tuple[float, int]]:
-    """What one does -> (mean CPU milliseconds over our face of WebShop, times), text and possible actions included."""
+    """Kind of step -> (mean CPU milliseconds over our face of WebShop, times), text and possible actions included."""
     from harness.bridges.web_agent_site.envs import WebAgentTextEnv
     from harness.bridges.web_agent_site.server import SimServer
     from tests.parity.webshop_original import Reference

@@ -18,7 +18,7 @@ class Writing:
     """The way a person writes in one environment."""
 
     hint: str
-    """Says how to write, at the beginning and where a line cannot be read."""
+    """Tells a person how to write, at the beginning and where a line cannot be read."""
     answer: Callable[[str, ChatRequest], str]
     """(line, what was asked) -> the answer; raises `Unreadable` with what was expected."""
 

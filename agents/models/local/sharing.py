@@ -14,7 +14,7 @@ Variant = TypeVar("Variant", bound=Hashable)
 
 @dataclass(eq=False)
 class Wish(Generic[Variant]):
-    """One model's wish for a server, for as long as the model is open."""
+    """The server that one open model needs, so that models of the same base can share it."""
 
     server: Hashable
     """The settings that two models have to have in common to share a server."""

@@ -38,7 +38,7 @@ WHOLE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One record and where it stands."""
+    """A record, and the file and line that it comes from."""
 
     where: str
     kind: str

@@ -71,7 +71,7 @@ class BatchGame:
     A finished game is not begun again: it repeats its last observation, score and infos until the next `reset`."""
 
     def __init__(self, gamefiles: Sequence[str], batch_size: int = 1, settings: GameSettings | None = None) -> None:
-        """Raises `BadInput` without games."""
+        """Open the games. Raises `BadInput` where there are none."""
         if not gamefiles:
             raise BadInput("game_files is empty: there is nothing to play")
         self.gamefiles = list(gamefiles)

@@ -1,4 +1,4 @@
-"""What an expert would do next, for `general.training_method: dagger` on training games.
+"""The next command of an expert, for `general.training_method: dagger` on training games.
 
 alfworld's `init_env` always takes its hand-written expert, also where the config says `expert_type: planner`. `HandWritten`
 decides as that one does, from the texts it has seen and from Python's global `random`; it reads the task in the game instead of
@@ -48,7 +48,7 @@ Maker = Callable[[World], Expert]
 
 
 def maker_of(expert_type: str) -> Maker:
-    """How to make the expert of a config. Raises `BadInput` for an unknown type."""
+    """The maker of a config's expert. Raises `BadInput` for an unknown type."""
     if expert_type not in TYPES:
         raise BadInput(f"env.expert_type {expert_type!r}: expected one of {', '.join(TYPES)}")
     return ShortestPlan if expert_type == "shortest" else HandWritten
