@@ -68,13 +68,13 @@ class Pair:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Pair:
         """Find both. Raises `BadInput` where one cannot be asked, nobody names the base, or both are the same."""
-        config = named_model(arguments.model)
+        config = named_model(arguments.model, arguments.base)
         named = arguments.base or base_of(arguments.model)
         if named is None:
             raise BadInput(
                 f"{arguments.model} does not say what it was trained from: name that with --base, as the model itself"
             )
-        base = base_model(named)
+        base = base_model(named, gguf=config["provider"] == "llamacpp")
         if base == config:
             raise BadInput(f"--base {named} is the model itself: there is nothing to compare it with")
         if arguments.trained_on is not None:

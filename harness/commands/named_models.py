@@ -8,6 +8,8 @@ from typing import Any
 
 from agents.models import REGISTRY
 from agents.models.config import plain_url
+from agents.models.local.gguf import NAMES
+from agents.models.local.headers import gguf_header
 from harness.base.errors import BadInput
 from harness.results.leaks import CARD
 
@@ -18,8 +20,9 @@ FORMS = (
 )
 
 
-def named_model(text: str) -> dict[str, Any]:
-    """The config of a model that a command line names. Raises `BadInput` saying which forms there are."""
+def named_model(text: str, base: str | None = None) -> dict[str, Any]:
+    """The config of a model that a command line names. `base`: the one that a GGUF adapter belongs to. Raises `BadInput` saying
+    which forms there are."""
     if text.startswith(("http://", "https://")):
         return _at_address(text)
     path = Path(text).expanduser()
@@ -28,11 +31,24 @@ def named_model(text: str) -> dict[str, Any]:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BadInput(f"there is no file {path}; expected {FORMS}")
-        return {"provider": "llamacpp", "model": str(path)}
+        return _gguf(path, base)
     provider, _, model = text.partition(":")
     if model and provider in REGISTRY.names():
         return {"provider": provider, "model": model}
     raise BadInput(f"{text!r} names no model that can be asked: expected {FORMS}")
+
+
+def _gguf(path: Path, base: str | None) -> dict[str, Any]:
+    """A whole model's file, or that of an adapter with its base."""
+    try:
+        kind = gguf_header(path).fields.get("general.type")
+    except BadInput:  # what is wrong with the file is said when it is served
+        kind = None
+    if kind != "adapter":
+        return {"provider": "llamacpp", "model": str(path)}
+    if base is None:
+        raise BadInput(f"{path} is a LoRA adapter: name the model that it was trained on with --base")
+    return {**base_model(base, gguf=True), "adapter": str(path)}
 
 
 def base_of(text: str) -> str | None:
@@ -47,9 +63,11 @@ def base_of(text: str) -> str | None:
     return None
 
 
-def base_model(named: str) -> dict[str, Any]:
-    """The config of a base as a checkpoint or a person names it: as `named_model`, or a name of the Hugging Face hub. Raises
-    `BadInput`."""
+def base_model(named: str, gguf: bool = False) -> dict[str, Any]:
+    """The config of a base as a checkpoint or a person names it: as `named_model`, or a name of the Hugging Face hub; with
+    `gguf`, a name that llama.cpp's models go by here. Raises `BadInput`."""
+    if gguf and named in NAMES:
+        return {"provider": "llamacpp", "model": named}
     try:
         return named_model(named)
     except BadInput:

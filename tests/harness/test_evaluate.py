@@ -176,3 +176,14 @@ def test_a_checkpoint_s_folder_says_what_it_is_and_what_it_came_from(tmp_path: P
     (adapter / "adapter_config.json").write_text("{}")
     with pytest.raises(BadInput, match="base_model_name_or_path"):
         named_model(str(adapter))
+
+
+def test_a_gguf_adapter_is_held_against_its_base_and_wants_one_named() -> None:
+    from agents.models.local.adapters import shipped_path
+    from harness.commands.named_models import base_model, named_model
+
+    path, base = shipped_path("alfworld-actor"), "smollm2-135m-instruct-q8_0"
+    assert named_model(path, base) == {"provider": "llamacpp", "model": base, "adapter": path}
+    assert base_model(base, gguf=True) == {"provider": "llamacpp", "model": base}
+    with pytest.raises(BadInput, match="LoRA adapter: name the model"):
+        named_model(path)
