@@ -24,7 +24,7 @@ from harness.compare.conclusions import WORDS, conclusions, finding
 from harness.compare.trained import ONE
 from harness.experiment.experiment import Experiment, apply_override, checked_experiment
 from harness.experiment.manifest_form import AXES, SEPARATOR
-from harness.results.leaks import CARD, card_of, read_training_tasks
+from harness.results.leaks import CARD, cards_of, read_training_tasks
 from harness.results.store import read_manifest
 from harness.runs.manifest import folder_name
 from harness.runs.progress import Progress
@@ -218,8 +218,8 @@ def _arms(folder: Path, role: str) -> list[str]:
 
 def leak_lines(folder: Path, pair: Pair) -> list[str]:
     """Say whether the tasks are held out, as far as somebody says what the model was trained on."""
-    card = card_of(pair.trained_config)
-    if card is None:
+    cards = cards_of(pair.trained_config)
+    if not cards:
         return [
             f"Nobody says what {pair.trained} was trained on (there is no {CARD} beside it, and none is named with "
             "--trained-on): whether these tasks were among it cannot be told."
@@ -228,10 +228,11 @@ def leak_lines(folder: Path, pair: Pair) -> list[str]:
     if met:
         count = sum(len(leak["tasks"]) for leak in met)
         return [
-            f"It was trained on {count} of these tasks ({card.name} says so): the result is no result on held-out tasks."
+            f"It was trained on {count} of these tasks ({', '.join(card.name for card in cards)} says so): the result is no result on held-out tasks."
         ]
     return [
         f"None of these tasks is among the {len(read_training_tasks(card)):,} that it was trained on ({card.name})."
+        for card in cards
     ]
 
 
