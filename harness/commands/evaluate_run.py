@@ -228,7 +228,8 @@ def leak_lines(folder: Path, pair: Pair) -> list[str]:
     if met:
         count = sum(len(leak["tasks"]) for leak in met)
         return [
-            f"It was trained on {count} of these tasks ({', '.join(card.name for card in cards)} says so): the result is no result on held-out tasks."
+            f"It was trained on {count} of these tasks ({', '.join(card.name for card in cards)} says so): the result is no "
+            "result on held-out tasks."
         ]
     return [
         f"None of these tasks is among the {len(read_training_tasks(card)):,} that it was trained on ({card.name})."
