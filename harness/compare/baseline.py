@@ -126,8 +126,11 @@ def _refuse_gaps(arms: Arms) -> None:
         if missing:
             raise BadInput(
                 f"{arms.path}: {arm.cell} lacks {missing} of {arm.planned} outcomes; a baseline needs all of them. "
-                "Run the same `harness run` command again for what is left."
+                "Run the same `harness run` command again for what is left, with --retry-failed where a model's answer failed."
             )
+
+
+ONE_EXPERIMENT = "Play one experiment several times, with no other change than its `seed`."
 
 
 def _refuse_other_experiment(first: Arms, other: Arms) -> None:
@@ -137,6 +140,7 @@ def _refuse_other_experiment(first: Arms, other: Arms) -> None:
         raise BadInput(
             f"{first.path} and {other.path} cannot be one baseline: only one of them has the cells\n  "
             + "\n  ".join(cells)
+            + f"\n{ONE_EXPERIMENT}"
         )
     for cell, a in first.arms.items():
         b = other.arms[cell]
@@ -152,7 +156,7 @@ def _refuse_other_experiment(first: Arms, other: Arms) -> None:
             raise BadInput(
                 f"{first.path} and {other.path} cannot be one baseline, in {cell} they differ in {', '.join(found)}:\n  "
                 + "\n  ".join(lines)
-                + "\nPlay one experiment several times, with no other change than its `seed`."
+                + f"\n{ONE_EXPERIMENT}"
             )
 
 
@@ -236,7 +240,10 @@ def read_baseline(path: Path, judge: str | None = None) -> Arms:
     for arm in arms.values():
         known = (arm.facts["judge"] or {}).get("label")
         if judge is not None and known not in (None, judge):
-            raise BadInput(f"{path} holds the scores of judge {known!r}, not of {judge!r}. {REMAKE}")
+            raise BadInput(
+                f"{path} holds the scores of judge {known!r}, not of {judge!r}. "
+                f"`harness check --make-baseline RUN --judge {judge} --out FILE` makes one that does."
+            )
     more = tuple(run.fingerprint for run in baseline.more_runs)
     return Arms(baseline.run, path, baseline.fingerprint, arms, more)
 

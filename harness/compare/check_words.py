@@ -116,7 +116,7 @@ def power_sentence(check: Check) -> str:
     together = _could(check.pooled.result).replace(" would have", " in all cells together would have", 1)
     single = [cell.result.visible_drop for cell in check.cells if cell.result.visible_drop <= 1]
     if not single:
-        return f"{together} None would have been in a single cell."
+        return f"{together} None would have been in a single cell.{_floors(check)}"
     least, most = f"{min(single):.3f}", f"{max(single):.3f}"
     blind = len(check.cells) - len(single)
     missed = f"; in {blind} of the cells none would have been" if blind else ""
@@ -126,7 +126,9 @@ def power_sentence(check: Check) -> str:
 def _floors(check: Check) -> str:
     """The number of cells that cannot drop."""
     number = sum(cell.baseline == 0 for cell in check.cells)
-    return f" {number} of the cells lie on the floor and guard nothing." if number else ""
+    if not number:
+        return ""
+    return f" {number} of the cells lie on the floor and guard nothing: leave them out of the gate's matrix."
 
 
 def luck_sentence(check: Check) -> str:

@@ -126,13 +126,14 @@ def _couples(baseline: Arms, candidate: Arms) -> list[tuple[Arm, Arm]]:
     """The arms of every cell of the baseline."""
     if candidate.fingerprint in (baseline.fingerprint, *baseline.more_fingerprints):
         raise BadInput(
-            f"{candidate.path} is the run the baseline was made from; a run compared with itself shows nothing"
+            f"{candidate.path} is the run the baseline was made from; a run compared with itself shows nothing. Play the "
+            "experiment again under another --name."
         )
     lacking = [cell for cell in baseline.arms if cell not in candidate.arms]
     if lacking:
         raise BadInput(
             f"{candidate.path} lacks cells of the baseline:\n  " + "\n  ".join(lacking) + "\n"
-            "Play them, or make a new baseline (`harness check --make-baseline RUN --out FILE`)."
+            "Play them, or make a new baseline without them (`harness check --make-baseline RUN --out FILE`)."
         )
     return [(arm, candidate.arms[cell]) for cell, arm in baseline.arms.items()]
 
