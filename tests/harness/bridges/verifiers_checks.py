@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,3 +114,39 @@ def test_a_game_is_played_and_every_turn_s_worth_stands_in_the_trace(
     assert sum(turn["credit"] for turn in turns) == pytest.approx(trace.metrics["progress"])
     assert turns[0]["credit"] > 0 < turns[2]["credit"]
     assert trace.info["end"] == "goal reached"
+
+
+def documented(address: str) -> tuple[dict[str, str], list[str]]:
+    """Environment and words of the `vf-eval` line in docs/bridges.md, with its address and games replaced."""
+    text = (ROOT / "docs" / "bridges.md").read_text("utf-8")
+    block = next(part for part in text.split("```") if "vf-eval strategist-games" in part)
+    words = shlex.split(block.partition("\n")[2].replace("\\\n", " "))
+    path = words.pop(0).removeprefix("PYTHONPATH=")
+    replaced = {
+        "http://localhost:8000/v1": address,
+        "builtin-train": SPLIT,
+        '{"max_steps": 30}': json.dumps(OPTIONS),
+        "20": "2",
+    }
+    return {"PYTHONPATH": f"{ROOT}:{ROOT / path}"}, [replaced.get(word, word) for word in words]
+
+
+def test_vf_eval_plays_the_games_by_the_documented_line(endpoint: str, tmp_path: Path) -> None:
+    environment, command = documented(endpoint)
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:]],
+        cwd=tmp_path,
+        env=os.environ | environment | {"MY_KEY": "none"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (kept,) = tmp_path.glob("outputs/*/traces.jsonl")
+    traces = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    traces = [trace for each in traces for trace in each.get("traces", [each])]
+    assert len(traces) == 2
+    for trace in traces:
+        assert trace["rewards"]["outcome"]["score"] == 1.0 and trace["info"]["end"] == "goal reached"
+        assert sum(turn["credit"] for turn in trace["info"]["turns"]) == pytest.approx(trace["metrics"]["progress"])
