@@ -9,12 +9,13 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from leaderboard.learning import LearningCurve, curve_text
 from leaderboard.page.markup import plain as visible
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#6B6B6B")
@@ -162,6 +163,51 @@ def lines(series: Mapping[str, pd.DataFrame], x: str, y: str, x_title: str, y_ti
     if most <= 20:
         figure.update_xaxes(dtick=1)  # iterations and steps are whole numbers
     return Chart(figure, f"{y_title} by {x_title}. " + "; ".join(said) + ("." if said else ""))
+
+
+def learning(curve: LearningCurve) -> Chart:
+    """Goal on held-out tasks by iteration: a thin line for each training, a thick one for their mean, dashes for what was not
+    trained."""
+    figure = go.Figure()
+    several = len(curve.trainings) > 1
+    for name, points in curve.trainings.items() if several else ():
+        figure.add_scatter(
+            x=[point.iteration for point in points],
+            y=[point.goal for point in points],
+            mode="lines",
+            name=plain(name),
+            line={"color": BETTER, "width": 1.2},
+            opacity=0.7,
+            hovertemplate="%{x}: %{y:.3f}",
+        )
+    table = pd.DataFrame([asdict(point) for point in curve.mean], columns=["iteration", "goal", "low", "high"])
+    figure.add_scatter(
+        x=table["iteration"],
+        y=table["goal"],
+        error_y=None if several else _whiskers(table, "goal", BETTER),
+        mode="lines+markers",
+        name="mean of the trainings" if several else plain(next(iter(curve.trainings))),
+        line={"color": BETTER, "width": 3},
+        marker={"size": 9},
+        hovertemplate="%{x}: %{y:.3f}",
+    )
+    for name, goal in curve.beside.items():
+        figure.add_scatter(
+            x=[0, curve.iterations],
+            y=[goal, goal],
+            mode="lines",
+            name=plain(name),
+            line={
+                "color": NEUTRAL,
+                "dash": DASHES[1 + list(curve.beside).index(name) % (len(DASHES) - 1)],
+                "width": 1.5,
+            },
+            hovertemplate="%{y:.3f}",
+        )
+    _layout(figure, "iteration of the training", "mean goal on held-out tasks", height=320)
+    if curve.iterations <= 20:
+        figure.update_xaxes(dtick=1)
+    return Chart(figure, f"{curve.title}. {curve_text(curve)}")
 
 
 def _whiskers(table: pd.DataFrame, y: str, colour: str) -> dict[str, Any] | None:

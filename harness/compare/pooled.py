@@ -112,12 +112,15 @@ def _recipe(arm: Arm) -> dict[str, Any]:
     model = dict(strategist.pop("model_config", None) or {})
     weights = Path(str(model.pop("model", "")))
     model.pop("revision", None)
-    path = weights.parents[2] / TRAINING if len(weights.parts) > 3 else None
-    return {"strategist": strategist, "model": model, "training": _config(path) if path and path.is_file() else None}
+    folder = weights.parents[2] if len(weights.parts) > 3 else None
+    known = recipe_of(folder) if folder and (folder / TRAINING).is_file() else None
+    return {"strategist": strategist, "model": model, "training": known}
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """The options of a training that its recipe makes. Raises `BadInput`."""
+def recipe_of(training: Path) -> dict[str, Any]:
+    """The options of a training folder that trainings of one recipe share: all but seeds, iterations and how they are ranked.
+    Raises `BadInput`."""
+    path = training / TRAINING
     try:
         options = identity_options(json.loads(path.read_text("utf-8"))["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -18,6 +18,8 @@ from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
 from leaderboard.page.answer import QUESTION, answer_parts, pair_parts, said_in_short
+from leaderboard.page.curves import NAME as CURVES
+from leaderboard.page.curves import curve_parts
 from leaderboard.page.markup import Content, node
 from leaderboard.page.others import others
 from leaderboard.page.people import people
@@ -122,6 +124,7 @@ def _sections(board: Board, labels: bool) -> list[tuple[str, str, list[Content]]
     found: list[tuple[str, str, list[Content]]] = [
         ("answer", "The answer", answer_parts(board)),
         ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
+        ("learning", CURVES, curve_parts(board)),
         ("dialogues", "The same task with and without", pair_parts(board)),
         ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
         ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from leaderboard.app.dialogue import styled_bar
 from leaderboard.app.frame import begin, progress_note
-from leaderboard.app.pieces import empty, heading, link, note, show, whisker
+from leaderboard.app.pieces import draw, empty, heading, link, note, notice, show, whisker
+from leaderboard.board import Board
+from leaderboard.learning import curve_text, learning_curves
 from leaderboard.page.answer import QUESTION, answer_parts, pair_parts
+from leaderboard.page.curves import KEY, NAME
 from leaderboard.page.drawings import Dot, dot_text
 from leaderboard.page.markup import Content, node
 
@@ -28,7 +31,24 @@ def render() -> None:
     show(*parts)
     note(progress_note(board))
     show(node("p", "The whole ranking: ", link("Leaderboard", "leaderboard"), class_="note"))
+    _learning(board)
     show(heading("The same task with and without"), *pair_parts(board, styled_bar))
+
+
+def _learning(board: Board) -> None:
+    """The curves of the trainings that belong to the runs; nothing where there are none."""
+    curves, problems = learning_curves(board)
+    for problem in problems:
+        notice(problem, "warning")
+    if not curves:
+        return
+    from leaderboard.charts import learning  # plotly takes a second to import, and few runs have a training
+
+    show(heading(NAME))
+    for number, curve in enumerate(curves):
+        show(heading(curve.title, 3), node("p", curve_text(curve)))
+        draw(learning(curve), f"learning-{number}")
+    show(node("p", KEY, " All of it: ", link("Training", "training"), class_="note"))
 
 
 def styled_dots(title: str, marks: Sequence[Dot], reach: float, axis: str) -> Content:
