@@ -207,13 +207,12 @@ def _print_gpus(console: Console, stages: list[StageHours]) -> None:
 
 def _forecast(planned: PlannedRun, past: dict[str, list[Row]]) -> list[CellForecast]:
     """One forecast per cell of a run; where its own strategist has not played yet, from what the untrained one took."""
-    if planned.experiment is None or planned.like is None:
+    if planned.experiment is None:
         return []
-    plan = Plan(planned.experiment)
+    plan, like = Plan(planned.experiment), planned.like
     plan.open_models()
-    return [
-        _from_untrained(cell, planned.like, past) if cell.basis == "bound" else cell for cell in forecast(plan, past)
-    ]
+    cells = forecast(plan, past)
+    return [cell if like is None or cell.basis != "bound" else _from_untrained(cell, like, past) for cell in cells]
 
 
 def _from_untrained(bound: CellForecast, like: Experiment, past: dict[str, list[Row]]) -> CellForecast:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,7 +19,19 @@ from harness.bridges.alfworld.worlds import world_of
 
 FIRST_SEED = 1234
 """Seed of the order of games until `seed` is called."""
-Infos = dict[str, list[Any]]
+
+
+class Infos(dict[str, list[Any]]):
+    """The infos of a batch, by name. `facts` is refused in words: it is the one key of alfworld's that is not here."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise KeyError(NO_FACTS if name == "facts" else name)
+
+
+NO_FACTS = (
+    "facts: the state of alfworld's planner is not kept here. Read what the agent may know from the observation and "
+    "admissible_commands; a script that needs every fact plays with alfworld itself"
+)
 Seen = tuple[str, int, bool, dict[str, Any]]
 """Observation, score, done and infos of one game."""
 
@@ -149,4 +161,4 @@ def _shuffled_for_ever(games: Sequence[str], seed: int | None) -> Iterator[str]:
 
 
 def _by_name(infos: Sequence[dict[str, Any]]) -> Infos:
-    return {name: [one[name] for one in infos] for name in infos[0]}
+    return Infos({name: [one[name] for one in infos] for name in infos[0]})

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.base.errors import BadInput
+from harness.base.seeds import sha256_of
 from harness.results.store import scan, write_whole
 
 DATASET, MANIFEST = "dataset.jsonl", "manifest.json"
@@ -94,6 +95,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise BadInput(f"{path} is no manifest of prepared data; expected what `harness train prepare` writes")
     return manifest
+
+
+def data_identity(folder: Path) -> str:
+    """What identifies a prepared folder wherever it lies: its format and the hash of its rows. Raises `BadInput` as
+    `read_manifest`."""
+    return (
+        f"prepared data of format {read_manifest(folder).get('format')}, {DATASET} sha256 {sha256_of(folder / DATASET)}"
+    )
 
 
 def read_dataset(folder: Path) -> list[Row]:

@@ -44,7 +44,7 @@ from harness.results.appender import set_aside_torn_tail
 from harness.results.leaks import TrainingTasks
 from harness.results.store import write_whole
 from harness.training.data.contexts import load_tokenizer
-from harness.training.data.dataset import read_dataset, read_manifest
+from harness.training.data.dataset import data_identity, read_dataset, read_manifest
 from harness.training.fit.arguments import training_arguments
 from harness.training.fit.base import FullPrecision, load_base, train_adapters_in_float32
 from harness.training.fit.checkpoint import STATES, finish, is_final, last_state, mark_whole
@@ -103,7 +103,9 @@ def train(data: Path, base_model: Path, options: TrainOptions, out: Path, progre
         journal.trainer = trainer
         run_trainer(trainer, last)
 
-    tasks = TrainingTasks(description=f"harness train fit on {data.name}", tasks=read_manifest(data)["train_tasks"])
+    tasks = TrainingTasks(
+        description=f"harness train fit on {data_identity(data)}", tasks=read_manifest(data)["train_tasks"]
+    )
     train_to_checkpoint(out, base_model, options, tasks, run)
 
 

@@ -117,7 +117,8 @@ class HeldOutPart(Spec):
     """Seed of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
     repeats: int = Field(1, ge=1)
     beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in kinds_beside_trained()]
-    """Strategists ranked beside the iterations. Those that need a model are asked as `strategist` says, on the start."""
+    """Strategists ranked beside the iterations. Those that need a model are asked as `strategist` says, on the start. With none
+    (`[]`) the iterations are ranked alone, and no untrained strategist."""
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
     every: int = Field(1, ge=1)
     """Rank every n-th iteration; the last one always."""

@@ -124,7 +124,7 @@ class SelfPlay:
     def planned(self) -> list[PlannedRun]:
         """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
         rank = any(each.held_out for each in self.tasks)
-        runs = [self._planned_ranking(0, rank)]
+        runs = [self._planned_ranking(0, rank and self._ranks_start)]
         for k in range(1, self.config.iterations + 1):
             learning = self._learning()
             on_policy = self.config.method.name == "grpo"
@@ -151,8 +151,12 @@ class SelfPlay:
     def _planned_ranking(self, k: int, rank: bool) -> PlannedRun:
         if not rank:
             return PlannedRun(f"held-out-{k}", None)
-        ranked, like = (held_out_experiment(self.config, self.tasks, each, self.start.config) for each in (k, 0))
-        return PlannedRun(f"held-out-{k}", ranked, like)
+        like = self._ranking(0) if self._ranks_start else None
+        return PlannedRun(f"held-out-{k}", self._ranking(k), like)
+
+    def _ranking(self, k: int) -> Experiment:
+        """The ranking of iteration k, with the start's weights."""
+        return held_out_experiment(self.config, self.tasks, k, self.start.config)
 
     def run(self) -> list[CurveRow]:
         """Do what is left to do; returns the whole curve. Raises `BadInput` where the folder is held by another process or
@@ -275,8 +279,10 @@ class SelfPlay:
         return k == 1 and self.config.begin_with is not None
 
     def _start_row(self) -> CurveRow:
-        ranked = self._rank(0, self.start)
         row = CurveRow(training=self.folder.path.name, iteration=0, strategist=arm_name(self.config, 0))
+        if not self._ranks_start:
+            return row
+        ranked = self._rank(0, self.start)
         return row.model_copy(update={"held_out": ranked.numbers["results"], "seconds": _took(row, ranked)})
 
     def _learning(self) -> list[Tasks]:
@@ -347,7 +353,10 @@ class SelfPlay:
     def _learnt(self, k: int) -> TrainingTasks:
         """The tasks that the weights of iteration k have learnt from."""
         hashes = learnt_hashes(self.config, self.tasks, k)
-        return TrainingTasks(description=f"{self.folder.path.name}, iterations 1 to {k}", tasks=sorted(hashes))
+        return TrainingTasks(
+            description=f"training {self.config.name} ({self.config.identity[:16]}), iterations 1 to {k}",
+            tasks=sorted(hashes),
+        )
 
     def _execute(self, stage: str, experiment: Experiment, folder: Path, allow_leak: bool) -> RunSummary:
         """Play a run to its end. Raises `Interrupted`, and `TooManyUnfinished` when more is unfinished than the config
@@ -378,6 +387,11 @@ class SelfPlay:
             "prompts": prompts,
         }
 
+    @property
+    def _ranks_start(self) -> bool:
+        """False where nothing is to stand beside the iterations: then there is no ranking of the start."""
+        return bool(self.config.held_out.beside)
+
     def _ranked(self, k: int) -> bool:
         return k % self.config.held_out.every == 0 or k == self.config.iterations
 
@@ -385,11 +399,14 @@ class SelfPlay:
         """Build the first iteration's runs as they will be built, so that whatever is wrong in them is said now: unknown
         parts, models' configs, methods' options; and hold every model that is ranked, actors and judges included,
         against what its card says it was trained on."""
-        for planned in self.planned()[: 1 + len(self._learning())]:
+        first = self.planned()[: 1 + len(self._learning())]
+        if not self._ranks_start and any(each.held_out for each in self.tasks):
+            first[0] = PlannedRun("held-out-1", self._ranking(1))
+        for planned in first:
             if planned.experiment is None:
                 continue
             plan = Plan(planned.experiment, self.readers)
-            if planned.stage == "held-out-0":
+            if planned is first[0]:
                 playing = plan.played_by()
                 configs = {name: model_config(planned.experiment, name) for name in playing}
                 refuse_leaks(find_leaks(playing, configs), allowed=False)

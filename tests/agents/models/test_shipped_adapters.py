@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ def test_each_is_found_by_its_name_and_says_what_it_learnt_from(name: str) -> No
     assert found.rank == 16
     [card] = cards_of(config)
     assert len(read_training_tasks(card)) > 50
+    assert re.search(r"\bsha256 [0-9a-f]{64}$", json.loads(card.read_text("utf-8"))["description"])
 
 
 def test_the_quick_start_plays_no_game_that_they_learnt_from() -> None:

@@ -65,6 +65,15 @@ def test_the_recorded_answers_of_the_original_are_repeated(at: int) -> None:
         assert infos == {"won": [step["won"]], "admissible_commands": [step["adm"]], "extra.gamefile": [None]}
 
 
+def test_facts_are_refused_with_what_to_read_in_their_place(games: Path) -> None:
+    infos = start(config_of(games, "dagger"), "train", 1).reset()[1]
+    with pytest.raises(KeyError, match="from the observation and admissible_commands"):
+        infos["facts"]
+    with pytest.raises(KeyError, match="^'wonn'$"):
+        infos["wonn"]
+    assert infos["admissible_commands"][0]
+
+
 def test_every_game_comes_once_before_any_comes_again(games: Path) -> None:
     env = start(config_of(games), "train", 2)
     cycles = [[path for _ in range(2) for path in env.reset()[1]["extra.gamefile"]] for _ in range(3)]

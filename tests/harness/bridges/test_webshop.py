@@ -159,8 +159,10 @@ def test_products_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch, 
         WebAgentTextEnv("text", file_path="../data/items_shuffle_1000.json")
     with pytest.raises(BadInput, match="no products are imported yet"):
         WebAgentTextEnv("text")
-    with pytest.raises(NotImplementedError, match="get_image"):
+    with pytest.raises(NotImplementedError, match="get_image: .*leave the option out"):
         WebAgentTextEnv("text", get_image=1)
+    with pytest.raises(NotImplementedError, match="use the observation, a text, in its place"):
+        WebAgentTextEnv("text", file_path="builtin").get_image()
 
 
 def test_the_registered_name_makes_the_same_environment() -> None:

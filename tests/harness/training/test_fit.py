@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput
+from harness.base.seeds import sha256_of
 from harness.results.leaks import CARD, read_training_tasks, task_hash
 from harness.training.data.dataset import ChatMessage, Row, Span, TokenSequence, write_dataset
 from harness.training.fit.fit import FitResult, fit
@@ -183,6 +184,8 @@ def test_the_checkpoint_says_which_tasks_it_and_its_start_learnt_from(tmp_path: 
     made = trained(tmp_path, start, max_steps=1)
     expected = {task_hash("webshop", "7"), *(task_hash("alfworld", str(number)) for number in range(3))}
     assert read_training_tasks(made.checkpoint / CARD) == expected
+    said = json.loads((made.checkpoint / CARD).read_text("utf-8"))["description"]
+    assert sha256_of(tmp_path / "data" / "dataset.jsonl") in said, "what identifies the data, not where they lay"
 
 
 @pytest.mark.parametrize("merge", [True, False])

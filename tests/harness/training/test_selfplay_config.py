@@ -11,7 +11,14 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.training.loop.config import TrainConfig, load_train_config
-from harness.training.loop.experiments import find_tasks, held_out_experiment, iteration_tasks, play_experiment
+from harness.training.loop.experiments import (
+    arm_name,
+    find_tasks,
+    held_out_experiment,
+    iteration_tasks,
+    play_experiment,
+)
+from harness.training.loop.report import goal_lines
 from harness.training.loop.selfplay import SelfPlay, TooManyUnfinished
 from tests.harness.training.configs import SCRIPTS, empty_weights, training, write_training
 from tests.task_cards import write_training_tasks
@@ -216,6 +223,24 @@ def test_what_is_owed_stops_the_stage_and_is_kept_for_the_same_command(tmp_path:
         training_.run()
     assert training_.stages.marker("held-out-0") is None
     assert len((tmp_path / "t/held-out/t@0/episodes.jsonl").read_text().splitlines()) == 2
+
+
+def test_with_nothing_beside_the_iterations_are_ranked_alone(tmp_path: Path, start: Path) -> None:
+    alone = SelfPlay(config(start, held_out={"beside": []}), tmp_path / "t")
+    first, *later = alone.planned()
+    assert (first.stage, first.experiment) == ("held-out-0", None)
+    ranked = next(run for run in later if run.stage == "held-out-1")
+    assert ranked.like is None and ranked.experiment is not None
+    assert [each.name for each in ranked.experiment.strategists] == [arm_name(alone.config, 1)]
+    row = alone._start_row()
+    assert (row.iteration, row.held_out) == (0, None)
+    assert goal_lines(row, row) == []
+    leaking = training(start)["models"]
+    [world] = [each for each in alone.tasks if each.part.name == "alfworld"]
+    write_training_tasks(tmp_path, [("alfworld", task.id) for task in world.held_out])
+    leaking["actor"] = {**leaking["actor"], "trained_on": str(tmp_path / "training_tasks.json")}
+    with pytest.raises(BadInput, match="trained on"):
+        SelfPlay(config(start, held_out={"beside": []}, models=leaking), tmp_path / "t")
 
 
 def test_a_training_is_read_and_planned_without_torch() -> None:

@@ -16,6 +16,9 @@ from harness.bridges.web_agent_site.server import SimServer, open_catalogue
 
 log = logging.getLogger(__name__)
 
+NO_IMAGES = (
+    "get_image: the catalogues here have no features of images (the original reads them from two files of its own)"
+)
 MODES = ("html", "text", "text_rich", "url")
 OPTIONS = (
     *(
@@ -66,7 +69,7 @@ class WebAgentTextEnv:
         if unknown := [name for name in options if name not in OPTIONS]:
             log.warning("WebAgentTextEnv: options without a meaning: %s", ", ".join(unknown))
         if options.get("get_image"):
-            raise NotImplementedError("get_image: the catalogue has no features of images; leave the option out")
+            raise NotImplementedError(f"{NO_IMAGES}; leave the option out")
         self.observation_mode = observation_mode
         self.kwargs = options
         self.server = server or _server(file_path, options)
@@ -133,7 +136,7 @@ class WebAgentTextEnv:
 
     def get_image(self) -> NoReturn:
         """Raises `NotImplementedError`: the catalogue has no images."""
-        raise NotImplementedError("get_image: the catalogue has no features of images")
+        raise NotImplementedError(f"{NO_IMAGES}; use the observation, a text, in its place")
 
     @property
     def page(self) -> Page:
