@@ -12,6 +12,7 @@ import pytest
 
 import environments
 from agents.strategists import REGISTRY, TRAINED_FROM, built_in_role, kind_of
+from harness.results.index import latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_kinds import REGISTRY as JUDGES
 from harness.results.judge_kinds import judge_kind, scale_of
 from harness.results.store import read_manifest, write_manifest
@@ -62,10 +63,13 @@ sys.exit(code)
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The demonstration run, and a copy that counts as another run: a run is not compared with itself."""
+    """The demonstration run, and a copy that counts as another run: a run is not compared with itself. Both have an index,
+    as every run has that was read before; whoever makes one reads answers."""
     folder = tmp_path_factory.mktemp("runs")
     for name in ("demo", "other"):
         shutil.copytree(ROOT / "results" / "demo", folder / name)
+        for read in (latest_episodes, latest_judgements, latest_process_rewards):
+            read(folder / name)
     write_manifest(folder / "other", read_manifest(folder / "other") | {"run": "other"})
     return {"demo": str(folder / "demo"), "other": str(folder / "other"), "results": str(folder / "results")}
 

@@ -15,7 +15,7 @@ from agents.models.base import Model
 from environments.prompts import Prompt, PromptFields
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judgement_id
-from harness.judging.judges.asking import Question, ask, within
+from harness.judging.judges.asking import Question, ask, form_of, within
 from harness.judging.judges.frame import FRAME_FIELDS, background_of, document, frame, parts_of, turns_of
 from harness.judging.judges.injections import flags
 from harness.play.calls import CallLedger
@@ -88,7 +88,7 @@ class Judge:
         answer: unscored, and asked again by the same command."""
         ledger, started, clock = CallLedger(), datetime.now(UTC), time.monotonic()
         text = self.template.fill(**frame(self.material(episode))).strip("\n")
-        question = Question(self.template, text, None if self.answer is None else self.answer.model_json_schema())
+        question = Question(self.template, text, None if self.answer is None else form_of(self.answer))
         asked = ask(self.model, self.spec, episode, question, lambda said: self._read(said, episode), ledger)
         found, error = await within(self.spec, asked)
         return JudgementRecord(

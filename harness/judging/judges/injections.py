@@ -13,7 +13,7 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 _MAX_CHARACTERS = 20_000
 """Per text: what is longer is searched at both ends."""
@@ -128,16 +128,28 @@ def flags(parts: Iterable[tuple[str, str]]) -> list[str]:
 
 def kinds_in(text: str) -> list[str]:
     """The kinds of attempt a text holds, in the table's order."""
+    return list(_kinds_in(text))
+
+
+@lru_cache(maxsize=1024)
+def _kinds_in(text: str) -> tuple[str, ...]:
+    """The same, remembered: every judge and every reward of an episode looks at the same turns."""
     if len(text) > _MAX_CHARACTERS:
         text = text[: _MAX_CHARACTERS // 2] + "\n" + text[-_MAX_CHARACTERS // 2 :]
     readings = list(_readings(text))
-    return [name for name, pattern in _compiled().items() if any(pattern.search(reading) for reading in readings)]
+    return tuple(name for name, pattern in _compiled().items() if any(map(pattern.search, readings)))
+
+
+def _without_format_characters(text: str) -> str:
+    """The text without what no reader sees (Unicode's category Cf)."""
+    unseen = [char for char in set(text) if unicodedata.category(char) == "Cf"]
+    return text.translate(dict.fromkeys(map(ord, unseen)))
 
 
 def _readings(text: str) -> Iterator[str]:
     """The text as it stands, and as somebody reads it who looks through disguises."""
     yield text
-    plain = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    plain = text if text.isascii() else _without_format_characters(unicodedata.normalize("NFKC", text))
     if plain != text:
         yield plain
     latin = plain.translate(_LOOKALIKES)

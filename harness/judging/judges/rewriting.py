@@ -3,6 +3,7 @@ and to keep all they say. A judge that likes its own manner gives that seat more
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -11,7 +12,7 @@ from agents.models.base import Model
 from environments.prompts import load_prompt
 from harness.base.errors import EpisodeError
 from harness.experiment.specs import JudgingSpec
-from harness.judging.judges.asking import Question, ask, read_answer
+from harness.judging.judges.asking import Question, ask, form_of, read_answer
 from harness.judging.judges.copies import Copy, has_words, reworded, seat_of
 from harness.judging.judges.frame import document, frame
 from harness.play.calls import CallLedger
@@ -21,6 +22,7 @@ ROLE = "rewriter"
 """The role under which a judge's model is asked to write lines again."""
 
 
+@lru_cache(maxsize=64)
 def answer_model(count: int) -> type[BaseModel]:
     """The form of an answer: {"lines": [text, …]} with `count` texts."""
     lines: Any = Annotated[list[str], Field(min_length=count, max_length=count)]
@@ -37,7 +39,7 @@ async def own_style(episode: EpisodeRecord, model: Model, spec: JudgingSpec, led
     form, prompt = answer_model(len(lines)), load_prompt("harness.judging", "own_style")
     material = document({"character": episode.seats[seat].name, "lines": lines}, ())
     text = prompt.fill(**frame(material), count=len(lines)).strip("\n")
-    question = Question(prompt, text, form.model_json_schema(), seat, ROLE)
+    question = Question(prompt, text, form_of(form), seat, ROLE)
     longest = spec.model_copy(update={"answer_chars": 2 * max(map(len, lines)) + 100})
     said = await ask(model, longest, episode, question, lambda answer: _lines(form, answer), ledger)
     new = {turn.index: line for turn, line in zip(turns, said, strict=True)}

@@ -9,6 +9,7 @@ crash), and it is asked at temperature 0 (there: 0.7; `temperature` sets it).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
@@ -20,6 +21,7 @@ from harness.judging.rewards.strategies import StrategyJudge
 from harness.results.records import StrategyReward
 
 
+@lru_cache(maxsize=64)
 def answer_model(count: int) -> type[BaseModel]:
     """The form of an answer about `count` strategies: {"critical": [{"reason": …, "strategy": 1..count}, …]}."""
     strict = ConfigDict(extra="forbid")

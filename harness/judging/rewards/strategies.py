@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from environments.prompts import Prompt
 from harness.base.options import Options
-from harness.judging.judges.asking import Question, ask
+from harness.judging.judges.asking import Question, ask, form_of
 from harness.judging.judges.frame import background_of, document, frame, parts_of
 from harness.judging.judges.injections import flags
 from harness.judging.rewards.outcomes import SeatOutcome
@@ -67,7 +67,7 @@ class StrategyJudge(ProcessReward):
         `EpisodeError`."""
         assert self.context.model is not None and work.outcomes is not None
         text = fill(self.prompt, work, seat, work.outcomes.seats[seat], self.options, **fields)
-        question = Question(self.prompt, text, answer.model_json_schema(), seat, self.spec.method)
+        question = Question(self.prompt, text, form_of(answer), seat, self.spec.method)
         return await ask(self.context.model, self.spec, work.episode, question, read, work.ledger)
 
 

@@ -10,6 +10,7 @@ verified outcome. Where the paper rates utterances, this rates the strategies be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
@@ -30,7 +31,8 @@ MOST = 3
 """Attribution of a strategy that decided the result."""
 
 
-def answer_model(count: int, dimensions: Sequence[str]) -> type[BaseModel]:
+@lru_cache(maxsize=64)
+def answer_model(count: int, dimensions: tuple[str, ...]) -> type[BaseModel]:
     """{"strategies": [{"strategy": 1..count, "reason": …, dimension: 0..3, …}, …]} with `count` entries."""
     strict = ConfigDict(extra="forbid")
     number: Any = Annotated[StrictInt, Field(ge=1, le=count)]
@@ -44,7 +46,7 @@ def answer_model(count: int, dimensions: Sequence[str]) -> type[BaseModel]:
 
 def read_attributions(text: str, count: int, dimensions: Sequence[str]) -> list[dict[str, Any]]:
     """One entry per strategy, in order. Raises `ValueError` when one is missing or comes twice."""
-    entries = read_answer(answer_model(count, dimensions), text).model_dump()["strategies"]
+    entries = read_answer(answer_model(count, tuple(dimensions)), text).model_dump()["strategies"]
     numbers = [entry["strategy"] for entry in entries]
     if sorted(numbers) != list(range(1, count + 1)):
         raise ValueError(f"every strategy from 1 to {count} has to come once, got {numbers}")
@@ -58,7 +60,7 @@ class Utterance(StrategyJudge):
     async def of_seat(self, work: Work, seat: int) -> list[StrategyReward]:
         assert work.outcomes is not None
         turns, outcome = strategies_of(work.episode, seat), work.outcomes.seats[seat]
-        names = [name for name in DIMENSIONS if name in outcome.dimensions]
+        names = tuple(name for name in DIMENSIONS if name in outcome.dimensions)
         entries = await self.ask(
             work,
             seat,

@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import harness
 from harness.experiment.specs import JudgeSpec
 from harness.judging import judged
+from harness.judging.judges.asking import form_of
 from harness.play.episode import play_episode
 from harness.results.judge_kinds import REGISTRY, JudgeKind, judge_kind
 from tests.harness.builders import Watched, plan_with, speak
@@ -37,6 +39,18 @@ def judgement(kind: type[harness.Judge], *answers: str) -> tuple[harness.Judgeme
     given = list(answers)
     model = Watched("j", lambda request: given.pop(0))
     return asyncio.run(judged(kind(JudgeSpec(kind="rubric", model="j"), model), EPISODE)), model
+
+
+def test_the_form_of_an_answer_is_made_once_and_what_is_done_to_it_stays_with_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Answer(BaseModel):
+        mark: int
+
+    whole = Answer.model_json_schema()
+    form_of(Answer)["properties"].clear()
+    monkeypatch.setattr(Answer, "model_json_schema", lambda: pytest.fail("made again"))
+    assert form_of(Answer) == whole
 
 
 def test_a_number_is_the_goal_of_every_seat() -> None:
