@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all learn-words demo pictures browser
+.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all learn-words demo pictures browser docs
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -55,6 +55,17 @@ peers: .venv-peers/.done
 .venv-peers/.done:
 	$(PYTHON) -m venv .venv-peers
 	@tools/timed "install" .venv-peers/bin/pip install -q --disable-pip-version-check inspect_ai==0.3.285 openai==3.54.0
+	@touch $@
+
+# The documentation site, under build/site: opens from the disk, and fetches nothing. A link that leads nowhere fails it.
+docs: .venv-docs/.done
+	@NO_MKDOCS_2_WARNING=1 tools/timed "make docs" .venv-docs/bin/python -m mkdocs build --strict
+	@.venv-docs/bin/python -m tools.docs_site.check build/site
+
+# What `docs` in pyproject.toml names, without the harness's own dependencies: the site reads the code and does not run it.
+.venv-docs/.done: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv .venv-docs
+	@tools/timed "install" .venv-docs/bin/pip install -q --disable-pip-version-check -c $(CONSTRAINTS) $$($(PYTHON) -m tools.docs_site.requirements)
 	@touch $@
 
 # Debian's Chromium, where there is none: for the browser tests and the pictures.

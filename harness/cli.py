@@ -48,11 +48,20 @@ def main(argv: list[str] | None = None) -> int:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse a command line. `do` of the result is the command's function. Raises `SystemExit` for one that is wrong."""
-    commands = [import_module(f"harness.commands.{name}") for name in COMMANDS]
+    commands = _commands()
     for command in commands:
         if hasattr(command, "two_words"):
             argv = command.two_words(argv)
     return _parser(commands).parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command line, as the documentation reads it."""
+    return _parser(_commands())
+
+
+def _commands() -> list[ModuleType]:
+    return [import_module(f"harness.commands.{name}") for name in COMMANDS]
 
 
 def _parser(commands: list[ModuleType]) -> argparse.ArgumentParser:

@@ -25,7 +25,9 @@ def facts_of(manifest: Mapping[str, Any], cell: str, judge: str | None) -> dict[
     """Category -> what a cell's numbers rest on, as plain JSON; `tasks` are hashes, or None in runs that kept none."""
     shown, split, pairing, actor, strategist = cell.split(" | ")
     config = with_adapters_by_content(manifest)
-    spec = next(e for e in config["environments"] if (e["label"] or e["name"], e["split"]) == (shown, split))
+    spec = next(
+        e for e in config["environments"] if (e["label"] or shown_name(e["name"]), e["split"]) == (shown, split)
+    )
     label = manifest["environments"][shown]["protocol"]
     return {
         "tasks": manifest.get("tasks", {}).get(f"{shown} | {split}"),

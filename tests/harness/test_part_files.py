@@ -37,7 +37,7 @@ class Bargain(Strategist):
 """
 TABOO: dict[str, Any] = {
     "name": "taboo",
-    "environments": [{"name": "./parts/environment.py:Taboo", "label": "taboo", "split": "demo"}],
+    "environments": [{"name": "./parts/environment.py:Taboo", "split": "demo"}],
     "models": {
         "m": {"provider": "./parts/provider.py:Canned", "answers": {"actor": ["a tall light", "it warns ships"]}},
         "j": {"provider": "./parts/provider.py:Canned", "answers": {"judge": ["lighthouse"]}},
@@ -75,7 +75,7 @@ def test_all_kinds_of_parts_play_from_files_here_and_in_workers(beside: Path) ->
     assert scored(beside / "results" / "here") == scored(beside / "results" / "workers") != []
     assert (beside / "results" / "workers" / "process_rewards.jsonl").read_text().count('"scored"') == 4
     manifest = read_manifest(beside / "results" / "here")
-    assert set(manifest["cells"]) == {f"taboo | demo | solo | m | {name}" for name in ("vanilla", "Rotate")}
+    assert set(manifest["cells"]) == {f"Taboo | demo | solo | m | {name}" for name in ("vanilla", "Rotate")}
 
 
 def test_a_run_is_read_by_names_where_its_files_are_gone(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
