@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,12 +60,15 @@ def is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-IMPORTS = {module: set(imports_of(path)) - {module} for module, path in FILES.items()}
+@cache
+def imports() -> Mapping[str, set[str]]:
+    """Every module of ours -> those it imports."""
+    return {module: set(imports_of(path)) - {module} for module, path in FILES.items()}
 
 
 def test_a_room_imports_only_from_the_rooms_before_it() -> None:
     wrong = []
-    for module, imported in IMPORTS.items():
+    for module, imported in imports().items():
         own = room_of(module)
         if own is not None:
             theirs = {other: room_of(other) for other in imported}
@@ -75,7 +79,7 @@ def test_a_room_imports_only_from_the_rooms_before_it() -> None:
 def test_training_goes_from_data_to_a_fit_to_the_loop() -> None:
     for folder, later in (("data", ("fit", "loop")), ("fit", ("loop",))):
         up = tuple(f"harness.training.{name}." for name in later)
-        own = {module: found for module, found in IMPORTS.items() if module.startswith(f"harness.training.{folder}.")}
+        own = {module: found for module, found in imports().items() if module.startswith(f"harness.training.{folder}.")}
         assert own
         assert {
             module: wrong for module, found in own.items() if (wrong := {x for x in found if x.startswith(up)})
@@ -91,7 +95,7 @@ def test_at_most_six_files_lie_directly_in_the_harness() -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    left = dict(IMPORTS)
+    left = dict(imports())
     while leaves := [module for module, imported in left.items() if not imported & left.keys()]:
         for module in leaves:
             del left[module]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,19 @@ NAMED = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.ya
 NO_CONFIG = {"reduced.yaml"}
 OF_ANOTHER_PACKAGE = {"gate.yaml"}
 """Its environment is known while the gate runs only (`benchmarks.gate`)."""
-SCHEMAS = {"experiment": experiment_schema(built_in=True), "training": training_schema(built_in=True)}
 
 
-def problems(config: Any, schema: Any = SCHEMAS["experiment"]) -> list[str]:
-    """Place and message of everything that an editor would underline, the branches of a choice included."""
-    return [line for error in Draft7Validator(schema).iter_errors(config) for line in lines_of(error)]
+@cache
+def built_in(kind: str) -> Any:
+    """The schema of a kind of file with the built-in parts; not to be changed."""
+    return {"experiment": experiment_schema, "training": training_schema}[kind](built_in=True)
+
+
+def problems(config: Any, schema: Any = None) -> list[str]:
+    """Place and message of everything that an editor would underline, the branches of a choice included. By default the
+    schema of an experiment of built-in parts."""
+    by = Draft7Validator(schema or built_in("experiment"))
+    return [line for error in by.iter_errors(config) for line in lines_of(error)]
 
 
 def lines_of(error: Any) -> Iterator[str]:
@@ -58,8 +66,8 @@ def experiment(**changes: Any) -> dict[str, Any]:
 def test_the_schema_in_the_package_is_what_the_command_writes(kind: str) -> None:
     place = KEPT[kind].relative_to(ROOT)
     again = f"run `harness schema {kind} --built-in --out {place}`"
-    assert json.loads(KEPT[kind].read_text("utf-8")) == SCHEMAS[kind], again
-    Draft7Validator.check_schema(SCHEMAS[kind])
+    assert json.loads(KEPT[kind].read_text("utf-8")) == built_in(kind), again
+    Draft7Validator.check_schema(built_in(kind))
 
 
 @pytest.mark.parametrize("path", NAMED, ids=lambda path: path.name)
@@ -77,7 +85,7 @@ def test_every_experiment_and_training_here_is_valid_and_names_its_schema(
         return
     named = text.splitlines()[0].removeprefix(MODELINE)
     assert (path.parent / named).resolve() == KEPT[kind]
-    assert problems(config, SCHEMAS[kind]) == []
+    assert problems(config, built_in(kind)) == []
 
 
 def test_the_experiment_of_the_commands_is_valid_and_names_what_its_command_writes() -> None:
@@ -166,7 +174,7 @@ def test_short_forms_are_valid() -> None:
 
 
 def test_an_option_has_its_type_its_default_and_the_text_under_it() -> None:
-    definitions = SCHEMAS["experiment"]["definitions"]
+    definitions = built_in("experiment")["definitions"]
     shown = definitions["SotopiaOptions"]["properties"]["max_turns"]
     assert (shown["type"], shown["default"], shown["maximum"]) == ("integer", 20, 1000)
     assert shown["description"].startswith("The original's setting. Under `epo`")
@@ -198,7 +206,7 @@ def test_the_command_writes_its_own_file_again_and_no_other(tmp_path: Path, caps
     file = tmp_path / "training.schema.json"
     for _ in range(2):
         assert main(["schema", "training", "--built-in", "--out", str(file)]) == 0
-    assert json.loads(file.read_text("utf-8")) == SCHEMAS["training"]
+    assert json.loads(file.read_text("utf-8")) == built_in("training")
     file.write_text("{}")
     assert main(["schema", "--out", str(file)]) == 2
     assert "holds something that this command did not write" in capsys.readouterr().err

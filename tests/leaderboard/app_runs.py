@@ -3,6 +3,7 @@ pairings, a judge whose scores differ, process rewards and some failures. And a 
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
@@ -85,12 +86,22 @@ def open_page(page: str, *paths: Path, **query: str | list[str]) -> Any:
     return app
 
 
+@functools.cache
+def look_for_components_once() -> None:
+    """Streamlit's test runner reads the metadata of every installed package for every page, which takes longer than the
+    page; what is installed does not change."""
+    from streamlit.components.v2 import manifest_scanner
+
+    manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+
+
 def page_of(page: str, paths: tuple[Path, ...], query: Mapping[str, str | list[str]]) -> AppTest:
     """The page, not run yet."""
     try:
         from streamlit.testing.v1 import AppTest
     except ImportError:
         missing("the viewer's tests need streamlit: pip install -e '.[viewer]'")
+    look_for_components_once()
     script = (
         f"import sys\nsys.argv = {['main.py', *map(str, paths)]!r}\n"
         f"from leaderboard.app.views import {page}\n{page}.render()\n"

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Level = Literal["nominal", "ordinal", "interval"]
 Ratings = Sequence[Sequence[float | None]]
@@ -63,5 +62,7 @@ def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
     above, below = int(truth.sum()), int((~truth).sum())
     if above == 0 or below == 0:
         return None
-    ranks = rankdata(np.asarray(scores, dtype=float))
-    return float((ranks[truth].sum() - above * (above + 1) / 2) / (above * below))
+    values = np.asarray(scores, dtype=float)
+    positives, negatives = values[truth], np.sort(values[~truth])
+    beaten = sum(int(np.searchsorted(negatives, positives, side).sum()) for side in ("left", "right"))
+    return beaten / (2 * above * below)

@@ -57,6 +57,7 @@ def test_a_function_that_does_not_cross_is_refused() -> None:
         crossing(lambda x: x * x + 1, -1.0, 1.0, xtol=1e-6)
 
 
-def test_the_statistics_load_no_scipy() -> None:
-    code = "import sys, harness.statistics, harness.runs.forecast; print(*(m for m in sys.modules if m.startswith('scipy')))"
+def test_neither_the_statistics_nor_a_page_load_scipy() -> None:
+    code = "import sys, harness.statistics, harness.runs.forecast, leaderboard.page\n"
+    code += "print(*(m for m in sys.modules if m.startswith('scipy')))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
