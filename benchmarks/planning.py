@@ -1,6 +1,6 @@
 """Stated power, and what then happens: "about N episodes would do" of `harness compare`, and a dry run's smallest difference.
 
-    python -m benchmarks.planning [experiments]
+    python -m benchmarks.planning [needed|stated] [--experiments 400] [--only "14 x 4"]
 
 `needed`: a small experiment without a difference says how many episodes would show one of 5 % of the range; so many are
 played with just that difference, and the question is asked again. `stated`: experiments with the difference that
@@ -10,7 +10,7 @@ questions. Seeds were fixed before any figure was looked at.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,9 @@ class Design:
     def high(self) -> float:
         """Upper bound of the metric; the lower one is 0."""
         return 10.0 if self.kind in ("score", "unequal") else 1.0
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.groups} x {self.pairs} x {self.questions}"
 
 
 def played(design: Design, gain: float, rng: np.random.Generator) -> Comparison:
@@ -128,29 +131,37 @@ def _scattered(mean: float, count: int, rng: np.random.Generator) -> Floats:
     return np.asarray(10 * rng.beta(mean * size, (1 - mean) * size, count))
 
 
-def _print_needed(experiments: int) -> None:
+def _print_needed(experiments: int, only: str) -> None:
     print("| kind | groups x pairs | questions | asked for, on average | then decided |\n|---|---|--:|--:|--:|")
     for design in NEEDED:
-        asked, decided = needed(design, experiments)
-        shape = f"{design.groups} x {design.pairs}"
-        print(f"| {design.kind} | {shape} | {design.questions} | {asked:.0f} | {decided:.1%} |", flush=True)
+        if only in str(design):
+            asked, decided = needed(design, experiments)
+            shape = f"{design.groups} x {design.pairs}"
+            print(f"| {design.kind} | {shape} | {design.questions} | {asked:.0f} | {decided:.1%} |", flush=True)
 
 
-def _print_stated(experiments: int) -> None:
-    print("\n| groups x pairs | questions | stated | found | by the test alone |\n|---|--:|--:|--:|--:|")
+def _print_stated(experiments: int, only: str) -> None:
+    print("| groups x pairs | questions | stated | found | by the test alone |\n|---|--:|--:|--:|--:|")
     for design in STATED:
-        smallest, found, alone = stated(design, experiments)
-        print(
-            f"| {design.groups} x {design.pairs} | {design.questions} | {smallest:.2f} | {found:.1%} | {alone:.1%} |",
-            flush=True,
-        )
+        if only in str(design):
+            smallest, found, alone = stated(design, experiments)
+            shape = f"{design.groups} x {design.pairs}"
+            print(f"| {shape} | {design.questions} | {smallest:.2f} | {found:.1%} | {alone:.1%} |", flush=True)
+
+
+PARTS = {"needed": _print_needed, "stated": _print_stated}
 
 
 def main() -> None:
-    experiments = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    print(f"{experiments} experiments a row\n")
-    _print_needed(experiments)
-    _print_stated(experiments)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="?", choices=[*PARTS, "all"], default="all")
+    parser.add_argument("--experiments", type=int, default=400)
+    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name, as '14 x 4 x 1', has this in it")
+    given = parser.parse_args()
+    for name, part in PARTS.items():
+        if given.part in (name, "all"):
+            print(f"\n{name}: {given.experiments} experiments a row\n")
+            part(given.experiments, given.only)
 
 
 if __name__ == "__main__":

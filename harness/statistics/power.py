@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.claims import FREE, chance_to_claim
+from harness.statistics.claims import FREE, UNSEEN, chance_to_claim
 from harness.statistics.distributions import shifted_student_tail, student_below
 from harness.statistics.guard import BOUND
 from harness.statistics.means import Estimate, summarise, task_sums
@@ -107,8 +107,8 @@ def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float |
     return replace(noise, loss=loss * noise.tasks / sizes.size, repeats=1.0)
 
 
-GRID = 33
-"""Differences at which the chance of a claim is counted."""
+GROWTH = 1.25
+"""Factor between differences at which the chance of a claim is counted."""
 
 
 @lru_cache(64)
@@ -260,12 +260,24 @@ def smallest_claimed(noise: Noise, alpha: float = 0.05, span: float | None = Non
     def lacking(value: float) -> float:
         return _claimed(value, noise, alpha, noise.tasks, span) - wanted
 
-    # a larger difference can be claimed less often: below the guard's bound groups that all agree are not believed
-    grid = sorted({*np.linspace(least, span, GRID).tolist(), max(least, BOUND * span)})
-    last = max((place for place, value in enumerate(grid) if lacking(value) < 0), default=None)
+    last, above = None, math.inf
+    for value in _tried(least, span):
+        if lacking(value) < 0:
+            last, above = value, math.inf
+        else:
+            above = min(above, value)
+            if noise.tasks > UNSEEN or value >= 2 * BOUND * span:
+                break
     if last is None:
         return least
-    return crossing(lacking, grid[last], grid[last + 1], xtol=1e-3 * span) if last + 1 < len(grid) else math.inf
+    return crossing(lacking, last, above, xtol=1e-3 * span) if math.isfinite(above) else math.inf
+
+
+def _tried(least: float, span: float) -> list[float]:
+    """Differences from `least` to `span` at which the chance of a claim is counted. Below the guard's bound, groups that all agree are
+    not believed, so a larger difference can be claimed less often there: the bound is one of them."""
+    steps = [least * GROWTH**step for step in range(math.ceil(math.log(max(span / least, 1.0), GROWTH)))] if least else []
+    return sorted({*steps, max(least, BOUND * span), span})
 
 
 def _claimed(drop: float, noise: Noise, alpha: float, tasks: float, span: float) -> float:
