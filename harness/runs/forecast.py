@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,18 @@ def add_run(run: Path, found: dict[str, list[Row]]) -> None:
             found.setdefault(identity[row["cell"]], []).append(cost(row, extra.get(row["episode_id"], [])))
 
 
-def identities_of(run: Path) -> dict[str, str]:
+def identities_of(run: Path) -> Mapping[str, str]:
     """Cell of a run -> its arm's identity (`arm_identity`); empty for a run that cannot be read."""
+    try:
+        state = (run / MANIFEST).stat()
+    except OSError:
+        return {}
+    return _identities(run, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(64)
+def _identities(run: Path, changed_at: int, size: int) -> Mapping[str, str]:
+    """The identities of a manifest's state: the forecast of costs and that of power ask for them."""
     try:
         manifest = read_manifest(run)
         experiment = Experiment.model_validate(manifest["config"])
@@ -116,7 +127,8 @@ def identities_of(run: Path) -> dict[str, str]:
     worlds, specs = manifest["environments"], experiment.environments
     seats = dict.fromkeys((spec.name for spec in specs), 1)  # one of which no cell was wanted is not in the manifest
     seats |= {spec.name: worlds[spec.shown]["seats"] for spec in specs if spec.shown in worlds}
-    return {cell.id: arm_identity(experiment, cell) for cell in _possible_cells(experiment, seats)}
+    every = {cell.id: cell for cell in _possible_cells(experiment, seats)}
+    return {name: arm_identity(experiment, cell) for name, cell in every.items()}
 
 
 def _possible_cells(experiment: Experiment, seats: Mapping[str, int]) -> Iterator[Cell]:

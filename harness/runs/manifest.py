@@ -30,8 +30,9 @@ PACKAGES = ("strategist-harness", "openai", "anthropic", "xllamacpp", "vllm", "t
 GENERAL_PROMPTS = ("actor", "strategist", "strategy", "reminder", "reask_action", "reask_strategy")
 
 
-def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
-    """The manifest of a new run. `judge` is the judge's label, or the panel's; `tasks` are hashes (harness.results.leaks)."""
+def build_manifest(plan: Plan, scoring: Scoring, run: str, code: bool = True) -> dict[str, Any]:
+    """The manifest of a new run. `judge` is the judge's label, or the panel's; `tasks` are hashes (harness.results.leaks).
+    `code`: False leaves out the versions of packages and code, which no run is refused for and which take a while to find."""
     experiment = plan.experiment
     return {
         "schema_version": SCHEMA_VERSION,
@@ -50,12 +51,12 @@ def build_manifest(plan: Plan, scoring: Scoring, run: str) -> dict[str, Any]:
         "prompts": dict(sorted(prompt_versions(plan))),
         "data": data_hashes(plan),
         "tasks": _tasks(plan),
-        "packages": _packages(),
+        "packages": _packages() if code else {},
         "served": _served(experiment.models),
         "adapters": _adapters(plan),
         "trained": [name for name, config in experiment.models.items() if cards_of(config)],
         "python": platform.python_version(),
-        "git": _git(),
+        "git": _git() if code else None,
     }
 
 

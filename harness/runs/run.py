@@ -140,13 +140,14 @@ class Run:
 
     def look(self) -> None:
         """Raise `BadInput` for what the run would be refused for, as far as it shows without asking a model or writing."""
-        self._new_manifest(RunLock.refuse_held)
+        self._new_manifest(RunLock.refuse_held, code=False)
         refuse_no_folder(self.folder)
         if self.replay is not None:
             self._refuse_no_calls(self.replay)
 
-    def _new_manifest(self, take: Callable[[RunLock], None]) -> dict[str, Any]:
-        """The manifest that the folder will have; `take` is done to the lock of a folder that is there."""
+    def _new_manifest(self, take: Callable[[RunLock], None], code: bool = True) -> dict[str, Any]:
+        """The manifest that the folder will have; `take` is done to the lock of a folder that is there. `code`: as in
+        `build_manifest`."""
         if (self.folder / MANIFEST).exists():
             check_run(self.folder)
         if isinstance(self.retry_failed, str):
@@ -154,7 +155,7 @@ class Run:
         leaks = self._leaks()
         self.plan.open_models()
         self.scoring = self._scoring()
-        manifest = build_manifest(self.plan, self.scoring, self.folder.name) | {"leaks": leaks}
+        manifest = build_manifest(self.plan, self.scoring, self.folder.name, code) | {"leaks": leaks}
         if self.folder.exists():
             take(self._lock)
             refuse_unwritable(self.folder)

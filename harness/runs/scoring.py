@@ -4,7 +4,7 @@ and makes them; `harness run` and `harness judge` both go through here."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from harness.results.judge_kinds import AnyJudge, judge_kind, kind_in, make_judg
 from harness.results.judge_panel import Aggregate, Scores, aggregated, panel_label, read_panel
 from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, ProcessRewardRecord
 from harness.results.store import JUDGEMENTS, PROCESS_REWARDS
-from harness.runs.plan import Plan
+from harness.runs.plan import Plan, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Scoring:
         told_by = outcome or self.label
         self._outcome = told_by
         self._members, self._aggregate = read_panel(told_by) if told_by else ([], aggregate)
-        self._specs = [(spec, within_budget(spec, (asdict(unit) for unit in plan.units))) for spec in process]
+        self._specs = [(spec, within_budget(spec, map(_row, plan.units))) for spec in process]
         self.methods: list[ProcessMethod] = [self._method(spec) for spec, _ in self._specs]
 
     def _method(self, spec: ProcessSpec) -> ProcessMethod:
@@ -230,3 +230,8 @@ class Scoring:
                 await records.rewards.append(record)
                 found.append(record)
         return found
+
+
+def _row(unit: Unit) -> dict[str, Any]:
+    """What a method's budget looks at in a planned episode."""
+    return {name: getattr(unit, name) for name in ("episode_id", "cell", "task_id", "order", "repeat")}

@@ -32,9 +32,9 @@ from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
 from harness.statistics.trainings import TrainedDifference, trained_difference, trained_pairs
 from harness.statistics.variance import Component, split_with_intervals, variance_split
 
-VERSION = 2
+VERSION = 3
 """Written beside figures that are kept. 1: a paired difference's interval by pseudo-tasks, its p by sign flips; 2: both by sign
-flips, with a guard."""
+flips, with a guard; 3: stated power counts the sign-flip test itself, and the skew of large differences."""
 
 __all__ = [
     "Anytime",

@@ -36,12 +36,12 @@ def chance_to_claim(difference: float, spread: float, groups: int, span: float, 
     scale = math.sqrt(1 + 2 * bend**2)
     draws, powers = _draws(groups)
     of_normal = np.array([moved - bend / scale, 1 / scale, bend / scale])  # value = a + b z + c z², by its powers of z
-    totals, two, four, six = _sums(powers, of_normal)
-    worst = np.polyval(of_normal[::-1], draws[:, 0])
-    claimed = (totals > 0) & _rejected(totals, two, four, six, worst, groups, 2 * alpha)
-    claimed &= _rejected(
-        totals + worst, two + worst**2, four + worst**4, six + worst**6, worst, groups + 1, MOST_FALSE
-    )
+    sums = _sums(powers, of_normal)
+    totals, worst = sums[0], np.polyval(of_normal[::-1], draws[:, 0])
+    square = worst * worst
+    one_more = sums + np.stack([worst, square, square * square, square * square * square])
+    claimed = (totals > 0) & _rejected(sums, worst, groups, 2 * alpha)
+    claimed &= _rejected(one_more, worst, groups + 1, MOST_FALSE)
     if groups <= UNSEEN and math.isfinite(span):
         small = np.flatnonzero(claimed & (totals / groups <= BOUND * span / spread))
         values = np.polyval(of_normal[::-1], draws[small])
@@ -51,8 +51,8 @@ def chance_to_claim(difference: float, spread: float, groups: int, span: float, 
 
 
 def skewness(difference: float, spread: float, span: float) -> float:
-    """The skewness of a beta distribution over -span .. span with that mean and standard deviation: below 0 for a gain, as there is
-    less room beyond it than before it; never below -`MOST_SKEW`."""
+    """The skewness of a beta distribution over -span .. span with that mean and standard deviation: below 0 for a gain, as there
+    is less room beyond it than before it; never below -`MOST_SKEW`."""
     if not math.isfinite(span) or difference <= 0:
         return 0.0
     mean, deviation = min((1 + difference / span) / 2, 1.0), spread / span / 2
@@ -71,18 +71,17 @@ def _draws(groups: int) -> tuple[Floats, Floats]:
     return draws, np.column_stack(powers)
 
 
-def _sums(powers: Floats, value: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Sums over the groups of each draw: of the values, and of their second, fourth and sixth powers."""
+def _sums(powers: Floats, value: Floats) -> Floats:
+    """Sums over the groups of each draw: of the values, and of their second, fourth and sixth powers: (4, draws)."""
     square = np.convolve(value, value)
     fourth = np.convolve(square, square)
-    every = value, square, fourth, np.convolve(fourth, square)
-    one, two, four, six = (powers[:, : each.size] @ each for each in every)
-    return one, two, four, six
+    factors = np.zeros((13, 4))
+    for column, each in enumerate((value, square, fourth, np.convolve(fourth, square))):
+        factors[: each.size, column] = each
+    return np.asarray((powers @ factors).T)
 
 
-def _rejected(
-    totals: Floats, two: Floats, four: Floats, six: Floats, worst: Floats, groups: int, level: float
-) -> NDArray[np.bool_]:
+def _rejected(sums: Floats, worst: Floats, groups: int, level: float) -> NDArray[np.bool_]:
     """True where the two-sided sign-flip test rejects: where the total is beyond the quantile of the totals under all patterns of
     signs (Cornish and Fisher's expansion with their fourth and sixth cumulant)."""
     if groups <= MOST_COUNTED:
@@ -91,7 +90,9 @@ def _rejected(
             return np.asarray((worst > 0) & (patterns == 1))
         level = patterns / 2.0 ** (groups - 1)
     x = normal_below(1 - level / 2)
-    fourth, sixth = -2 * four / two**2, 16 * six / two**3
+    total, two, four, six = sums
+    square = two * two
+    fourth, sixth = -2 * four / square, 16 * six / (square * two)
     critical = x + (x**3 - 3 * x) / 24 * fourth + (x**5 - 10 * x**3 + 15 * x) / 720 * sixth
-    critical -= (3 * x**5 - 24 * x**3 + 29 * x) / 384 * fourth**2
-    return np.asarray(totals >= critical * np.sqrt(two))
+    critical -= (3 * x**5 - 24 * x**3 + 29 * x) / 384 * fourth * fourth
+    return np.asarray(total >= critical * np.sqrt(two))

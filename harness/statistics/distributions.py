@@ -1,10 +1,12 @@
-"""The distributions that intervals and tests need, in plain Python: importing `scipy.special` takes longer than most commands
+"""The distributions that intervals and tests need, without scipy: importing `scipy.special` takes longer than most commands
 do."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+
+import numpy as np
 
 LARGE = 1000
 """Degrees of freedom, times 1 + z², from which Student's t is a correction to the normal value z."""
@@ -52,14 +54,11 @@ def _standard_errors(df: float) -> tuple[tuple[float, float], ...]:
     spread = 1.0 / math.sqrt(2.0 * df)  # of the logarithm
     step = 0.15 * spread
     lowest, highest = -max(9.0 * spread, 40.0 / df), max(9.0 * spread, 2.5)
-    logs = [lowest + number * step for number in range(round((highest - lowest) / step) + 1)]
-    heights = [df * log - 0.5 * df * math.expm1(2.0 * log) for log in logs]
-    top = max(heights)
-    kept = [
-        (math.exp(log), math.exp(height - top)) for log, height in zip(logs, heights, strict=True) if height > top - 40
-    ]
-    total = math.fsum(weight for _, weight in kept)
-    return tuple((factor, weight / total) for factor, weight in kept)
+    logs = lowest + step * np.arange(round((highest - lowest) / step) + 1)
+    heights = df * logs - 0.5 * df * np.expm1(2.0 * logs)
+    kept = heights > heights.max() - 40
+    weights = np.exp(heights[kept] - heights.max())
+    return tuple(zip(np.exp(logs[kept]).tolist(), (weights / weights.sum()).tolist(), strict=True))
 
 
 def fair_coin_p(heads: int, tails: int) -> float:

@@ -6,6 +6,7 @@ leaving this out would promise far too much."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics.claims import FREE, UNSEEN, chance_to_claim
-from harness.statistics.distributions import shifted_student_tail, student_below
+from harness.statistics.distributions import normal_below, shifted_student_tail, student_below
 from harness.statistics.guard import BOUND
 from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.outcomes import Pairs
@@ -174,9 +175,9 @@ def _shift(drop: float, noise: Noise, tasks: float, allowed: float) -> float:
     return excess / error
 
 
-def _shift_wanted(noise: Noise, alpha: float, power: float) -> float:
-    """The shift at which the test with the tasks that there are has the power; infinite where there are too few."""
-    df = noise.tasks - 1
+@lru_cache(64)
+def _shift_wanted(df: float, alpha: float, power: float) -> float:
+    """The shift at which the test with so many degrees of freedom has the power; infinite where there are too few."""
     if df <= 0:
         return math.inf
     least = student_below(1 - alpha, df)
@@ -201,7 +202,7 @@ def smallest_visible_drop(
     """The smallest true drop that is found with chance `power`, `allowed` of it being forgiven; inf when even the
     whole range `span` (None: unbounded) would not be."""
 
-    wanted = _shift_wanted(noise, alpha, _wanted(power, noise, noise.tasks))
+    wanted = _shift_wanted(noise.tasks - 1, alpha, _wanted(power, noise, noise.tasks))
 
     def lacking(drop: float) -> float:
         return max(min(_shift(drop, noise, noise.tasks, allowed), MOST_SHIFT), -MOST_SHIFT) - wanted
@@ -225,15 +226,36 @@ def tasks_needed(
     if drop <= 0:
         raise ValueError(f"the drop to find is {drop}, expected more than 0")
 
+    def shift(tasks: int) -> float:
+        return _shift(drop, noise, tasks, allowance * (noise.tasks / tasks) ** 0.5)
+
+    def roughly(tasks: int) -> bool:
+        return shift(tasks) >= normal_below(1 - alpha) + normal_below(_wanted(power, noise, tasks))
+
     def enough(tasks: int) -> bool:
         allowed = allowance * (noise.tasks / tasks) ** 0.5
         return chance_to_see(drop, noise, alpha, tasks, allowed) >= _wanted(power, noise, tasks)
 
-    low, high = 1, 2
-    while not enough(high):
-        low, high = high, high * 2
-        if high > MOST_TASKS:
-            return None
+    near = _fewest(roughly, 2)
+    few = math.ceil(
+        normal_below(1 - alpha) ** 2 / 2
+    )  # Student's test takes so many more than the normal one (Guenther 1981)
+    return None if near is None else _fewest(enough, near + few)
+
+
+def _fewest(enough: Callable[[int], bool], near: int) -> int | None:
+    """The fewest tasks, two or more, that are enough, looked for from `near` on by growing steps; None beyond ten million."""
+    step = 2
+    if enough(near):
+        low, high = near - 1, near
+        while low > 1 and enough(low):
+            low, high, step = max(low - step, 1), low, step * 2
+    else:
+        low, high = near, near + 1
+        while not enough(high):
+            low, high, step = high, high + step, step * 2
+            if high > MOST_TASKS:
+                return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -274,10 +296,13 @@ def smallest_claimed(noise: Noise, alpha: float = 0.05, span: float | None = Non
 
 
 def _tried(least: float, span: float) -> list[float]:
-    """Differences from `least` to `span` at which the chance of a claim is counted. Below the guard's bound, groups that all agree are
-    not believed, so a larger difference can be claimed less often there: the bound is one of them."""
-    steps = [least * GROWTH**step for step in range(math.ceil(math.log(max(span / least, 1.0), GROWTH)))] if least else []
-    return sorted({*steps, max(least, BOUND * span), span})
+    """Differences from `least` to `span` at which the chance of a claim is counted. Below the guard's bound, groups that all
+    agree are not believed, so a larger difference can be claimed less often there: the bound is one of them."""
+    found, value = {max(least, BOUND * span), span}, least
+    while 0 < value < span:
+        found.add(value)
+        value *= GROWTH
+    return sorted(found)
 
 
 def _claimed(drop: float, noise: Noise, alpha: float, tasks: float, span: float) -> float:
@@ -296,6 +321,10 @@ def episodes_to_claim(difference: float, noise: Noise, alpha: float, span: float
     tasks = tasks_needed(difference, noise, alpha, PLANNED)
     if tasks is None:
         return None
-    while tasks <= FREE and _claimed(difference, noise, alpha, tasks, span) < _wanted(PLANNED, noise, tasks):
-        tasks += 1
-    return int(np.ceil(tasks * noise.pairs_per_task))
+
+    def enough(count: int) -> bool:
+        claimed = count > FREE or _claimed(difference, noise, alpha, count, span) >= _wanted(PLANNED, noise, count)
+        return count >= tasks and claimed
+
+    found = _fewest(enough, tasks)
+    return None if found is None else int(np.ceil(found * noise.pairs_per_task))

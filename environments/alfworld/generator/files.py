@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from importlib.resources import files
 from itertools import count
-from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +141,9 @@ def generate(number: int, seed: int, out: Path) -> ImportReport:
 
 
 def _run(work: Any, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    from concurrent.futures import ProcessPoolExecutor  # here, as whoever plays generated games writes none
+    from multiprocessing import get_all_start_methods, get_context
+
     workers = min(_WORKERS, os.cpu_count() or 1, len(ranges))
     if workers <= 1 or "fork" not in get_all_start_methods():  # spawned workers would import the caller's script again
         return [work(part) for part in ranges]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from agents.models.base import Model
@@ -247,8 +248,9 @@ def within_budget(spec: ProcessSpec, planned: Iterable[Mapping[str, Any]]) -> Ca
     if spec.max_episodes is None:
         return wanted
     cells: dict[str, list[tuple[str, str]]] = {}
+    place_of = cache(partial(stable_hash, "process budget"))  # all arms play the same episodes
     for row in planned:
-        place = stable_hash("process budget", row["task_id"], row["order"], row["repeat"])
+        place = place_of(row["task_id"], row["order"], row["repeat"])
         cells.setdefault(row["cell"], []).append((place, row["episode_id"]))
     chosen = {name for rows in cells.values() for _, name in sorted(rows)[: spec.max_episodes]}
     return lambda row: wanted(row) and row["episode_id"] in chosen
