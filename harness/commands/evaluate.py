@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands import EXIT_CODES
+from harness.commands.key_env import add_key_env
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,6 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     asking.add_argument("--temperature", type=float, default=0.7, help="(0.7)")
     asking.add_argument("--max-tokens", type=int, default=256, metavar="N", help="longest answer (256)")
     asking.add_argument("--at-once", type=int, default=16, metavar="N", help="episodes at once (16)")
+    add_key_env(asking)
     leaks = evaluate.add_argument_group("what it was trained on")
     leaks.add_argument(
         "--trained-on", type=Path, metavar="FILE", help="its training_tasks.json, where none lies in the checkpoint"

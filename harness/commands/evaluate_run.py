@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,23 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
-    with advising():
+    with advising(), _naming_the_key():
         summary = play(run, arguments.results, Progress())
     _print_end(summary, pair, arguments)
     if summary.stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_UNFINISHED
+
+
+@contextmanager
+def _naming_the_key() -> Iterator[None]:
+    """Say how this command names the variable of a key, where a message names the key of a file."""
+    try:
+        yield
+    except BadInput as problem:
+        if "api_key_env" not in str(problem):
+            raise
+        raise BadInput(f"{problem}\nHere, --key-env NAME names that variable.") from None
 
 
 class Pair:
@@ -68,13 +80,13 @@ class Pair:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Pair:
         """Find both. Raises `BadInput` where one cannot be asked, nobody names the base, or both are the same."""
-        config = named_model(arguments.model, arguments.base)
+        config = named_model(arguments.model, arguments.base, arguments.key_env)
         named = arguments.base or base_of(arguments.model)
         if named is None:
             raise BadInput(
                 f"{arguments.model} does not say what it was trained from: name that with --base, as the model itself"
             )
-        base = base_model(named, gguf=config["provider"] == "llamacpp")
+        base = base_model(named, gguf=config["provider"] == "llamacpp", key_env=arguments.key_env)
         if base == config:
             raise BadInput(f"--base {named} is the model itself: there is nothing to compare it with")
         if arguments.trained_on is not None:
@@ -111,7 +123,7 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
         "limits": {"episodes_at_once": arguments.at_once},
     }
     if arguments.judge is not None:
-        raw["models"]["judge"] = named_model(arguments.judge)
+        raw["models"]["judge"] = named_model(arguments.judge, key_env=arguments.key_env)
         raw["judge"] = {"model": "judge"}
     if any(world.seats > 1 for world in worlds.values()):
         raw["partners"] = [{"name": "partner", "model": pair.base, **asking}]
@@ -152,10 +164,10 @@ def _as_strategist(
     models: dict[str, Any] = {pair.trained: pair.trained_config, pair.base: pair.base_config}
     actor: dict[str, Any] = {"script": acting.removeprefix("script:")}
     if not acting.startswith("script:"):
-        models["actor"] = named_model(acting)
+        models["actor"] = named_model(acting, key_env=arguments.key_env)
         actor = {"name": "actor", "model": "actor", **asking}
     if arguments.judge is not None:
-        models["judge"] = named_model(arguments.judge)
+        models["judge"] = named_model(arguments.judge, key_env=arguments.key_env)
     untrained, trained = training_kinds()
     controls: list[dict[str, Any]] = [
         {"kind": kind, **({"model": pair.trained, **asking} if kind_of(kind).needs_model else {})}

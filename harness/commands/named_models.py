@@ -10,6 +10,7 @@ from agents.models import REGISTRY
 from agents.models.config import plain_url
 from agents.models.local.gguf import NAMES
 from agents.models.local.headers import gguf_header
+from agents.models.local.weights import SMOLLM2
 from harness.base.errors import BadInput
 from harness.results.leaks import CARD
 
@@ -20,11 +21,11 @@ FORMS = (
 )
 
 
-def named_model(text: str, base: str | None = None) -> dict[str, Any]:
-    """The config of a model that a command line names. `base`: the one that a GGUF adapter belongs to. Raises `BadInput` saying
-    which forms there are."""
+def named_model(text: str, base: str | None = None, key_env: str | None = None) -> dict[str, Any]:
+    """The config of a model that a command line names. `base`: the one that a GGUF adapter belongs to; `key_env`: the variable
+    with the key of an address. Raises `BadInput` saying which forms there are."""
     if text.startswith(("http://", "https://")):
-        return _at_address(text)
+        return _at_address(text, key_env)
     path = Path(text).expanduser()
     if path.is_dir():
         return _in_folder(path)
@@ -63,25 +64,26 @@ def base_of(text: str) -> str | None:
     return None
 
 
-def base_model(named: str, gguf: bool = False) -> dict[str, Any]:
-    """The config of a base as a checkpoint or a person names it: as `named_model`, or a name of the Hugging Face hub; with
-    `gguf`, a name that llama.cpp's models go by here. Raises `BadInput`."""
-    if gguf and named in NAMES:
+def base_model(named: str, gguf: bool = False, key_env: str | None = None) -> dict[str, Any]:
+    """The config of a base as a checkpoint or a person names it: as `named_model`, or a name of the Hugging Face hub, or a name
+    that llama.cpp's models go by here (with `gguf`, where transformers knows it, too). Raises `BadInput`."""
+    if named in NAMES and (gguf or named != SMOLLM2):
         return {"provider": "llamacpp", "model": named}
     try:
-        return named_model(named)
+        return named_model(named, key_env=key_env)
     except BadInput:
         if named.count("/") > 1 or named.startswith((".", "/", "~")) or "#" in named or ":" in named:
             raise
         return {"provider": "transformers", "model": named}
 
 
-def _at_address(text: str) -> dict[str, Any]:
+def _at_address(text: str, key_env: str | None) -> dict[str, Any]:
     address, _, name = text.partition("#")
     if not name:
         raise BadInput(f"{text}: name the model behind a #, as the server calls it: {text.rstrip('/')}#NAME")
+    key = {} if key_env is None else {"api_key_env": key_env}
     try:
-        return {"provider": "openai", "model": name, "base_url": plain_url(address)}
+        return {"provider": "openai", "model": name, "base_url": plain_url(address), **key}
     except ValueError as problem:
         raise BadInput(f"{address}: {problem}") from None
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands import EXIT_CODES
+from harness.commands.key_env import add_key_env
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     play.add_argument("--seat", type=int, choices=[1, 2], default=1, help="in SOTOPIA, which seat is yours (1)")
     play.add_argument("--judge", metavar="MODEL", help="who scores dialogues; `harness judge` can do so later")
+    add_key_env(play)
     play.add_argument("--prompt", type=Path, metavar="FILE", help="an actor's prompt of your own, to see what it says")
     play.add_argument("--alone", action="store_true", help="do not let scripted agents play the same tasks beside you")
     play.add_argument("--name", help="name of the run's folder; made from the options when left out")

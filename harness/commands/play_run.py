@@ -63,10 +63,10 @@ def played_experiment(arguments: argparse.Namespace) -> Experiment:
     }
     strategist: dict[str, Any] = {"kind": REFERENCE}
     if arguments.strategist:
-        models["strategist"] = named_model(arguments.strategist)
+        models["strategist"] = named_model(arguments.strategist, key_env=arguments.key_env)
         strategist = {"kind": training_kinds()[0], "model": "strategist"}
     if arguments.judge:
-        models["judge"] = named_model(arguments.judge)
+        models["judge"] = named_model(arguments.judge, key_env=arguments.key_env)
     raw: dict[str, Any] = {
         "name": f"play-{arguments.environment}" if arguments.environment.isidentifier() else "play",
         "environments": [
@@ -110,7 +110,7 @@ def _seat_partner(raw: dict[str, Any], arguments: argparse.Namespace) -> None:
     named = arguments.partner or "script:small-talk"
     partner = {"name": "partner", "script": named.removeprefix("script:")}
     if not named.startswith("script:"):
-        raw["models"]["partner"] = named_model(named)
+        raw["models"]["partner"] = named_model(named, key_env=arguments.key_env)
         partner = {"name": "partner", "model": "partner"}
     raw["partners"] = [partner]
     raw["pairings"] = [{"actor": "partner", "orders": "first" if arguments.seat == 1 else "second"}]

@@ -70,6 +70,9 @@ class _Live:
 _LIVE: dict[str, _Live] = {}
 _ENGINES: dict[EngineKey, BatchEngine] = {}
 _LOCK = threading.Lock()
+_LOADING = threading.Lock()
+"""Held while a model or adapter is loaded: in two threads at once, transformers' imports fail and its default precision is another
+model's."""
 
 
 @contextlib.contextmanager
@@ -186,9 +189,10 @@ class TransformersClient:
         with self._lock:
             if self.engine is None:
                 self.engine = borrow(self.key, self.name)
-        self.engine.loaded()
-        if self.adapter is not None and self._adapter_key is not None:
-            self.engine.adapter(self._adapter_key, str(self.adapter.path))
+        with _LOADING:
+            self.engine.loaded()
+            if self.adapter is not None and self._adapter_key is not None:
+                self.engine.adapter(self._adapter_key, str(self.adapter.path))
         self._ready = True
 
     async def send(self, request: ChatRequest, mode: RequestMode) -> Answer:
