@@ -1,5 +1,5 @@
-"""`harness evaluate` with real weights in every form it takes: a Hugging Face folder, a PEFT adapter's folder over its base, a file
-of llama.cpp's, and the address of a server that has the model."""
+"""`harness evaluate` with real weights in every form it takes: a Hugging Face folder, a PEFT adapter's folder over its base, a
+name of llama.cpp's, and the address of a server that has the model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = [
         reason="torch, transformers, peft or xllamacpp is not installed (extras `train`, `local`)",
     ),
 ]
-SMALL = ["--tasks", "2", "--option", "alfworld.max_steps=2", "--max-tokens", "6", "--at-once", "2"]
+SMALL = ["--option", "alfworld.max_steps=2", "--max-tokens", "6", "--at-once", "2"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +44,9 @@ def base(tmp_path: Path) -> Path:
     return tiny.save(tmp_path / "base", max_position_embeddings=16384)
 
 
-def evaluate(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
+def evaluate(capsys: pytest.CaptureFixture[str], *words: object, tasks: int = 2, code: int = 0) -> str:
     """All that the command says, after it ended with that exit code."""
-    found = main(["evaluate", *map(str, words), *SMALL])
+    found = main(["evaluate", *map(str, words), "--tasks", str(tasks), *SMALL])
     out = capsys.readouterr()
     assert found == code, out.out + out.err
     return out.out + out.err
@@ -111,7 +111,7 @@ def test_an_address_that_wants_a_key_is_held_against_a_file_by_both_roles(
     refused = evaluate(capsys, llama, *base, code=2)
     assert "HTTP 401" in refused and "--key-env NAME names that variable" in refused
     for role in ("actor", "strategist"):
-        said = evaluate(capsys, llama, *base, "--as", role, "--key-env", "SMOL_KEY")
+        said = evaluate(capsys, llama, *base, "--as", role, "--key-env", "SMOL_KEY", tasks=1)
         assert f"Verdict on smol as {role}, against its base smollm2-135m-instruct-q8_0: too few" in said
     kept = "".join(path.read_text("utf-8") for path in Path("results").rglob("*.json*"))
     assert "SMOL_KEY" in kept and "sk-smol" not in kept

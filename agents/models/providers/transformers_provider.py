@@ -71,8 +71,8 @@ _LIVE: dict[str, _Live] = {}
 _ENGINES: dict[EngineKey, BatchEngine] = {}
 _LOCK = threading.Lock()
 _LOADING = threading.Lock()
-"""Held while a model or adapter is loaded: in two threads at once, transformers' imports fail and its default precision is another
-model's."""
+"""Held while a model or adapter is loaded: in two threads at once, transformers' imports fail, and its default precision is
+another model's."""
 
 
 @contextlib.contextmanager

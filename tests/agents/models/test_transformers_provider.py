@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from agents.models.base import ChatReply, ChatRequest, Message
 from agents.models.config import TransformersConfig
 from agents.models.endpoint import EndpointModel
 from agents.models.local.weights import smollm2_folder
+from agents.models.providers import transformers_provider
 from agents.models.providers.transformers_provider import _ENGINES, TransformersClient, serving
 from harness.base.errors import BadInput, EpisodeError
 from tests.agents.models.conftest import ask, complete, endpoint_model, prompt_ids, whose, with_model
@@ -361,3 +364,23 @@ def test_a_template_that_refuses_the_chat_whatever_its_roles_is_not_the_models_r
     with pytest.raises(EpisodeError, match="no system role") as caught:
         with_model(SMALL, use)
     assert caught.value.kind == "infrastructure"
+
+
+def test_two_models_asked_for_at_once_are_loaded_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two threads at once, transformers' imports fail."""
+    inside, most = threading.Semaphore(0), []
+
+    def loaded() -> None:
+        inside.release()
+        most.append(inside._value)
+        time.sleep(0.05)
+        inside.acquire()
+
+    monkeypatch.setattr(transformers_provider, "borrow", lambda key, name: SimpleNamespace(loaded=loaded))
+    clients = [TransformersClient(name, TransformersConfig(**SMALL)) for name in ("one", "two")]
+
+    async def ready() -> None:
+        await asyncio.gather(*(client.ready() for client in clients))
+
+    asyncio.run(ready())
+    assert most == [1, 1]
