@@ -98,7 +98,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def data_identity(folder: Path) -> str:
-    """What identifies a prepared folder wherever it lies: its format and the hash of its rows. Raises `BadInput` as
+    """The format of a prepared folder and the hash of its rows, which name it wherever it lies. Raises `BadInput` as
     `read_manifest`."""
     return (
         f"prepared data of format {read_manifest(folder).get('format')}, {DATASET} sha256 {sha256_of(folder / DATASET)}"
