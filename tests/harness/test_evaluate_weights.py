@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,12 @@ def test_a_peft_adapter_names_its_base(
 def llama(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a llama.cpp server with the real SmolLM2, which wants a key."""
     monkeypatch.setenv("SMOL_KEY", "sk-smol-0123456789")
-    options = {"path": str(gguf_path(SHIPPED, "smol")), "alias": "smol", "key": "sk-smol-0123456789", "adapters": []}
+    options: dict[str, Any] = {
+        "path": str(gguf_path(SHIPPED, "smol")),
+        "alias": "smol",
+        "key": "sk-smol-0123456789",
+        "adapters": [],
+    }
     options |= {"slots": 2, "context": 4096, "threads": 1, "cache_mib": 64}
     command = [sys.executable, "-m", "agents.models.local.llamacpp_server"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
