@@ -100,3 +100,7 @@ def test_without_an_extra_a_game_is_played_with_scripts_and_a_model_is_refused_b
     said = refused(bare / "harness", "run", "asked.yaml", cwd=tmp_path)
     assert "the package openai is missing" in said
     assert "pip install 'strategist-harness[models]'" in said
+    asked["models"] = {"m": {"provider": "llamacpp", "model": "smollm2-135m-instruct"}}
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump(experiment | {"name": "asked"} | asked))
+    said = refused(bare / "harness", "run", "asked.yaml", cwd=tmp_path)
+    assert "pip install 'strategist-harness[local]'" in said, "one install is enough"

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from agents.models.base import ChatRequest
 from agents.models.client import Answer
-from agents.models.client_library import client_library
+from agents.models.client_library import EXTRA, client_library
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import RequestMode
 from agents.models.local.child import parted
@@ -43,10 +43,11 @@ class HostedClient(Generic[ServerKind]):
         give_back: Callable[[ServerKind], None],
         speak: Callable[[str, Secret | None], OpenAIClient],
         never: frozenset[str] = frozenset(),
+        extra: str = EXTRA,
     ) -> None:
         """`borrow` finds the server that is asked for, not started yet, and may raise `BadInput`; `give_back` is called
-        once for it. `speak` makes the client for an address and its key."""
-        self._borrow, self._give_back, self._speak = borrow, give_back, speak
+        once for it. `speak` makes the client for an address and its key. `extra` installs all of it."""
+        self._borrow, self._give_back, self._speak, self._extra = borrow, give_back, speak, extra
         self.never = never
         self.completion_tokens = False
         self.server: ServerKind | None = None
@@ -75,7 +76,7 @@ class HostedClient(Generic[ServerKind]):
     async def ready(self) -> None:
         if self._is_known():
             return
-        client_library("openai")  # what is missing is said before a server takes its time to start
+        client_library("openai", self._extra)  # what is missing is said before a server takes its time to start
         try:
             location = await (asyncio.to_thread(self._locate) if self._ask is None else self._ask())
         except HarnessError as error:

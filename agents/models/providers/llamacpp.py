@@ -327,6 +327,7 @@ def make(name: str, checked: LlamaCppConfig) -> Model:
         HostedClient(
             *(lambda: _found(checked, name, adapter, wish), lambda server: _end(server, wish)),
             lambda url, key: LlamaCppHttp(checked, url, key, adapter),
+            extra="local",
         ),
         shared_limit(label, "", most, most),
         base_url=None,
