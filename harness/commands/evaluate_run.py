@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 import environments
+from agents.models import make_model
 from agents.strategists import REFERENCE, control_kinds, kind_of, training_kinds
 from environments.base import Environment
 from harness.base.errors import BadInput
@@ -51,12 +53,33 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
+    if not arguments.no_check:
+        asyncio.run(refuse_one_model(pair))
     with advising(), _naming_the_key():
         summary = play(run, arguments.results, Progress())
     _print_end(summary, pair, arguments)
     if summary.stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.complete else EXIT_UNFINISHED
+
+
+async def refuse_one_model(pair: Pair) -> None:
+    """Raise `BadInput` where trained model and base are at one address that lists a single model: such a server (llama.cpp's)
+    answers with that one whatever it is called, and the model would be held against itself."""
+    address = pair.trained_config.get("base_url")
+    if address is None or address != pair.base_config.get("base_url"):
+        return
+    model = make_model(pair.trained, pair.trained_config)
+    try:
+        probe = getattr(model, "probe_models", None)
+        listed = await probe() if probe is not None else None
+    finally:
+        await model.close()
+    if listed is not None and len(listed) == 1:
+        raise BadInput(
+            f"the server at {address} has one model, {listed[0]}, and would answer as it for both {pair.trained} and "
+            f"{pair.base}. Serve the base at another address, or name its folder or file with --base"
+        )
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def shop(body: dict[str, Any]) -> str:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     monkeypatch.chdir(tmp_path)
-    with OpenAIServer(shop, models=("base", "trained")) as made:
+    with OpenAIServer(shop, models=("base", "trained", "other")) as made:
         yield made
 
 
@@ -87,6 +87,15 @@ def test_a_better_strategist_is_held_against_base_controls_and_the_actor_alone(
     strategists = {cell.split(" | ")[4] for cell in read_manifest(the_run())["cells"]}
     assert strategists == {"vanilla", "base", "trained", "null", "shuffled"}
     assert "beside vanilla (" in said and "beside shuffled (" in said
+
+
+def test_a_server_of_one_model_is_not_held_against_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with OpenAIServer(shop, models=("trained",)) as server:
+        assert evaluate(server, "--results", str(tmp_path), tasks=2) == 2
+        assert "has one model, trained, and would answer as it for both" in capsys.readouterr().err
+        with OpenAIServer(shop, models=("base",)) as other:
+            named = ["--base", f"{other.url}#base", "--results", str(tmp_path)]
+            assert evaluate(server, *named, tasks=2) == 0
 
 
 def test_two_that_play_alike_are_not_called_different(server: OpenAIServer, capsys: pytest.CaptureFixture[str]) -> None:
