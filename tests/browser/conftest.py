@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 def seen(browser: Browser) -> Iterator[Watched]:
     """A page of laptop size in a context of its own, watched."""
     context = browser.new_context(viewport=LAPTOP, accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(120_000)
     yield watch(context.new_page())
     context.close()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGES = ("", "leaderboard", "matrix", "compare", "episodes", "training", "cost", "judges")
 """The pages by their addresses; the first is the leaderboard."""
-STARTS_S = 90.0
+STARTS_S = 300.0
 DRAWN_MS = 60_000
 
 
@@ -49,7 +49,7 @@ def viewer(*paths: Path, options: Sequence[str] = ()) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(20)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

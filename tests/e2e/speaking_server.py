@@ -69,13 +69,13 @@ class Served:
     pid: int
 
     def counts(self) -> dict[str, Any]:
-        with urlopen(f"{self.url}/counts", timeout=10) as answer:
+        with urlopen(f"{self.url}/counts", timeout=120) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
     def spans(self) -> list[tuple[float, float]]:
         """When each completion came and was answered since this was last asked, in seconds of the monotonic clock."""
-        with urlopen(f"{self.url}/spans", timeout=60) as answer:
+        with urlopen(f"{self.url}/spans", timeout=120) as answer:
             return [(came, answered) for came, answered in json.load(answer)["spans"]]
 
 
@@ -91,7 +91,7 @@ def serving(*arguments: str) -> Iterator[Served]:
         yield Served(f"{address}/v1", process.pid)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(120)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -180,14 +180,14 @@ class Reader:
                 self.filled(line), cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
             try:
-                until = time.monotonic() + 60
+                until = time.monotonic() + LONGEST_S
                 while time.monotonic() < until and process.poll() is None:
                     if self.answers(Path(log.name).read_text()):
                         return ""
                     time.sleep(0.1)
             finally:
                 process.send_signal(signal.SIGINT)
-                process.wait(30)
+                process.wait(LONGEST_S)
             return Path(log.name).read_text()
 
     @staticmethod

@@ -38,6 +38,7 @@ from harness.runs.metering import Meter
 from harness.runs.progress import Progress
 from harness.runs.run import Run, RunSummary, execute
 from tests.e2e.processes import (
+    LONGEST_S,
     Harness,
     endpoint,
     finished_episodes,
@@ -86,7 +87,7 @@ def children(parent: int | None = None, running: bytes = b"harness.runs.executor
     return sorted(found)
 
 
-def soon(reached: Callable[[], bool], seconds: float = 60.0) -> None:
+def soon(reached: Callable[[], bool], seconds: float = LONGEST_S) -> None:
     until = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < until, "it did not happen"
@@ -137,7 +138,7 @@ def test_a_killed_worker_costs_only_its_episodes_and_no_call_that_was_answered(t
         raw = dialogues(endpoint_config(server.url), 100, limits={"episodes_at_once": 8})
         killer = while_playing(kill)
         told = play(tmp_path / "run", raw)
-        killer.join(60)
+        killer.join(LONGEST_S)
         asked = server.counts()["requests"]
         whole = play(tmp_path / "whole", raw, 0)
     assert len(killed) == 3
@@ -282,7 +283,7 @@ def test_workers_that_are_killed_while_they_start_are_started_again(tmp_path: Pa
 
     killer = while_playing(kill)
     told = play(tmp_path / "run", local("exits"))
-    killer.join(60)
+    killer.join(LONGEST_S)
     assert told.summary.complete
     assert told.text.count("died (killed by SIGKILL)") >= 6
 
@@ -312,7 +313,7 @@ def test_permits_of_a_dead_worker_are_handed_out_again(tmp_path: Path) -> None:
         )
         killer = while_playing(kill)
         told = play(tmp_path / "run", raw)
-        killer.join(60)
+        killer.join(LONGEST_S)
         assert told.text.count("died (killed by SIGKILL)") == 2
         assert told.summary.complete
         # The server may still be answering those that the dead had asked.
@@ -442,14 +443,14 @@ def killed_at_the_end(process: subprocess.Popen[str]) -> Iterator[list[int]]:
     try:
         yield found
         process.kill()
-        process.wait(60)
+        process.wait(LONGEST_S)
         assert len(found) == 2
         soon(lambda: not any(map(alive, found)))
     finally:
         process.kill()
         for pid in filter(alive, found):
             os.kill(pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=LONGEST_S)
 
 
 @pytest.mark.slow
@@ -621,7 +622,7 @@ def test_workers_share_one_local_server(tmp_path: Path) -> None:
     raw["actors"] = [{"model": "m", "max_tokens": 24}]
     told = play(tmp_path, raw)
     done.set()
-    watcher.join(10)
+    watcher.join(60)
     assert told.summary.finished + sum(told.summary.failed.values()) == 2
     assert set(told.summary.failed) <= {"model"}
     assert len(found) == 1, "every worker started a server of its own"

@@ -248,7 +248,7 @@ def test_in_a_terminal_what_was_typed_outlives_an_interrupt_and_a_kill(end: sign
             os.write(main_end, f"{line}\n".encode())
             read_until(main_end, "you> ")
         process.send_signal(end)
-        code = process.wait(60)
+        code = process.wait(300)
     finally:
         process.kill()
         process.wait()

@@ -259,7 +259,7 @@ def test_a_fifo_is_written_to_and_stays(run: Path, tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(fifo.read_text("utf-8")), daemon=True)
     reader.start()
     assert main(COMMANDS["csv"](run, fifo)) == 0
-    reader.join(10)
+    reader.join(300)
     assert read[0].startswith("run,episode_id,")
     assert fifo.is_fifo()
 

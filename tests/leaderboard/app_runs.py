@@ -106,7 +106,7 @@ def page_of(page: str, paths: tuple[Path, ...], query: Mapping[str, str | list[s
         f"import sys\nsys.argv = {['main.py', *map(str, paths)]!r}\n"
         f"from leaderboard.app.views import {page}\n{page}.render()\n"
     )
-    app = AppTest.from_string(script, default_timeout=60)
+    app = AppTest.from_string(script, default_timeout=300)
     for name, value in query.items():
         app.query_params[name] = value
     return app

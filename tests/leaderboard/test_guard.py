@@ -29,7 +29,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def asked(port: int, path: str, *headers: str) -> tuple[int, str]:
     """The status and the headers, in lower case, of what the viewer answers to a GET."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         lines = [f"GET {path} HTTP/1.1", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
         got = b""

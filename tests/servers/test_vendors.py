@@ -20,7 +20,7 @@ def ask(server: VendorServer, case: Mapping[str, Any], path: str, **body: Any) -
     server.cases["a"] = case
     whole = {"model": "m", "messages": [{"role": "user", "content": ASKED}]} | body
     request = Request(server.url_of("a", "odd", path), json.dumps(whole).encode(), {"authorization": "Bearer k"})
-    with urlopen(request, timeout=10) as reply:
+    with urlopen(request, timeout=120) as reply:
         return json.load(reply), dict(reply.headers)
 
 

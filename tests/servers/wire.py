@@ -111,7 +111,7 @@ class WireServer:
         started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(started.set)), daemon=True)
         self._thread.start()
-        if not started.wait(60):
+        if not started.wait(300):
             raise RuntimeError("the test server did not start within 60 s")
         return self
 

@@ -29,9 +29,10 @@ def config(server: OpenAIServer, **more: Any) -> dict[str, Any]:
     return {"provider": "openai", "model": "local", "base_url": server.url, **more}
 
 
-def quick(server: OpenAIServer, **more: Any) -> dict[str, Any]:
-    """Short deadlines, for tests with faults."""
-    return config(server, **{"deadlines": {"call": 0.4, "connect": 2}, "retries": 3, **more})
+def quick(server: OpenAIServer, fault: str = "hang", **more: Any) -> dict[str, Any]:
+    """Three more attempts; a short deadline where the fault is that no answer comes."""
+    seconds = 1.5 if fault in ("hang", "drip") else 60
+    return config(server, **{"deadlines": {"call": seconds, "connect": 60}, "retries": 3, **more})
 
 
 def test_a_request_arrives_as_it_was_meant_and_the_reply_comes_back_whole() -> None:
@@ -78,7 +79,7 @@ def test_an_unknown_price_is_none_and_max_tokens_is_capped() -> None:
 )
 def test_every_kind_of_fault_is_tried_again(fault: str) -> None:
     with OpenAIServer(faults=FaultPlan(script=[fault])) as server:
-        (reply,) = complete(quick(server), ask())
+        (reply,) = complete(quick(server, fault), ask())
         assert reply.attempts == 2
         assert server.counts[fault] == 1 and server.counts["ok"] == 1
 
@@ -87,7 +88,7 @@ def test_every_kind_of_fault_is_tried_again(fault: str) -> None:
 def test_a_fault_that_stays_ends_the_call_with_kind_infrastructure(fault: str) -> None:
     with OpenAIServer(faults=FaultPlan(script=[fault] * 9)) as server:
         with pytest.raises(EpisodeError) as caught:
-            complete(quick(server, retries=1), ask())
+            complete(quick(server, fault, retries=1), ask())
         assert server.counts[fault] == 2
     assert caught.value.kind == "infrastructure"
     assert "gave up after 2 attempts" in caught.value.message
@@ -137,7 +138,7 @@ def test_a_quota_is_waited_for_by_everybody_and_a_server_error_by_its_own_call()
         return await model.complete(ask())
 
     with OpenAIServer(faults=FaultPlan(script=["429", "500"], retry_after_s=0.07)) as server:
-        reply = with_model(quick(server, retries=1), use)
+        reply = with_model(quick(server, "500", retries=1), use)
     assert reply.attempts == 3, "waiting for a quota uses up no retries"
     assert [said[:2] for said in told] == [("throttled", 0.07), ("server_error", None), ("ok", None)]
     assert len(waited) == 1, "for the server error: the whole endpoint waits for the quota"
@@ -527,9 +528,9 @@ def test_many_calls_under_faults_all_end_and_none_hangs() -> None:
         requests = [ask(f"call {i}", identity=whose(f"e{i}")) for i in range(120)]
         return await asyncio.gather(*(model.complete(r) for r in requests), return_exceptions=True)
 
-    plan = FaultPlan(rate=0.2, seed=3, hang_s=2, drip_s=2)
+    plan = FaultPlan(rate=0.2, seed=3)
     with OpenAIServer(faults=plan) as server:
-        got = with_model(quick(server, retries=8, deadlines={"call": 1.0, "connect": 2}, concurrency=32), use)
+        got = with_model(quick(server, retries=8, deadlines={"call": 3, "connect": 60}, concurrency=12), use)
         faults = sum(server.counts.values()) - server.counts["ok"]
     assert [reply for reply in got if isinstance(reply, BaseException)] == []
     assert faults >= 15

@@ -335,7 +335,7 @@ def test_two_processes_that_want_the_built_in_catalogue_get_the_same_one(tmp_pat
     workers = [context.Process(target=_open_in_process, args=(str(tmp_path), queue)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    contents = {queue.get(timeout=60) for _ in workers}
+    contents = {queue.get(timeout=300) for _ in workers}
     for worker in workers:
         worker.join()
     assert len(contents) == 1

@@ -59,7 +59,7 @@ def port() -> Iterator[int]:
 
 def status(port: int, *headers: str, path: str = "/health") -> int:
     """What a GET is answered; 101 where a WebSocket is opened."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", *headers, "", ""]).encode())
         return int(connection.recv(65536).split()[1])
 
@@ -118,7 +118,7 @@ def test_tasks_are_listed_by_openenv_s_own_routes(port: int) -> None:
         request = Request(
             f"http://127.0.0.1:{port}/alfworld/{route}", data=data, headers={"Content-Type": "application/json"}
         )
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     expected = len(world("alfworld", SPLIT, {"max_steps": 20}).tasks)

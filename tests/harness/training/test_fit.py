@@ -281,7 +281,7 @@ def command(tmp_path: Path, start: Path, name: str, **options: Any) -> list[str]
     return [*parts, "--model", str(start), "--out", str(tmp_path / name), *given]
 
 
-def kill_when(process: subprocess.Popen[bytes], condition: Any, seconds: float = 120) -> None:
+def kill_when(process: subprocess.Popen[bytes], condition: Any, seconds: float = 300) -> None:
     """SIGKILL as soon as the condition holds."""
     end = time.monotonic() + seconds
     while not condition():

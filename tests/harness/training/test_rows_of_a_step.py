@@ -108,7 +108,7 @@ launch.launch(Path("data"), Path("model"), TrainOptions(launch=()), Path(sys.arg
 """
 
 
-def wait_for(condition: Any, seconds: float = 60) -> None:
+def wait_for(condition: Any, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
