@@ -233,5 +233,5 @@ class Scoring:
 
 
 def _row(unit: Unit) -> dict[str, Any]:
-    """What a method's budget looks at in a planned episode."""
+    """The part of a planned episode that a method's budget looks at."""
     return {name: getattr(unit, name) for name in ("episode_id", "cell", "task_id", "order", "repeat")}

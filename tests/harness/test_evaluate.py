@@ -12,7 +12,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.cli import main
-from harness.commands.named_models import base_of, named_model
+from harness.commands.named_models import base_model, base_of, named_model
 from harness.results.leaks import task_hash
 from harness.results.store import read_manifest
 from tests.servers.openai_server import OpenAIServer
@@ -187,9 +187,16 @@ def test_a_checkpoint_s_folder_says_what_it_is_and_what_it_came_from(tmp_path: P
         named_model(str(adapter))
 
 
+def test_the_key_of_an_address_is_named_and_no_other_model_gets_it() -> None:
+    assert named_model("http://127.0.0.1:9/v1#m", key_env="MY_KEY")["api_key_env"] == "MY_KEY"
+    assert base_model("http://127.0.0.1:9/v1#m", key_env="MY_KEY")["api_key_env"] == "MY_KEY"
+    assert "api_key_env" not in named_model("openai:m", key_env="MY_KEY")
+    assert base_model("smollm2-135m-instruct-q8_0") == {"provider": "llamacpp", "model": "smollm2-135m-instruct-q8_0"}
+    assert base_model("smollm2-135m-instruct")["provider"] == "transformers"
+
+
 def test_a_gguf_adapter_is_held_against_its_base_and_wants_one_named() -> None:
     from agents.models.local.adapters import shipped_path
-    from harness.commands.named_models import base_model, named_model
 
     path, base = shipped_path("alfworld-actor"), "smollm2-135m-instruct-q8_0"
     assert named_model(path, base) == {"provider": "llamacpp", "model": base, "adapter": path}

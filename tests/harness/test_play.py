@@ -162,7 +162,7 @@ def test_a_strategist_s_words_are_shown_before_the_turn(playing: Playing, tmp_pa
 
         patched = pytest.MonkeyPatch()
         scripted = {"provider": "scripted", "function": "advising:advise"}
-        patched.setattr(play_run, "named_model", lambda text: scripted)
+        patched.setattr(play_run, "named_model", lambda text, key_env=None: scripted)
         _, said = playing("alfworld", "--strategist", "any", lines=WON)
     finally:
         patched.undo()
