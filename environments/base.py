@@ -35,6 +35,9 @@ class Task:
     computed over."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON, small: what `reset` needs to find or build the task."""
+    clusters: tuple[str, ...] | None = None
+    """Marks shared with tasks of other groups, at most four (SOTOPIA: the ids of both characters): episodes that have one in
+    common are alike, too, and intervals count it. None: not told; empty: there are none."""
 
 
 @dataclass(frozen=True, slots=True)

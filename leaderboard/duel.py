@@ -14,6 +14,7 @@ from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparability import check_categories, refuse_differences
 from harness.compare.comparison import Comparison, Family, check_metric, compare_arms
 from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
+from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, find, questions
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
@@ -59,7 +60,7 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
         comparison,
         figures={"mean": comparison.mean_b, **numbers(comparison, beside)},
         sentence=" ".join(filter(None, (sentence(comparison), control_note(family, 0), correction(family)))),
-        interface=tuple(interface_sentences(left, right)),
+        interface=(*interface_sentences(left, right), *interval_sentences(comparison)),
         tasks=_tasks(board, left, right, metric, common),
     )
 

@@ -14,13 +14,14 @@ from harness.base.yamltext import read_yaml
 from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparison import Comparison, Family, compare_arms, corrected
 from harness.compare.conclusions import cell_text, finding
+from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, only, questions
 from leaderboard.board import Board, Filters
 
 COLUMNS = (
     "run", "environment", "split", "pairing", "partner", "actor", "strategist", "is_reference", "mean", "reference_mean",
     "difference", "low", "high", "p", "p_holm", "finding", "verdict", "pairs", "groups", "missing", "wins", "ties", "losses",
-    "metric_low", "metric_high", "arm", "reference_arm",
+    "metric_low", "metric_high", "arm", "reference_arm", "interval_note",
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def matrix(
     Columns: `COLUMNS`. `p_holm` is corrected as `family_of` says; `finding` is the verdict's kind
     (`harness.compare.conclusions.Finding`), `verdict` its words; missing for the reference itself and where there is none to hold
     it against. `low`/`high` bound the difference, `metric_low`/`metric_high` are
-    the metric's own range.
+    the metric's own range; `interval_note` says why the interval may be too narrow.
     """
     kept = (filters or Filters()).keep(board.table)
     kept = kept[~kept["scripted"]]
@@ -112,6 +113,7 @@ def numbers(row: Comparison, beside: Sequence[Comparison] = ()) -> dict[str, Any
         "reference_mean": row.mean_a,
         "difference": result.estimate.mean,
         "low": result.estimate.low,
+        "interval_note": " ".join(interval_sentences(row)) or None,
         "high": result.estimate.high,
         "p": result.p,
         "p_holm": row.p_holm,
@@ -167,7 +169,7 @@ def figure_4(board: Board, metric: str = "goal", filters: Filters | None = None)
                 pairs.append((row, compare_arms(base, arm, metric)))
     for (row, _), comparison in zip(pairs, corrected([each for _, each in pairs], {})[0], strict=True):
         row |= numbers(comparison)
-    names = ["configuration", "place", "actor", "run", "mean", "arm", "reference_arm", *COLUMNS[9:23]]
+    names = ["configuration", "place", "actor", "run", "mean", "arm", "reference_arm", *COLUMNS[9:23], "interval_note"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.strategists import REFERENCE
 from harness.compare.conclusions import SIGNS, uplift_note
+from harness.compare.doubts import DOUBT
 from harness.results.frames import SCORE
 from harness.results.ledger import (
     COUNTS,
@@ -152,7 +153,14 @@ def uplift_text(row: Row) -> str:
     figures = (
         f"{row['uplift']:+.2f} ({row['uplift_low']:+.2f} … {row['uplift_high']:+.2f}), p {p_text(row['uplift_p_holm'])}"
     )
+    figures += f" {DOUBT}" if known(row["interval_note"]) else ""
     return f"{sign} {figures}" if sign else figures
+
+
+def interval_text(row: Row) -> str:
+    """`0.38 … 0.72`, with a mark behind one that may be too narrow."""
+    said = interval(row["low"], row["high"])
+    return f"{said} {DOUBT}" if known(row["interval_note"]) else said
 
 
 def place_columns(rows: Sequence[Row]) -> list[Column]:
@@ -179,7 +187,7 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
         for row in rows:
             if row[key] and not (key == "unranked" and row["scripted"]):
                 found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
-        head = "No rank for " if key == "unranked" else ""
+        head = {"unranked": "No rank for ", "interval_note": f"{DOUBT} "}.get(key, "")
         lines += [f"{head}{', '.join(dict.fromkeys(names))}: {why}." for why, names in found.items()]
     if any(row["scripted"] for row in rows):
         lines.append("Scripted agents are references and take no place.")
@@ -290,7 +298,7 @@ COLUMNS: tuple[Column | Family, ...] = (
     Column(
         "interval",
         "95 % interval",
-        lambda row: interval(row["low"], row["high"]) if known(row["goal"]) is not None else NOTHING,
+        lambda row: interval_text(row) if known(row["goal"]) is not None else NOTHING,
         (*TEXT, RANKING, DIMENSIONS, EPISODE),
         _value("low"),
         short="95 %",

@@ -113,7 +113,7 @@ def _own_tasks(name: str, split: str) -> list[Task]:
 def _own_task(world: World, combo: Combo, name: str, split: str) -> Task:
     relationship = world.scenarios[combo.scenario_id].relationship
     data = {"world": name, "combo": combo.id, "index": combo.index, "relationship": relationship}
-    return Task(f"{name}:{combo.id}", split, combo.scenario_id, data)
+    return Task(f"{name}:{combo.id}", split, combo.scenario_id, data, combo.character_ids)
 
 
 def _published_task(world: World, combo: Combo, split: str, **more: Any) -> Task:
@@ -124,7 +124,7 @@ def _published_task(world: World, combo: Combo, split: str, **more: Any) -> Task
         "relationship": world.scenarios[combo.scenario_id].relationship,
         **more,
     }
-    return Task(f"sotopia:{combo.id}", split, combo.scenario_id, data)
+    return Task(f"sotopia:{combo.id}", split, combo.scenario_id, data, combo.character_ids)
 
 
 def _role_data(scenario_id: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _builtin_tasks(split: str) -> list[Task]:
 
 def _builtin_task(combo: Combo, row: builtin.BuiltinScenario, split: str) -> Task:
     data = {"world": BUILTIN, "combo": combo.id, "relationship": row.relationship, "kind": row.kind}
-    return Task(f"builtin:{combo.id}", split, row.id, data)
+    return Task(f"builtin:{combo.id}", split, row.id, data, combo.character_ids)
 
 
 def data_hashes(split: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from harness.base.spreadsheets import harmless
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparison import Comparison, Family, compare
 from harness.compare.conclusions import conclusions, finding, interface_sentences, names
+from harness.compare.doubts import interval_sentences
 from harness.compare.pooled import compare_trainings
 from harness.compare.questions import uplift
 from harness.experiment.manifest_form import AXES
@@ -148,6 +149,8 @@ def flat(row: Comparison, role: str) -> dict[str, Any]:
             for side, arm in (("a", row.a), ("b", row.b))
         },
         "interface": " ".join(interface_sentences(row.a, row.b)),
+        "crossed_by": d.crossed.clusters if d.crossed else None,
+        "interval_note": " ".join(interval_sentences(row)),
     }
     return {key: _known(value) for key, value in values.items()}
 

@@ -14,6 +14,7 @@ from harness.base.plaintext import plain
 from harness.compare.answers import answer
 from harness.compare.comparison import Family
 from harness.compare.conclusions import interface_sentences
+from harness.compare.doubts import interval_sentences
 from harness.compare.questions import uplift
 from harness.results.records import EpisodeRecord, TurnRecord
 from leaderboard.pairs import SameGame, same_game, task_text
@@ -101,6 +102,6 @@ def print_answer(console: Console, folder: Path) -> None:
     game = same_game(folder, row)
     if game is not None:
         print_excerpt(console, game)
-    for line in interface_sentences(row.a, row.b):
+    for line in (*interface_sentences(row.a, row.b), *interval_sentences(row)):
         console.print(Text(f"\n{plain(line)}"), soft_wrap=True)
     console.print(Text(f"\n{plain(answer(family, number))}", style="bold"), soft_wrap=True)

@@ -59,6 +59,7 @@ def as_json(arms: list[Reliability], parts: list[Split]) -> dict[str, Any]:
                     for k, every, any_ in arm.again
                 ],
                 "note": arm.note,
+                "interval_note": arm.doubt,
             }
             for arm in arms
         ],
@@ -96,6 +97,7 @@ def _print(arms: list[Reliability], parts: list[Split]) -> None:
     from rich.console import Console
 
     from harness.commands.printing import Grid, Look, by_place, print_grids, say
+    from harness.compare.doubts import DOUBT
 
     console = Console()
     names = ("actor | strategist", "planned", "missing", "mean if missing =\nworst … best", "95 %\nwhatever they were",
@@ -109,6 +111,8 @@ def _print(arms: list[Reliability], parts: list[Split]) -> None:
     print_grids(console, grids, Look(words=(names[0], names[-1])))
     for note in dict.fromkeys(arm.note for arm in arms if not arm.again):
         say(console, f"\nall of k, any of k: – where {note}")
+    for doubt in dict.fromkeys(arm.doubt for arm in arms if arm.doubt):
+        say(console, f"\n{DOUBT} {doubt}")
     for split in parts:
         say(console, f"\nvariance of the goal in {split.environment} ({split.scores} scores)")
         for name, part in split.parts.items():
@@ -124,11 +128,17 @@ def _print(arms: list[Reliability], parts: list[Split]) -> None:
 
 
 def _bounds(arm: Reliability) -> tuple[str, str, str]:
+    from harness.compare.doubts import DOUBT
+
     if arm.bounds is None:
         return str(arm.planned), "–", "–"
     worst, best = arm.bounds.worst, arm.bounds.best
     means = f"{worst.mean:.3f}" if not arm.bounds.missing else f"{worst.mean:.3f} … {best.mean:.3f}"
-    return str(arm.bounds.missing), means, f"{arm.bounds.low:.3f} … {arm.bounds.high:.3f}"
+    return (
+        str(arm.bounds.missing),
+        means,
+        f"{arm.bounds.low:.3f} … {arm.bounds.high:.3f}{f' {DOUBT}' * bool(arm.doubt)}",
+    )
 
 
 def _again(arm: Reliability) -> str:

@@ -25,7 +25,7 @@ from harness.results.leaks import task_hash
 from harness.results.ledger import COLUMNS, TURNS, Ledger, ledger_of
 from harness.results.soundness import DAMAGED, check_run, damaged
 from harness.results.store import EPISODES, MANIFEST, read_manifest
-from harness.results.tables import EMPTY, cell_places, episode_table, ledger_counts
+from harness.results.tables import EMPTY, cell_places, clusters_of, episode_table, ledger_counts
 from harness.statistics import Outcomes, Pairs, pair
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ ROW = ("task_id", "group", "order", "repeat", "seed", "goal", "success", "overal
 EPISODE = "episode_id"
 PLACE = "place"
 """Place of an episode's last attempt in the run's records."""
+CLUSTERS = "clusters"
+"""What the task shares with tasks of other groups, a tuple of marks; None where its record does not say."""
 METRICS = ("goal", "success", "overall")
 KEY = ["task_id", "order", "repeat"]
 Columns = Mapping[str, NDArray[Any]]
@@ -193,7 +195,7 @@ def refuse_copies(runs: list[Path]) -> None:
         seen[mark] = run
 
 
-TEXTS = ("task_id", "group", "missing", EPISODE)
+TEXTS = ("task_id", "group", "missing", EPISODE, CLUSTERS)
 NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS))
 """Columns of an arm's episodes beside its outcomes."""
 
@@ -202,18 +204,20 @@ def _columns(table: Frame) -> dict[str, NDArray[Any]]:
     """The columns of `ROW`, `EPISODE` and `PLACE` over a whole run's episodes. Texts are plain objects: they are looked at one by
     one. `success` is what was verified, NaN where that is not known."""
     numbers = ("goal", "success", "overall", "usd")
-    found: dict[str, NDArray[Any]] = {name: table.objects(name) for name in TEXTS}
+    found: dict[str, NDArray[Any]] = {name: table.objects(name) for name in TEXTS if name != CLUSTERS}
     found |= {name: table.array(name) for name in ("order", "repeat", "seed")}
     found |= {name: table.floats(name) for name in numbers}
+    clusters = clusters_of(table)
+    found[CLUSTERS] = np.full(len(table), None, dtype=object) if clusters is None else clusters
     found["tokens"] = table.floats("prompt_tokens") + table.floats("completion_tokens")
     found[PLACE] = np.argsort(np.argsort(table.array("offset"))).astype(float)
-    return {name: found[name] for name in (*ROW, EPISODE, PLACE)}
+    return {name: found[name] for name in (*ROW, EPISODE, PLACE, CLUSTERS)}
 
 
 def _rows(outcomes: Columns, success_at: float) -> Columns:
     """One arm's outcomes; an episode that nobody verified is a success at `success_at`."""
     if not outcomes or not len(outcomes["goal"]):
-        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE, PLACE)}
+        return {name: np.zeros(0, object if name in TEXTS else float) for name in (*ROW, EPISODE, PLACE, CLUSTERS)}
     goal, verified = outcomes["goal"], outcomes["success"]
     success = np.where(np.isnan(verified), (goal >= success_at).astype(float), verified)
     return {**outcomes, "success": np.where(np.isnan(goal), np.nan, success)}
@@ -303,7 +307,7 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
     if same_keys(a, b):
         groups_of = a.outcomes["group"]
         places = np.arange(len(groups_of))
-        return pair(*(Outcomes(groups_of, places, arm.outcomes[metric]) for arm in (a, b)))
+        return pair(*(Outcomes(groups_of, places, arm.outcomes[metric], clusters_in(arm)) for arm in (a, b)))
     left, right = _keyed(a), _keyed(b)
     unknown = 0 if common else max(0, min(a.planned, b.planned) - len({*left, *right}))
     kept = set(left) & set(right) if common else None
@@ -336,4 +340,13 @@ def _outcomes(arm: Arm, keys: list[str], metric: str, unknown: int, kept: set[st
     more = np.array([f"not played {number}" for number in range(unknown)], dtype=object)
     groups = np.concatenate([arm.outcomes["group"][mine], more])
     values = np.concatenate([arm.outcomes[metric][mine], np.full(unknown, np.nan)])
-    return Outcomes(groups, np.concatenate([np.array(keys, dtype=object)[mine], more]), values)
+    told = clusters_in(arm)
+    unknown_clusters = np.full(unknown, None, dtype=object)
+    crossed = None if told is None else np.concatenate([told[mine], unknown_clusters])
+    return Outcomes(groups, np.concatenate([np.array(keys, dtype=object)[mine], more]), values, crossed)
+
+
+def clusters_in(arm: Arm) -> NDArray[Any] | None:
+    """The clusters of an arm's episodes beside their groups; None where no record says any (older runs, baseline files)."""
+    found = arm.outcomes.get(CLUSTERS)
+    return None if found is None or all(each is None for each in found) else found

@@ -17,11 +17,11 @@ from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
+from harness.compare.doubts import crossed_words, interval_sentences
 from harness.compare.trained import training_sentences
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
 from harness.statistics import fewest_groups
-from harness.statistics.means import EVEN, worth
 
 LEVEL = 0.05
 FEWEST = fewest_groups(1 - LEVEL)
@@ -72,7 +72,7 @@ def sentence(row: Comparison) -> str:
     say = partial(amount_of, row)
     if d.n == 0:
         return f"{b} and {a} have no finished episode in common: nothing can be said."
-    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *_trainings(row)])
+    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *crossed_words(d), *_trainings(row)])
     seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {counted})"
     match finding(row):
         case "nothing":
@@ -239,20 +239,6 @@ def missing_note(arm: Arm) -> str | None:
     return f"{missing} of {arm.planned} outcomes missing: with them the mean could be {worst:.2f} to {best:.2f}"
 
 
-def interval_note(arm: Arm) -> str | None:
-    """Say that the interval of an arm's mean may be too narrow as few groups hold most outcomes; None where they do not."""
-    known = arm.outcomes["group"][~np.isnan(arm.outcomes["goal"])]
-    if not len(known):
-        return None
-    sizes = np.unique(known.astype(str), return_counts=True)[1].astype(float)
-    if worth(sizes) >= EVEN * sizes.size:
-        return None
-    return (
-        f"few of its {sizes.size} groups of tasks hold most outcomes (they are worth {worth(sizes):.1f} equal ones): the "
-        "interval of its mean may be too narrow"
-    )
-
-
 def control_note(family: Family, number: int) -> str:
     """The sentence on the controls of a family's row; empty where the row is no question, or shows no gain."""
     row = family.rows[number]
@@ -270,7 +256,7 @@ LOOKED_AT = (
 
 def scope_sentences(family: Family) -> list[str]:
     """Limits of all that is said above."""
-    lines = [correction(family)]
+    lines = [correction(family), *dict.fromkeys(line for row in family.rows for line in interval_sentences(row))]
     if any(row.anytime for row in family.rows):
         lines.append(LOOKED_AT)
     judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})

@@ -23,7 +23,8 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import LOOKED_AT, cell_text, finding, interval_note, is_asked, missing_note
+from harness.compare.conclusions import LOOKED_AT, cell_text, finding, is_asked, missing_note
+from harness.compare.doubts import interval_note
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
 from harness.results.soundness import DAMAGED, damaged

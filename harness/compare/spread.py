@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from harness.base.errors import BadInput
-from harness.compare.arms import Arm, load_run, refuse_copies
+from harness.compare.arms import Arm, clusters_in, load_run, refuse_copies
+from harness.compare.doubts import interval_note
 from harness.results.index import latest_judgements
 from harness.statistics import (
     Bounds,
@@ -42,6 +44,8 @@ class Reliability:
     """(k, pass^k, pass@k) for every k up to the number of repeats."""
     note: str
     """Reason why `again` is empty."""
+    doubt: str = ""
+    """Reason why the intervals may be too narrow; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,11 @@ def _reliability(arm: Arm) -> Reliability:
     values = [*rows["goal"], *[None] * unplayed]
     groups = [*rows["group"].astype(str), *(f"unplayed {number}" for number in range(unplayed))]
     again, note = _again(rows)
-    return Reliability(arm.source, arm.cell, arm.planned, bounded_mean(values, groups, low, high), again, note)
+    clusters = clusters_in(arm)
+    if clusters is not None:
+        clusters = np.concatenate([clusters, np.full(unplayed, None, dtype=object)])
+    bounds = bounded_mean(values, groups, low, high, crossed=clusters)
+    return Reliability(arm.source, arm.cell, arm.planned, bounds, again, note, interval_note(arm) or "")
 
 
 def _again(rows: pd.DataFrame) -> tuple[tuple[tuple[int, Estimate, Estimate], ...], str]:

@@ -335,6 +335,7 @@ class _Table:
             task_id=plan.task.id,
             task_label=plan.task.data.get("label"),
             group=plan.task.group,
+            clusters=None if plan.task.clusters is None else list(plan.task.clusters),
             order=plan.order,
             repeat=plan.repeat,
             seed=plan.seed,

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.base.errors import EpisodeError, ErrorKind, FailureClass
 from harness.results.store import SCHEMA_VERSION
 
+MOST_CLUSTERS = 4
+"""The most clusters a task may have beside its group."""
+
 
 def _unset(default: Any, **options: Any) -> Any:
     """A field that came later and is left out of a line while it has its default, so that lines stay small."""
@@ -179,6 +182,9 @@ class EpisodeRecord(Record):
     task_label: str | None = None
     """Note of the environment on the task beyond its split, for example that the tested role is not known."""
     group: str
+    clusters: list[str] | None = _unset(None, max_length=MOST_CLUSTERS)
+    """What the task shares with tasks of other groups (SOTOPIA: the ids of both characters); null where that is not told, and in
+    older records."""
     order: int
     """The seat of the tested agent in partner pairings; 0 otherwise."""
     repeat: int

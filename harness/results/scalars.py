@@ -12,7 +12,7 @@ from harness.results.ledger import COUNTS, MAYBE_UNKNOWN, NO_EFFECT, PLAYERS, ca
 from harness.results.reasons import reason_of
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 
-FORMAT = 9
+FORMAT = 10
 """Raised when the scalars change, so that old indexes are rebuilt."""
 HASH = "hash"
 """Column with a hash of each line (`harness.results.trust`)."""
@@ -24,6 +24,7 @@ def episode_scalars(record: Row) -> Row:
     outcome = record.get("outcome") or {}
     return {
         **{key: record[key] for key in EPISODE_KEYS},
+        "clusters": record.get("clusters"),
         **_failure(record),
         "tested": [number for number, seat in enumerate(record["seats"]) if seat["tested"]],
         "needs_judge": record.get("judge_background") is not None,
@@ -139,6 +140,7 @@ EPISODE_SCHEMA: Schema = {
     **PLACE,
     "episode_id": "id",
     **dict.fromkeys(EPISODE_KEYS[1:10], "text"),
+    "clusters": "list",
     **dict.fromkeys(("order", "repeat", "seed", "attempt"), "int"),
     **dict.fromkeys(("status", "end_reason", *FAILURE), "text"),
     "duration_s": "number",

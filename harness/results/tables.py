@@ -6,6 +6,7 @@ unscored, beside a mean that is taken over scored episodes only and never hides 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -240,7 +241,7 @@ def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row
     finished, missing = table.equal("status", "finished"), table.array("missing")
     failed = int((table.equal("status", "failed") & (missing != NOT_PLAYED)).sum())
     groups = in_first_order(table.texts("group").codes[known])
-    goal = clustered_mean(table.floats("goal")[known], groups, *metric)
+    goal = clustered_mean(table.floats("goal")[known], groups, *metric, crossed=clusters_of(table, known))
     dimensions = [name for name in table.columns if name.startswith(SCORE)]
     return {
         "planned": planned,
@@ -275,6 +276,17 @@ def ledger_counts(table: Frame) -> Row:
     return {name: None if value is None else int(value) for name, value in found.items()}
 
 
+def clusters_of(table: Frame, rows: NDArray[np.intp] | None = None) -> NDArray[Any] | None:
+    """What the task of each episode (of each of these rows) shares with tasks of other groups, as a tuple of marks, or None where
+    its record does not say; None where no record says anything."""
+    told = table.texts("clusters")
+    if not told.values:
+        return None
+    marks = np.empty(len(told.values) + 1, dtype=object)
+    marks[:] = [*(tuple(json.loads(text)) for text in told.values), None]
+    return marks[told.codes if rows is None else told.codes[rows]]
+
+
 WHO = ("", "judge_", "process_")
 MONEY = ("usd", "usd_known", "usd_unknown_calls")
 _EMPTY_NUMBERS = (
@@ -284,7 +296,7 @@ _EMPTY_NUMBERS = (
 )
 EMPTY = Frame(
     {
-        **{name: Texts(np.zeros(0, np.int32), ()) for name in ("status", "group", "task_id")},
+        **{name: Texts(np.zeros(0, np.int32), ()) for name in ("status", "group", "task_id", "clusters")},
         "missing": np.zeros(0, dtype=object),
         **{name: np.zeros(0) for name in _EMPTY_NUMBERS},
     }

@@ -8,12 +8,13 @@ arXiv:2411.00640). The candidates that were tried, and the grid they were chosen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters, Crossing, crossing
 from harness.statistics.dirichlet import pseudo_task_interval
 from harness.statistics.distributions import normal_below, student_below
 
@@ -42,6 +43,8 @@ class Estimate:
     """Number of clusters (tasks) they come from; this, not n, is what makes an interval narrow."""
     method: str
     """`pseudo-task` (bounded metrics), `student` (others), `all equal`, `one cluster` or `no data`."""
+    crossed: Crossing | None = None
+    """The clusters that cross the groups, which the interval counts; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ def clustered_mean(
     high: float | None = None,
     confidence: float = 0.95,
     episodes: Sequence[Any] | NDArray[Any] | None = None,
+    crossed: Clusters | None = None,
 ) -> Estimate:
     """The mean of `values` with an interval clustered by `clusters` (one label per value, e.g. the task id).
 
     Give `low` and `high`, the metric's bounds, whenever it has them: then the interval stays inside, keeps a
     width when all values are equal, and holds near the bounds. Without both, Student's interval is used.
-    `episodes`: optional ids, which must all differ; a run that was counted twice is refused by them.
+    `episodes`: optional ids, which must all differ; a run that was counted twice is refused by them. `crossed`: what else each
+    value shares with others, as tuples of names (SOTOPIA: its characters): the interval is widened by what that adds.
     Raises ValueError for unequal lengths, repeated ids, values that are not finite or that leave the bounds.
     """
     y, labels = _checked(values, clusters, episodes)
@@ -80,7 +85,22 @@ def clustered_mean(
     if y.min() < floor or y.max() > ceiling:
         raise ValueError(f"values from {y.min()} to {y.max()} leave the bounds {floor} to {ceiling}")
     sums, sizes = task_sums(y, labels)
-    return mean_of_sums(sums, sizes, floor, ceiling, confidence, y)
+    found = mean_of_sums(sums, sizes, floor, ceiling, confidence, y)
+    if crossed is None or sums.size < 2:
+        return found
+    data = summarise(sums, sizes)
+    return _widened(found, crossing(y, labels, crossed, data.df, data.variance, confidence), floor, ceiling, confidence)
+
+
+def _widened(found: Estimate, crossed: Crossing | None, floor: float, ceiling: float, confidence: float) -> Estimate:
+    """The estimate with its interval as wide as clusters that cross the groups ask for, within the bounds."""
+    if crossed is None:
+        return found
+    low, high = (found.mean + crossed.stretch * (end - found.mean) for end in (found.low, found.high))
+    if found.method == "all equal" and np.isfinite(ceiling - floor):
+        independent = max(1.0, min(float(found.clusters), crossed.worth))
+        low, high = _all_equal(found.mean, independent, floor, ceiling, confidence)
+    return replace(found, low=max(low, floor), high=min(high, ceiling), crossed=crossed)
 
 
 def mean_of_sums(
@@ -172,7 +192,7 @@ def worth(sizes: Floats) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
-def _all_equal(mean: float, groups: int, floor: float, ceiling: float, confidence: float) -> tuple[float, float]:
+def _all_equal(mean: float, groups: float, floor: float, ceiling: float, confidence: float) -> tuple[float, float]:
     """The interval when every value is the same: a share of unlike tasks may have stayed unseen in all draws.
 
     The share is Clopper and Pearson's limit for 0 of `groups` (near 3.7 / groups at 95 %), and the unseen tasks

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters
 from harness.statistics.means import Estimate, clustered_mean
 
 
@@ -37,12 +38,13 @@ def bounded_mean(
     low: float,
     high: float,
     confidence: float = 0.95,
+    crossed: Clusters | None = None,
 ) -> Bounds:
-    """The mean over all planned episodes, None or NaN standing for those without a score."""
+    """The mean over all planned episodes, None or NaN standing for those without a score; the rest as in `clustered_mean`."""
     y = np.asarray(values, dtype=float)
     absent = np.isnan(y)
     return Bounds(
-        worst=clustered_mean(np.where(absent, low, y), clusters, low, high, confidence),
-        best=clustered_mean(np.where(absent, high, y), clusters, low, high, confidence),
+        worst=clustered_mean(np.where(absent, low, y), clusters, low, high, confidence, crossed=crossed),
+        best=clustered_mean(np.where(absent, high, y), clusters, low, high, confidence, crossed=crossed),
         missing=int(absent.sum()),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.base.errors import BadInput
 from harness.base.frame import ranks_of
+from harness.statistics.crossed import Clusters
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,8 @@ class Outcomes:
     tasks: NDArray[Any]
     seeds: NDArray[Any]
     values: Floats
+    crossed: Clusters | None = None
+    """What each shares with others beyond its task, as tuples of names (`harness.statistics.crossed`)."""
 
     @classmethod
     def of(
@@ -60,6 +63,8 @@ class Pairs:
     seeds: NDArray[Any]
     a: Floats
     b: Floats
+    crossed: Clusters | None = None
+    """What each key shares with others beyond its task, as tuples of names; None where nothing is told."""
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -76,7 +81,9 @@ def pair(a: Outcomes, b: Outcomes) -> Pairs:
     """Lay two arms side by side. A key that only one of them has is kept, with NaN for the other."""
     if np.array_equal(a.seeds, b.seeds) and np.array_equal(a.tasks, b.tasks):
         order = _order(a.tasks, a.seeds)
-        return Pairs(a.tasks[order], a.seeds[order], a.values[order], b.values[order])
+        crossed = a.crossed if a.crossed is not None else b.crossed
+        told = None if crossed is None else crossed[order]
+        return Pairs(a.tasks[order], a.seeds[order], a.values[order], b.values[order], told)
     rows: dict[tuple[Any, Any], int] = {}
     places = [
         np.array(
@@ -89,7 +96,20 @@ def pair(a: Outcomes, b: Outcomes) -> Pairs:
     for side, place, arm in zip(sides, places, (a, b), strict=True):
         side[place] = arm.values
     order = _order(tasks, seeds)
-    return Pairs(tasks[order], seeds[order], sides[0][order], sides[1][order])
+    told = _crossed(places, (a, b), len(rows))
+    return Pairs(tasks[order], seeds[order], sides[0][order], sides[1][order], None if told is None else told[order])
+
+
+def _crossed(places: Sequence[NDArray[np.intp]], arms: Sequence[Outcomes], rows: int) -> Clusters | None:
+    """What each key shares with others, as the arm says that has it; None where no arm says anything."""
+    if all(arm.crossed is None for arm in arms):
+        return None
+    found = np.empty(rows, dtype=object)
+    found[:] = [()] * rows
+    for place, arm in zip(places, arms, strict=True):
+        if arm.crossed is not None:
+            found[place] = arm.crossed
+    return found
 
 
 def _order(tasks: NDArray[Any], seeds: NDArray[Any]) -> NDArray[np.intp]:

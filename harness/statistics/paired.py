@@ -6,14 +6,15 @@ test (harness.statistics.signflips); with one 0/1 pair per group it is McNemar's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters, Crossing, crossing
 from harness.statistics.distributions import fair_coin_p
 from harness.statistics.guard import Guard, guard
-from harness.statistics.means import Estimate, task_sums
+from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.missing import Bounds
 from harness.statistics.outcomes import Pairs
 from harness.statistics.signflips import ROUNDING, sign_flips
@@ -67,7 +68,8 @@ def paired_difference(
     """Compare arm b with arm a; `low` and `high` are the bounds of the metric itself, not of the difference."""
     whole = pairs.complete
     a, b, tasks = pairs.a[whole], pairs.b[whole], pairs.tasks[whole]
-    tested = difference_test(b - a, tasks, low, high, confidence)
+    crossed = None if pairs.crossed is None else pairs.crossed[whole]
+    tested = difference_test(b - a, tasks, low, high, confidence, crossed)
     bounds = None
     if low is not None and high is not None and pairs.missing:
         bounds = _bounds(pairs, low, high, confidence)
@@ -77,9 +79,9 @@ def paired_difference(
         estimate=tested.estimate,
         p=tested.p,
         exact=tested.exact,
-        guard=guard(tested.labels, sums, tested.sizes, _span(low, high)) if found else None,
+        guard=_guard(tested, _span(low, high)) if found else None,
         by_group=tuple(zip(map(str, tested.labels), (sums / tested.sizes).tolist(), strict=True)),
-        mcnemar=mcnemar(a, b) if binary and sums.size == a.size else None,
+        mcnemar=mcnemar(a, b) if binary and sums.size == a.size and not _widens(tested) else None,
         wins=int((sums > 0).sum()),
         ties=int((sums == 0).sum()),
         losses=int((sums < 0).sum()),
@@ -99,6 +101,8 @@ class DifferenceTest:
     """The groups, with the sums and numbers of their differences."""
     sums: Floats
     sizes: Floats
+    stretched: Floats
+    """The sums as they were tested: where clusters cross the groups, as far from the mean as those ask for."""
 
 
 def difference_test(
@@ -107,34 +111,69 @@ def difference_test(
     low: float | None,
     high: float | None,
     confidence: float = 0.95,
+    crossed: Clusters | None = None,
 ) -> DifferenceTest:
     """Test and estimate a mean of paired differences, clustered by `tasks`; `low` and `high` are the metric's bounds. The
-    interval leaves out 0 exactly where p is below 1 - confidence."""
+    interval leaves out 0 exactly where p is below 1 - confidence. `crossed`: what else each difference shares with others; the
+    groups' means are stretched about their mean by what that adds to its standard error, and then tested."""
     d, span = np.asarray(differences, dtype=float), _span(low, high)
     if d.size == 0:
         none = np.zeros(0)
         return DifferenceTest(
-            Estimate(float("nan"), -span, span, 0, 0, "no data"), float("nan"), True, none, none, none
+            Estimate(float("nan"), -span, span, 0, 0, "no data"), float("nan"), True, none, none, none, none
         )
     if np.abs(d).max() > span * (1 + 1e-9):
         raise ValueError(f"a difference of {np.abs(d).max()} between values from {low} to {high}: check the bounds")
     labels = np.unique(tasks)
     sums, sizes = task_sums(d, tasks)
     sums = np.where(np.abs(sums) < 1e-9, 0.0, sums)
-    flips, mean = sign_flips(sums, sizes, confidence), float(d.mean())
+    mean, across = float(d.mean()), _crossing(d, tasks, sums, sizes, crossed, confidence)
+    stretched = sums if across is None else mean * sizes + across.stretch * (sums - mean * sizes)
+    flips = sign_flips(stretched, sizes, confidence)
     ends = max(flips.low, -span), min(flips.high, span)
     if np.isfinite(span) and np.isfinite(flips.low) and _sparse(sums / sizes):
         unseen = unseen_interval(d, tasks, low, high, confidence)
-        ends = _widened(ends, (unseen.low, unseen.high), flips.p < 1 - confidence, span)
-    estimate = Estimate(mean, min(ends[0], mean), max(ends[1], mean), d.size, sums.size, "sign flips")
-    return DifferenceTest(estimate, flips.p, flips.exact, labels, sums, sizes)
+        wider = 1.0 if across is None else across.stretch
+        rare = max(mean + wider * (unseen.low - mean), -span), min(mean + wider * (unseen.high - mean), span)
+        ends = _widened(ends, rare, flips.p < 1 - confidence, span)
+    estimate = Estimate(mean, min(ends[0], mean), max(ends[1], mean), d.size, sums.size, "sign flips", across)
+    return DifferenceTest(estimate, flips.p, flips.exact, labels, sums, sizes, stretched)
+
+
+def _crossing(
+    d: Floats, tasks: NDArray[np.generic], sums: Floats, sizes: Floats, crossed: Clusters | None, confidence: float
+) -> Crossing | None:
+    """The clusters that cross the groups; None where there are none."""
+    if crossed is None or sums.size < 2:
+        return None
+    data = summarise(sums, sizes)
+    return crossing(d, tasks, crossed, data.df, data.variance, confidence)
+
+
+def _widens(tested: DifferenceTest) -> bool:
+    """True if clusters that cross the groups say that the pairs are not independent."""
+    return tested.estimate.crossed is not None and tested.estimate.crossed.stretch > 1
+
+
+def _guard(tested: DifferenceTest, span: float) -> Guard | None:
+    """The guard of what was tested; its group with the mean that it has."""
+    found = guard(tested.labels, tested.stretched, tested.sizes, span)
+    if found is None or tested.estimate.crossed is None:
+        return found
+    means = dict(zip(map(str, tested.labels), (tested.sums / tested.sizes).tolist(), strict=True))
+    return replace(found, value=means[found.group])
 
 
 def difference_interval(
-    differences: Floats, tasks: NDArray[np.generic], low: float | None, high: float | None, confidence: float
+    differences: Floats,
+    tasks: NDArray[np.generic],
+    low: float | None,
+    high: float | None,
+    confidence: float,
+    crossed: Clusters | None = None,
 ) -> Estimate:
     """The mean of paired differences with its interval, as `difference_test` gives it."""
-    return difference_test(differences, tasks, low, high, confidence).estimate
+    return difference_test(differences, tasks, low, high, confidence, crossed).estimate
 
 
 def _span(low: float | None, high: float | None) -> float:
@@ -163,7 +202,7 @@ def _bounds(pairs: Pairs, low: float, high: float, confidence: float) -> Bounds:
     for in_a, in_b in ((high, low), (low, high)):
         a = np.where(np.isnan(pairs.a), in_a, pairs.a)
         b = np.where(np.isnan(pairs.b), in_b, pairs.b)
-        ends.append(difference_interval(b - a, pairs.tasks, low, high, confidence))
+        ends.append(difference_interval(b - a, pairs.tasks, low, high, confidence, pairs.crossed))
     return Bounds(worst=ends[0], best=ends[1], missing=pairs.missing)
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 
 from agents.strategists import REFERENCE
 from harness.compare.conclusions import interface_sentences
+from harness.compare.doubts import DOUBT
 from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
 from leaderboard.board import Board, plain_rows
-from leaderboard.cells import NOTHING, Row, amount, interval, p_text
+from leaderboard.cells import NOTHING, Row, amount, p_text
 from leaderboard.page.drawings import Dot, Point, dots, scatter
 from leaderboard.page.markup import Content, node
 from leaderboard.ranking_columns import (
@@ -25,6 +26,7 @@ from leaderboard.ranking_columns import (
     RANKING,
     columns_of,
     interface_rows,
+    interval_text,
     notes_of,
     place_title,
 )
@@ -132,7 +134,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("Actor", lambda row: row["actor"]),
         *_run_column(board),
         Column("Difference", lambda row: f"{row['difference']:+.2f}", lambda row: row["difference"]),
-        Column("95 % interval", lambda row: interval(row["low"], row["high"]), lambda row: row["low"]),
+        Column("95 % interval", interval_text, lambda row: row["low"]),
         Column("p, corrected", lambda row: p_text(row["p_holm"]), lambda row: row["p_holm"]),
         Column("Pairs", lambda row: row["pairs"], lambda row: row["pairs"]),
         Column("Groups higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
@@ -143,13 +145,14 @@ def uplift(place: Place, board: Board) -> list[Content]:
 
 
 def _beforehand(rows: Sequence[Row], board: Board) -> list[Content]:
-    """Warnings above the differences: how often the arms' answers could not be used."""
+    """Warnings above the differences: how often the arms' answers could not be used, and why an interval may be too narrow."""
     several = len({row["actor"] for row in rows}) > 1
     lines = [
         (f"[{row['actor']}] " if several else "") + line
         for row in rows
         for line in interface_sentences(board.arms[int(row["reference_arm"])], board.arms[int(row["arm"])])
     ]
+    lines += [f"{DOUBT} {row['interval_note']}" for row in rows if row["interval_note"]]
     return [node("ul", *(node("li", line) for line in dict.fromkeys(lines)), class_="warning")] if lines else []
 
 
@@ -221,7 +224,7 @@ def _shade(found: tuple[Place, Row] | None) -> Element:
         return node("td", NOTHING, class_="n")
     place, row = found
     share = (row["goal"] - place.low) / (place.high - place.low)
-    text = interval(row["low"], row["high"])
+    text = interval_text(row)
     return node("td", amount(row["goal"]), node("br"), text, class_=f"n h{min(4, max(0, int(share * 5)))}")
 
 

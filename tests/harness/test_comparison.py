@@ -19,7 +19,8 @@ from harness.cli import main
 from harness.compare.answers import answer
 from harness.compare.arms import load_run
 from harness.compare.comparison import compare
-from harness.compare.conclusions import conclusions, finding, interval_note, is_asked, sentence
+from harness.compare.conclusions import conclusions, finding, is_asked, sentence
+from harness.compare.doubts import interval_note
 from harness.compare.questions import uplift, uplift_all
 from harness.experiment.identity import identity_of
 from harness.statistics import Bounds, Estimate, Guard, holm

@@ -25,6 +25,8 @@ def world_difference(environment: Environment, task: Task, record: EpisodeRecord
 def _differences(environment: Environment, task: Task, record: EpisodeRecord, earlier: bool) -> Iterator[str]:
     yield from _named("the protocol", record.protocol, environment.protocol)
     yield from _named("the task's group", record.group, task.group)
+    if record.clusters is not None and task.clusters is not None:
+        yield from _named("the task's clusters", record.clusters, list(task.clusters))
     yield from _named("the task's split", record.split, task.split)
     play = environment.reset(task, record.seed)
     seen = [0] * len(play.names)

@@ -10,13 +10,15 @@ import streamlit as st
 
 from harness.compare.arms import METRICS
 from harness.compare.conclusions import SIGNS, correction
+from harness.compare.doubts import DOUBT
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts
 from leaderboard.board import Board, Filters, plain_rows
-from leaderboard.cells import NOTHING, amount, interval, p_text
+from leaderboard.cells import NOTHING, amount, p_text
 from leaderboard.matrix import FIGURE_4, family_of, figure_4, matrix, references
 from leaderboard.page.markup import Content, node
+from leaderboard.ranking_columns import interval_text
 
 AXES = ("environment", "split", "partner", "actor", "run")
 PLAIN, PRESET = "Strategist × actor", "Figure 4 of the paper"
@@ -101,7 +103,7 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
         node("br"),
         f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
-        title=f"{interval(row['low'], row['high'])}; {row['verdict']}",
+        title=f"{interval_text(row)}; {row['verdict']}" + (f". {row['interval_note']}" if row["interval_note"] else ""),
     )
     return node("td", inside, class_=shade(row["difference"] / span if span else 0.0))
 
@@ -127,7 +129,9 @@ def _difference(row: Row) -> str:
 
 
 def _signed(row: Row) -> str:
-    return NOTHING if row["low"] is None else f"{row['low']:+.2f} … {row['high']:+.2f}"
+    if row["low"] is None:
+        return NOTHING
+    return f"{row['low']:+.2f} … {row['high']:+.2f}" + (f" {DOUBT}" if row["interval_note"] else "")
 
 
 def _finding(row: Row) -> str:

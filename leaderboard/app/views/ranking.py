@@ -30,7 +30,7 @@ from leaderboard.app.pieces import (
 )
 from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
-from leaderboard.cells import NOTHING, amount, interval
+from leaderboard.cells import NOTHING, amount
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import Place, places_of
 from leaderboard.ranking_columns import (
@@ -40,6 +40,7 @@ from leaderboard.ranking_columns import (
     RANKING,
     columns_of,
     interface_rows,
+    interval_text,
     notes_of,
     place_columns,
     uplift_text,
@@ -166,7 +167,7 @@ def _name(row: Row) -> Element:
 
 def _drawn_interval(row: Row, place: Place) -> Content:
     """The interval with a whisker below it, and a dot for the mean."""
-    said = interval(row["low"], row["high"])
+    said = interval_text(row)
     drawn = whisker(
         row["goal"],
         row["low"],

@@ -1,0 +1,74 @@
+"""Reasons why an interval may be too narrow, in words: few groups hold most outcomes, or what crosses the groups is not known.
+
+What can be counted is counted (`harness.statistics.crossed`); what cannot gets a mark beside the interval and a note here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.compare.arms import Arm, clusters_in
+from harness.compare.comparison import Comparison
+from harness.statistics import Estimate, clustered_mean, fewest_groups
+from harness.statistics.means import EVEN, worth
+
+DOUBT = "†"
+"""The mark of an interval that may be too narrow; a note says why."""
+
+
+def interval_note(arm: Arm) -> str | None:
+    """Say why the interval of an arm's mean may be too narrow: few groups hold most outcomes, or what crosses them is not known,
+    or too few. None where there is no such reason. Every surface puts `DOUBT` beside an interval that has such a note."""
+    known = np.flatnonzero(~np.isnan(arm.outcomes["goal"]))
+    if not len(known):
+        return None
+    groups = arm.outcomes["group"][known].astype(str)
+    clusters = clusters_in(arm)
+    mean = clustered_mean(arm.outcomes["goal"][known], groups, crossed=None if clusters is None else clusters[known])
+    why = [_few_hold_most(groups, "its", "outcomes"), _clusters_note([arm], mean, "its")]
+    found = "; ".join(filter(None, why))
+    return f"{found}: its intervals may be too narrow" if found else None
+
+
+def interval_sentences(row: Comparison) -> list[str]:
+    """Say why the interval of a comparison may be too narrow, for the same reasons; none where there is no such reason."""
+    groups = row.pairs.tasks[row.pairs.complete].astype(str)
+    uncounted = row.anytime or bool(row.trainings)
+    if row.result.estimate.clusters < fewest_groups() or not len(groups):
+        return []
+    why = [
+        _few_hold_most(groups, "the", "pairs"),
+        _clusters_note([row.a, row.b], row.result.estimate, "the", uncounted),
+    ]
+    found = "; ".join(filter(None, why))
+    return [f"{found[0].upper()}{found[1:]}: the interval of the difference may be too narrow."] if found else []
+
+
+def _few_hold_most(groups: NDArray[Any], whose: str, what: str) -> str:
+    sizes = np.unique(groups, return_counts=True)[1].astype(float)
+    if worth(sizes) >= EVEN * sizes.size:
+        return ""
+    return (
+        f"few of {whose} {sizes.size} groups of tasks hold most {what} (they are worth {worth(sizes):.1f} equal ones)"
+    )
+
+
+def _clusters_note(arms: Sequence[Arm], estimate: Estimate, whose: str, uncounted: bool = False) -> str:
+    """The note on what crosses the groups: where two meet in an episode, and the records do not say who; where so few do that
+    what they have in common cannot be told; where the test at hand does not count them (`uncounted`)."""
+    if estimate.crossed is not None and estimate.crossed.few:
+        return f"so few clusters cross {whose} groups ({estimate.crossed.clusters}) that their part cannot be told"
+    several = estimate.clusters > 1 and all(int(arm.facts["protocol"].get("seats", 1)) > 1 for arm in arms)
+    if several and all(clusters_in(arm) is None for arm in arms):
+        return f"{whose} records do not say who met in an episode, and the same ones may come again in several groups"
+    if uncounted and any(clusters_in(arm) is not None for arm in arms):
+        return f"what crosses {whose} groups (characters that come again in several) is not counted by this test"
+    return ""
+
+
+def crossed_words(estimate: Estimate) -> list[str]:
+    """The number of clusters that cross the groups, in words; nothing where there are none."""
+    return [] if estimate.crossed is None else [f"crossed by {estimate.crossed.clusters} other clusters"]

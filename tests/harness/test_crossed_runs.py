@@ -1,0 +1,76 @@
+"""A run's records name the characters of an episode, and every surface counts them or says that it could not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import environments
+from harness.cli import main
+from harness.compare.arms import CLUSTERS, load_run
+from harness.compare.conclusions import conclusions
+from harness.compare.doubts import DOUBT, interval_note
+from harness.compare.questions import uplift
+from harness.results.tables import cell_rows
+from tests.harness import gate_runs
+from tests.harness.gate_runs import LEVERS, play
+
+
+@pytest.fixture(autouse=True)
+def no_levers() -> Iterator[None]:
+    gate_runs.reset()
+    yield
+    gate_runs.reset()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run whose judge is noisy, and in which a strategy's word is worth 2 points."""
+    LEVERS.update(noise=1, bonus={"something good": 2})
+    return play(tmp_path / "run", strategists=["vanilla", {"kind": "epo", "model": "m"}])
+
+
+def as_older(run: Path) -> Path:
+    """The run as an earlier version would have written it."""
+    path = run / "episodes.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        assert record.pop("clusters")
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return run
+
+
+def test_an_episode_names_its_characters(run: Path) -> None:
+    tasks = {task.id: task for task in environments.make("sotopia", {}).tasks("builtin-test")}
+    arm = next(iter(load_run(run).arms.values()))
+    for task, told in zip(arm.outcomes["task_id"], arm.outcomes[CLUSTERS], strict=True):
+        assert told == tasks[task].clusters and len(told) == 2
+
+
+def test_what_is_compared_says_how_many_characters_cross_the_groups(run: Path) -> None:
+    (row,) = uplift(str(run)).rows
+    people = {name for told in row.a.outcomes[CLUSTERS] for name in told}
+    assert row.result.estimate.crossed is not None and row.result.estimate.crossed.clusters == len(people)
+    assert f"groups, crossed by {len(people)} other clusters" in " ".join(conclusions(uplift(str(run))))
+    assert interval_note(row.a) is None
+
+
+def test_the_interval_of_a_mean_counts_them(run: Path, tmp_path: Path) -> None:
+    wide = {row["strategist"]: row["high"] - row["low"] for row in cell_rows([run])}
+    narrow = {row["strategist"]: row["high"] - row["low"] for row in cell_rows([as_older(run)])}
+    assert all(wide[name] >= narrow[name] for name in narrow) and wide != narrow
+
+
+def test_older_records_are_read_as_before_and_carry_a_mark(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    as_older(run)
+    (row,) = uplift(str(run)).rows
+    assert row.result.estimate.crossed is None
+    assert "do not say who met" in (interval_note(row.a) or "")
+    for command in (["leaderboard"], ["compare"], ["spread"]):
+        assert main([*command, str(run)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "do not say who met in an episode" in said
+        assert (DOUBT in said) == (command != ["compare"])
