@@ -36,7 +36,7 @@ EPISODE = "episode_id"
 PLACE = "place"
 """Place of an episode's last attempt in the run's records."""
 CLUSTERS = "clusters"
-"""What the task shares with tasks of other groups, a tuple of marks; None where its record does not say."""
+"""Marks that the task shares with tasks of other groups, a tuple of marks; None where its record does not say."""
 METRICS = ("goal", "success", "overall")
 KEY = ["task_id", "order", "repeat"]
 Columns = Mapping[str, NDArray[Any]]

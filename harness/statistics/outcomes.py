@@ -24,7 +24,7 @@ class Outcomes:
     seeds: NDArray[Any]
     values: Floats
     crossed: Clusters | None = None
-    """What each shares with others beyond its task, as tuples of names (`harness.statistics.crossed`)."""
+    """Marks that each shares with others beyond its task, as tuples of names (`harness.statistics.crossed`)."""
 
     @classmethod
     def of(
@@ -64,7 +64,7 @@ class Pairs:
     a: Floats
     b: Floats
     crossed: Clusters | None = None
-    """What each key shares with others beyond its task, as tuples of names; None where nothing is told."""
+    """Marks that each key shares with others beyond its task, as tuples of names; None where nothing is told."""
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -101,7 +101,7 @@ def pair(a: Outcomes, b: Outcomes) -> Pairs:
 
 
 def _crossed(places: Sequence[NDArray[np.intp]], arms: Sequence[Outcomes], rows: int) -> Clusters | None:
-    """What each key shares with others, as the arm says that has it; None where no arm says anything."""
+    """Marks that each key shares with others, as the arm says that has it; None where no arm says anything."""
     if all(arm.crossed is None for arm in arms):
         return None
     found = np.empty(rows, dtype=object)
