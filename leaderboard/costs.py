@@ -35,6 +35,7 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
         "scripted",
         "goal",
         "low",
+        "interval_note",
         "high",
         "arm",
     ]

@@ -183,8 +183,8 @@ class EpisodeRecord(Record):
     """Note of the environment on the task beyond its split, for example that the tested role is not known."""
     group: str
     clusters: list[str] | None = _unset(None, max_length=MOST_CLUSTERS)
-    """Marks that the task shares with tasks of other groups (SOTOPIA: the ids of both characters); null where that is not told, and in
-    older records."""
+    """Marks that the task shares with tasks of other groups (SOTOPIA: the ids of both characters); null where that is not told,
+    and in older records."""
     order: int
     """The seat of the tested agent in partner pairings; 0 otherwise."""
     repeat: int

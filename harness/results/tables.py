@@ -277,7 +277,7 @@ def ledger_counts(table: Frame) -> Row:
 
 
 def clusters_of(table: Frame, rows: NDArray[np.intp] | None = None) -> NDArray[Any] | None:
-    """The marks that the task of each episode (of each of these rows) shares with tasks of other groups, as a tuple, or None where
+    """The marks that the task of each episode (of each of these rows) shares with tasks of other groups, as a tuple; None where
     its record does not say; None where no record says anything."""
     told = table.texts("clusters")
     if not told.values:

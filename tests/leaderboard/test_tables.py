@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -70,7 +71,9 @@ def test_the_goal_is_the_mean_over_tested_seats_with_an_interval_clustered_by_sc
     for _, row in cell_table([run]).iterrows():
         here = [line for line in played if line["strategist"] == row["strategist"]]
         goals = [judged[line["episode_id"]] for line in here]
-        expected = clustered_mean(goals, [line["group"] for line in here], 0.0, 10.0)
+        met = np.empty(len(here), dtype=object)
+        met[:] = [tuple(line["clusters"]) for line in here]
+        expected = clustered_mean(goals, [line["group"] for line in here], 0.0, 10.0, crossed=met)
         assert len(goals) == 10
         assert len(set(goals)) > 2
         assert row["goal"] == pytest.approx(sum(goals) / 10)

@@ -67,6 +67,8 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
     for place, here in places.items():
         title = " · ".join(place)
         show(heading(title), _grid(here, reference, board, labels, title, metric))
+        for line in dict.fromkeys(row["interval_note"] for row in here if row["interval_note"]):
+            note(f"{DOUBT} {line}")
     download = texts(rows, COLUMNS)
     with st.expander("The same as a table"):
         show(table(rows, COLUMNS, f"Differences to {reference}", "matrix"))
@@ -103,7 +105,7 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
         node("br"),
         f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
-        title=f"{interval_text(row)}; {row['verdict']}" + (f". {row['interval_note']}" if row["interval_note"] else ""),
+        title=f"{interval_text(row)}; {row['verdict']}",
     )
     return node("td", inside, class_=shade(row["difference"] / span if span else 0.0))
 
