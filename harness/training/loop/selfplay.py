@@ -124,7 +124,7 @@ class SelfPlay:
     def planned(self) -> list[PlannedRun]:
         """The runs of all iterations, in their order. Each has the start's weights: later ones are not there yet."""
         rank = any(each.held_out for each in self.tasks)
-        runs = [self._planned_ranking(0, rank and self._ranks_start)]
+        runs = [self._planned_ranking(0, rank)] if self._ranks_start else []
         for k in range(1, self.config.iterations + 1):
             learning = self._learning()
             on_policy = self.config.method.name == "grpo"
@@ -399,14 +399,13 @@ class SelfPlay:
         """Build the first iteration's runs as they will be built, so that whatever is wrong in them is said now: unknown
         parts, models' configs, methods' options; and hold every model that is ranked, actors and judges included,
         against what its card says it was trained on."""
-        first = self.planned()[: 1 + len(self._learning())]
-        if not self._ranks_start and any(each.held_out for each in self.tasks):
-            first[0] = PlannedRun("held-out-1", self._ranking(1))
-        for planned in first:
+        starts = int(self._ranks_start)
+        ranking = self._planned_ranking(1 - starts, any(each.held_out for each in self.tasks))
+        for planned in [ranking, *self.planned()[starts : starts + len(self._learning())]]:
             if planned.experiment is None:
                 continue
             plan = Plan(planned.experiment, self.readers)
-            if planned is first[0]:
+            if planned is ranking:
                 playing = plan.played_by()
                 configs = {name: model_config(planned.experiment, name) for name in playing}
                 refuse_leaks(find_leaks(playing, configs), allowed=False)
