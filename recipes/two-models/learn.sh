@@ -24,13 +24,13 @@ test -f results/two-actor-data/manifest.json ||
 test -f results/two-actor.gguf ||
     "$harness" models convert results/two-actor/model/adapter --base smollm2-135m-instruct --dtype float16 --out results/two-actor.gguf
 
-# The strategist's warm start: 577 pieces of advice of a rule that knows only what was seen, in 120 games, once.
+# The strategist's warm start: 2,852 pieces of advice of a rule that knows only what was seen, in 600 games, once.
 "$harness" run $here/seen.yaml --name two-seen
 test -f results/two-warm-data/manifest.json ||
     "$harness" train prepare results/two-seen --tokenizer "$model" --out results/two-warm-data --option layout=per-turn \
-        --option gamma=1 --option normalize=none --option examples=120 --held-out $here/rows.yaml
-"$harness" train fit results/two-warm-data --out results/two-warm "${common[@]}" --option batch=1 --option epochs=1 \
-    --option save_steps=10
+        --option gamma=1 --option normalize=none --held-out $here/rows.yaml
+"$harness" train fit results/two-warm-data --out results/two-warm "${common[@]}" --option batch=2 --option epochs=1 \
+    --option save_steps=25
 test -f results/two-warm.gguf ||
     "$harness" models convert results/two-warm/model/adapter --base smollm2-135m-instruct --dtype float16 --out results/two-warm.gguf
 
