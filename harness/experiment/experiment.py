@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -200,7 +201,7 @@ class Cell(Spec):
     actor: ActorSpec
     strategist: StrategistSpec
 
-    @property
+    @cached_property
     def id(self) -> str:
         parts = (self.environment.shown, self.environment.split, self.pairing, self.actor.label, self.strategist.label)
         return SEPARATOR.join(parts)

@@ -32,10 +32,10 @@ from harness.statistics.signflips import SignFlips, fewest_groups, sign_flips
 from harness.statistics.trainings import TrainedDifference, trained_difference, trained_pairs
 from harness.statistics.variance import Component, split_with_intervals, variance_split
 
-VERSION = 4
+VERSION = 5
 """Written beside figures that are kept. 1: a paired difference's interval by pseudo-tasks, its p by sign flips; 2: both by sign
 flips, with a guard; 3: stated power counts the sign-flip test itself, and the skew of large differences; 4: clusters that cross
-the groups widen both, and the interval of a mean."""
+the groups widen both, and the interval of a mean; 5: the gate gives four fifths of its level to all cells together."""
 
 __all__ = [
     "Anytime",

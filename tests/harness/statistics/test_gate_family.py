@@ -112,6 +112,31 @@ def test_too_few_groups_never_alarm() -> None:
     assert (lost(4), lost(5)) == ("too few", "regressed")
 
 
+def test_all_cells_together_and_each_share_one_chance_of_a_false_alarm() -> None:
+    rng = np.random.default_rng(9)
+    design = Design("score", 8, 12, 1)
+    chances = rates(design, rng)
+    found = judged(play(design, chances, rng), play(design, chances, rng), 0.0)
+    levels = [0.95 - result.confidence for result in (found.pooled, *found.cells)]
+    assert sum(levels) == pytest.approx(0.05)
+    assert levels[0] == pytest.approx(0.04), "most of it to the loss that all cells share"
+
+
+def test_the_cells_that_explain_a_regression_share_the_whole_level() -> None:
+    rng = np.random.default_rng(10)
+    design = Design("score", 4, 14, 5)
+    chances = rates(design, rng)
+    found = judged(play(design, chances, rng), play(design, chances, rng, 0.5), 0.0)
+    assert found.pooled.verdict == "regressed"
+    assert [0.95 - cell.confidence for cell in found.cells] == pytest.approx([0.05 / 4] * 4)
+
+
+def test_five_groups_that_all_lose_are_enough_for_all_cells_together() -> None:
+    lost = Pairs(np.arange(5), np.arange(5), np.ones(5), np.zeros(5))
+    found = gate_family([GatedCell(lost, "x"), GatedCell(lost, "x")], 0.0)
+    assert found.verdict == found.pooled.verdict == "regressed"
+
+
 def test_groups_that_cells_share_count_once_and_others_separately() -> None:
     pairs = Pairs(np.array(["a", "b"]), np.arange(2), np.ones(2), np.ones(2))
     shared = pooled_cell([GatedCell(pairs, "x"), GatedCell(pairs, "x")])
