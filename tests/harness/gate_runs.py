@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -22,12 +24,19 @@ from tests.harness.builders import act, config, evaluation
 
 TASKS = 30
 KNOWS = "stay on your goal"
-LEVERS: dict[str, Any] = {"noise": 0, "salt": 0, "bonus": {}, "fail": lambda request: False}
+
+
+def never(request: ChatRequest) -> bool:
+    """No call fails."""
+    return False
+
+
+LEVERS: dict[str, Any] = {"noise": 0, "salt": 0, "bonus": {}, "fail": never}
 """What a test turns: points of judge noise, its salt, points per strategy's word, which calls fail."""
 
 
 def reset() -> None:
-    LEVERS.update(noise=0, salt=0, bonus={}, fail=lambda request: False)
+    LEVERS.update(noise=0, salt=0, bonus={}, fail=never)
 
 
 def play_a_role(request: ChatRequest) -> str:
@@ -66,6 +75,25 @@ def play(folder: Path, **changes: Any) -> Path:
     """A played run in `folder`."""
     with Run(small(**changes), folder) as run:
         execute(run, Progress(Console(file=io.StringIO())))
+    return folder
+
+
+_KEPT: dict[str, TemporaryDirectory[str]] = {}
+"""What was played, with which levers and under which name -> where it is kept."""
+
+
+def played(folder: Path, **changes: Any) -> Path:
+    """`play`, or a copy of what this process has played alike under that name before. For tests that change nothing but the
+    experiment and the levers."""
+    if LEVERS["fail"] is not never or folder.exists():
+        return play(folder, **changes)
+    levers = {name: value for name, value in LEVERS.items() if name != "fail"}
+    alike = json.dumps([folder.name, small(**changes).model_dump(mode="json"), levers], sort_keys=True)
+    if alike not in _KEPT:
+        place = TemporaryDirectory()
+        play(Path(place.name) / folder.name, **changes)
+        _KEPT[alike] = place
+    shutil.copytree(Path(_KEPT[alike].name) / folder.name, folder)
     return folder
 
 

@@ -21,7 +21,7 @@ from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from harness.statistics import anytime_mean
 from tests.harness import gate_runs
-from tests.harness.gate_runs import LEVERS, play, small
+from tests.harness.gate_runs import LEVERS, played, small
 
 WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
@@ -44,7 +44,7 @@ def looks(folder: Path, blocks: int | None) -> Path:
 
 def test_p_is_that_of_the_groups_in_the_order_in_which_they_were_completed(tmp_path: Path) -> None:
     LEVERS.update(noise=4, bonus={WORD: 0})
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     (before,) = uplift(str(run)).rows
     means = dict(before.result.by_group)
     group_of = dict(zip(before.a.rows["task_id"], before.a.rows["group"], strict=True))
@@ -74,7 +74,7 @@ def test_what_is_not_played_yet_is_not_missing_and_incomplete_groups_do_not_coun
 
 def test_an_outcome_that_was_played_and_has_no_score_is_missing(tmp_path: Path) -> None:
     LEVERS.update(fail=gate_runs.some_tasks(7))
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     (row,) = uplift(str(run), anytime=True).rows
     assert row.result.missing > 0
     assert row.result.bounds is not None
@@ -83,7 +83,7 @@ def test_an_outcome_that_was_played_and_has_no_score_is_missing(tmp_path: Path) 
 
 
 def test_the_conclusions_say_that_one_may_look_again(tmp_path: Path) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     family = uplift(str(run), anytime=True)
     (row,) = family.rows
     assert any("hold at every look" in line for line in conclusions(family))
@@ -93,7 +93,7 @@ def test_the_conclusions_say_that_one_may_look_again(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_it_and_its_json_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     assert main(["compare", str(run), "--anytime"]) == 0
     assert "hold at every look" in " ".join(capsys.readouterr().out.split())
     assert main(["compare", str(run), "--anytime", "--format", "json"]) == 0
@@ -104,16 +104,16 @@ def test_the_command_prints_it_and_its_json_says_so(tmp_path: Path, capsys: pyte
 
 
 def test_two_runs_are_compared_so_too(tmp_path: Path) -> None:
-    one = play(tmp_path / "one")
+    one = played(tmp_path / "one")
     LEVERS.update(salt=1)
-    other = play(tmp_path / "other")
+    other = played(tmp_path / "other")
     (row,) = compare(str(one), str(other), anytime=True).rows
     assert row.anytime
     assert row.result.estimate.method == "anytime"
 
 
 def test_a_metric_without_bounds_and_a_baseline_are_refused(tmp_path: Path) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     with pytest.raises(BadInput, match="known bounds"):
         uplift(str(run), "overall", anytime=True)
     assert main(["compare", str(run), "--anytime", "--labels"]) == 2

@@ -25,7 +25,7 @@ from harness.compare.questions import uplift, uplift_all
 from harness.experiment.identity import identity_of
 from harness.statistics import Bounds, Estimate, Guard, holm
 from tests.harness import gate_runs
-from tests.harness.gate_runs import LEVERS, play, small
+from tests.harness.gate_runs import LEVERS, played, small
 
 WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
@@ -41,7 +41,7 @@ def no_levers() -> Iterator[None]:
 def helped(folder: Path, *strategists: object, **changes: object) -> Path:
     """A run in which a strategy's word is worth 2 points and the judge is noisy."""
     LEVERS.update(noise=1, bonus={WORD: 2})
-    return play(folder, strategists=["vanilla", *strategists], **changes)
+    return played(folder, strategists=["vanilla", *strategists], **changes)
 
 
 def test_uplift_over_vanilla_is_the_mean_of_paired_differences(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_without_a_control_the_words_say_that_it_can_not_be_told(tmp_path: Path)
 
 def test_no_difference_is_never_called_equality(tmp_path: Path) -> None:
     LEVERS.update(noise=1)
-    family = uplift(str(play(tmp_path / "run", strategists=["vanilla", EPO])))
+    family = uplift(str(played(tmp_path / "run", strategists=["vanilla", EPO])))
     (row,) = family.rows
     line = conclusions(family)[0]
     assert finding(row) == "open"
@@ -171,7 +171,7 @@ def test_success_is_compared_by_mcnemars_exact_test_where_each_group_has_one_pai
     ids = [f"{task}" for task in _one_task_per_group()]
     spec = [{"name": "sotopia", "split": "builtin-test", "tasks": ids, "options": {"max_turns": 2}}]
     LEVERS.update(bonus={WORD: 2})
-    (row,) = uplift(str(play(tmp_path / "run", strategists=["vanilla", EPO], environments=spec))).rows
+    (row,) = uplift(str(played(tmp_path / "run", strategists=["vanilla", EPO], environments=spec))).rows
     assert row.success.mcnemar is not None
     assert (row.success.mcnemar.only_a, row.success.mcnemar.only_b) == (0, len(ids))  # 6 points fail, 8 succeed
     assert row.success.mcnemar.p == pytest.approx(2.0 ** (1 - len(ids)))
@@ -185,9 +185,9 @@ def _one_task_per_group() -> list[str]:
 
 
 def test_two_runs_meet_cell_by_cell_and_their_prompts_may_differ(tmp_path: Path) -> None:
-    first = play(tmp_path / "first", strategists=["vanilla", EPO])
+    first = played(tmp_path / "first", strategists=["vanilla", EPO])
     LEVERS.update(salt=1)
-    second = play(tmp_path / "second", strategists=["vanilla", EPO])
+    second = played(tmp_path / "second", strategists=["vanilla", EPO])
     manifest = json.loads((second / "manifest.json").read_text())
     manifest["prompts"]["environments.sotopia/actor"] = "another"
     (second / "manifest.json").write_text(json.dumps(manifest))
@@ -217,7 +217,7 @@ def test_a_pairings_commas_do_not_part_a_selector(tmp_path: Path) -> None:
 
 
 def test_a_run_compared_with_itself_or_its_copy_is_refused(tmp_path: Path) -> None:
-    run = play(tmp_path / "run")
+    run = played(tmp_path / "run")
     shutil.copytree(run, tmp_path / "copy")
     for other in (run, tmp_path / "copy"):
         with pytest.raises(BadInput, match="compared with itself"):
@@ -245,7 +245,7 @@ def test_what_has_to_be_the_same_is_refused_showing_the_difference_unless_allowe
     tmp_path: Path, what: str, first: dict[str, object], second: dict[str, object], shows: str
 ) -> None:
     before, after = (
-        str(play(tmp_path / name, **({"environments": TWO} | changes)))
+        str(played(tmp_path / name, **({"environments": TWO} | changes)))
         for name, changes in (("first", first), ("second", second))
     )
     with pytest.raises(BadInput, match=f"--allow {what}") as refused:
@@ -258,7 +258,7 @@ def test_what_has_to_be_the_same_is_refused_showing_the_difference_unless_allowe
 
 
 def test_other_data_are_refused(tmp_path: Path) -> None:
-    first, second = play(tmp_path / "first", environments=TWO), play(tmp_path / "second", environments=TWO)
+    first, second = played(tmp_path / "first", environments=TWO), played(tmp_path / "second", environments=TWO)
     manifest = json.loads((second / "manifest.json").read_text())
     manifest["data"]["sotopia | builtin-test"]["builtin/scenarios.jsonl"] = "changed"
     (second / "manifest.json").write_text(json.dumps(manifest))
@@ -270,7 +270,7 @@ def test_start_and_trained_served_by_another_engine_or_precision_are_refused(tmp
     served = {"engine": "vllm", "version": "vllm 0.32.0", "dtype": "bfloat16"}
     runs = []
     for name, changed in (("start", {}), ("trained", {"dtype": "float32"}), ("again", {}), ("older", None)):
-        run = play(tmp_path / name, strategists=["vanilla", EPO], environments=TWO)
+        run = played(tmp_path / name, strategists=["vanilla", EPO], environments=TWO)
         manifest = json.loads((run / "manifest.json").read_text())
         assert manifest.pop("served") == {}, "a scripted model is no engine"
         manifest |= {} if changed is None else {"served": {"m": served | changed}}
@@ -305,7 +305,7 @@ def test_the_command_prints_every_form(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_run_without_vanilla_has_no_uplift(tmp_path: Path) -> None:
-    run = play(tmp_path / "run", strategists=["null"], environments=TWO)
+    run = played(tmp_path / "run", strategists=["null"], environments=TWO)
     with pytest.raises(BadInput, match="vanilla"):
         uplift(str(run))
 
@@ -353,7 +353,7 @@ def paired_bounds(low: float) -> Bounds:
 
 
 def test_nothing_gained_is_said_where_nothing_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = [str(play(tmp_path / name)) for name in ("a", "b")]
+    runs = [str(played(tmp_path / name)) for name in ("a", "b")]
     assert main(["compare", *runs, "--format", "markdown"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if "+0.000" in line)
     tokens, per_token, per_usd = (cell.strip() for cell in row.strip("| ").split("|")[-3:])
@@ -362,7 +362,7 @@ def test_nothing_gained_is_said_where_nothing_differs(tmp_path: Path, capsys: py
 
 def test_a_metric_that_no_arm_has_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = {"name": "alfworld", "split": "builtin-test-mini", "tasks": 2, "options": {"max_steps": 2}}
-    play(tmp_path / "run", environments=[world], strategists=["vanilla", "null"], judge=None)
+    played(tmp_path / "run", environments=[world], strategists=["vanilla", "null"], judge=None)
     assert main(["compare", str(tmp_path / "run"), "--metric", "overall"]) == 2
     assert "none of these arms has a value of 'overall'" in capsys.readouterr().err
 

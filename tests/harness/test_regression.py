@@ -25,7 +25,7 @@ from harness.compare.check_words import cell_sentence
 from harness.compare.regression import check
 from harness.compare.sources import load
 from tests.harness import gate_runs
-from tests.harness.gate_runs import KNOWS, LEVERS, play
+from tests.harness.gate_runs import KNOWS, LEVERS, play, played
 
 EPO = {"kind": "epo", "model": "m"}
 
@@ -42,7 +42,7 @@ def baseline(tmp_path: Path) -> Path:
     """A baseline file of a noisy run."""
     LEVERS.update(noise=1, salt=1)
     path = tmp_path / "baseline.json"
-    path.write_text(baseline_text(make_baseline(load_run(play(tmp_path / "base")))))
+    path.write_text(baseline_text(make_baseline(load_run(played(tmp_path / "base")))))
     return path
 
 

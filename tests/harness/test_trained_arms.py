@@ -16,7 +16,7 @@ from harness.compare.ranks import load_runs, ranked_rows
 from harness.results.leaks import write_training_tasks
 from leaderboard.ranking_columns import notes_of
 from tests.harness import gate_runs
-from tests.harness.gate_runs import play
+from tests.harness.gate_runs import played
 
 ENDING = "is one training; another may land elsewhere."
 DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
@@ -52,7 +52,7 @@ def test_the_kind_of_trained_weights_is_the_one_that_self_play_makes() -> None:
 
 
 def test_an_untrained_strategist_is_not_called_a_training(tmp_path: Path) -> None:
-    assert said(play(tmp_path / "run", strategists=["vanilla", EPO])) == []
+    assert said(played(tmp_path / "run", strategists=["vanilla", EPO])) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_untrained_strategist_is_not_called_a_training(tmp_path: Path) -> Non
 def test_weights_of_a_training_are_known_by_their_place_and_by_a_named_card(
     tmp_path: Path, entry: dict[str, str]
 ) -> None:
-    run = changed(play(tmp_path / "run", strategists=["vanilla", EPO]), **entry)
+    run = changed(played(tmp_path / "run", strategists=["vanilla", EPO]), **entry)
     lines = said(run)
     assert f"epo {ENDING}" in lines
     assert any(line.startswith("m ") for line in lines), "the actor is the same weights"
@@ -77,14 +77,14 @@ def test_weights_of_a_training_are_known_by_their_place_and_by_a_named_card(
 def test_a_run_records_which_models_have_a_card(tmp_path: Path) -> None:
     card = write_training_tasks(tmp_path, [], "made by hand")
     models = {"m": {"provider": "scripted", "function": "tests.harness.gate_runs:play_a_role", "trained_on": str(card)}}
-    run = play(tmp_path / "run", strategists=["vanilla", EPO], models=models)
+    run = played(tmp_path / "run", strategists=["vanilla", EPO], models=models)
     assert json.loads((run / "manifest.json").read_text())["trained"] == ["m"]
 
 
 def test_two_trainings_of_one_name_are_told_apart_by_their_runs(tmp_path: Path) -> None:
     runs = []
     for number in (1, 2):
-        run = play(tmp_path / f"run-{number}", strategists=["vanilla", EPO], seed=number)
+        run = played(tmp_path / f"run-{number}", strategists=["vanilla", EPO], seed=number)
         runs.append(changed(run, provider="vllm", model=f"results/my-{number}/fit/iteration-1/model"))
     lines = [line for line in said(*runs) if line.startswith("epo")]
     assert lines == [f"epo of run-1 {ENDING}", f"epo of run-2 {ENDING}"]

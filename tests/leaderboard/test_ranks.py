@@ -15,7 +15,7 @@ from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.ranks import ranked_table
 from tests.harness import gate_runs
-from tests.harness.gate_runs import LEVERS, play
+from tests.harness.gate_runs import LEVERS, played
 
 WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
@@ -34,7 +34,7 @@ def by_arm(table: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
 
 
 def test_an_arm_that_is_clearly_better_is_first_and_the_others_are_tied(tmp_path: Path) -> None:
-    rows = by_arm(ranked_table([play(tmp_path / "run", strategists=["vanilla", "null", EPO])]))
+    rows = by_arm(ranked_table([played(tmp_path / "run", strategists=["vanilla", "null", EPO])]))
     assert [rows["epo"][key] for key in ("rank", "rank_low", "rank_high", "ranked")] == [1, 1, 1, 3]
     assert rows["epo"]["tied_with"] == ""
     assert rows["vanilla"]["tied_with"] == "null"
@@ -44,7 +44,7 @@ def test_an_arm_that_is_clearly_better_is_first_and_the_others_are_tied(tmp_path
 
 
 def test_no_rank_below_the_set_coverage(tmp_path: Path) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     lines = (run / "episodes.jsonl").read_text().splitlines(keepends=True)
     of_epo = [line for line in lines if json.loads(line)["strategist"] == "epo"]
     kept = [line for line in lines if line not in of_epo[:15]]
@@ -59,7 +59,7 @@ def test_no_rank_below_the_set_coverage(tmp_path: Path) -> None:
 
 
 def test_missing_outcomes_widen_the_ranks_they_could_change(tmp_path: Path) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", EPO])
     whole = by_arm(ranked_table([run]))
     assert whole["epo"]["rank_high"] == 1
     lines = (run / "episodes.jsonl").read_text().splitlines(keepends=True)
@@ -73,7 +73,7 @@ def test_missing_outcomes_widen_the_ranks_they_could_change(tmp_path: Path) -> N
 
 def test_arms_on_other_tasks_are_not_ranked_together(tmp_path: Path) -> None:
     few = [{"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 2}}]
-    runs = [play(tmp_path / "a", strategists=["vanilla", EPO]), play(tmp_path / "b", environments=few)]
+    runs = [played(tmp_path / "a", strategists=["vanilla", EPO]), played(tmp_path / "b", environments=few)]
     table = ranked_table(runs)
     assert table[table["run"] == "b"]["rank"].isna().all()  # alone on its tasks
     assert set(table[table["run"] == "a"]["ranked"]) == {2}
@@ -81,19 +81,19 @@ def test_arms_on_other_tasks_are_not_ranked_together(tmp_path: Path) -> None:
 
 def test_scripted_agents_are_reference_rows_without_a_rank(tmp_path: Path) -> None:
     shop = [{"name": "webshop", "split": "builtin-test", "tasks": 3, "options": {"max_steps": 6}}]
-    run = play(tmp_path / "run", environments=shop, actors=["script:rule", "script:oracle"], judge=None, models={})
+    run = played(tmp_path / "run", environments=shop, actors=["script:rule", "script:oracle"], judge=None, models={})
     assert ranked_table([run])["rank"].isna().all()
 
 
 def test_a_copied_run_is_refused(tmp_path: Path) -> None:
-    run = play(tmp_path / "run")
+    run = played(tmp_path / "run")
     shutil.copytree(run, tmp_path / "copy")
     with pytest.raises(BadInput, match="count every run once"):
         ranked_table([run, tmp_path / "copy"])
 
 
 def test_the_leaderboard_shows_rank_interval_and_ties(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = play(tmp_path / "run", strategists=["vanilla", "null", EPO])
+    run = played(tmp_path / "run", strategists=["vanilla", "null", EPO])
     assert main(["leaderboard", str(run), "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "tied with" in lines[0]
