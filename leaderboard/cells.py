@@ -31,6 +31,13 @@ def count(value: float | None) -> str:
     return UNKNOWN if known(value) is None else f"{value:,.0f}"
 
 
+def groups_text(row: Row) -> str:
+    """`19 higher, 7 same, 0 lower`: groups of tasks by the sign of their difference."""
+    if known(row["wins"]) is None:
+        return NOTHING
+    return f"{row['wins']:.0f} higher, {row['ties']:.0f} same, {row['losses']:.0f} lower"
+
+
 def money(row: Row, who: str = "") -> str:
     """USD as far as they are known, and how many calls that leaves out; `who`: the columns' prefix."""
     return price_text(row[f"{who}usd_known"], "spent", int(known(row[f"{who}usd_unknown_calls"]) or 0))

@@ -1,6 +1,6 @@
 """Charts as plotly figures made from the tables of this package, each with its description in words.
 
-Colours are Okabe and Ito's (2008), told apart by every kind of colour vision; marks differ in shape, too. Texts come from
+Colours and shapes are those of `leaderboard.marks`. Texts come from
 records: plotly reads a few HTML tags and entities in labels, and `plain` takes their meaning away.
 """
 
@@ -16,10 +16,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from leaderboard.learning import LearningCurve, curve_text
+from leaderboard.marks import COLOURS, SHAPES, Mark
+from leaderboard.page.drawings import fitted
 from leaderboard.page.markup import plain as visible
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#6B6B6B")
-SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#8A8F98"
 LABEL = 60
@@ -76,14 +76,19 @@ def _hatch(colour: str) -> str:
 
 
 def cost_frontier(
-    table: pd.DataFrame, cost: str, metric: str, bounds: tuple[float, float], names: Sequence[str]
+    table: pd.DataFrame,
+    cost: str,
+    metric: str,
+    bounds: tuple[float, float],
+    names: Sequence[str],
+    marks: Sequence[Mark],
 ) -> Chart:
-    """`leaderboard.costs.cost_table` of one place: goal against the chosen cost; the frontier is a stepped line. `names`:
-    one per row."""
+    """`leaderboard.costs.cost_table` of one place: goal against the chosen cost; the frontier is a stepped line. `names` and
+    `marks`: one per row. `bounds`: the range of the metric; the axis is fitted to the goals within it."""
     figure = go.Figure()
     rows: list[dict[str, Any]] = [
-        {str(key): value for key, value in row.items()} | {"name": name}
-        for row, name in zip(table.to_dict("records"), names, strict=True)
+        {str(key): value for key, value in row.items()} | {"name": name, "mark": mark}
+        for row, name, mark in zip(table.to_dict("records"), names, marks, strict=True)
         if _known(row["cost"])
     ]
     front = [row for row in rows if row["pareto"] is True]
@@ -96,7 +101,7 @@ def cost_frontier(
             name="nobody is better and cheaper",
             hoverinfo="skip",
         )
-    for number, row in enumerate(rows):
+    for row in rows:
         figure.add_scatter(
             x=[row["cost"]],
             y=[row["goal"]],
@@ -112,23 +117,24 @@ def cost_frontier(
             name=plain(row["name"]),
             marker={
                 "size": 12,
-                "color": PALETTE[number % len(PALETTE)],
-                "symbol": _symbol(number) + ("" if row["pareto"] is True else "-open"),
+                "color": row["mark"].hue,
+                "symbol": row["mark"].form + ("" if row["pareto"] is True else "-open"),
                 "line": {"width": 2},
             },
             hovertemplate="%{y:.2f} at %{x:,.4~g}",
         )
     _layout(figure, plain(cost), plain(metric), height=380)
-    edge = (bounds[1] - bounds[0]) * 0.04
-    figure.update_yaxes(range=[bounds[0] - edge, bounds[1] + edge])
+    low, high = fitted([row[key] for row in rows for key in ("goal", "low", "high") if _known(row[key])], *bounds)
+    edge = (high - low) * 0.05
+    figure.update_yaxes(range=[low - edge, high + edge])
     figure.update_xaxes(rangemode="tozero")
     best = ", ".join(f"{row['name']} ({row['goal']:.2f} at {row['cost']:,.4g})" for row in front)
     return Chart(figure, f"{metric} against {cost}, {len(rows)} arms. On the frontier: {best or 'none'}.")
 
 
 def _symbol(number: int) -> str:
-    """No two of the first forty-nine arms share colour and mark."""
-    return SYMBOLS[(number + number // len(PALETTE)) % len(SYMBOLS)]
+    """No two of the first forty-nine lines share colour and mark."""
+    return SHAPES[(number + number // len(COLOURS)) % len(SHAPES)]
 
 
 def _reach(high: Any, low: Any) -> float:
@@ -142,7 +148,7 @@ def lines(series: Mapping[str, pd.DataFrame], x: str, y: str, x_title: str, y_ti
     figure = go.Figure()
     said = []
     for number, (name, table) in enumerate(series.items()):
-        colour = PALETTE[number % len(PALETTE)]
+        colour = COLOURS[number % len(COLOURS)]
         figure.add_scatter(
             x=table[x],
             y=table[y],
@@ -229,7 +235,7 @@ def histograms(series: Mapping[str, pd.DataFrame], x_title: str) -> Chart:
             mode="lines",
             line={
                 "shape": "hv",
-                "color": PALETTE[number % len(PALETTE)],
+                "color": COLOURS[number % len(COLOURS)],
                 "dash": DASHES[number % len(DASHES)],
                 "width": 2,
             },

@@ -40,7 +40,7 @@ EVERYWHERE = (TERMINAL, MARKDOWN, *WEB)
 TEXT = (TERMINAL, MARKDOWN)
 PLACE = ("environment", "split", "pairing", "part")
 """Columns whose values make a table of their own: arms are ranked within it. `part` tells apart what cannot be compared."""
-FIRST = ("rank", "strategist", "actor", "run")
+FIRST = ("ties", "rank", "strategist", "actor", "run")
 """Columns that stand first in a browser."""
 MARKDOWN_HEADINGS = {"interval": "95 %", "calls": "calls", "reasoning_tokens": "of them reasoning"}
 """Headings that `--format markdown` keeps since scripts may look for them."""
@@ -69,6 +69,11 @@ def several_runs(table: Table) -> bool:
 def parted(table: Table) -> bool:
     """True if some place holds arms that cannot be compared with each other."""
     return any(row["part"] for row in table.rows)
+
+
+def bracketed(table: Table) -> bool:
+    """True if some arms cannot be told apart (`leaderboard.ties`)."""
+    return any(row.get("ties") for row in table.rows)
 
 
 def judged(table: Table) -> bool:
@@ -189,6 +194,8 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
                 found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
         head = {"unranked": "No rank for ", "interval_note": f"{DOUBT} "}.get(key, "")
         lines += [f"{head}{', '.join(dict.fromkeys(names))}: {why}." for why, names in found.items()]
+    if any(row.get("ties") for row in rows):
+        lines.append("Arms that a bracket joins (those with a letter in common) cannot be told apart.")
     if any(row["scripted"] for row in rows):
         lines.append("Scripted agents are references and take no place.")
     return lines
@@ -293,7 +300,10 @@ COLUMNS: tuple[Column | Family, ...] = (
     _words("actor", EVERYWHERE, once=True),
     _words("strategist", EVERYWHERE),
     Column("rank", "rank", rank_text, (*TEXT, RANKING, DIMENSIONS, COST), _value("rank")),
-    _words("tied_with", (*TEXT, RANKING), spared=1, listed=True),
+    _words("tied_with", TEXT, spared=1, listed=True),
+    Column(
+        "ties", "not told apart", lambda row: " ".join(row.get("ties") or "") or NOTHING, (RANKING,), appears=bracketed
+    ),
     _amount("goal", (*TEXT, RANKING, DIMENSIONS, EPISODE)),
     Column(
         "interval",

@@ -135,7 +135,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
-    names = _names(arms, several=len(loaded) > 1)
+    names = arm_names(arms, several=len(loaded) > 1)
     asked = questions([list(run.arms.arms.values()) for run in loaded])
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
@@ -145,6 +145,8 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) ->
     cells = [row for run in loaded for row in run.cells]
     rows = [{**row, "arm": number} for number, row in enumerate(cells)]
     numbered = [(row.pop("arm"), row) for row in sorted_cells(rows)]
+    # scripted references stand below those that take a place
+    numbered.sort(key=lambda each: (each[1]["environment"], each[1]["split"], arms[each[0]].scripted))
     return [
         {
             **row,
@@ -210,7 +212,7 @@ def coverage(arm: Arm) -> float:
     return float((~np.isnan(arm.outcomes["goal"])).sum()) / arm.planned if arm.planned else 0.0
 
 
-def _names(arms: Sequence[Arm], several: bool) -> list[str]:
+def arm_names(arms: Sequence[Arm], several: bool) -> list[str]:
     """Name each arm beside the others: its strategist, its actor where there are several, its run likewise."""
     actors = {arm.axes["actor"] for arm in arms if not arm.scripted}
     names = []

@@ -18,6 +18,8 @@ from harness.base.invocation import as_called
 from leaderboard import ranking_columns
 from leaderboard.charts import Chart
 from leaderboard.downloads import MIME, to_csv, to_latex, to_markdown
+from leaderboard.marks import GREY, Mark
+from leaderboard.page.drawings import number, ticks
 from leaderboard.page.markup import Content, node
 
 Row = Mapping[str, Any]
@@ -159,8 +161,9 @@ def draw(chart: Chart, key: str) -> None:
 
 
 def whisker(value: float | None, low: float | None, high: float | None, bounds: tuple[float, float], said: str,
-            hollow: bool = False, zero: float | None = None) -> Element:  # fmt: skip
-    """A dot with its interval on an axis from `bounds[0]` to `bounds[1]`; `said` is what it says in words."""
+            hollow: bool = False, zero: float | None = None, mark: Mark | None = None) -> Element:  # fmt: skip
+    """An arm's mark (without one a grey square) with its interval on an axis from `bounds[0]` to `bounds[1]`; `said` is what it
+    says in words."""
     frame = node("div", class_="whisker", role="img", aria_label=said)
     if zero is not None:
         frame.append(node("i", class_="zero", style=f"left:{_place(zero, bounds)}%"))
@@ -168,7 +171,17 @@ def whisker(value: float | None, low: float | None, high: float | None, bounds: 
         left, right = _place(low, bounds), _place(high, bounds)
         frame.append(node("i", class_="bar", style=f"left:{left}%;width:{max(0.0, right - left):.2f}%"))
     if value is not None:
-        frame.append(node("i", class_="dot open" if hollow else "dot", style=f"left:{_place(value, bounds)}%"))
+        drawn = mark or Mark(GREY, 1)
+        kind = f"dot {drawn.form} c{drawn.colour}" + (" open" if hollow else "")
+        frame.append(node("i", class_=kind, style=f"left:{_place(value, bounds)}%"))
+    return frame
+
+
+def scale_of(low: float, high: float) -> Element:
+    """The round numbers of an axis at their places, for under a column of `whisker`."""
+    frame = node("div", class_="scale")
+    for tick in ticks(low, high):
+        frame.append(node("i", number(tick), style=f"left:{_place(tick, (low, high))}%"))
     return frame
 
 

@@ -30,8 +30,8 @@ from leaderboard.page.shell import whole_page
 TITLE = "Strategist leaderboard"
 MEASURED = "Measured with strategist-harness; the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
 READING = (
-    "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that are "
-    "“tied with” each other cannot be told apart.",
+    "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that a "
+    "bracket joins cannot be told apart.",
     "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
     "tasks make wide intervals.",
     f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all the "

@@ -14,14 +14,16 @@ from harness.compare.questions import by_run, questions
 from leaderboard.board import Board
 from leaderboard.duel import divergence
 from leaderboard.episodes import read_conversation
-from leaderboard.page.drawings import Dot, dots
+from leaderboard.marks import Marks
+from leaderboard.page.drawings import Dot, difference_range, dots
 from leaderboard.page.markup import Content, node
 from leaderboard.page.pair import Bar, drawn_bar, side_by_side
+from leaderboard.page.sections import arm_marks
 from leaderboard.pairs import same_game, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
 KEY = f"Each mark is the mean difference to {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
-KEY += "not shown. Open squares: controls, whose strategies cannot fit."
+KEY += "not shown. Open marks: controls, whose strategies cannot fit."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +45,34 @@ def answered(board: Board) -> list[Answered]:
     return found
 
 
-Draw = Callable[[str, Sequence[Dot], float, str], Content]
-"""(title, marks, reach, axis's name) -> a drawing of differences, from minus to plus `reach`."""
+Draw = Callable[[str, Sequence[Dot], float, float, str], Content]
+"""(title, marks, low, high, axis's name) -> a drawing of differences on an axis from `low` to `high`."""
 
 
-def drawn_dots(title: str, marks: Sequence[Dot], reach: float, axis: str) -> Content:
+def drawn_dots(title: str, marks: Sequence[Dot], low: float, high: float, axis: str) -> Content:
     """The differences as an SVG."""
-    return dots(title, marks, -reach, reach, zero=0.0, axis=axis)
+    return dots(title, marks, low, high, zero=0.0, axis=axis)
 
 
 def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
     """Each environment's answer with the drawing of its uplifts; nothing where no run asks."""
     every = answered(board)
     several = len(every) > 1
-    parts: list[Content] = []
+    marks = arm_marks(board)
+    said = node("dl", class_="answers")
+    parts: list[Content] = [said]
     for each in every:
         for found in each.answers:
             title = " · ".join(found.place) + (f" · {each.run}" if several else "")
+            said.append(node("dt", title))
+            said.append(node("dd", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"))
             parts += [
                 node("h3", title),
-                node("p", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"),
                 node("p", " ".join(found.more), class_="note"),
-                _drawn(each.family, found, title, draw),
+                _drawn(each.family, found, title, draw, marks),
             ]
         parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
-    return parts
+    return parts if every else []
 
 
 def said_in_short(board: Board) -> str:
@@ -77,26 +82,22 @@ def said_in_short(board: Board) -> str:
     )
 
 
-def _drawn(family: Family, found: EnvironmentAnswer, title: str, draw: Draw) -> Content:
+def _drawn(family: Family, found: EnvironmentAnswer, title: str, draw: Draw, marks: Marks) -> Content:
     """The uplifts of one environment: what was asked first, then the controls."""
     here = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
     rows = sorted(here, key=lambda row: row.b.role == CONTROL)
     several = len({row.b.axes["actor"] for row in rows}) > 1
-    marks = [_mark(row, several) for row in rows]
-    ends = [abs(value) for mark in marks for value in (mark.value, mark.low, mark.high) if value is not None]
-    span = max(row.span or 0.0 for row in rows) or None
-    reach = max([*ends, (span or 1.0) / 20])
-    reach = min(reach, span) if span else reach
-    metric = rows[0].metric
-    axis = f"difference in {metric} to {REFERENCE}"
-    return draw(f"{title}: {axis}, paired, with 95 % interval", marks, reach, axis)
+    dots_ = [_mark(row, several, marks) for row in rows]
+    low, high = difference_range(dots_, max(row.span or 0.0 for row in rows) or None)
+    axis = f"difference in {rows[0].metric} to {REFERENCE}"
+    return draw(f"{title}: {axis}, paired, with 95 % interval", dots_, low, high, axis)
 
 
 PLACE = ("environment", "split", "pairing")
 NAMELESS = {"": "the seat", "agent": "the agent"}
 
 
-def _mark(row: Comparison, several_actors: bool) -> Dot:
+def _mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
     d = row.result.estimate
     name = names(row)[1] + (f" + {row.b.axes['actor']}" if several_actors else "")
     known = d.mean == d.mean
@@ -107,6 +108,7 @@ def _mark(row: Comparison, several_actors: bool) -> Dot:
         d.high if d.high == d.high else None,
         hollow=row.b.role == CONTROL,
         faded=finding(row) not in SIGNS,
+        mark=marks.of(row.b.axes["strategist"], row.b.axes["actor"]),
     )
 
 

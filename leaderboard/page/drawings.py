@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from leaderboard.marks import GREY, OUTLINES, Mark
 from leaderboard.page.markup import node
 
 ROW, TOP, AXIS = 40, 6, 26
@@ -31,6 +32,8 @@ class Dot:
     """Drawn as an open square: a reference, not a competitor."""
     faded: bool = False
     """Drawn faintly: not shown."""
+    mark: Mark | None = None
+    """The arm's colour and shape; None: a grey square."""
 
 
 def dots(
@@ -69,15 +72,17 @@ def _row(row: Dot, y: int, low: float, high: float, signed: bool) -> list[Elemen
         left, right = _x(row.low, low, high), _x(row.high, low, high)
         parts.append(node("line", x1=left, x2=right, y1=middle, y2=middle, class_="whisker"))
         parts += [node("line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_="whisker") for x in (left, right)]
-    parts.append(_mark(row, _x(row.value, low, high), middle))
+    parts.append(drawn_mark(row.mark or Mark(GREY, 1), _x(row.value, low, high), middle, row.hollow))
     return parts
 
 
-def _mark(row: Dot, x: str, y: int) -> Element:
-    if not row.hollow:
-        return node("circle", cx=x, cy=y, r=5, class_="dot")
-    square = node("svg", node("rect", x=-5, y=-5, width=10, height=10, class_="open"), x=x, y=y, overflow="visible")
-    return square
+def drawn_mark(mark: Mark, x: str, y: float, hollow: bool = False) -> Element:
+    """An arm's mark around a point."""
+    kind = f"mark c{mark.colour}" + (" hollow" if hollow else "")
+    if mark.form not in OUTLINES:
+        return node("circle", cx=x, cy=y, r=5.5, class_=kind)
+    outline = node("polygon", points=OUTLINES[mark.form], class_=kind)
+    return node("svg", outline, x=x, y=y, overflow="visible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +94,14 @@ class Point:
     y: float
     best: bool
     """On the frontier: nothing is better and cheaper."""
+    mark: Mark
 
 
-def scatter(title: str, points: Sequence[Point], x_name: str, y_range: tuple[float, float]) -> Element:
-    """Goal (upwards) against cost; the frontier's points are filled and numbered like the others. Labels stand in a
-    list below the chart, by number, so that they never cover each other."""
-    height, plot = 240, 200
+def scatter(title: str, points: Sequence[Point], names: tuple[str, str], y_range: tuple[float, float]) -> Element:
+    """Goal (upwards) against cost; the frontier's points are filled. Each has its arm's mark, and its number in the table below
+    the chart, so that names never cover each other. `names`: of both axes."""
+    height, plot = 250, 210
+    x_name, y_name = names
     most = max((point.x for point in points), default=0.0) or 1.0
     said = "; ".join(f"{n}: {p.label}, {number(p.y)} at {number(p.x)} {x_name}" for n, p in enumerate(points, 1))
     chart = node(
@@ -105,6 +112,7 @@ def scatter(title: str, points: Sequence[Point], x_name: str, y_range: tuple[flo
         y = _y(tick, low, high, plot)
         chart.append(node("line", x1=f"{MARGIN}%", x2="100%", y1=y, y2=y, class_="grid"))
         chart.append(node("text", number(tick), x="0", y=y - 3, class_="tick"))
+    chart.append(node("text", y_name, x="0", y=10, class_="tick"))
     for tick in ticks(0.0, most):
         anchor = _anchor(tick, 0.0, most)
         chart.append(
@@ -113,9 +121,27 @@ def scatter(title: str, points: Sequence[Point], x_name: str, y_range: tuple[flo
     chart.append(node("text", x_name, x="100%", y=height - 4, class_="tick", text_anchor="end"))
     for index, point in enumerate(points, 1):
         x, y = _x(point.x, 0.0, most), _y(point.y, low, high, plot)
-        chart.append(node("circle", cx=x, cy=y, r=9, class_="dot" if point.best else "open"))
-        chart.append(node("text", index, x=x, y=y + 4, class_="inside" if point.best else "inside-open"))
+        chart.append(drawn_mark(point.mark, x, y, hollow=not point.best))
+        chart.append(node("svg", node("text", index, x=8, y=-5, class_="tick"), x=x, y=y, overflow="visible"))
     return chart
+
+
+def fitted(values: Sequence[float], least: float, most: float) -> tuple[float, float]:
+    """The ends of an axis that fits its values, within what is possible; it begins at the least possible where that is near."""
+    if not values:
+        return least, most
+    low, high = min(values), max(values)
+    span = (high - low) or (most - least) / 10
+    start = least if low - least <= span / 2 else max(least, low - span * 0.05)
+    return start, min(most, high + span * 0.05)
+
+
+def difference_range(rows: Sequence[Dot], span: float | None = None) -> tuple[float, float]:
+    """The ends of an axis of differences: it has 0, and all marks with their intervals. `span`: the metric's own range."""
+    values = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    room = max((high - low) * 0.04, (span or 1.0) / 50)
+    return low - room, high + room
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -157,7 +183,7 @@ def _x(value: float, low: float, high: float) -> str:
 
 def _y(value: float, low: float, high: float, plot: int) -> float:
     share = min(1.0, max(0.0, (value - low) / (high - low) if high > low else 0.0))
-    return round(12 + (1 - share) * (plot - 24), 1)
+    return round(24 + (1 - share) * (plot - 40), 1)
 
 
 def _anchor(value: float, low: float, high: float) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import pandas as pd
 
 from agents.strategists import REFERENCE
-from harness.compare.conclusions import interface_sentences
+from harness.compare.comparison import CONTROL
+from harness.compare.conclusions import SIGNS, interface_sentences
 from harness.compare.doubts import DOUBT
 from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
 from leaderboard.board import Board, plain_rows
-from leaderboard.cells import NOTHING, Row, amount, p_text
-from leaderboard.page.drawings import Dot, Point, dots, scatter
+from leaderboard.cells import NOTHING, Row, amount, count, groups_text, p_text
+from leaderboard.marks import Mark, Marks, marks_of
+from leaderboard.matrix import CERTAINTY, certainty
+from leaderboard.page.drawings import Dot, Point, difference_range, dots, fitted, scatter
 from leaderboard.page.markup import Content, node
 from leaderboard.ranking_columns import (
     DIMENSIONS,
@@ -30,6 +33,7 @@ from leaderboard.ranking_columns import (
     notes_of,
     place_title,
 )
+from leaderboard.ties import INSIDE, places_in, tied
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ class Place:
     """The range of the metric."""
     metric: str
 
+    @property
+    def axis(self) -> tuple[float, float]:
+        """The part of the metric's range that the rows' goals and their intervals take."""
+        values = [row[key] for row in self.rows for key in ("goal", "low", "high") if row.get(key) is not None]
+        return fitted(values, self.low, self.high)
+
+    @property
+    def scale(self) -> str:
+        """The axis in words."""
+        return f"mean {self.metric} ({self.low:g} to {self.high:g} is possible)"
+
 
 def places_of(board: Board, table: pd.DataFrame) -> list[Place]:
     """The table's rows by environment, split, pairing and what can be compared there, in the table's order."""
@@ -79,13 +94,16 @@ def places_of(board: Board, table: pd.DataFrame) -> list[Place]:
     of_arm = {row["arm"]: tuple(row[name] for name in PLACE) for row in plain_rows(board.table)}
     for row in plain_rows(table):
         found.setdefault(of_arm[row["arm"]], []).append(row)
-    places = []
-    for key, rows in found.items():
-        metric = board.arms[rows[0]["arm"]].metric
-        places.append(
-            Place(place_title(key, " · "), rows, float(metric["low"]), float(metric["high"]), str(metric["name"]))
-        )
-    return places
+    return [_place(place_title(key, " · "), rows, board) for key, rows in found.items()]
+
+
+def _place(title: str, rows: Sequence[Row], board: Board) -> Place:
+    """The table of these rows, each with the letters of its `ties`."""
+    if "tied_with" in rows[0]:
+        letters = tied(rows, board.arms, len(board.runs) > 1)
+        rows = [{**row, "ties": letters.get(int(row["arm"]), "")} for row in rows]
+    metric = board.arms[rows[0]["arm"]].metric
+    return Place(title, rows, float(metric["low"]), float(metric["high"]), str(metric["name"]))
 
 
 def arm_name(row: Row, board: Board) -> str:
@@ -94,14 +112,37 @@ def arm_name(row: Row, board: Board) -> str:
     return " + ".join(parts) + (f" ({row['run']})" if len(board.runs) > 1 else "")
 
 
+def arm_marks(board: Board) -> Marks:
+    """The marks of a board's arms, the same on every chart."""
+    return marks_of((arm.axes["strategist"], arm.axes["actor"]) for arm in board.arms if not arm.scripted)
+
+
+def mark_of(row: Row, marks: Marks) -> Mark | None:
+    """The mark of a row's arm; None for a scripted reference."""
+    return None if row.get("scripted") else marks.of(row["strategist"], row["actor"])
+
+
+def is_open(row: Row, board: Board) -> bool:
+    """True if an arm's mark is drawn open: a control, a scripted reference, or an arm without a rank."""
+    return row["rank"] is None or board.arms[int(row["arm"])].role == CONTROL
+
+
 def ranking(place: Place, board: Board) -> list[Content]:
     """Chart and table of one place."""
     title = f"{place.title}: mean {place.metric} with 95 % interval"
+    marks = arm_marks(board)
     rows = [
-        Dot(arm_name(row, board), row["goal"], row["low"], row["high"], hollow=row["rank"] is None)
+        Dot(
+            arm_name(row, board),
+            row["goal"],
+            row["low"],
+            row["high"],
+            hollow=is_open(row, board),
+            mark=mark_of(row, marks),
+        )
         for row in place.rows
     ]
-    chart = dots(title, rows, place.low, place.high)
+    chart = dots(title, rows, *place.axis, axis=place.scale)
     notes = node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
     return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title), notes]
 
@@ -109,11 +150,24 @@ def ranking(place: Place, board: Board) -> list[Content]:
 def _drawn(view: str, rows: Sequence[Row], board: Board) -> list[Column]:
     """The ranking's columns in one of its views."""
     several = len(board.runs) > 1
-    return [_of_ranking(each) for each in columns_of(view, rows, several)]
+    columns = {each.key: _of_ranking(each) for each in columns_of(view, rows, several)}
+    if "ties" in columns:
+        columns["ties"] = replace(columns["ties"], text=lambda row: brackets(row, rows))
+    return list(columns.values())
 
 
 def _of_ranking(column: ranking_columns.Column) -> Column:
     return Column(column.title, column.text, column.value)
+
+
+def brackets(row: Row, rows: Sequence[Row]) -> Content:
+    """The brackets that join this row with others of its table, each with its letter."""
+    number = next(place for place, each in enumerate(rows) if each["arm"] == row["arm"])
+    letters = [str(each.get("ties") or "") for each in rows]
+    frame = node("span", class_="brackets")
+    for letter, where in places_in(letters, number):
+        frame.append(node("span", f"{letter} " if where == INSIDE else None, class_=where))
+    return frame if len(frame) else NOTHING
 
 
 def _run_column(board: Board) -> list[Column]:
@@ -126,9 +180,20 @@ def uplift(place: Place, board: Board) -> list[Content]:
     if not rows:
         return []
     title = f"{place.title}: difference in {place.metric} to {REFERENCE}, paired, with 95 % interval"
-    shown = [Dot(arm_name(row, board), row["difference"], row["low"], row["high"]) for row in rows]
-    ends = [abs(value) for row in shown for value in (row.value, row.low, row.high) if value is not None]
-    reach = min(max([*ends, (place.high - place.low) / 20]), place.high - place.low)
+    marks = arm_marks(board)
+    shown = [
+        Dot(
+            arm_name(row, board),
+            row["difference"],
+            row["low"],
+            row["high"],
+            hollow=board.arms[int(row["arm"])].role == CONTROL,
+            faded=row["finding"] not in SIGNS,
+            mark=mark_of(row, marks),
+        )
+        for row in rows
+    ]
+    low, high = difference_range(shown, place.high - place.low)
     columns = [
         Column("Strategist", lambda row: row["strategist"]),
         Column("Actor", lambda row: row["actor"]),
@@ -136,11 +201,11 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("Difference", lambda row: f"{row['difference']:+.2f}", lambda row: row["difference"]),
         Column("95 % interval", interval_text, lambda row: row["low"]),
         Column("p, corrected", lambda row: p_text(row["p_holm"]), lambda row: row["p_holm"]),
-        Column("Pairs", lambda row: row["pairs"], lambda row: row["pairs"]),
-        Column("Groups higher / same / lower", lambda row: f"{row['wins']} / {row['ties']} / {row['losses']}"),
+        Column("Pairs of episodes", lambda row: count(row["pairs"]), lambda row: row["pairs"]),
+        Column("Groups of tasks", groups_text),
         Column("Finding", lambda row: row["verdict"]),
     ]
-    chart = dots(title, shown, -reach, reach, zero=0.0)
+    chart = dots(title, shown, low, high, zero=0.0, axis=f"difference in {place.metric} to {REFERENCE}")
     return [node("h3", place.title), *_beforehand(rows, board), chart, table_of(rows, columns, title)]
 
 
@@ -200,11 +265,11 @@ def dimensions(place: Place, board: Board) -> list[Content]:
 
 
 def grid(places: Sequence[Place], board: Board) -> list[Content]:
-    """Strategist × actor × environment. The shade is the goal's place in its range; the number stands in it."""
+    """Strategist × actor × environment: the mean goal, coloured by how sure its difference to the reference is."""
     rows = [(place, row) for place in places for row in place.rows if not row["scripted"]]
     heads = list(dict.fromkeys((place.title, row["actor"], row["run"]) for place, row in rows))
     names = list(dict.fromkeys(row["strategist"] for _, row in rows))
-    cells = {(row["strategist"], (place.title, row["actor"], row["run"])): (place, row) for place, row in rows}
+    cells = {(row["strategist"], (place.title, row["actor"], row["run"])): row for place, row in rows}
     if not cells:
         return []
     several = len(board.runs) > 1
@@ -214,29 +279,50 @@ def grid(places: Sequence[Place], board: Board) -> list[Content]:
     body = node("tbody")
     for name in names:
         body.append(node("tr", node("th", name, scope="row"), *(_shade(cells.get((name, each))) for each in heads)))
-    caption = "Mean goal by strategist, and by environment and actor, with its 95 % interval"
+    caption = f"Mean goal by strategist, and by environment and actor, with its difference to {REFERENCE}"
     table = node("table", node("caption", caption), node("thead", head), body)
-    return [node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption)]
+    legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY}"
+    return [
+        node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption),
+        node("p", legend, class_="note"),
+    ]
 
 
-def _shade(found: tuple[Place, Row] | None) -> Element:
-    if found is None or found[1]["goal"] is None:
+def _shade(row: Row | None) -> Element:
+    if row is None or row["goal"] is None:
         return node("td", NOTHING, class_="n")
-    place, row = found
-    share = (row["goal"] - place.low) / (place.high - place.low)
-    text = interval_text(row)
-    return node("td", amount(row["goal"]), node("br"), text, class_=f"n h{min(4, max(0, int(share * 5)))}")
+    if row["uplift"] is None:
+        return node("td", amount(row["goal"]), class_="n")
+    sure = certainty({"p_holm": row["uplift_p_holm"], "difference": row["uplift"], "finding": row["finding"]})
+    sign = SIGNS.get(row["finding"], "")
+    doubt = f" {DOUBT}" if row["interval_note"] else ""
+    text = f"{sign} {row['uplift']:+.2f}, p {p_text(row['uplift_p_holm'])}{doubt}".strip()
+    return node("td", amount(row["goal"]), node("br"), text, class_=f"n k{sure}")
 
 
 def cost(place: Place, board: Board) -> list[Content]:
     """Goal against tokens per episode, what nobody beats marked (rows of `leaderboard.costs.cost_table`)."""
     drawn = [row for row in place.rows if row["tokens"] is not None and not row["scripted"]]
     numbers = {row["arm"]: index for index, row in enumerate(drawn, 1)}
-    points = [Point(arm_name(row, board), row["tokens"], row["goal"], bool(row["pareto"])) for row in drawn]
+    marks = arm_marks(board)
+    points = [
+        Point(
+            arm_name(row, board),
+            row["tokens"],
+            row["goal"],
+            bool(row["pareto"]),
+            marks.of(row["strategist"], row["actor"]),
+        )
+        for row in drawn
+    ]
     title = f"{place.title}: mean {place.metric} against tokens per episode"
     parts: list[Content] = [node("h3", place.title)]
     if points:
-        parts.append(scatter(title, points, "tokens per episode", (place.low, place.high)))
+        goals = fitted([point.y for point in points], place.low, place.high)
+        parts.append(scatter(title, points, ("tokens per episode", place.scale), goals))
+        parts.append(
+            node("p", "Filled: nobody reaches as much for less. Numbers are those of the table.", class_="note")
+        )
     columns = [
         Column("No.", lambda row: numbers.get(row["arm"], NOTHING), lambda row: numbers.get(row["arm"])),
         *_drawn(EPISODE, place.rows, board),

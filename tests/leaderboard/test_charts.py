@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from leaderboard.marks import COLOURS, SHAPES, Mark, marks_of
 from tests.browser.payloads import payloads
 from tests.shared_data import missing
 
 try:
-    from leaderboard.charts import PALETTE, SYMBOLS, cost_frontier, difference_histogram, histograms, lines, plain
+    from leaderboard.charts import cost_frontier, difference_histogram, histograms, lines, plain
 except ImportError:  # the extra `viewer` is not installed
     plain = None  # type: ignore[assignment]
 
@@ -45,7 +46,7 @@ def test_no_text_of_a_record_is_markup_for_plotly(text: str) -> None:
     assert not set("<>$") & set(shown)
     assert "%{" not in shown
     assert "\n" not in shown
-    whole = cost_frontier(costs([text]), "tokens", "goal", (0, 10), [text]).figure.to_json()
+    whole = cost_frontier(costs([text]), "tokens", "goal", (0, 10), [text], [Mark()]).figure.to_json()
     legend = [trace["name"] for trace in json.loads(whole)["data"] if trace["mode"] == "markers"]
     assert legend == [shown]
     chart = lines({text: pd.DataFrame({"x": [1, 2], "y": [1.0, 2.0]})}, "x", "y", "step", "loss")
@@ -58,19 +59,20 @@ def test_a_long_name_is_cut_in_a_chart() -> None:
 
 
 def test_the_frontier_is_a_line_and_its_marks_are_filled() -> None:
-    chart = cost_frontier(costs(["a", "b", "c"]), "tokens", "goal", (0, 10), ["a", "b", "c"])
+    chart = cost_frontier(costs(["a", "b", "c"]), "tokens", "goal", (0, 10), ["a", "b", "c"], [Mark()] * 3)
     front, *marks = json.loads(chart.figure.to_json())["data"]
     assert front["x"] == [10.0, 30.0]
     assert [mark["marker"]["symbol"].endswith("-open") for mark in marks] == [False, True, False]
     assert "On the frontier: a (5.00 at 10), c (7.00 at 30)" in chart.text
 
 
-def test_no_two_of_many_arms_share_mark_and_colour() -> None:
-    names = [f"arm {number}" for number in range(30)]
-    chart = cost_frontier(costs(names), "tokens", "goal", (0, 100), names)
-    marks = [trace["marker"] for trace in json.loads(chart.figure.to_json())["data"] if trace["mode"] == "markers"]
-    assert len({(mark["color"], mark["symbol"].removesuffix("-open")) for mark in marks}) == 30
-    assert len(set(PALETTE)) == len(set(SYMBOLS)) == 7
+@pytest.mark.parametrize(("strategists", "actors"), [(30, 1), (12, 3), (6, 7)])
+def test_no_two_of_many_arms_share_mark_and_colour_and_each_keeps_its_own(strategists: int, actors: int) -> None:
+    arms = [(f"s{one}", f"a{other}") for one in range(strategists) for other in range(actors)]
+    marks = marks_of(arms)
+    assert len({marks.of(*arm) for arm in arms}) == len(arms)
+    assert {marks.of("vanilla", actor).colour for _, actor in arms} == {len(COLOURS) - 1}
+    assert len(set(COLOURS)) == len(set(SHAPES)) == 7
 
 
 def test_the_histogram_tells_better_from_worse_by_hatching_too_and_counts_in_words() -> None:
@@ -86,7 +88,9 @@ def test_a_value_that_is_not_known_is_a_gap_and_no_zero() -> None:
     drawn = list(lines({"a": table}, "x", "y", "iteration", "goal").figure.data[0].y)
     assert math.isnan(drawn[0]) and drawn[1] == 2.0
     unknown = costs(["a", "b"]).assign(cost=[float("nan"), 5.0])
-    marks = json.loads(cost_frontier(unknown, "USD", "goal", (0, 10), ["a", "b"]).figure.to_json())["data"]
+    marks = json.loads(cost_frontier(unknown, "USD", "goal", (0, 10), ["a", "b"], [Mark()] * 2).figure.to_json())[
+        "data"
+    ]
     assert [trace["name"] for trace in marks] == ["b"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from leaderboard.app.dialogue import styled_bar
 from leaderboard.app.frame import begin, progress_note
-from leaderboard.app.pieces import draw, empty, heading, link, note, notice, show, whisker
+from leaderboard.app.pieces import draw, empty, heading, link, note, notice, scale_of, show, whisker
 from leaderboard.board import Board
 from leaderboard.learning import curve_text, learning_curves
 from leaderboard.page.answer import QUESTION, answer_parts, pair_parts
@@ -51,15 +51,16 @@ def _learning(board: Board) -> None:
     show(node("p", KEY, " All of it: ", link("Training", "training"), class_="note"))
 
 
-def styled_dots(title: str, marks: Sequence[Dot], reach: float, axis: str) -> Content:
+def styled_dots(title: str, marks: Sequence[Dot], low: float, high: float, axis: str) -> Content:
     """Differences with their intervals, of styled elements: Streamlit takes no SVG in a page's own HTML."""
     rows = []
     for mark in marks:
         said = dot_text(mark, signed=True)
         drawn = whisker(
-            mark.value, mark.low, mark.high, (-reach, reach), f"{mark.label}: {said}", mark.hollow, zero=0.0
+            mark.value, mark.low, mark.high, (low, high), f"{mark.label}: {said}", mark.hollow, zero=0.0, mark=mark.mark
         )
         cells = node("td", mark.label), node("td", drawn, class_="figure"), node("td", said, class_="n")
         rows.append(node("tr", *cells, class_="faded" if mark.faded else None))
-    ends = f"{axis}, from {-reach:+.2f} to {reach:+.2f}"
-    return node("table", node("caption", ends), node("tbody", *rows), class_="dots", aria_label=title)
+    scale = node("td", scale_of(low, high), class_="figure")
+    foot = node("tfoot", node("tr", node("td"), scale, node("td"), aria_hidden="true"))
+    return node("table", node("caption", axis), node("tbody", *rows), foot, class_="dots", aria_label=title)

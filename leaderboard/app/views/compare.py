@@ -16,7 +16,7 @@ from leaderboard.app.frame import begin, labels_wanted
 from leaderboard.app.people import labelled_sentence
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, link, note, notice, show, table, texts
 from leaderboard.board import Board, plain_rows
-from leaderboard.cells import NOTHING, amount, p_text
+from leaderboard.cells import NOTHING, amount, groups_text, p_text
 from leaderboard.charts import difference_histogram
 from leaderboard.duel import Duel, distribution, divergence, duel, extremes
 from leaderboard.episodes import conversation
@@ -100,7 +100,7 @@ def _figures(found: Duel) -> None:
         if _known(figures["difference"]) is None
         else f"{figures['difference']:+.3f} ({figures['low']:+.3f} … {figures['high']:+.3f})",
         "p": p_text(_known(figures["p"])),
-        "Groups in which B is higher / same / lower": f"{figures['wins']} / {figures['ties']} / {figures['losses']}",
+        "Groups of tasks in which B is": groups_text(figures),
         "Pairs": f"{figures['pairs']} in {figures['groups']} groups, {figures['missing']} without a value",
     }
     listed = node("dl", class_="facts")

@@ -11,6 +11,7 @@ from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading,
 from leaderboard.board import plain_rows
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, cost_table
+from leaderboard.page.sections import arm_marks
 from leaderboard.ranking_columns import EPISODE, columns_of, place_columns
 
 AXES = ("environment", "split", "partner", "actor", "run")
@@ -42,6 +43,7 @@ def render() -> None:
     )
     unit = f"{NAMES[str(cost)]} per episode"
     several = len(board.runs) > 1
+    every = arm_marks(board)
     everything: list[Row] = []
     for number, (place, group) in enumerate(
         whole.groupby(["environment", "split", "pairing"], sort=False, observed=True)
@@ -53,7 +55,9 @@ def render() -> None:
         title = " · ".join(map(str, place))
         show(heading(title))
         if group["cost"].notna().any():
-            draw(cost_frontier(group, unit, str(metric["name"]), bounds, names_of(rows, several)), f"cost-{number}")
+            marks = [every.of(str(row["strategist"]), str(row["actor"])) for row in rows]
+            chart = cost_frontier(group, unit, f"mean {metric['name']}", bounds, names_of(rows, several), marks)
+            draw(chart, f"cost-{number}")
         else:
             note(f"Not known here: {unit}. Prices of models are set with price: in an experiment.")
         show(table(rows, _columns(rows, several), f"{title}: cost per episode", "cost"))

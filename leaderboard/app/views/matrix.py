@@ -15,16 +15,14 @@ from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, address, downloads, empty, heading, note, show, table, texts
 from leaderboard.board import Board, Filters, plain_rows
-from leaderboard.cells import NOTHING, amount, p_text
-from leaderboard.matrix import FIGURE_4, family_of, figure_4, matrix, references
+from leaderboard.cells import NOTHING, amount, groups_text, p_text
+from leaderboard.matrix import CERTAINTY, FIGURE_4, certainty, family_of, figure_4, matrix, references
 from leaderboard.page.markup import Content, node
 from leaderboard.ranking_columns import interval_text
 
 AXES = ("environment", "split", "partner", "actor", "run")
 PLAIN, PRESET = "Strategist × actor", "Figure 4 of the paper"
 WHAT = "Where a strategist helps: each cell's difference to a reference on the same tasks with the same seeds."
-STEPS = (0.02, 0.06, 0.12, 0.2)
-"""Shares of the metric's range at which a shade gets darker."""
 
 
 def render() -> None:
@@ -60,7 +58,8 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
         places.setdefault((row["environment"], row["split"], row["pairing"]), []).append(row)
     labels = {number: name for name, number in arm_labels(board).items()}
     note(
-        f"Blue is above {reference}, orange below. {SIGNS['higher']} and {SIGNS['lower']} mark differences that are shown: "
+        f"Blue is above {reference}, orange below. {CERTAINTY} {SIGNS['higher']} and {SIGNS['lower']} mark differences that are "
+        "shown: "
         "corrected p < 0.05, and an interval without 0. A cell opens its comparison. "
         + correction(family_of(board, [int(number) for number in shown["arm"]], reference, metric))
     )
@@ -98,7 +97,6 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
     if row["finding"] is None:
         said = "reference" if row["is_reference"] else "no reference"
         return node("td", node("b", amount(row["mean"])), node("span", said, class_="under"), class_="k0 ref")
-    span = (row["metric_high"] - row["metric_low"]) if row["metric_high"] is not None else 10.0
     inside = node(
         "a",
         node("b", f"{mark(row)}{row['difference']:+.2f}"),
@@ -107,13 +105,12 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
         title=f"{interval_text(row)}; {row['verdict']}",
     )
-    return node("td", inside, class_=shade(row["difference"] / span if span else 0.0))
+    return node("td", inside, class_=shade(row))
 
 
-def shade(share: float) -> str:
-    """Class of a cell by its difference as a share of the range: k-4 (far below) to k4 (far above)."""
-    step = sum(abs(share) >= edge for edge in STEPS)
-    return f"k{step if share > 0 else -step}"
+def shade(row: Row) -> str:
+    """Class of a cell by how sure its difference is: k-3 (surely below) to k3 (surely above)."""
+    return f"k{certainty(row)}"
 
 
 def mark(row: Row) -> str:
@@ -140,10 +137,6 @@ def _finding(row: Row) -> str:
     return row["verdict"] or NOTHING
 
 
-def _counts(row: Row) -> str:
-    return NOTHING if row["wins"] is None else f"{row['wins']:.0f} / {row['ties']:.0f} / {row['losses']:.0f}"
-
-
 def _pairs(row: Row) -> str:
     return NOTHING if row["pairs"] is None else f"{row['pairs']:.0f}"
 
@@ -153,8 +146,8 @@ FIGURES = [
     Column("Difference", _difference, number=True),
     Column("95 % interval", _signed, number=True),
     Column("p, corrected", lambda row: p_text(row["p_holm"]), number=True),
-    Column("Pairs", _pairs, number=True),
-    Column("Groups higher / same / lower", _counts, number=True),
+    Column("Pairs of episodes", _pairs, number=True),
+    Column("Groups of tasks", groups_text),
     Column("Finding", _finding),
 ]
 COLUMNS = [

@@ -30,9 +30,9 @@ from leaderboard.app.pieces import (
 )
 from leaderboard.app.published_rows import show_published
 from leaderboard.board import Board, leaderboard
-from leaderboard.cells import NOTHING, amount
+from leaderboard.cells import amount
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import Place, places_of
+from leaderboard.page.sections import Place, arm_marks, brackets, is_open, mark_of, places_of
 from leaderboard.ranking_columns import (
     COST,
     DIMENSIONS,
@@ -47,7 +47,7 @@ from leaderboard.ranking_columns import (
 )
 
 AXES = ("environment", "split", "partner", "actor", "run")
-WIDE = ("interval", "tied_with", "uplift", "verdict")
+WIDE = ("interval", "uplift", "verdict")
 """Columns that may take the whole width of a narrow screen."""
 Drawing = Callable[[Row], Content]
 WHAT = "Which agent reaches its goal more often, and how sure that is. Means with 95 % intervals over groups of tasks."
@@ -103,8 +103,8 @@ def render() -> None:
     show_failures(board, chosen.run)
     note(
         progress_note(board)
-        + " Rank 2 (1 to 3): second by its mean, but by these data it could be first to third. Arms that are tied cannot be "
-        "told apart."
+        + " Rank 2 (1 to 3): second by its mean, but by these data it could be first to third. Arms that a bracket "
+        "joins cannot be told apart."
     )
     downloads(download_table(places, str(view), board), "leaderboard", "leaderboard")
     if others:
@@ -115,7 +115,8 @@ def _said(place: Place, board: Board) -> str:
     ranked = max((row["ranked"] or 0 for row in place.rows), default=0)
     judge = board.arms[place.rows[0]["arm"]].facts["judge"]
     by = f", scored by {judge['label']}" if judge else ", verified by the environment"
-    return f"{place.metric} from {place.low:g} to {place.high:g}{by}; {ranked} arms ranked together"
+    axis = f"intervals are drawn from {place.axis[0]:.3g} to {place.axis[1]:.3g}"
+    return f"{place.metric} from {place.low:g} to {place.high:g}{by}; {ranked} arms ranked together; {axis}"
 
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
@@ -134,20 +135,12 @@ def _columns(view: str, place: Place, board: Board) -> list[Column]:
     """The ranking's columns in this view, dressed for the page."""
     drawn: Mapping[str, Drawing] = {
         "strategist": _name,
-        "tied_with": _tied,
+        "ties": lambda row: brackets(row, place.rows),
         "uplift": _uplift,
-        "interval": lambda row: _drawn_interval(row, place),
+        "interval": lambda row: _drawn_interval(row, place, board),
     }
     shown = columns_of(view, _rows(view, place), len(board.runs) > 1)
     return [of_ranking(each, drawn.get(each.key), each.key in WIDE) for each in shown]
-
-
-def _tied(row: Row) -> Content:
-    """The names, folded where there are many."""
-    names = (row["tied_with"] or "").split(", ")
-    if len(names) < 3:
-        return row["tied_with"] or NOTHING
-    return node("details", node("summary", f"{len(names)} arms"), row["tied_with"])
 
 
 def _name(row: Row) -> Element:
@@ -165,16 +158,17 @@ def _name(row: Row) -> Element:
     return node("span", where, " " if chip is not None else None, chip)
 
 
-def _drawn_interval(row: Row, place: Place) -> Content:
+def _drawn_interval(row: Row, place: Place, board: Board) -> Content:
     """The interval with a whisker below it, and a dot for the mean."""
     said = interval_text(row)
     drawn = whisker(
         row["goal"],
         row["low"],
         row["high"],
-        (place.low, place.high),
-        f"{amount(row['goal'])} ({said}), on {place.low:g} to {place.high:g}",
-        hollow=row["rank"] is None,
+        place.axis,
+        f"{amount(row['goal'])} ({said}), on an axis from {place.axis[0]:g} to {place.axis[1]:g}",
+        hollow=is_open(row, board),
+        mark=mark_of(row, arm_marks(board)),
     )
     return node("div", node("span", said), drawn, class_="figure")
 
