@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from leaderboard.board import open_board
 from leaderboard.page import is_page, render
 from leaderboard.page.badge import badge
 from leaderboard.page.markup import Content, node
-from leaderboard.page.transcripts import FOLDER, write_transcripts
+from leaderboard.page.transcripts import FOLDER, file_part, write_transcripts
 
 RECORDS = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
 RUNS = "runs"
@@ -34,9 +34,9 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
     board = open_board(runs, judge)
     with tidy_when_ended(), new_folder(out) as folder:
         told = {name: _verified(run) for name, run in board.names.items()}
+        places = _places(board.names)
         for name, run in board.names.items():
-            _write_run(folder / RUNS / run.name, run, told[name], records)
-        places = {name: f"{RUNS}/{run.name}" for name, run in board.names.items()}
+            _write_run(folder / places[name], run, told[name], records)
         (folder / "index.html").write_text(render(board, beside=_beside(told, places)), encoding="utf-8")
         count = write_transcripts(board, folder)
     for name, found in told.items():
@@ -46,6 +46,15 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
     if any(check["different"] for check in every):
         return 1
     return 4 if any(check["unchecked"] for check in every) else code
+
+
+def _places(names: Mapping[str, Path]) -> dict[str, str]:
+    """Name of a run -> its folder in the bundle; no two runs get the same one, and an address needs nothing escaped."""
+    found: dict[str, str] = {}
+    for name, run in names.items():
+        place = f"{RUNS}/{file_part(run.name)}"
+        found[name] = place if place not in found.values() else f"{place}-{len(found) + 1}"
+    return found
 
 
 def _verified(run: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from harness.results.targets import LARGEST, Target, descriptor_of, file_target,
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
-from leaderboard.page.answer import QUESTION, answer_parts, pair_parts, said_in_short
+from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts, said_in_short
 from leaderboard.page.curves import NAME as CURVES
 from leaderboard.page.curves import curve_parts
 from leaderboard.page.markup import Content, node
@@ -89,7 +89,7 @@ def _card(board: Board) -> list[Element]:
 
 
 def _body(board: Board, labels: bool, verdict: Sequence[str], beside: Sequence[Content]) -> list[Content]:
-    sections = [*_verdict(verdict), *_sections(board, labels)]
+    sections = [*_verdict(verdict), *_sections(board, labels, bool(verdict))]
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
@@ -118,11 +118,15 @@ def _verdict(lines: Sequence[str]) -> list[tuple[str, str, list[Content]]]:
     ]
 
 
-def _sections(board: Board, labels: bool) -> list[tuple[str, str, list[Content]]]:
-    """Anchor, heading and content; parts for which the runs have nothing are left out."""
+def _not_asked() -> list[Content]:
+    return [node("p", f"{NOT_ASKED} ", node("code", "harness run"), ".")]
+
+
+def _sections(board: Board, labels: bool, judged: bool) -> list[tuple[str, str, list[Content]]]:
+    """Anchor, heading and content; parts for which the runs have nothing are left out. `judged`: a verdict stands first."""
     places = places_of(board, leaderboard(board))
     found: list[tuple[str, str, list[Content]]] = [
-        ("answer", "The answer", answer_parts(board)),
+        ("answer", "The answer", answer_parts(board) or ([] if judged else _not_asked())),
         ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
         ("learning", CURVES, curve_parts(board)),
         ("dialogues", "The same task with and without", pair_parts(board)),

@@ -75,6 +75,13 @@ def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
     return parts if every else []
 
 
+NOT_ASKED = (
+    "These runs ask no question: a question needs a strategist and the reference on the same tasks and actor. Add them to the "
+    "experiment and go on with"
+)
+"""What stands in place of an answer, before the command that goes on with a run."""
+
+
 def said_in_short(board: Board) -> str:
     """All answers in one line, for the card of a link; empty where no run asks."""
     return " ".join(

@@ -20,6 +20,8 @@ from leaderboard.pairs import task_text
 EACH = 20
 """Episodes on one page."""
 FOLDER = "transcripts"
+PART = 60
+"""Characters of a run's name in the name of a file."""
 SEARCHED = 4_000
 """Characters of an episode's strategies and acts that the list searches."""
 
@@ -42,7 +44,7 @@ def write_transcripts(board: Board, folder: Path) -> int:
     for name, run in board.names.items():
         some: list[Line] = []
         for row in latest_episodes(run).values():
-            page = f"{_plain(name)}-{count // EACH + 1:04d}.html"
+            page = f"{file_part(name)}-{count // EACH + 1:04d}.html"
             some.append(Line(read_conversation(run, name, row["offset"]), page))
             rows.append(_row(some[-1], len(board.names) > 1))
             count += 1
@@ -138,6 +140,7 @@ def _judged(judgement: Judgement) -> Iterator[Element]:
         yield node("p", f"{seat.name}: {scores}", class_="note")
 
 
-def _plain(name: str) -> str:
-    """A run's name as part of a file's name."""
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name) or "run"
+def file_part(name: str) -> str:
+    """A run's name as part of a file's name and of an address: ASCII letters, digits, `-` and `_`, at most `PART` of them."""
+    kept = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in name)
+    return kept[:PART] or "run"

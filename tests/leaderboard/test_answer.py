@@ -94,4 +94,5 @@ def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None
 
     run = play(tmp_path / "run", strategists=["vanilla"], actors=["m"])
     assert "ask no question" in words(open_page("answer", run))
-    assert '<section id="answer"' not in render(open_board([run]))
+    assert "ask no question" in render(open_board([run]))
+    assert "ask no question" not in render(open_board([run]), verdict=["run scores higher."])

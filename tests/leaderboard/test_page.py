@@ -107,7 +107,7 @@ class Page(HTMLParser):
         self.text[where] = self.text.get(where, "") + data
         if where == "caption":
             self.tables[-1].caption += data
-        elif where in ("td", "th"):
+        elif {"td", "th"} & set(self._open):
             text, value = self.tables[-1].rows[-1][-1]
             self.tables[-1].rows[-1][-1] = (text + data, value)
 

@@ -9,7 +9,7 @@ from leaderboard.app.frame import begin, progress_note
 from leaderboard.app.pieces import draw, empty, heading, link, note, notice, scale_of, show, whisker
 from leaderboard.board import Board
 from leaderboard.learning import curve_text, learning_curves
-from leaderboard.page.answer import QUESTION, answer_parts, pair_parts
+from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts
 from leaderboard.page.curves import KEY, NAME
 from leaderboard.page.drawings import Dot, dot_text
 from leaderboard.page.markup import Content, node
@@ -21,11 +21,7 @@ def render() -> None:
         return
     parts = answer_parts(board, styled_dots)
     if not parts:
-        empty(
-            "These runs ask no question: a question needs a strategist and the reference on the same tasks and actor. Add them "
-            "to the experiment and go on with",
-            "harness run",
-        )
+        empty(NOT_ASKED, "harness run")
         note(progress_note(board))
         return
     show(*parts)
