@@ -47,7 +47,7 @@ def _cliques(near: Mapping[int, set[int]], chosen: set[int], open_: set[int], se
 
 
 def places_in(letters: Sequence[str], number: int) -> list[tuple[str, str]]:
-    """For each bracket of a table its letter and where the row of this number lies. `letters`: those of every row."""
+    """Give, for each bracket of a table, its letter and where the row of this number lies. `letters`: those of every row."""
     found = []
     for letter in sorted({letter for text in letters for letter in text}):
         joined = [place for place, text in enumerate(letters) if letter in text]

@@ -79,7 +79,7 @@ NOT_ASKED = (
     "These runs ask no question: a question needs a strategist and the reference on the same tasks and actor. Add them to the "
     "experiment and go on with"
 )
-"""What stands in place of an answer, before the command that goes on with a run."""
+"""Text that stands in place of an answer, before the command that goes on with a run."""
 
 
 def said_in_short(board: Board) -> str:
