@@ -14,7 +14,7 @@ from leaderboard.page.markup import node
 
 ROW, TOP, AXIS = 40, 6, 26
 """Pixels: height of a row, space above the first, height of the axis."""
-LABEL = 26
+LABEL = 22
 """Characters of a label that are drawn."""
 MARGIN = 2.0
 """Percent left free on either side, so that marks at the ends are whole."""
