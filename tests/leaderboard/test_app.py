@@ -96,7 +96,8 @@ def test_a_filter_changes_the_table(run: Path, board: Board) -> None:
     partner = app.multiselect(key="partner").options[0]
     app.multiselect(key="partner").set_value([partner]).run()
     found = rows(app, "ranking")
-    assert [row[1] for row in found] == list(leaderboard(board, Filters(partner=(partner,)))["strategist"])
+    names = [row["Strategist"] for row in labelled_rows(app, "ranking")]
+    assert names == list(leaderboard(board, Filters(partner=(partner,)))["strategist"])
     assert 0 < len(found) < len(everything)
 
 
