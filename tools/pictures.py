@@ -1,4 +1,5 @@
-"""`make pictures`: the ranking in results/README.md and the pictures under docs/images, all from the committed run results/demo.
+"""`make pictures`: the ranking in results/README.md and the pictures under docs/images, from the committed runs: README's from
+results/two-models, all others from results/demo.
 
 Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
 """
@@ -23,6 +24,7 @@ from tests.browser.viewing import show, viewer
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "results" / "demo"
+CLAIM = ROOT / "results" / "two-models"
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "results" / "README.md"
 BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
@@ -67,6 +69,14 @@ def new_page(browser: Browser, width: int, height: int, scheme: Literal["light",
     return context.new_page()
 
 
+def answer(browser: Browser) -> None:
+    """The answer of the run with a language model in both seats."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = new_page(browser, 1100, 760)
+        page.goto(write_page(open_board([CLAIM]), Path(folder)).as_uri())
+        save(page.screenshot(), "answer")
+
+
 def static_page(browser: Browser, board: Board) -> None:
     """The page of `harness leaderboard --html`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +104,6 @@ def viewer_pages(browser: Browser, board: Board) -> None:
 
 
 VIEWS: dict[str, tuple[Any, ...]] = {
-    "answer": ("", 1280, 900),
     "leaderboard": ("leaderboard", 1440, 900),
     "leaderboard-phone": ("leaderboard", 375, 740, "dark"),
     "matrix": ("matrix", 1280, 800),
@@ -118,6 +127,7 @@ def main() -> int:
     board = open_board([DEMO])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
+        answer(browser)
         static_page(browser, board)
         viewer_pages(browser, board)
     return 0

@@ -13,7 +13,7 @@ from harness.results.tables import episodes
 from harness.results.targets import Target, read_start
 
 LEFT_OUT = ("offset", "length", "needs_judge")
-HEAD = "run,episode_id,cell,environment,split,protocol,pairing,actor,strategist,task_id,group,order,repeat,seed,"
+HEAD = "run,episode_id,cell,environment,split,protocol,pairing,actor,strategist,task_id,group,"
 """Begins every such file, of earlier versions, too."""
 AT_ONCE = 20_000
 """Rows that are text at a time."""

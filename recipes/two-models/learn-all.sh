@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# `make learn-all`: block 2, on what `make learn` made: self-play from the warm start, its credit, and its method. Every line may be
+# `make learn-all`: block 2, on what `make learn` made: self-play with other learning rates, credits and methods. Every line may be
 # repeated: a training goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 harness=${HARNESS:-.venv/bin/harness}
 train="$harness train recipes/two-models/learn.yaml"
 
-$train --name two-learn --seeds 2
 $train --name two-gentle --seeds 2 --set fit.learning_rate=5e-5
 $train --name two-progress --seeds 2 --set 'process=[progress]'
 $train --name two-outcome --seeds 2 --set 'process=[outcome]' --set data.gamma=0.99

@@ -35,3 +35,6 @@ test -f results/two-warm.gguf ||
     "$harness" models convert results/two-warm/model/adapter --base smollm2-135m-instruct --dtype float16 --out results/two-warm.gguf
 
 "$harness" run $here/rows.yaml --name two-rows
+
+# Self-play on the warm start, three seeds, each ranked on the same games.
+"$harness" train $here/learn.yaml --seeds 3

@@ -23,8 +23,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_missing_library_is_an_error_that_names_the_extra(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     library = "anthropic" if kind == "anthropic" else "openai"
+    extra = "local" if kind == "llamacpp" else "models"
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(EpisodeError, match=rf"the package {library} is missing: .*pip install .*\[models\]") as refused:
+    with pytest.raises(
+        EpisodeError, match=rf"the package {library} is missing: .*pip install .*\[{extra}\]"
+    ) as refused:
         complete(CONFIGS[kind], ChatRequest((Message("user", "hi"),)))
     assert refused.value.kind == "infrastructure"
 
