@@ -69,7 +69,7 @@ def test_the_schema_in_the_package_is_what_the_command_writes(kind: str) -> None
     place = KEPT[kind].relative_to(ROOT)
     again = f"run `harness schema {kind} --built-in --out {place}`"
     # In a process of its own: other tests add parts to this one.
-    command = [sys.executable, "-m", "harness", "schema", kind, "--built-in"]
+    command = [sys.executable, "-m", "harness.cli", "schema", kind, "--built-in"]
     written = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
     assert json.loads(KEPT[kind].read_text("utf-8")) == written, again
     Draft7Validator.check_schema(written)
