@@ -45,7 +45,8 @@ class EnvironmentAnswer:
 
 
 def environment_answers(family: Family) -> list[EnvironmentAnswer]:
-    """An answer for each environment, split and pairing of a run's questions, in the family's order."""
+    """An answer for each environment, split and pairing of a run's questions, in the family's order. It is about the strategists
+    that are models; where none was asked about, about the rules."""
     places: dict[tuple[str, str, str], list[int]] = {}
     for number, row in enumerate(family.rows):
         if is_asked(row):
@@ -54,7 +55,9 @@ def environment_answers(family: Family) -> list[EnvironmentAnswer]:
     return [_answer(family, place, numbers) for place, numbers in places.items()]
 
 
-def _answer(family: Family, place: tuple[str, str, str], numbers: list[int]) -> EnvironmentAnswer:
+def _answer(family: Family, place: tuple[str, str, str], asked: list[int]) -> EnvironmentAnswer:
+    rules = [number for number in asked if family.rows[number].b.advised_by_a_rule]
+    numbers = [number for number in asked if number not in rules] or rules
     verdicts = {number: _verdict(family, number) for number in numbers}
     verdict = next(each for each in LEADS if each in verdicts.values())
     sign = -1 if verdict == "hurts" else 1
@@ -62,6 +65,7 @@ def _answer(family: Family, place: tuple[str, str, str], numbers: list[int]) -> 
     chosen = max(having, key=lambda number: sign * family.rows[number].result.estimate.mean)
     first, *more = answer_parts(family, chosen)
     more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
+    more += [_rule(family.rows[number]) for number in rules if number not in numbers]
     return EnvironmentAnswer(place, verdict, first, tuple(more), chosen)
 
 
@@ -80,6 +84,15 @@ def _beside(family: Family, number: int, asked: int, helping: int) -> Iterator[s
             f"It is one of {asked} strategist and actor pairs that were tried here, {helping} of which "
             f"{'is' if helping == 1 else 'are'} shown to help beyond the controls."
         )
+
+
+def _rule(row: Comparison) -> str:
+    a, b = names(row)
+    d, say = row.result.estimate, partial(amount_of, row)
+    return (
+        f"With {b}, a rule in the strategist's place, it is {say(row.mean_b)}: {say(d.mean, True)} over {a} (95 % interval "
+        f"{say(d.low, True)} to {say(d.high, True)})."
+    )
 
 
 def answer(family: Family, number: int) -> str:

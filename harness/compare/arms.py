@@ -108,6 +108,12 @@ class Arm:
         script = (self.facts["actor"] or {}).get("script")
         return bool(script) and not str(script).startswith("follow")
 
+    @property
+    def advised_by_a_rule(self) -> bool:
+        """True where the strategist is no model: a built-in script, or a scripted model."""
+        model: Mapping[str, Any] = self.tested["strategist"].get("model_config") or {}
+        return self.kind.startswith("script:") or model.get("provider") == "scripted"
+
     def bounds(self, metric: str) -> tuple[float | None, float | None]:
         """The range of a metric; unknown for `overall`."""
         known = {"goal": (float(self.metric["low"]), float(self.metric["high"])), "success": (0.0, 1.0)}

@@ -51,6 +51,16 @@ def test_yes_is_said_only_where_an_arm_beats_the_controls(family: Family) -> Non
     assert "not shown to beat shuffled" in " ".join(found.more)
 
 
+def test_the_answer_is_about_a_model_though_a_rule_gains_more() -> None:
+    family = uplift(str(ROOT / "results" / "two-models"))
+    (found,) = environment_answers(family)
+    row = family.rows[found.number]
+    assert (row.b.axes["strategist"], found.verdict) == ("epo-rl", "helps")
+    best = max(family.rows, key=lambda each: each.result.estimate.mean)
+    assert best.b.advised_by_a_rule and not row.b.advised_by_a_rule
+    assert any(each.startswith("With rule, a rule in the strategist's place, it is 0.900") for each in found.more)
+
+
 def test_a_gain_without_any_control_says_so(family: Family) -> None:
     (number,) = [
         number
