@@ -72,7 +72,7 @@ def new_page(browser: Browser, width: int, height: int, scheme: Literal["light",
 def answer(browser: Browser) -> None:
     """The answer of the run with a language model in both seats."""
     with tempfile.TemporaryDirectory() as folder:
-        page = new_page(browser, 1100, 760)
+        page = new_page(browser, 1100, 790)
         page.goto(write_page(open_board([CLAIM]), Path(folder)).as_uri())
         save(page.screenshot(), "answer")
 
