@@ -24,7 +24,7 @@ def forecast_command(plan: Plan, name: str, results: Path) -> int:
     """Print cells, episodes, model calls and the token, money and time forecast; play nothing."""
     experiment = plan.experiment
     rooms = settled_rooms(results / name)
-    cells = forecast(plan, past_episodes(results), rooms=rooms)
+    cells = forecast(plan, past_episodes(results, plan), rooms=rooms)
     console = Console()
     say(console, f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes")
     _print_cells(console, cells)

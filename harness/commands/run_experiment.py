@@ -137,7 +137,7 @@ def keep_forecast(run: Run, results: Path, probed_blocks: int = 0) -> None:
     from harness.runs.forecast import past_episodes
     from harness.runs.forecast_check import store_forecast
 
-    store_forecast(run.plan, run.folder, past_episodes(results), probed_blocks)
+    store_forecast(run.plan, run.folder, past_episodes(results, run.plan), probed_blocks)
 
 
 def forecast_lines(run: Run) -> list[str]:

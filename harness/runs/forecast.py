@@ -6,7 +6,7 @@ the total; elsewhere it is an upper bound from the turn limit and says so."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -77,21 +77,22 @@ def arm_identity(experiment: Experiment, cell: Cell) -> str:
     return stable_hash(parts)
 
 
-def past_episodes(results: Path) -> dict[str, list[Row]]:
-    """Finished episodes of all runs under a folder, by arm identity; judgements' costs are added in. A run that cannot
-    be read is left out."""
+def past_episodes(results: Path, plan: Plan | None = None) -> dict[str, list[Row]]:
+    """Finished episodes of all runs under a folder, by arm identity; judgements' costs are added in. `plan`: only those of its
+    cells; runs that have none are not opened. A run that cannot be read is left out."""
     found: dict[str, list[Row]] = {}
     if not results.is_dir():
         return found
+    wanted = None if plan is None else {arm_identity(plan.experiment, cell) for cell in plan.cells.values()}
     for run in sorted(results.iterdir()):
         if (run / MANIFEST).exists():
-            add_run(run, found)
+            add_run(run, found, wanted)
     return found
 
 
-def add_run(run: Path, found: dict[str, list[Row]]) -> None:
-    """Add one run's finished episodes."""
-    identity = identities_of(run)
+def add_run(run: Path, found: dict[str, list[Row]], wanted: Collection[str] | None = None) -> None:
+    """Add one run's finished episodes, of the wanted identities or of all."""
+    identity = {cell: each for cell, each in identities_of(run).items() if wanted is None or each in wanted}
     if not identity:
         return
     try:
