@@ -81,7 +81,7 @@ def _beside(family: Family, number: int, asked: int, helping: int) -> Iterator[s
         yield "No control was played: a gain may come from being told anything at all."
     if asked > 1:
         yield (
-            f"It is one of {asked} strategist and actor pairs that were tried here, {helping} of which "
+            f"It is one of {asked} strategist and actor pairs that were tried here, {helping or 'none'} of which "
             f"{'is' if helping == 1 else 'are'} shown to help beyond the controls."
         )
 
