@@ -16,7 +16,7 @@ viewer: $(VENV)/.viewer
 
 # COVERAGE=1: also measures which lines and branches the tests run, and fails below the floor in pyproject.toml.
 test: $(VENV)/.dev
-	@tools/timed "make test" $(BIN)/python -m pytest -q -n auto --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
+	@tools/timed "make test" $(BIN)/python -m pytest -q -n auto --dist worksteal --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
 ci: $(VENV)/.dev vllm bridges browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
