@@ -174,7 +174,7 @@ def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page:
 def cell_text(shown: str, whole: str) -> str:
     """What a cell says: without the mark of a scripted agent or of a difference that is shown, and without the count over a
     folded list; an episode's id is shown by its beginning."""
-    text = shown.removesuffix(" scripted")
+    text = shown.strip().removesuffix(" scripted")
     if text[:2] in ("▲ ", "▼ ") and whole[:2] != text[:2]:
         text = text[2:]
     if folded := re.match(r"(\d+) arms", text):

@@ -25,7 +25,10 @@ def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(text: str) -> None
 
 @pytest.mark.parametrize(
     "value",
-    ["gpt-4.1", "a=b", "", "-0.5", "+3", "-1e-9", "–", "+0.1 … +0.4", "-0.1 (-2 … +0.3), p < 0.001", -0.5, None, True],
+    [
+        *("gpt-4.1", "a=b", "", "-0.5", "+3", "-1e-9", "–", "+0.1 … +0.4", "-0.1 (-2 … +0.3), p < 0.001"),
+        *("-1.50 … +1.19 †", -0.5, None, True),
+    ],
 )
 def test_everything_else_stays(value: object) -> None:
     assert harmless(value) is value
