@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # no property may fail because the machine is busy
+gc.disable()  # while tests are collected
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting has made (all libraries) out of later garbage collections, which would look through it again and
+    again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
