@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FORMULA = frozenset("=+-@＝＋－＠")
 _N = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _FIGURE = rf"{_N}(?: … {_N})?(?: \({_N} … {_N}\)(?:, p (?:< )?{_N})?)?(?: †)?"
-"""A number, an interval, or both with a p-value, as the viewer's tables write them; † marks an interval that may be too narrow."""
+"""A number, an interval, or both with a p-value, as the viewer's tables write them; † marks one that may be too narrow."""
 RAW_HELP = "csv: names as they are, also those that a spreadsheet would take for a formula (`=…` gets a ' before it)"
 """Help of the option `--raw`."""
 
