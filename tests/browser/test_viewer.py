@@ -162,6 +162,9 @@ def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page:
     assert len(got) == len(rows)
     for mine, shown in zip(got, rows, strict=True):
         for heading, text in shown.items():
+            if heading == "Not told apart":  # brackets on the screen, their letters in the file
+                assert re.findall(r"\w", mine[heading]) == re.findall(r"\w", text)
+                continue
             assert mine[heading] == cell_text(text, mine[heading]), heading
     markdown = downloaded(seen.page, "Download Markdown").splitlines()[2:]
     assert [[unescaped(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in markdown] == [
