@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,3 +26,13 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: one more than there are cores, because many tests wait for processes and servers."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture
+def levers() -> Iterator[None]:
+    """The levers of `tests.harness.gate_runs` are at rest before the test and after it."""
+    from tests.harness import gate_runs  # here, as most tests play no run
+
+    gate_runs.reset()
+    yield
+    gate_runs.reset()

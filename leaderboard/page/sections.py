@@ -127,21 +127,16 @@ def is_open(row: Row, board: Board) -> bool:
     return row["rank"] is None or board.arms[int(row["arm"])].role == CONTROL
 
 
+def _dot(row: Row, value: float, board: Board, marks: Marks, hollow: bool) -> Dot:
+    """An arm's value with its interval, as charts draw it."""
+    return Dot(arm_name(row, board), value, row["low"], row["high"], hollow=hollow, mark=mark_of(row, marks))
+
+
 def ranking(place: Place, board: Board) -> list[Content]:
     """Chart and table of one place."""
     title = f"{place.title}: mean {place.metric} with 95 % interval"
     marks = arm_marks(board)
-    rows = [
-        Dot(
-            arm_name(row, board),
-            row["goal"],
-            row["low"],
-            row["high"],
-            hollow=is_open(row, board),
-            mark=mark_of(row, marks),
-        )
-        for row in place.rows
-    ]
+    rows = [_dot(row, row["goal"], board, marks, hollow=is_open(row, board)) for row in place.rows]
     chart = dots(title, rows, *place.axis, axis=place.scale)
     notes = node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
     return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title), notes]
@@ -182,14 +177,9 @@ def uplift(place: Place, board: Board) -> list[Content]:
     title = f"{place.title}: difference in {place.metric} to {REFERENCE}, paired, with 95 % interval"
     marks = arm_marks(board)
     shown = [
-        Dot(
-            arm_name(row, board),
-            row["difference"],
-            row["low"],
-            row["high"],
-            hollow=board.arms[int(row["arm"])].role == CONTROL,
+        replace(
+            _dot(row, row["difference"], board, marks, hollow=board.arms[int(row["arm"])].role == CONTROL),
             faded=row["finding"] not in SIGNS,
-            mark=mark_of(row, marks),
         )
         for row in rows
     ]

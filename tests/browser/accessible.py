@@ -1,4 +1,4 @@
-"""What axe-core, the accessibility checker, finds on a page. `axe-playwright-python` (extra `dev`) brings its script."""
+"""Check a page with axe-core, an accessibility checker. Its script comes with `axe-playwright-python` (extra `dev`)."""
 
 from __future__ import annotations
 

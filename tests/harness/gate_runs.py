@@ -79,7 +79,7 @@ def play(folder: Path, **changes: Any) -> Path:
 
 
 _KEPT: dict[str, TemporaryDirectory[str]] = {}
-"""What was played, with which levers and under which name -> where it is kept."""
+"""Runs that this process has played: (experiment, levers, name) -> the folder with a copy."""
 
 
 def played(folder: Path, **changes: Any) -> Path:

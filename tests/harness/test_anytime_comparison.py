@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +27,8 @@ EPO = {"kind": "epo", "model": "m"}
 
 
 @pytest.fixture(autouse=True)
-def levers() -> Iterator[None]:
-    gate_runs.reset()
+def noisy(levers: None) -> None:
     LEVERS.update(noise=1, bonus={WORD: 2})
-    yield
-    gate_runs.reset()
 
 
 def looks(folder: Path, blocks: int | None) -> Path:

@@ -1,4 +1,4 @@
-"""What messages of `harness check` advise is tried as it stands: each test reads the message and does what it says."""
+"""The advice of `harness check` works: each test reads a message, does what it says, and looks at the result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return run
 
 
-@pytest.fixture(autouse=True)
-def levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 @pytest.fixture

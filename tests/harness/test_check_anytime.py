@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +18,9 @@ from harness.compare.arms import load_run
 from harness.compare.regression import check
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
-from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play, small
 
-
-@pytest.fixture(autouse=True)
-def levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 def grown(folder: Path, blocks: int | None) -> Path:

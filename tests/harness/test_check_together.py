@@ -4,7 +4,6 @@ of a model."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,17 +19,11 @@ from harness.compare.check_reports import as_json, junit, markdown
 from harness.compare.check_words import explaining, verdict_lines
 from harness.compare.regression import Check, check
 from harness.compare.sources import load
-from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
 from tests.servers.openai_server import OpenAIServer
 from tests.shared_data import ROOT
 
-
-@pytest.fixture(autouse=True)
-def no_levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,7 @@ WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
 
 
-@pytest.fixture(autouse=True)
-def no_levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 def helped(folder: Path, *strategists: object, **changes: object) -> Path:

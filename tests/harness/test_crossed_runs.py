@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,9 @@ from harness.compare.conclusions import conclusions
 from harness.compare.doubts import DOUBT, interval_note
 from harness.compare.questions import uplift
 from harness.results.tables import cell_rows
-from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play
 
-
-@pytest.fixture(autouse=True)
-def no_levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,7 @@ from tests.harness.gate_runs import LEVERS, play, small
 EPO = {"kind": "epo", "model": "m"}
 
 
-@pytest.fixture(autouse=True)
-def no_levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 def found(results: Path, **changes: object) -> list[Detectable]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from harness.compare.questions import uplift, uplift_all
 from harness.compare.ranks import load_runs, ranked_rows
 from harness.results.leaks import write_training_tasks
 from leaderboard.ranking_columns import notes_of
-from tests.harness import gate_runs
 from tests.harness.gate_runs import played
 
 ENDING = "is one training; another may land elsewhere."
@@ -23,11 +21,7 @@ DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
 EPO = {"kind": "epo", "model": "m"}
 
 
-@pytest.fixture(autouse=True)
-def no_levers() -> Iterator[None]:
-    gate_runs.reset()
-    yield
-    gate_runs.reset()
+pytestmark = pytest.mark.usefixtures("levers")
 
 
 def changed(run: Path, **models: object) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from harness.results.store import read_manifest
 from harness.runs.progress import Progress
 from harness.runs.run import Run, RunSummary, execute
 from harness.runs.until import DECIDED, Until
-from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, small
 
 WORD = "something good"
@@ -30,11 +28,8 @@ ARMS = {"environments": [WORLD], "strategists": ["vanilla", "null", EPO], "limit
 
 
 @pytest.fixture(autouse=True)
-def levers() -> Iterator[None]:
-    gate_runs.reset()
+def noisy(levers: None) -> None:
     LEVERS.update(noise=1)
-    yield
-    gate_runs.reset()
 
 
 def played(folder: Path, until: Until, **changes: object) -> RunSummary:

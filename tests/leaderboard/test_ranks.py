@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.compare.ranks import ranked_table
-from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, played
 
 WORD = "something good"
@@ -22,11 +21,8 @@ EPO = {"kind": "epo", "model": "m"}
 
 
 @pytest.fixture(autouse=True)
-def levers() -> Iterator[None]:
-    gate_runs.reset()
+def noisy(levers: None) -> None:
     LEVERS.update(noise=1, bonus={WORD: 2})
-    yield
-    gate_runs.reset()
 
 
 def by_arm(table: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:

@@ -1,4 +1,4 @@
-"""What stands beside and behind the figures: brackets of arms that cannot be told apart, and colours that carry certainty."""
+"""Brackets join the arms that cannot be told apart, and the matrix's colours show how certain a difference is."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> list[str]:
-    """What is wrong, a line each."""
+    """List the problems, one line each."""
     pages = {path.relative_to(site).as_posix(): Page(path.read_text("utf-8")) for path in site.rglob("*.html")}
     said = [f"{name}: {found}" for name, page in pages.items() for found in of_page(name, page, pages, site)]
     sheets = sorted(site.rglob("*.css"))

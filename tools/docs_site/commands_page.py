@@ -47,7 +47,7 @@ def subcommands(whole: argparse.ArgumentParser) -> dict[str, tuple[argparse.Argu
 
 
 def section(name: str, command: argparse.ArgumentParser, line: str) -> Iterator[str]:
-    """One command: usage, description, arguments and options."""
+    """Describe a command: usage, description, arguments and options."""
     yield f"\n## {name}\n"
     yield "```text\n" + command.format_usage().removeprefix("usage: ").rstrip() + "\n```\n"
     yield plain(command.description or sentence(line)) + "\n"

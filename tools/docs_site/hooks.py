@@ -1,4 +1,4 @@
-"""What mkdocs calls while it builds: adds the pages that are made, and leads links out of docs/ to their copies."""
+"""Hooks for mkdocs: add the generated pages, and point links that leave docs/ to copies on the site."""
 
 from __future__ import annotations
 

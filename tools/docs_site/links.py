@@ -15,7 +15,7 @@ DOCS = "docs"
 
 
 def site_path(path: str) -> str:
-    """Where a file of the repository stands on the site, both with `/` and relative to their roots."""
+    """The path on the site of a file in the repository. Both are relative to their root and written with `/`."""
     inside = path.startswith(f"{DOCS}/")
     return path.removeprefix(f"{DOCS}/") if inside else f"{REPOSITORY}/{path}"
 

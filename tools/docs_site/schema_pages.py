@@ -55,7 +55,7 @@ def facts(value: Schema, required: bool) -> str:
 
 
 def kind(value: Schema) -> str:
-    """What may stand there, in a few words."""
+    """Describe the allowed values in a few words."""
     if "$ref" in value:
         return reference(value)
     if "const" in value:
@@ -131,7 +131,7 @@ def chosen_by(schema: Schema) -> Iterator[str]:
 
 
 def decided(value: Schema) -> str:
-    """What another key's value decides about this one; empty where it decides little."""
+    """Describe what a rule (`if` another key has a value, `then`) allows for this key; empty where it adds nothing of use."""
     if "$ref" in value:
         return "" if str(value["$ref"]).endswith("/Options") else f"the keys of {reference(value)}."
     if value.get("examples"):

@@ -338,12 +338,11 @@ def make(name: str, checked: VllmConfig) -> Model:
     checked = checked.model_copy(update={"revision": revision_with(revision, adapter)})
     label = f"vllm:{checked.model}:{json.dumps(checked.args, sort_keys=True)}"
     most = checked.concurrency or DEFAULT_CONCURRENCY
+    own = None if checked.adapter is None else adapter  # the adapters that `args` name are the server's already
     model = EndpointModel(
         name,
         checked,
-        hosted_client(
-            name, checked, None if checked.adapter is None else adapter
-        ),  # those of `args` are the server's already
+        hosted_client(name, checked, own),
         shared_limit(label, "", most, most),
         base_url=None,
         refusals=shared_refusals(label, checked.model),

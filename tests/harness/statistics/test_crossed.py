@@ -11,7 +11,7 @@ from harness.statistics.distributions import student_below
 
 
 def marks(*each: tuple[str, ...] | None) -> np.ndarray:
-    """One tuple of clusters per value."""
+    """The clusters of each value, as a tuple of names."""
     found = np.empty(len(each), dtype=object)
     found[:] = each
     return found
