@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 
@@ -54,3 +55,20 @@ def test_the_script_trains_the_layers_that_the_self_play_trains() -> None:
     layers = {int(name.split(".")[1]) for name in lora.target_modules}
     assert layers == set(range(int(first), int(last) + 1))
     assert f"r: {lora.r}, alpha: {lora.alpha:g}," in script
+
+
+def test_the_table_has_the_figures_of_the_committed_run() -> None:
+    won: dict[str, list[int]] = {}
+    for line in (ROOT / "results" / "two-models" / "episodes.jsonl").read_text("utf-8").splitlines():
+        episode = json.loads(line)
+        found = won.setdefault(episode["strategist"], [])
+        if episode["outcome"] is not None:
+            found.append(int(episode["outcome"]["success"]))
+    table = (FOLDER / "README.md").read_text("utf-8").partition("## Can it be trained?")[0]
+    assert len(won) == 8
+    for strategist, outcomes in won.items():
+        (row,) = re.findall(rf"^\|[^|]*`{strategist}`[^|]*\|([^|]*)\|", table, re.MULTILINE)
+        assert f"{sum(outcomes)} of {len(outcomes)}" in row, strategist
+    trained, alone = sum(won["epo-rl"]), sum(won["vanilla"])
+    said = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"wins {trained} of {len(won['epo-rl'])} held-out games, alone {alone}" in said
