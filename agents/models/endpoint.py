@@ -325,6 +325,12 @@ class EndpointModel:
         names: list[str] | None = await self._looked_up("models", None)
         return names and [hide(name, getattr(self._client, "hidden", ())) for name in names]
 
+    async def probe_weights(self) -> str | None:
+        """Look up what the endpoint tells of the weights behind the model's name; None where it tells nothing, or does not
+        answer."""
+        told: str | None = await self._looked_up("weights", None)
+        return told
+
     async def answers_at_v1(self) -> bool:
         """True if `ADDRESS/v1/models` answers, where the address itself does not end in /v1."""
         return bool(await self._looked_up("answers_at_v1", False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.cli import main
+from harness.commands.evaluated_weights import with_revisions
 from harness.commands.named_models import base_model, base_of, named_model
 from harness.results.leaks import task_hash
 from harness.results.store import read_manifest
 from tests.servers.openai_server import OpenAIServer
+from tests.servers.wire import Response
 
 
 def shop(body: dict[str, Any]) -> str:
@@ -76,6 +79,76 @@ def test_the_same_command_plays_nothing_again_and_says_the_same(
 
 def verdict(said: str) -> list[str]:
     return [line for line in said.splitlines() if line.startswith("Verdict") or "95 % interval" in line]
+
+
+def test_a_model_at_another_address_gets_a_run_of_its_own(server: OpenAIServer, tmp_path: Path) -> None:
+    """The first one's episodes are not taken for the second's, and each command finds its own run again."""
+    evaluate(server, tasks=2)
+    with OpenAIServer(shop, models=("base", "trained")) as second:
+        trained, base = f"{second.url}#trained", f"{server.url}#base"
+        small = ["--environment", "webshop", "--tasks", "2", "--option", "webshop.max_steps=5"]
+        assert main(["evaluate", trained, "--base", base, *small]) == 0
+        assert any(body["model"] == "trained" for body in second.requests)
+    evaluate(server, tasks=2)
+    runs = sorted(Path("results").iterdir())
+    assert len(runs) == 2
+    kept = [{call["model"] for row in episodes(run) for call in row["calls"]} for run in runs]
+    assert kept == [{"base", "trained"}] * 2
+
+
+class Telling(OpenAIServer):
+    """A server that tells of its weights as vLLM (`root`, and a `created` that is now), llama.cpp or Ollama do."""
+
+    def __init__(self, form: str, weights: str, port: int = 0) -> None:
+        super().__init__(shop, models=("base", "trained"), port=port)
+        self.form, self.weights, self.looks = form, weights, 0
+
+    def _respond(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> Response:
+        self.looks += 1
+        if path == "/api/tags" and self.form == "ollama":
+            listed = [{"name": "trained:latest", "digest": self.weights}, {"name": "base:latest", "digest": "b" * 64}]
+            return Response({"models": listed})
+        found = super()._respond(method, path, headers, body)
+        if not path.endswith("/models") or not isinstance(found.body, dict):
+            return found
+        for each in found.body["data"]:
+            each["created"] = self.looks
+            if self.form == "vllm" and each["id"] == "trained":
+                each |= {"root": self.weights, "parent": None, "max_model_len": 4096 + self.looks}
+            if self.form == "llama.cpp":
+                each["meta"] = {"n_params": len(self.weights), "n_ctx": self.looks}
+        return found
+
+
+@pytest.mark.parametrize("form", ["vllm", "llama.cpp", "ollama"])
+def test_other_weights_behind_the_same_name_get_a_run_of_their_own(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Telling(form, "/outputs/one") as server:
+        for weights in ("/outputs/one", "/outputs/one", "/outputs/second", "/outputs/one"):
+            server.weights = weights
+            assert evaluate(server, tasks=1) == 0
+    revisions = [read_manifest(run)["config"]["models"]["trained"]["revision"] for run in Path("results").iterdir()]
+    assert len(set(revisions)) == len(revisions) == 2
+
+
+def test_a_checkpoint_that_was_written_over_gets_a_run_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    middle = bytearray(2_000_000)
+    named = {"m": {"provider": "transformers", "model": str(folder)}}
+    found = []
+    for value, card in ((0, ""), (1, ""), (1, "{}")):
+        middle[1_000_000] = value
+        (folder / "model.safetensors").write_bytes(bytes(middle))
+        (folder / "training_tasks.json").write_text(card)
+        found.append(asyncio.run(with_revisions(named))["m"]["revision"])
+    assert found[0] != found[1] == found[2]
+    adapter = "alfworld-actor"
+    over = {"m": {"provider": "llamacpp", "model": "smollm2-135m-instruct-q8_0", "adapter": adapter}}
+    assert "+adapter:" in asyncio.run(with_revisions(over))["m"]["revision"]
 
 
 def test_a_better_strategist_is_held_against_base_controls_and_the_actor_alone(

@@ -194,5 +194,9 @@ def _within(module: str) -> str:
 
 
 def revision_with(revision: str | None, adapter: Adapter | None) -> str | None:
-    """A model's revision with its adapter's hash."""
-    return revision if adapter is None else f"{revision or 'unknown'}+adapter:{adapter.hash}"
+    """A model's revision with its adapter's hash, once."""
+    return (
+        revision
+        if adapter is None or adapter.hash in (revision or "")
+        else f"{revision or 'unknown'}+adapter:{adapter.hash}"
+    )

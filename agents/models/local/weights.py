@@ -34,6 +34,10 @@ Dtype = Literal["bfloat16", "float32"]
 SMOLLM2 = "smollm2-135m-instruct"
 ORIGIN = "converted.json"
 """In a converted folder: where its weights come from."""
+MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.txt", "*.model")
+"""Files of a Hugging Face folder that a model is loaded from, and …"""
+NOT_MODEL = (ORIGIN, "training_tasks.json", "trainer_state.json", "training_args.bin")
+"""… those among them that tell how it came about."""
 SAMPLES = (
     "Hello, world! It's 2 o'clock; we'll I'M they'd.",
     "<|im_start|>user\n  two  spaces,\ttab\n\n\n and lines <|im_end|>\n",
@@ -87,6 +91,20 @@ def folder_revision(folder: Path) -> str | None:
         if path.name != ORIGIN:
             digest.update(f"{path.name}:{path.stat().st_size}:".encode() + _ends(path))
     return f"weights:{digest.hexdigest()[:12]}"
+
+
+def content_revision(path: Path) -> str | None:
+    """Revision by all that is in a .gguf file, or in those files of a Hugging Face folder that are the model; None where there
+    is neither. It reads everything: a second or so for each gigabyte."""
+    if path.is_file():
+        return f"weights-{sha256_of(path)[:16]}"
+    files = [file for pattern in MODEL_FILES for file in path.glob(pattern) if file.name not in NOT_MODEL]
+    if not (path / "config.json").is_file():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.name} {sha256_of(file)}\n".encode())
+    return f"weights-{digest.hexdigest()[:16]}"
 
 
 def folder_here(model: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -88,6 +90,15 @@ class OpenAIClient:
         """The names that the endpoint lists; None where it lists none. Raises `CallFailed`."""
         return _listed(await self._exchange("get", "/models"))
 
+    async def weights(self) -> str | None:
+        """Look up what the endpoint tells of the weights behind the model's name: their folder (vLLM, SGLang), their size
+        (llama.cpp), their digest (Ollama). None where it tells nothing. Raises `CallFailed` where it lists no models."""
+        told = _told_of(self.config.model, await self._exchange("get", "/models"))
+        with contextlib.suppress(CallFailed):  # only Ollama has this list
+            listed = await self._exchange("get", f"{self.base_url.removesuffix('/v1')}/api/tags")
+            told |= _told_of(self.config.model, listed)
+        return json.dumps(told, sort_keys=True) if told else None
+
     async def answers_at_v1(self) -> bool:
         """True if an API answers at `/v1` below the address. Raises `CallFailed`."""
         if self.base_url.endswith("/v1"):
@@ -148,10 +159,31 @@ def template_arguments(body: Mapping[str, Any]) -> dict[str, Any]:
     return named | (dict(given) if isinstance(given, Mapping) else {})
 
 
+WEIGHT_PLACES = ("root", "parent", "digest")
+WEIGHT_SIZES = ("size", "n_params", "n_vocab", "n_embd")
+"""Keys in a list of models that say something of a model's weights; a server's own time and settings do not."""
+
+
+def _told_of(model: str, got: Any) -> dict[str, Any]:
+    """Facts in a list of models that tell a model's weights from others of the same name."""
+    names = (model, f"{model}:latest")
+    for each in _entries(got) or []:
+        if isinstance(each, dict) and (each.get("id") or each.get("name")) in names:
+            meta = each.get("meta")
+            told = {**each, **({key: meta.get(key) for key in WEIGHT_SIZES} if isinstance(meta, dict) else {})}
+            return {key: told[key] for key in (*WEIGHT_PLACES, *WEIGHT_SIZES) if told.get(key) is not None}
+    return {}
+
+
+def _entries(got: Any) -> list[Any] | None:
+    found = got.get("data", got.get("models")) if isinstance(got, dict) else got
+    return found if isinstance(found, list) else None
+
+
 def _listed(got: Any) -> list[str] | None:
     """The ids in a list of models, as OpenAI, or others, write it."""
-    found = got.get("data", got.get("models")) if isinstance(got, dict) else got
-    if not isinstance(found, list):
+    found = _entries(got)
+    if found is None:
         return None
     names = [each.get("id") or each.get("name") if isinstance(each, dict) else each for each in found]
     return [str(name) for name in names if name]
