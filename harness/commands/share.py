@@ -11,7 +11,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "share",
         help="runs as a folder of static pages: the answer, every transcript, and a badge that says what was verified",
         description="Write a folder that any web host serves: index.html with the answer and the ranking, transcripts/ with "
-        "every episode, and for each run what `harness verify` confirmed. Nothing in it needs a server.",
+        "every episode, card.png for sites that show a link, and for each run what `harness verify` confirmed. Nothing in it "
+        "needs a server.",
         epilog="exit codes: 0 written · 1 written, and the records of a run differ from what was made again · 2 bad input · "
         "4 written, and something could not be checked, or a damaged run was left out",
     )
@@ -23,6 +24,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     share.add_argument(
         "--records", action="store_true", help="also put the runs' records there, so that others can verify them"
     )
+    share.add_argument(
+        "--url",
+        metavar="URL",
+        help="the address the folder will have on the web (https://…): sites that show a link find the title card only by its "
+        "whole address",
+    )
     share.set_defaults(do=share_command, reads=True)
 
 
@@ -30,4 +37,4 @@ def share_command(arguments: argparse.Namespace) -> int:
     """Write the folder, whole or not at all."""
     from harness.commands.share_runs import share_runs
 
-    return share_runs(arguments.runs, arguments.out, arguments.judge, arguments.records)
+    return share_runs(arguments.runs, arguments.out, arguments.judge, arguments.records, arguments.url)

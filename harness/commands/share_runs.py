@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from harness.base.errors import BadInput
+from harness.base.invocation import installs
 from harness.base.safe_files import new_folder, tidy_when_ended
 from harness.commands.containing import without_damaged
 from harness.commands.verify_run import verified
@@ -15,9 +19,10 @@ from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARD
 from harness.results.tables import check_judge, find_runs
 from harness.results.targets import folder_target
 from harness.runs.verify.report import as_json
-from leaderboard.board import open_board
-from leaderboard.page import is_page, render
+from leaderboard.board import Board, open_board
+from leaderboard.page import Picture, is_page, render
 from leaderboard.page.badge import badge
+from leaderboard.page.card import FILE, HEIGHT, WIDTH, can_draw, card_of, drawn_card
 from leaderboard.page.markup import Content, node
 from leaderboard.page.transcripts import FOLDER, file_part, write_transcripts
 
@@ -25,8 +30,9 @@ RECORDS = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS)
 RUNS = "runs"
 
 
-def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: bool) -> int:
-    """Verify the runs, and write them as pages. Raises `BadInput`."""
+def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: bool, url: str | None = None) -> int:
+    """Verify the runs, and write them as pages. `url`: the folder's address on the web. Raises `BadInput`."""
+    base = _base(url)
     folder_target(out, "--out", lambda folder: (folder / "index.html").is_file() and is_page(folder / "index.html"))
     runs, code = without_damaged(find_runs(paths))
     if judge is not None:
@@ -37,7 +43,9 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
         places = _places(board.names)
         for name, run in board.names.items():
             _write_run(folder / places[name], run, told[name], records)
-        (folder / "index.html").write_text(render(board, beside=_beside(told, places)), encoding="utf-8")
+        picture = _write_card(board, folder, base)
+        page = render(board, beside=_beside(told, places), picture=picture)
+        (folder / "index.html").write_text(page, encoding="utf-8")
         count = write_transcripts(board, folder)
     for name, found in told.items():
         print(f"{name}: {found['verdict']}")
@@ -46,6 +54,31 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
     if any(check["different"] for check in every):
         return 1
     return 4 if any(check["unchecked"] for check in every) else code
+
+
+def _base(url: str | None) -> str:
+    """The address that stands before a file's name; empty where none is known. Raises `BadInput`."""
+    if url is None:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise BadInput(f"--url {url!r}: expected the folder's address, such as https://name.github.io/runs/")
+    return url.removesuffix("index.html").rstrip("/") + "/"
+
+
+def _write_card(board: Board, folder: Path, base: str) -> Picture | None:
+    """Draw the title card; none where no run asks a question, or what draws it is not installed."""
+    card = card_of(board)
+    if card is None:
+        return None
+    if not can_draw():
+        print(
+            f"note: no title card for links to the page: Pillow is not installed ({installs('viewer')})",
+            file=sys.stderr,
+        )
+        return None
+    (folder / FILE).write_bytes(drawn_card(card))
+    return Picture(base + FILE, WIDTH, HEIGHT)
 
 
 def _places(names: Mapping[str, Path]) -> dict[str, str]:

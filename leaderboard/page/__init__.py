@@ -7,6 +7,7 @@ forbids a browser everything but the page's own style and its one optional scrip
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -72,18 +73,44 @@ def write_page(board: Board, folder: Path, verdict: Sequence[str] = ()) -> Path:
     return target.path
 
 
-def render(board: Board, labels: bool = False, verdict: Sequence[str] = (), beside: Sequence[Content] = ()) -> str:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture that other sites show beside a link to the page."""
+
+    address: str
+    """Its address; sites that show links want the whole one, with https."""
+    width: int
+    height: int
+
+
+def render(
+    board: Board,
+    labels: bool = False,
+    verdict: Sequence[str] = (),
+    beside: Sequence[Content] = (),
+    picture: Picture | None = None,
+) -> str:
     """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
     where no run has any. `verdict`: sentences that stand first. `beside`: elements below the page's title."""
-    return whole_page(TITLE, _card(board), _body(board, labels, verdict, beside), "page.js")
+    return whole_page(TITLE, _card(board, picture), _body(board, labels, verdict, beside), "page.js")
 
 
-def _card(board: Board) -> list[Element]:
-    """The texts that other sites show beside a link to the page."""
+def _card(board: Board, picture: Picture | None) -> list[Element]:
+    """The texts and the picture that other sites show beside a link to the page."""
     told = said_in_short(board) or MEASURED
     facts = {"og:type": "website", "og:title": QUESTION, "og:description": told, "og:site_name": TITLE}
+    named = {"description": told}
+    if picture is not None:
+        facts |= {
+            "og:image": picture.address,
+            "og:image:type": "image/png",
+            "og:image:width": str(picture.width),
+            "og:image:height": str(picture.height),
+            "og:image:alt": told,
+        }
+        named["twitter:card"] = "summary_large_image"
     return [
-        node("meta", name="description", content=told),
+        *(node("meta", name=name, content=text) for name, text in named.items()),
         *(node("meta", property=name, content=text) for name, text in facts.items()),
     ]
 

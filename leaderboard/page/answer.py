@@ -69,7 +69,7 @@ def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
             parts += [
                 node("h3", title),
                 node("p", " ".join(found.more), class_="note"),
-                _drawn(each.family, found, title, draw, marks),
+                _drawn(uplifts(each.family, found, marks), title, draw),
             ]
         parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
     return parts if every else []
@@ -89,22 +89,41 @@ def said_in_short(board: Board) -> str:
     )
 
 
-def _drawn(family: Family, found: EnvironmentAnswer, title: str, draw: Draw, marks: Marks) -> Content:
-    """The uplifts of one environment: what was asked first, then the controls."""
-    here = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
-    rows = sorted(here, key=lambda row: row.b.role == CONTROL)
+def _drawn(shown: Uplifts, title: str, draw: Draw) -> Content:
+    title = f"{title}: {shown.axis}, paired, with 95 % interval"
+    return draw(title, shown.marks, shown.low, shown.high, shown.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class Uplifts:
+    """The differences to the reference in one environment, and the axis they are drawn on."""
+
+    marks: tuple[Dot, ...]
+    low: float
+    high: float
+    axis: str
+
+
+def uplifts(family: Family, found: EnvironmentAnswer, marks: Marks, one_actor: bool = False) -> Uplifts:
+    """The uplifts of one environment: what was asked first, then the controls. `one_actor`: only those of the actor that the
+    answer is about."""
+    rows = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
+    if one_actor:
+        actor = family.rows[found.number].b.axes["actor"]
+        rows = [row for row in rows if row.b.axes["actor"] == actor]
+    rows.sort(key=lambda row: row.b.role == CONTROL)
     several = len({row.b.axes["actor"] for row in rows}) > 1
-    dots_ = [_mark(row, several, marks) for row in rows]
-    low, high = difference_range(dots_, max(row.span or 0.0 for row in rows) or None)
-    axis = f"difference in {rows[0].metric} to {REFERENCE}"
-    return draw(f"{title}: {axis}, paired, with 95 % interval", dots_, low, high, axis)
+    drawn = tuple(uplift_mark(row, several, marks) for row in rows)
+    low, high = difference_range(drawn, max(row.span or 0.0 for row in rows) or None)
+    return Uplifts(drawn, low, high, f"difference in {rows[0].metric} to {REFERENCE}")
 
 
 PLACE = ("environment", "split", "pairing")
 NAMELESS = {"": "the seat", "agent": "the agent"}
 
 
-def _mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
+def uplift_mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
+    """One difference with its interval, as charts draw it."""
     d = row.result.estimate
     name = names(row)[1] + (f" + {row.b.axes['actor']}" if several_actors else "")
     known = d.mean == d.mean

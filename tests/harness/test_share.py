@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import urldefrag
 
 import pytest
+from PIL import Image
 
 from harness.cli import main
 from tests.leaderboard.test_page import HOSTILE, play
@@ -61,6 +64,47 @@ def site(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "site"
     assert main(["share", str(run), "--out", str(out)]) == 0
     return out
+
+
+def metas(site: Path) -> dict[str, str]:
+    """The page's meta elements by name or property."""
+    found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', (site / "index.html").read_text())
+    return {name: html.unescape(content) for name, content in found}
+
+
+def test_a_link_to_the_page_shows_a_picture_of_its_answer(site: Path) -> None:
+    told = metas(site)
+    assert told["og:image"] == "card.png"
+    assert told["og:image:alt"] == told["og:description"]
+    with Image.open(site / "card.png") as card:
+        assert (card.format, card.size) == ("PNG", (1200, 630))
+        assert f"{card.width}x{card.height}" == f"{told['og:image:width']}x{told['og:image:height']}"
+        colours = {colour for _, colour in card.getcolors(1 << 20) or ()}
+    assert {(0x00, 0x72, 0xB2), (0x1C, 0x20, 0x24)} <= colours, "marks and words"
+
+
+@pytest.mark.parametrize("url", ["https://me.github.io/runs", "https://me.github.io/runs/index.html"])
+def test_with_its_address_the_page_names_the_whole_address_of_its_picture(run: Path, tmp_path: Path, url: str) -> None:
+    assert main(["share", str(run), "--out", str(tmp_path / "site"), "--url", url]) == 0
+    assert metas(tmp_path / "site")["og:image"] == "https://me.github.io/runs/card.png"
+
+
+def test_an_address_that_is_none_is_refused_before_anything_is_written(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["share", str(run), "--out", str(tmp_path / "site"), "--url", "me.github.io"]) == 2
+    assert "--url 'me.github.io': expected the folder's address" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
+def test_without_what_draws_it_there_is_no_picture_and_a_word_about_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.commands.share_runs.can_draw", lambda: False)
+    assert main(["share", str(run), "--out", str(tmp_path / "site")]) == 0
+    assert "no title card for links to the page: Pillow is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "site" / "card.png").exists()
+    assert "og:image" not in metas(tmp_path / "site")
 
 
 def test_every_link_leads_to_a_file_of_the_folder_and_to_a_place_in_it(site: Path) -> None:
