@@ -56,7 +56,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
         return show_forecast(run.plan, name, arguments.results)
     if not arguments.no_check:
         asyncio.run(refuse_one_model(pair))
-    with advising(), _naming_the_key():
+    with advising(), _naming_the_options():
         summary = play(run, arguments.results, Progress())
     _print_end(summary, pair, arguments)
     if summary.stopped == INTERRUPTED:
@@ -78,20 +78,29 @@ async def refuse_one_model(pair: Pair) -> None:
         await model.close()
     if listed is not None and len(listed) == 1:
         raise BadInput(
-            f"the server at {address} has one model, {listed[0]}, and would answer as it for both {pair.trained} and "
-            f"{pair.base}. Serve the base at another address, or name its folder or file with --base"
+            f"the server at {address} has one model, {listed[0]}: it lacks one of {pair.trained} and {pair.base}, or answers "
+            "as that one for both. Load both there, serve the base at another address, or name its folder or file with --base"
         )
 
 
+HERE = {
+    "base_url": "the address is what stands before the #",
+    "`model`": "the model's name is what stands behind the #",
+    "api_key_env": "--key-env NAME names that variable",
+}
+"""Key of an experiment's file, as advice names it -> where this command has it."""
+
+
 @contextmanager
-def _naming_the_key() -> Iterator[None]:
-    """Say how this command names the variable of a key, where a message names the key of a file."""
+def _naming_the_options() -> Iterator[None]:
+    """Say where this command has what a message calls by its key in a file."""
     try:
         yield
     except BadInput as problem:
-        if "api_key_env" not in str(problem):
+        named = [words for key, words in HERE.items() if key in str(problem)]
+        if not named:
             raise
-        raise BadInput(f"{problem}\nHere, --key-env NAME names that variable.") from None
+        raise BadInput(f"{problem}\nHere, {'; '.join(named)}.") from None
 
 
 class Pair:

@@ -165,7 +165,10 @@ def test_a_better_strategist_is_held_against_base_controls_and_the_actor_alone(
 def test_a_server_of_one_model_is_not_held_against_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with OpenAIServer(shop, models=("trained",)) as server:
         assert evaluate(server, "--results", str(tmp_path), tasks=2) == 2
-        assert "has one model, trained, and would answer as it for both" in capsys.readouterr().err
+        assert (
+            "has one model, trained: it lacks one of trained and base, or answers as that one for both"
+            in capsys.readouterr().err
+        )
         with OpenAIServer(shop, models=("base",)) as other:
             named = ["--base", f"{other.url}#base", "--results", str(tmp_path)]
             assert evaluate(server, *named, tasks=2) == 0
