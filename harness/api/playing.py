@@ -53,7 +53,8 @@ def run(
 ) -> RunView:
     """Play an experiment, or continue it: the same call plays what is left.
 
-    `experiment` is a YAML file, the same as a mapping, or an `Experiment`; without one the built-in quick-start is played.
+    `experiment` is a YAML file, the same as a mapping, an `Experiment`, or the folder of a run whose experiment is played
+    again; without one the built-in quick-start is played.
     `overrides` changes values as `--set` does ("repeats=3"). `results` is the folder that runs lie in, `name` the run's
     folder in it. `max_usd` (US dollars), `max_tokens` and `max_hours` stop the run; `probe` plays the first blocks only (a
     block: all arms on one task). `retry_failed` plays failed episodes again, True for all or a reason's name. `replay`

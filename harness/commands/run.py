@@ -12,10 +12,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run = commands.add_parser(
         "run",
         help="play an experiment, or continue it",
-        description="Play an experiment (YAML); without one, the built-in quick-start. The same command continues a run.",
+        description="Play an experiment (YAML); without one, the built-in quick-start. The same command continues a run. "
+        "The folder of a run in place of the file plays that run's experiment again: give it a new --name.",
         epilog=EXIT_CODES,
     )
-    run.add_argument("config", nargs="?", type=Path, help="experiment file; the built-in quick-start when left out")
+    run.add_argument(
+        "config",
+        nargs="?",
+        type=Path,
+        help="experiment file, or a run's folder; the built-in quick-start when left out",
+    )
     run.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value"
     )

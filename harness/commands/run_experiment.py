@@ -19,7 +19,7 @@ from harness.base.invocation import as_called
 from harness.base.yamltext import text_of
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 from harness.commands.printing import say
-from harness.experiment.experiment import Experiment, load_experiment
+from harness.experiment.experiment import Experiment, checked_experiment, load_experiment
 from harness.reading.readers import TODAY, kept_line
 from harness.results.index import latest_episodes
 from harness.results.kin import kin_sentences
@@ -189,13 +189,23 @@ def check_workforce(force: Workforce) -> None:
 
 
 def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
-    """The experiment in a file, or the built-in quick-start. Raises `BadInput`."""
+    """The experiment in a file, the one that a run's folder was played from, or the built-in quick-start. Raises `BadInput`."""
     if path is None:
         return load_experiment(None, files("harness").joinpath("quickstart.yaml").read_text("utf-8"), overrides)
+    if path.is_dir():
+        return _played_from(path, overrides)
     try:
         return load_experiment(path, text_of(path), overrides)
     except FileNotFoundError:
         raise BadInput(f"there is no experiment file {path}") from None
+
+
+def _played_from(folder: Path, overrides: list[str]) -> Experiment:
+    """The experiment of a run, as its manifest keeps it. Raises `BadInput`."""
+    manifest = read_manifest(folder)
+    if manifest.get("imported"):
+        raise BadInput(f"{folder}: its dialogues were imported, so there is no experiment to play")
+    return checked_experiment(manifest["config"], str(folder / MANIFEST), overrides, folder)
 
 
 def run_folder(results: Path, name: str) -> Path:

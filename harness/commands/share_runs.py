@@ -44,7 +44,7 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
         for name, run in board.names.items():
             _write_run(folder / places[name], run, told[name], records)
         picture = _write_card(board, folder, base)
-        page = render(board, beside=_beside(told, places), picture=picture)
+        page = render(board, beside=_beside(told, places), picture=picture, records=places if records else None)
         (folder / "index.html").write_text(page, encoding="utf-8")
         count = write_transcripts(board, folder)
     for name, found in told.items():

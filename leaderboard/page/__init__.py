@@ -6,7 +6,7 @@ forbids a browser everything but the page's own style and its one optional scrip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -18,6 +18,8 @@ from harness.results.targets import LARGEST, Target, descriptor_of, file_target,
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
+from leaderboard.page.again import NAME as AGAIN
+from leaderboard.page.again import again_parts
 from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts, said_in_short
 from leaderboard.page.curves import NAME as CURVES
 from leaderboard.page.curves import curve_parts
@@ -89,10 +91,13 @@ def render(
     verdict: Sequence[str] = (),
     beside: Sequence[Content] = (),
     picture: Picture | None = None,
+    records: Mapping[str, str] | None = None,
 ) -> str:
     """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
-    where no run has any. `verdict`: sentences that stand first. `beside`: elements below the page's title."""
-    return whole_page(TITLE, _card(board, picture), _body(board, labels, verdict, beside), "page.js")
+    where no run has any. `verdict`: sentences that stand first. `beside`: elements below the page's title.
+    `records`: the folder of each run's records beside the page, by the run's name."""
+    sections = [*_verdict(verdict), *_sections(board, labels, bool(verdict), records or {})]
+    return whole_page(TITLE, _card(board, picture), _body(sections, beside), "page.js")
 
 
 def _card(board: Board, picture: Picture | None) -> list[Element]:
@@ -115,8 +120,11 @@ def _card(board: Board, picture: Picture | None) -> list[Element]:
     ]
 
 
-def _body(board: Board, labels: bool, verdict: Sequence[str], beside: Sequence[Content]) -> list[Content]:
-    sections = [*_verdict(verdict), *_sections(board, labels, bool(verdict))]
+Section = tuple[str, str, list[Content]]
+"""Anchor, heading and content."""
+
+
+def _body(sections: Sequence[Section], beside: Sequence[Content]) -> list[Content]:
     links = (node("li", node("a", heading, href=f"#{name}")) for name, heading, _ in sections)
     top = node(
         "header",
@@ -135,7 +143,7 @@ def _body(board: Board, labels: bool, verdict: Sequence[str], beside: Sequence[C
     return [top, main, node("footer", MADE)]
 
 
-def _verdict(lines: Sequence[str]) -> list[tuple[str, str, list[Content]]]:
+def _verdict(lines: Sequence[str]) -> list[Section]:
     """The verdict as a section of its own; none where nobody was asked for one."""
     if not lines:
         return []
@@ -149,10 +157,10 @@ def _not_asked() -> list[Content]:
     return [node("p", f"{NOT_ASKED} ", node("code", "harness run"), ".")]
 
 
-def _sections(board: Board, labels: bool, judged: bool) -> list[tuple[str, str, list[Content]]]:
-    """Anchor, heading and content; parts for which the runs have nothing are left out. `judged`: a verdict stands first."""
+def _sections(board: Board, labels: bool, judged: bool, records: Mapping[str, str]) -> list[Section]:
+    """The sections; those for which the runs have nothing are left out. `judged`: a verdict stands first."""
     places = places_of(board, leaderboard(board))
-    found: list[tuple[str, str, list[Content]]] = [
+    found: list[Section] = [
         ("answer", "The answer", answer_parts(board) or ([] if judged else _not_asked())),
         ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
         ("learning", CURVES, curve_parts(board)),
@@ -164,6 +172,7 @@ def _sections(board: Board, labels: bool, judged: bool) -> list[tuple[str, str, 
         ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
         ("interface", "How answers were read", _over(interface, places, board)),
         ("failures", "What failed, and why", failures(board)),
+        ("again", AGAIN, again_parts(board.names, records)),
         ("published", "Published figures of others", others(board)),
         ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),
         ("provenance", "Where the numbers come from", provenance(board.names)),

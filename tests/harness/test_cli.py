@@ -21,7 +21,7 @@ import yaml
 from agents.models.base import ChatRequest
 from harness.base.errors import EpisodeError
 from harness.cli import main
-from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
+from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_manifest
 from tests.harness.builders import act, config, evaluation, play_or_judge
 
 BEHAVIOUR: dict[str, Any] = {}
@@ -91,6 +91,22 @@ def test_the_same_command_continues_the_run_and_prints_the_same_ranking(shell: S
     assert shell("run", shell.config()) == 0
     assert shell.out == first
     assert len(list((shell.folder / "results").iterdir())) == 1
+
+
+def test_a_run_s_folder_plays_its_experiment_again_into_a_folder_of_its_own(shell: Shell) -> None:
+    run = shell.play(seed=7)
+    (shell.folder / "small.yaml").unlink()
+    assert shell("run", "results/run", "--name", "run-again") == 0
+    again = shell.folder / "results" / "run-again"
+    assert read_manifest(again)["identity"] == read_manifest(run)["identity"]
+    ids = [[json.loads(line)["episode_id"] for line in (each / EPISODES).open()] for each in (run, again)]
+    assert sorted(ids[0]) == sorted(ids[1]) != []
+
+
+def test_a_folder_that_is_no_run_is_said_so(shell: Shell) -> None:
+    (shell.folder / "here").mkdir()
+    assert shell("run", "here") == 2
+    assert "here is not a run: it has no manifest.json" in shell.err
 
 
 def test_failed_episodes_exit_4_and_say_what_to_do(shell: Shell) -> None:

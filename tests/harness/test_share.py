@@ -138,6 +138,17 @@ def test_it_says_what_was_verified(site: Path) -> None:
     assert not (site / "runs" / "mine" / "episodes.jsonl").exists(), "records only where they are asked for"
 
 
+def test_it_says_how_to_play_and_verify_the_run_again_from_what_lies_beside_it(
+    run: Path, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "harness run mine --name mine-again" in (site / "index.html").read_text(), "no path of this machine"
+    assert main(["share", str(run), "--out", str(tmp_path / "site"), "--records"]) == 0
+    (lines,) = re.findall("<pre>(.*?)</pre>", (tmp_path / "site" / "index.html").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path / "site")
+    assert [main(line.split()[1:]) for line in lines.splitlines()] == [0, 0]
+    assert (tmp_path / "site" / "results" / "mine-again" / "episodes.jsonl").exists()
+
+
 def test_a_doctored_run_is_shared_as_what_it_is(run: Path, tmp_path: Path) -> None:
     def won(record: Record) -> None:
         if record["environment"] == "webshop" and record["outcome"]:

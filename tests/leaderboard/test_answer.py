@@ -97,6 +97,8 @@ def test_the_viewer_s_first_page_says_the_same(family: Family) -> None:
     for each in environment_answers(family):
         assert each.sentence in said
     assert "First divergence" in said
+    assert f"harness run {DEMO} --name demo-again" in said
+    assert f"harness verify {DEMO}" in said
 
 
 def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.base.invocation import as_called
 from leaderboard.app.dialogue import styled_bar
 from leaderboard.app.frame import begin, progress_note
 from leaderboard.app.pieces import draw, empty, heading, link, note, notice, scale_of, show, whisker
 from leaderboard.board import Board
 from leaderboard.learning import curve_text, learning_curves
+from leaderboard.page.again import NAME as AGAIN
+from leaderboard.page.again import SAID, again_commands
 from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts
 from leaderboard.page.curves import KEY, NAME
 from leaderboard.page.drawings import Dot, dot_text
@@ -29,6 +32,15 @@ def render() -> None:
     show(node("p", "The whole ranking: ", link("Leaderboard", "leaderboard"), class_="note"))
     _learning(board)
     show(heading("The same task with and without"), *pair_parts(board, styled_bar))
+    _again(board)
+
+
+def _again(board: Board) -> None:
+    """The commands that play and verify each run again."""
+    show(heading(AGAIN), node("p", SAID))
+    for name, folder in board.names.items():
+        lines = as_called("\n".join(again_commands(folder, str(folder))))
+        show(heading(name, 3) if len(board.names) > 1 else None, node("pre", lines))
 
 
 def _learning(board: Board) -> None:
