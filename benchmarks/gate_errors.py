@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics import FamilyResult, GatedCell, Pairs, gate, gate_family, pooled_cell
+from harness.statistics import FamilyResult, GatedCell, Pairs, pooled_cell
 from harness.statistics.distributions import normal_below, normal_tail
-from harness.statistics.gate import LEVEL
-from harness.statistics.gate_family import POOLED_SHARE
+from harness.statistics.gate import LEVEL, gate
+from harness.statistics.gate_family import POOLED_SHARE, gate_family
 
 Floats = NDArray[np.float64]
 SEED = 60_023

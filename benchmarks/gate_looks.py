@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gate_errors import Design, play, rates
-from harness.statistics import GatedCell, Pairs, Verdict, gate_family
+from harness.statistics import GatedCell, Pairs, Verdict
+from harness.statistics.gate_family import gate_family
 
 Floats = NDArray[np.float64]
 SEED = 60_041

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.statistics import Outcomes, clustered_mean, gate, holm, pair, paired_difference, rank_arms, variance_split
+from harness.statistics import Outcomes, clustered_mean, holm, pair, paired_difference, rank_arms, variance_split
+from harness.statistics.gate import gate
 
 ARMS, TASKS, REPEATS = 40, 625, 4
 

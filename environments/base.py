@@ -270,6 +270,8 @@ class Environment:
     baselines: Mapping[str, BaselineEntry] = {}
     advisers: Mapping[str, AdviserEntry] = {}
     """Scripted strategists, named in an experiment as `script:NAME`."""
+    measures_progress: bool | None = None
+    """True if `Play.progress` gives a measure; None: a play is begun and asked."""
     Options: type[BaseModel] = NoOptions
     """Options a user may write under `options:`."""
 

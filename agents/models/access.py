@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from agents.models.config import EndpointConfig, FromEnvironment, HttpConfig, RemoteConfig
 from agents.models.errors.failures import CallFailed
 from agents.models.secrets import SHORTEST_HIDDEN, Secret, key_from
+from harness.base.patterns import pattern
 
-_AUTHENTICATES = re.compile(
+_AUTHENTICATES = pattern(
     r"^(?:proxy-)?authori[sz]ation$|api[_-]?key$|^key$|subscription-key$|(?:auth|access|secret|id|"
     r"gateway|session|security)[_-]?token$|^token$|secret$|^cookie$",
     re.IGNORECASE,

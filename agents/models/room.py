@@ -3,10 +3,11 @@ by the process, told to others."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from harness.base.patterns import pattern
 
 GROWTH = 8
 """Factor for the next request when all of the room was used up before the answer."""
@@ -71,24 +72,24 @@ def learn_room(learnt: Mapping[str, Any]) -> None:
 
 
 _FITS = (
-    re.compile(r"(?P<most>\d+) - (?P<less>\d+)\b"),
-    re.compile(r"(?P<less>\d+) \+ \d+ > (?P<most>\d+)"),
-    re.compile(
+    pattern(r"(?P<most>\d+) - (?P<less>\d+)\b"),
+    pattern(r"(?P<less>\d+) \+ \d+ > (?P<most>\d+)"),
+    pattern(
         r"(?:context|"
         r"length)\D{0,40}(?P<most>\d{3,}) tokens.{0,120}?\((?P<less>\d+) in (?:the )?(?:messages|"
         r"prompt|input)"
     ),
-    re.compile(r"(?:at most|maximum (?:of|is|value of)|up to|less than or equal to|<=) ?(?P<most>\d{2,})"),
-    re.compile(r"max_\w*tokens: \d+ > (?P<most>\d+)"),
-    re.compile(r"\[\d+, ?(?P<most>\d+)\]"),
+    pattern(r"(?:at most|maximum (?:of|is|value of)|up to|less than or equal to|<=) ?(?P<most>\d{2,})"),
+    pattern(r"max_\w*tokens: \d+ > (?P<most>\d+)"),
+    pattern(r"\[\d+, ?(?P<most>\d+)\]"),
 )
 """Phrases in which messages say how many tokens an answer may have."""
 
 
 def fitting(words: str) -> int | None:
     """The largest token limit that an endpoint would take, where the words in which it refused one say so."""
-    for pattern in _FITS:
-        found = pattern.search(words)
+    for form in _FITS:
+        found = form.search(words)
         if found:
             return int(found["most"]) - int(found.groupdict().get("less") or 0)
     return None

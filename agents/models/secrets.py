@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import quote, quote_plus
 
-_BEARER = re.compile(r"(?i)(bearer\s+|sk-|x-api-key:\s*)[A-Za-z0-9_\-\.\*]{6,}")
+from harness.base.patterns import pattern
+
+_BEARER = pattern(r"(?i)(bearer\s+|sk-|x-api-key:\s*)[A-Za-z0-9_\-\.\*]{6,}")
 
 _URL_SAFE = str.maketrans("+/", "-_")
 SHORTEST_HIDDEN = 8

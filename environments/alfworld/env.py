@@ -42,6 +42,7 @@ class AlfworldEnvironment(Environment):
     options: AlfworldOptions
     seats = 1
     metric = Metric("success", 0.0, 1.0, success_at=1.0)
+    measures_progress = True
 
     def __init__(self, options: Mapping[str, Any] | AlfworldOptions) -> None:
         super().__init__(options)

@@ -30,6 +30,7 @@ class SotopiaEnvironment(Environment):
     metric = Metric("goal", 0.0, 10.0, success_at=8.0)
     """SOTOPIA knows no success, only the judge's goal score. We count 8 and more as one: about where strong models'
     mean lies on all tasks, so that rates are far from 0 and 1."""
+    measures_progress = False
 
     def __init__(self, options: Mapping[str, Any] | SotopiaOptions) -> None:
         super().__init__(options)

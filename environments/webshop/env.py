@@ -31,6 +31,7 @@ class WebShopEnvironment(Environment):
     options: WebShopOptions
     seats = 1
     metric = Metric("reward", 0.0, 1.0, success_at=1.0)
+    measures_progress = True
 
     def __init__(self, options: Mapping[str, Any] | WebShopOptions) -> None:
         super().__init__(options)

@@ -1,5 +1,5 @@
-"""`harness run`. What needs pandas and scipy (the forecast, the ranking) is imported when it is due: a run that is
-continued begins to play at once.
+"""`harness run`. What takes long to import and is not always needed (the forecast, the ranking, the panel) is imported when it
+is due: a run that is continued begins to play at once, and a dry run shows no panel.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -31,10 +32,12 @@ from harness.runs.failures import again_helps, failure_lines, grouped_failures
 from harness.runs.interface import interface_lines
 from harness.runs.manifest import folder_name
 from harness.runs.plan import Plan
-from harness.runs.progress import Progress
 from harness.runs.run import INTERRUPTED, Run, RunSummary, execute
 from harness.runs.runner import Stop
 from harness.runs.until import DECIDED, Until
+
+if TYPE_CHECKING:
+    from harness.runs.progress import Progress
 
 
 def run_experiment(arguments: argparse.Namespace) -> int:
@@ -86,6 +89,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         run.look()
         return show_forecast(run.plan, name, arguments.results)
+    from harness.runs.progress import Progress
+
     summary = play(run, arguments.results, Progress())
     if arguments.probe is not None:
         show_forecast(run.plan, name, arguments.results)

@@ -98,7 +98,7 @@ class Comparison:
     @cached_property
     def _power(self) -> tuple[float, int | None]:
         """`visible` and `needed`, computed when first asked for: a page of many comparisons says few of them."""
-        if self.anytime or self.trainings or np.unique(self.pairs.tasks[self.pairs.complete]).size < 2:
+        if self.anytime or self.trainings or len(set(self.pairs.tasks[self.pairs.complete].tolist())) < 2:
             return math.inf, None
         alpha = ALPHA / self.family
         noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha, both_ways=True)

@@ -151,7 +151,7 @@ def _past_pairs(plan: Plan, questions: list[tuple[Cell, Cell]], results: Path) -
                 continue
             pairs = align(arms[before], arms[cell])
             count = int(pairs.complete.sum())
-            enough = np.unique(pairs.tasks[pairs.complete]).size >= 2
+            enough = len(set(pairs.tasks[pairs.complete].tolist())) >= 2
             if enough and (cell not in found or count > int(found[cell][1].complete.sum())):
                 found[cell] = run.name, pairs
     return found

@@ -18,8 +18,9 @@ from harness.compare.comparability import differences, reader_note, refuse_diffe
 from harness.compare.conclusions import interface_sentences
 from harness.results.ledger import Ledger
 from harness.runs.failures import FailureGroup, grouped_failures
-from harness.statistics import GatedCell, GateResult, Pairs, Verdict, completed, gate_family, pooled_cell
+from harness.statistics import GatedCell, GateResult, Pairs, Verdict, completed, pooled_cell
 from harness.statistics.gate import MAX_DROP
+from harness.statistics.gate_family import gate_family
 
 METRICS = ("goal", "success")
 EXIT: dict[Verdict, int] = {"pass": 0, "regressed": 1, "too few": 3}

@@ -11,8 +11,10 @@ from harness.results.store import EPISODES, read_record
 from harness.runs.executors import Json, Record
 from harness.runs.interface_watch import InterfaceWatch
 from harness.runs.jobs import Job, unit_of
-from harness.runs.progress import Progress
 from harness.runs.runner import Stop
+
+if TYPE_CHECKING:
+    from harness.runs.progress import Progress
 
 if TYPE_CHECKING:
     from harness.runs.run import Run

@@ -97,13 +97,16 @@ class Plan:
             for name, environment in made.items()
         }
         self.cells = {cell.id: cell for cell in cells(experiment, seats, scripts, followers)}
+        self._world_of: dict[str, World] = {}
         self._check_roles()
         self.models: dict[str, Model] = {}
         self._refuse_too_many()
         self.units = list(self._units())
 
     def world(self, cell: Cell) -> World:
-        return self.worlds[_world_key(cell.environment)]
+        if cell.id not in self._world_of:
+            self._world_of[cell.id] = self.worlds[_world_key(cell.environment)]
+        return self._world_of[cell.id]
 
     def notes(self) -> list[str]:
         """Lines that a user should read before these splits are played, each once."""
@@ -259,7 +262,7 @@ class Plan:
 
     def _blocks(self, world_key: str) -> Iterator[list[tuple[Cell, Task, int, int]]]:
         """One block per repeat and task: every arm's orders on it."""
-        here = [cell for cell in self.cells.values() if _world_key(cell.environment) == world_key]
+        here = [cell for cell in self.cells.values() if self.world(cell) is self.worlds[world_key]]
         for repeat in range(self.experiment.repeats):
             for task in self.worlds[world_key].tasks:
                 yield [(cell, task, order, repeat) for cell in here for order in _orders(cell, task)]

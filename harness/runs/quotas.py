@@ -7,14 +7,17 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agents.models.base import Model
 from agents.models.errors.waits import moments
 from agents.models.limits import closed_until, paused_endpoints
 from harness.runs.jobs import Job
 from harness.runs.plan import Plan
-from harness.runs.progress import Progress
 from harness.runs.watching import endpoint_of
+
+if TYPE_CHECKING:
+    from harness.runs.progress import Progress
 
 TICK_S = 0.5
 """Seconds between messages about pauses."""

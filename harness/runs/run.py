@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.models.base import Model
 from agents.models.cache import CallLog, RecordingModel, ReplayModel, call_parts, key_of
@@ -51,7 +51,6 @@ from harness.runs.lease import Keeper, Lease
 from harness.runs.manifest import build_manifest, folder_readers, refuse_changes
 from harness.runs.metering import Meter, MeteredModel
 from harness.runs.plan import Plan, Unit, model_config
-from harness.runs.progress import Progress
 from harness.runs.quotas import Later, Quotas, told_of_pauses
 from harness.runs.runner import Stop
 from harness.runs.scoring import Records, Scoring
@@ -59,6 +58,9 @@ from harness.runs.standing import Standing
 from harness.runs.summary import Costs, RunSummary, cost_lines, costs_in, summarise
 from harness.runs.until import Looks, Until
 from harness.runs.watching import EndpointWatch
+
+if TYPE_CHECKING:
+    from harness.runs.progress import Progress
 
 
 class Run:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.models.errors.waits import longest, wait_in_field, wait_in_text
+from harness.base.patterns import pattern
 
 _MESSAGES = frozenset({"message", "msg", "detail", "details", "error", "errors", "description", "error_description"})
 _MESSAGES |= {"title", "raw", "error_message", "errormessage", "info", "cause", "error_msg", ""}
@@ -19,11 +20,11 @@ _ECHOES = frozenset({"input", "ctx", "messages", "prompt", "request", "body", "u
 """Fields that may repeat what was sent: their words are ours, not the endpoint's."""
 _NO_PARAM = ("", "none", "null")
 """In place of a parameter's name: gateways write Python's None as a text."""
-_URL = re.compile(r"(?:https?://|www\.)\S+")
-_ECHO = re.compile(r"""['"]input['"]:\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,}\]]*)""")
-_PAGE = re.compile(r"<\s*(?:!doctype\s+html|html|head|body|title|h1|center|script)\b", re.IGNORECASE)
-_TITLE = re.compile(r"<\s*(title|h1|h2|p)\b[^>]*>(.*?)<\s*/\s*\1\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_URL = pattern(r"(?:https?://|www\.)\S+")
+_ECHO = pattern(r"""['"]input['"]:\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,}\]]*)""")
+_PAGE = pattern(r"<\s*(?:!doctype\s+html|html|head|body|title|h1|center|script)\b", re.IGNORECASE)
+_TITLE = pattern(r"<\s*(title|h1|h2|p)\b[^>]*>(.*?)<\s*/\s*\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = pattern(r"<[^>]*>")
 LONGEST_READ = 20_000
 """Characters of a body that are looked at."""
 

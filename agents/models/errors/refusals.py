@@ -14,6 +14,7 @@ from agents.models.base import ChatRequest
 from agents.models.config import EndpointConfig, HttpConfig
 from agents.models.errors.failures import CallFailed
 from agents.models.room import learn_room
+from harness.base.patterns import pattern
 
 Learnt = dict[str, Any]
 """Lessons about a model at an endpoint, as plain JSON: `base_url`, `model`, and the fields of `Refusals`, or those of a room
@@ -185,11 +186,11 @@ _NAMES = {
         r"last message"
     ),
 }
-_SCHEMA = re.compile(
+_SCHEMA = pattern(
     r"response[_ -]?format|json[_ -]?(?:schema|mode|object)|\bschemas?\b|output_(?:config|format)|"
     r"structured|grammar|guided|strict mode"
 )
-_THINKING_ON = re.compile(r"enable_thinking\b.{0,40}\bfalse")
+_THINKING_ON = pattern(r"enable_thinking\b.{0,40}\bfalse")
 
 
 def candidates(failure: CallFailed, request: ChatRequest, mode: RequestMode, config: EndpointConfig) -> list[Change]:

@@ -8,30 +8,30 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import time
 
+from harness.base.patterns import pattern
+
 LONGEST_S = 366 * 86400.0
 """Seconds above which it is no wait but a broken number."""
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = r"(ms|milliseconds?|msecs?|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
-_PARTS = re.compile(rf"(\d+(?:\.\d+)?)\s*{_UNIT}(?![a-z])", re.IGNORECASE)
-_DURATION = re.compile(rf"(?:\d+(?:\.\d+)?\s*{_UNIT}[\s,]*(?:and\s+)?)+", re.IGNORECASE)
-_SENTENCE = re.compile(
+_PARTS = pattern(rf"(\d+(?:\.\d+)?)\s*{_UNIT}(?![a-z])", re.IGNORECASE)
+_DURATION = pattern(rf"(?:\d+(?:\.\d+)?\s*{_UNIT}[\s,]*(?:and\s+)?)+", re.IGNORECASE)
+_SENTENCE = pattern(
     rf"(?:again|retry\w*|wait\w*|available|resets?|clears?|lifted|back(?: ?off)?|"
     rf"sleep)\b[^\n]{{0,40}}?\b(?:in|after|for|wait|about|least|seconds?:?)\s*[:=]?\s+"
     rf"((?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])[\s,]*(?:and\s+)?)+)",
     re.IGNORECASE,
 )
-_PLAIN_WAIT = re.compile(rf"\bwait\s+((?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])[\s,]*(?:and\s+)?)+)", re.IGNORECASE)
-_MOMENT = re.compile(
+_PLAIN_WAIT = pattern(rf"\bwait\s+((?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])[\s,]*(?:and\s+)?)+)", re.IGNORECASE)
+_MOMENT = pattern(
     r"\b(?:at|after|until|on)\s+(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE
 )
 _FIELDS = frozenset(
     "retrydelay retryafter retryafterms retryafterseconds retryaftersecs xratelimitreset xratelimitresetafter "
     "ratelimitreset resetat resetsat resettime resetafter resetinseconds resetseconds waitseconds waittime".split()
 )
-_RESETS = re.compile(
-    r"^(?:x-)?(?:ratelimit-reset|ratelimit-reset-\w+)$|^anthropic-ratelimit-[\w-]+-reset$", re.IGNORECASE
-)
+_RESETS = pattern(r"^(?:x-)?(?:ratelimit-reset|ratelimit-reset-\w+)$|^anthropic-ratelimit-[\w-]+-reset$", re.IGNORECASE)
 
 
 def wait_in_headers(headers: Mapping[str, str]) -> float | None:

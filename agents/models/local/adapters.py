@@ -14,6 +14,7 @@ from typing import Any
 
 from agents.models.local.headers import Shape, gguf_header, safetensors_shapes
 from harness.base.errors import BadInput, nearest
+from harness.base.patterns import pattern
 from harness.base.seeds import sha256_of, stable_hash
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -31,8 +32,8 @@ SHIPPED: Mapping[str, str] = {
 DIGITS = 16
 """Hex digits of an adapter's hash."""
 CONVERT = "harness models convert {folder} --base MODEL --out FILE.gguf"
-_PEFT_NAME = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
-_GGUF_NAME = re.compile(r"^(?P<module>.+)\.weight\.lora_(?P<side>[ab])$")
+_PEFT_NAME = pattern(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
+_GGUF_NAME = pattern(r"^(?P<module>.+)\.weight\.lora_(?P<side>[ab])$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 from agents.models.secrets import read_variables
+from harness.base.patterns import pattern
 
 MOST_STARTS = 4
 """A model server that died this often is not started again."""
-_NAMED = re.compile(
+_NAMED = pattern(
     r"(?:api|access|private|auth|account|subscription|signing)_?keys?(?:_|$)|_key(?:_id)?$|^key$|token$|secret|passw(?:or)?d|"
     r"passphrase|credential|^aws_|_pat$|_auth$|cookie",
     re.IGNORECASE,
 )
-_VALUE = re.compile(r"^(?:Bearer\s|sk-|hf_|ghp_|github_pat_|gsk_|xai-|AKIA|AIza|glpat-|nvapi-|-----BEGIN )")
+_VALUE = pattern(r"^(?:Bearer\s|sk-|hf_|ghp_|github_pat_|gsk_|xai-|AKIA|AIza|glpat-|nvapi-|-----BEGIN )")
 
 
 def new_key() -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"<\|(start|channel|message|constrain|end|return|call)\|>")
-_BARE = re.compile(r"\s*analysis(?=[A-Z\"“])")
+from harness.base.patterns import pattern
+
+_TOKEN = pattern(r"<\|(start|channel|message|constrain|end|return|call)\|>")
+_BARE = pattern(r"\s*analysis(?=[A-Z\"“])")
 """The layout without its tokens, which a server left out: `analysisWe should …assistantfinalBe fair.`"""
-_BARE_FINAL = re.compile(r"assistant\s?final")
-_AS_ASSISTANT = re.compile(r"\s*assistant\s?(?:final)?")
+_BARE_FINAL = pattern(r"assistant\s?final")
+_AS_ASSISTANT = pattern(r"\s*assistant\s?(?:final)?")
 _ROLES = ("assistant", "system", "developer", "user", "")
 
 

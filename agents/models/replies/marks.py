@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from agents.models.config import ReasoningTags
+from harness.base.patterns import pattern
 
 _SURE = r"(?:ant)?think(?:ing)?(?:[_-]?(?:process|steps?|trace|content|block))?"
 _OTHER = (
@@ -40,11 +41,9 @@ _FORMS = (
     r"(?P<answer><[|｜](?:begin|start)[_▁ ](?:of[_▁ ])?(?:solution|response|answer)[|｜]>)",
 )
 _CLOSING = tuple(f"c{number}" for number in range(8))
-AROUND_ANSWERS = re.compile(
-    r"<[|｜](?:begin|start|end)[_▁ ](?:of[_▁ ])?(?:solution|response|answer)[|｜]>", re.IGNORECASE
-)
+AROUND_ANSWERS = pattern(r"<[|｜](?:begin|start|end)[_▁ ](?:of[_▁ ])?(?:solution|response|answer)[|｜]>", re.IGNORECASE)
 """Marks that some models put around the answer once their reasoning is over."""
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_FENCE = pattern(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
 
 

@@ -17,19 +17,20 @@ from typing import Any
 from agents.models.config import ReasoningTags
 from agents.models.replies.harmony import harmony
 from agents.models.replies.marks import AROUND_ANSWERS, Mark, is_json, marks_in
+from harness.base.patterns import pattern
 
 Tags = ReasoningTags | bool | None
 """As `reasoning` in a model's config: tags of one's own, False (take texts as they are), or None."""
 
 MISPLACED = "answer-in-reasoning"
 """The note of a reply whose answer stood in the field for reasoning."""
-_SPOKEN = re.compile(r"\s*here(?:'s| is) my thought process:(?P<thought>.*?)here(?:'s| is) my response:", re.I | re.S)
+_SPOKEN = pattern(r"\s*here(?:'s| is) my thought process:(?P<thought>.*?)here(?:'s| is) my response:", re.I | re.S)
 """Granite's manner."""
-_FENCED = re.compile(
+_FENCED = pattern(
     r"\s*```[ ]?(?:think(?:ing)?|thoughts?|reasoning|analysis)[ ]*\n(?P<thought>.*?)\n[ ]*```[ ]*(?:\n|$)", re.I | re.S
 )
 """A code fence named for thoughts, before the answer."""
-_THOUGHT_KEY = re.compile(r"reasoning|think|thought", re.IGNORECASE)
+_THOUGHT_KEY = pattern(r"reasoning|think|thought", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

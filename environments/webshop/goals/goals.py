@@ -15,7 +15,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -134,7 +134,15 @@ class GoalTable:
         self._order_of = memoryview(self._order)  # type: ignore[arg-type]
         self._annotations = load("human-annotations")
         self._human = BlobReader(catalogue.folder, "human")
-        self.prices, self._limits = self._draws()
+
+    @cached_property
+    def prices(self) -> npt.NDArray[np.float64]:
+        """The drawn price of each product. Drawn when a goal is first played or told: listing tasks needs none."""
+        return self._drawn[0]
+
+    @cached_property
+    def _limits(self) -> npt.NDArray[np.float64]:
+        return self._drawn[1]
 
     def __len__(self) -> int:
         return len(self._order)
@@ -266,7 +274,8 @@ class GoalTable:
             return np.ones(len(self))
         return np.repeat(self._weights, np.diff(self._ends))[self._order]
 
-    def _draws(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    @cached_property
+    def _drawn(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(price per product, limit per goal product or annotation), from disk where they are kept."""
         path = self.catalogue.folder / f"draws-{self.kind}-{self.seed}.npz"
         keep = self.catalogue.size > SAVE_DRAWS_ABOVE and isinstance(self.seed, int)
@@ -300,7 +309,7 @@ def draw_first_seed(catalogue: Catalogue) -> None:
     """Draw what a large catalogue keeps on disk for the default seed, so that no first start has to."""
     if catalogue.size > SAVE_DRAWS_ABOVE:
         for kind in ("human", "synthetic"):
-            GoalTable(catalogue, kind, 0)  # type: ignore[arg-type]
+            _ = GoalTable(catalogue, kind, 0).prices  # type: ignore[arg-type]
 
 
 def _combination(product: Product, names: Sequence[str], part: int) -> list[str]:

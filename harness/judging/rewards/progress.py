@@ -22,7 +22,10 @@ class WorldProgress(ProcessReward):
     @staticmethod
     def check(environment: Environment, task: Task) -> None:
         """Refuse a world without a measure of progress. Raises `BadInput`."""
-        if environment.reset(task, 0).progress() is None:
+        measured = environment.measures_progress
+        if measured is None:
+            measured = environment.reset(task, 0).progress() is not None
+        if not measured:
             raise BadInput(
                 f"{_no_progress(environment.name)} Use `critical` or `utterance` there, and name the environments that "
                 "`progress` is for: `process: [{method: progress, environments: [alfworld]}]`, or --environment alfworld"

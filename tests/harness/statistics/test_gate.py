@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from harness.statistics import Outcomes, Pairs, gate, pair
+from harness.statistics import Outcomes, Pairs, pair
+from harness.statistics.gate import gate
 from tests.harness.statistics.simulated import GATE_SEED, Shape, as_pairs, two_runs
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_errors import Design, decided, judged, play, rates, seen_drops
-from harness.statistics import GatedCell, Luck, Pairs, gate, gate_family, luck_of, pooled_cell
+from harness.statistics import GatedCell, Luck, Pairs, luck_of, pooled_cell
+from harness.statistics.gate import gate
+from harness.statistics.gate_family import gate_family
 
 
 def share(verdicts: list[bool]) -> float:
