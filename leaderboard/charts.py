@@ -16,7 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from leaderboard.learning import LearningCurve, curve_text
-from leaderboard.marks import COLOURS, SHAPES, Mark
+from leaderboard.marks import Mark
 from leaderboard.page.drawings import fitted
 from leaderboard.page.markup import plain as visible
 
@@ -132,31 +132,44 @@ def cost_frontier(
     return Chart(figure, f"{metric} against {cost}, {len(rows)} arms. On the frontier: {best or 'none'}.")
 
 
-def _symbol(number: int) -> str:
-    """No two of the first forty-nine lines share colour and mark."""
-    return SHAPES[(number + number // len(COLOURS)) % len(SHAPES)]
-
-
 def _reach(high: Any, low: Any) -> float:
     if pd.isna(high) or pd.isna(low):
         return 0.0
     return float(high) - float(low)
 
 
-def lines(series: Mapping[str, pd.DataFrame], x: str, y: str, x_title: str, y_title: str) -> Chart:
-    """One line per name over a table with the columns `x`, `y` and, where there is an interval, low and high."""
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a chart."""
+
+    name: str
+    table: pd.DataFrame
+    marks: Sequence[Mark]
+    """The mark of each row's arm; one for all rows where the line is one arm's. The line has the last one's colour."""
+    apart: bool = False
+    """Drawn with dashes and open marks: of the same arms, on other tasks."""
+
+
+def lines(series: Sequence[Series], x: str, y: str, x_title: str, y_title: str) -> Chart:
+    """One line each over a table with the columns `x`, `y` and, where there is an interval, low and high."""
     figure = go.Figure()
     said = []
-    for number, (name, table) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
+    for each in series:
+        name, table = each.name, each.table
+        marks = list(each.marks) * (len(table) if len(each.marks) == 1 else 1)
+        colour = each.marks[-1].hue
         figure.add_scatter(
             x=table[x],
             y=table[y],
             error_y=_whiskers(table, y, colour),
             mode="lines+markers",
             name=plain(name),
-            line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2},
-            marker={"symbol": _symbol(number), "size": 8},
+            line={"color": colour, "dash": DASHES[int(each.apart)], "width": 2},
+            marker={
+                "symbol": [mark.form + ("-open" if each.apart else "") for mark in marks],
+                "color": [mark.hue for mark in marks],
+                "size": 9,
+            },
             hovertemplate="%{x}: %{y:.3f}",
         )
         known = table[table[y].notna()]
@@ -165,7 +178,7 @@ def lines(series: Mapping[str, pd.DataFrame], x: str, y: str, x_title: str, y_ti
                 f"{name}: {known[y].iloc[0]:.3g} at {known[x].iloc[0]} to {known[y].iloc[-1]:.3g} at {known[x].iloc[-1]}"
             )
     _layout(figure, x_title, y_title, height=320)
-    most = max((float(table[x].max()) for table in series.values() if len(table)), default=0.0)
+    most = max((float(each.table[x].max()) for each in series if len(each.table)), default=0.0)
     if most <= 20:
         figure.update_xaxes(dtick=1)  # iterations and steps are whole numbers
     return Chart(figure, f"{y_title} by {x_title}. " + "; ".join(said) + ("." if said else ""))
@@ -224,25 +237,21 @@ def _whiskers(table: pd.DataFrame, y: str, colour: str) -> dict[str, Any] | None
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1, "color": colour}
 
 
-def histograms(series: Mapping[str, pd.DataFrame], x_title: str) -> Chart:
-    """Counts per bin (columns low, high, count), one outline per name."""
+def histograms(series: Sequence[Series], x_title: str) -> Chart:
+    """Counts per bin (columns low, high, count), one outline each."""
     figure = go.Figure()
     said = []
-    for number, (name, table) in enumerate(series.items()):
+    for number, each in enumerate(series):
+        table = each.table
         figure.add_scatter(
             x=[*table["low"], *table["high"].tail(1)],
             y=[*table["count"], *table["count"].tail(1)],
             mode="lines",
-            line={
-                "shape": "hv",
-                "color": COLOURS[number % len(COLOURS)],
-                "dash": DASHES[number % len(DASHES)],
-                "width": 2,
-            },
-            name=plain(name),
+            line={"shape": "hv", "color": each.marks[-1].hue, "dash": DASHES[number % len(DASHES)], "width": 2},
+            name=plain(each.name),
             hovertemplate="%{y} from %{x:.2f}",
         )
-        said.append(f"{name}: {int(table['count'].sum())} strategies")
+        said.append(f"{each.name}: {int(table['count'].sum())} strategies")
     _layout(figure, x_title, "strategies", height=280)
     return Chart(figure, f"Histogram of {x_title}. " + "; ".join(said) + ".")
 

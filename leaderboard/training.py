@@ -17,6 +17,10 @@ CURVE = ("iteration", "tasks", "environment", "split", "pairing", "strategist", 
          "goal", "low", "high", "success", "run", "checkpoint", "is_trained")  # fmt: skip
 
 
+TRAINING_TASKS = "training"
+"""The tasks that a training learnt from, as `curve_table` names them beside those that are held out."""
+
+
 def trainings(paths: Iterable[Path]) -> list[Path]:
     """The training folders at the paths (each is one, or a folder of some); none is no error."""
     found = [folder for path in paths if path.is_dir() for folder in find_trainings(path)]
@@ -35,7 +39,7 @@ def curve_table(rows: Sequence[CurveRow]) -> pd.DataFrame:
     strategist of the iteration (else something that stands beside). Columns: `CURVE`."""
     found: list[dict[str, Any]] = []
     for row in rows:
-        for tasks, results in (("held-out", row.held_out), ("training", row.training_tasks)):
+        for tasks, results in (("held-out", row.held_out), (TRAINING_TASKS, row.training_tasks)):
             for result in results or []:
                 line = {key: result.get(key) for key in CURVE[2:15]}
                 line |= {"iteration": row.iteration, "tasks": tasks, "checkpoint": row.checkpoint}

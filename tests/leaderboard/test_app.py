@@ -23,8 +23,9 @@ from leaderboard.board import Board, Filters, leaderboard, open_board
 from leaderboard.cells import amount
 from leaderboard.duel import divergence, duel, extremes
 from leaderboard.episodes import conversation
+from leaderboard.marks import marks_of
 from leaderboard.matrix import figure_4, matrix
-from leaderboard.page.sections import places_of
+from leaderboard.page.sections import arm_marks, places_of
 from tests.leaderboard.app_runs import labelled_rows, open_page, page_of, pieces, play, rows, shown, words
 from tests.shared_data import missing
 
@@ -189,6 +190,15 @@ def test_figure_4_is_a_preset(run: Path, board: Board) -> None:
     found = rows(open_page("matrix", run, show="Figure 4 of the paper"), "figure4")
     assert [row[0] for row in found] == list(figure_4(board)["configuration"])
     assert {"ReAct both", "EPO-RL vs ReAct", "EPO-RL both"} <= {row[0] for row in found}
+
+
+def test_figure_4_has_the_colours_and_marks_of_the_arms(run: Path, board: Board) -> None:
+    page = shown(open_page("matrix", run, show="Figure 4 of the paper"))
+    marks = arm_marks(board)
+    arms = [board.arms[int(number)].axes for number in figure_4(board)["arm"]]
+    expected = [marks.of(axes["strategist"], axes["actor"]) for axes in arms]
+    assert re.findall(r'class="dot (\S+) c(\d)"', page) == [(mark.form, str(mark.colour)) for mark in expected]
+    assert len({mark.colour for mark in expected}) > 1
 
 
 def compared(board: Board) -> tuple[str, str, int, int]:
@@ -508,6 +518,25 @@ def test_a_training_shows_its_curve_loss_returns_weights_and_checkpoints(tmp_pat
     charts = [json.loads(part.proto.spec) for part in app.get("plotly_chart")]
     trained = next(trace for trace in charts[0]["data"] if trace["name"].startswith("trained, held-out"))
     assert len(trained["x"]) == 3 or "bdata" in trained["x"]
+
+
+def test_a_training_s_lines_have_the_colours_and_marks_of_its_arms(tmp_path: Path) -> None:
+    training(tmp_path / "mini")
+    app = open_page("training", tmp_path)
+    curve, loss, weights = (json.loads(part.proto.spec)["data"] for part in app.get("plotly_chart"))
+    marks = marks_of((name, "m") for name in ("epo", "epo-rl@1", "epo-rl@2", "vanilla"))
+    checkpoints = [marks.of(name) for name in ("epo", "epo-rl@1", "epo-rl@2")]
+    by_name = {trace["name"].split(" (")[0]: trace for trace in curve}
+    trained, learnt, vanilla = (
+        by_name[name] for name in ("trained, held-out", "trained, training", "vanilla, held-out")
+    )
+    assert trained["marker"]["symbol"] == [mark.form for mark in checkpoints]
+    assert trained["marker"]["color"] == [mark.hue for mark in checkpoints]
+    assert learnt["marker"]["symbol"] == [f"{mark.form}-open" for mark in checkpoints[:2]]
+    assert (trained["line"]["dash"], learnt["line"]["dash"]) == ("solid", "dash")
+    assert set(vanilla["marker"]["color"]) == {marks.of("vanilla").hue}
+    for chart in (loss, weights):
+        assert [trace["line"]["color"] for trace in chart] == [mark.hue for mark in checkpoints[1:]]
 
 
 def test_a_damaged_training_is_said(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.browser.payloads import payloads
 from tests.shared_data import missing
 
 try:
-    from leaderboard.charts import cost_frontier, difference_histogram, histograms, lines, plain
+    from leaderboard.charts import Series, cost_frontier, difference_histogram, histograms, lines, plain
 except ImportError:  # the extra `viewer` is not installed
     plain = None  # type: ignore[assignment]
 
@@ -49,7 +49,7 @@ def test_no_text_of_a_record_is_markup_for_plotly(text: str) -> None:
     whole = cost_frontier(costs([text]), "tokens", "goal", (0, 10), [text], [Mark()]).figure.to_json()
     legend = [trace["name"] for trace in json.loads(whole)["data"] if trace["mode"] == "markers"]
     assert legend == [shown]
-    chart = lines({text: pd.DataFrame({"x": [1, 2], "y": [1.0, 2.0]})}, "x", "y", "step", "loss")
+    chart = lines([Series(text, pd.DataFrame({"x": [1, 2], "y": [1.0, 2.0]}), [Mark()])], "x", "y", "step", "loss")
     assert json.loads(chart.figure.to_json())["data"][0]["name"] == shown
 
 
@@ -85,7 +85,7 @@ def test_the_histogram_tells_better_from_worse_by_hatching_too_and_counts_in_wor
 
 def test_a_value_that_is_not_known_is_a_gap_and_no_zero() -> None:
     table = pd.DataFrame({"x": [0, 1], "y": [float("nan"), 2.0], "low": [None, 1.0], "high": [None, 3.0]})
-    drawn = list(lines({"a": table}, "x", "y", "iteration", "goal").figure.data[0].y)
+    drawn = list(lines([Series("a", table, [Mark()])], "x", "y", "iteration", "goal").figure.data[0].y)
     assert math.isnan(drawn[0]) and drawn[1] == 2.0
     unknown = costs(["a", "b"]).assign(cost=[float("nan"), 5.0])
     marks = json.loads(cost_frontier(unknown, "USD", "goal", (0, 10), ["a", "b"], [Mark()] * 2).figure.to_json())[
@@ -96,6 +96,6 @@ def test_a_value_that_is_not_known_is_a_gap_and_no_zero() -> None:
 
 def test_weights_are_outlines_with_their_count_in_words() -> None:
     bins = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 4]})
-    chart = histograms({"iteration 1": bins}, "weight")
+    chart = histograms([Series("iteration 1", bins, [Mark()])], "weight")
     assert json.loads(chart.figure.to_json())["data"][0]["x"] == [0.0, 0.5, 1.0]
     assert "7 strategies" in chart.text

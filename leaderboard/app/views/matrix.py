@@ -18,6 +18,7 @@ from leaderboard.board import Board, Filters, plain_rows
 from leaderboard.cells import NOTHING, amount, groups_text, p_text
 from leaderboard.matrix import CERTAINTY, FIGURE_4, certainty, family_of, figure_4, matrix, references
 from leaderboard.page.markup import Content, node
+from leaderboard.page.sections import arm_marks
 from leaderboard.ranking_columns import interval_text
 
 AXES = ("environment", "split", "partner", "actor", "run")
@@ -200,11 +201,12 @@ def _preset_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bars(rows: list[dict[str, Any]], board: Board, metric: str) -> Content:
-    """The means as bars over the metric's range."""
+    """The means as bars over the metric's range, each in its strategist's colour with its arm's mark at the end."""
     low, high = board.arms[int(rows[0]["arm"])].bounds(metric)
     known = [row["mean"] for row in rows if row["mean"] is not None]
     if low is None or high is None:
         low, high = min([0.0, *known]), max([1.0, *known])
+    marks = arm_marks(board)
     frame = node(
         "div",
         class_="bars",
@@ -212,8 +214,14 @@ def _bars(rows: list[dict[str, Any]], board: Board, metric: str) -> Content:
         aria_label="; ".join(f"{row['configuration']}: {amount(row['mean'])}" for row in rows),
     )
     for row in rows:
-        share = 0.0 if row["mean"] is None else 100 * (row["mean"] - low) / (high - low)
+        axes = board.arms[int(row["arm"])].axes
         frame.append(node("span", str(row["configuration"])))
-        frame.append(node("span", node("i", style=f"width:{share:.1f}%"), class_="track"))
+        track = node("span", class_="track")
+        if row["mean"] is not None:
+            share = 100 * (row["mean"] - low) / (high - low)
+            mark = marks.of(axes["strategist"], axes["actor"])
+            track.append(node("i", class_=f"fill c{mark.colour}", style=f"width:{share:.1f}%"))
+            track.append(node("i", class_=f"dot {mark.form} c{mark.colour}", style=f"left:{share:.1f}%"))
+        frame.append(track)
         frame.append(node("span", amount(row["mean"]), class_="n"))
     return frame

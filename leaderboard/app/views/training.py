@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from agents.strategists import REFERENCE
 from harness.base.errors import BadInput
 from harness.results.training_curve import CurveRow
 from leaderboard.app.frame import running_note
@@ -31,8 +32,11 @@ from leaderboard.app.pieces import (
 )
 from leaderboard.board import Board, plain_rows
 from leaderboard.cells import NOTHING, amount, count, interval
-from leaderboard.charts import histograms, lines
+from leaderboard.charts import Series, histograms, lines
+from leaderboard.marks import Marks
+from leaderboard.page.sections import arm_marks
 from leaderboard.training import (
+    TRAINING_TASKS,
     checkpoint_runs,
     curve_table,
     loss_table,
@@ -68,12 +72,22 @@ def render() -> None:
     if not rows:
         empty("Nothing was measured in this training yet. The same command goes on with it:", "harness train CONFIG")
         return
-    _curve(rows)
-    _learning(rows)
+    marks = _marks(rows)
+    _curve(rows, marks)
+    _learning(rows, marks)
     _checkpoints(folder, rows)
 
 
-def _curve(rows: Sequence[CurveRow]) -> None:
+def _marks(rows: Sequence[CurveRow]) -> Marks:
+    """The marks that the training's arms have on the other pages; those that no open run has get marks after them."""
+    board = opened().board
+    known = arm_marks(board) if board else Marks((), ())
+    names = {str(name) for name in curve_table(rows)["strategist"]} | {str(row.strategist) for row in rows}
+    own = [name for name in sorted(names) if name != REFERENCE]
+    return Marks(tuple(dict.fromkeys([*known.strategists, *own])), known.actors)
+
+
+def _curve(rows: Sequence[CurveRow], marks: Marks) -> None:
     whole = curve_table(rows)
     show(heading("Goal by iteration"))
     if whole.empty:
@@ -81,7 +95,7 @@ def _curve(rows: Sequence[CurveRow]) -> None:
         return
     for environment in whole["environment"].dropna().unique():
         here = whole[whole["environment"] == environment]
-        series = _series(here)
+        series = _series(here, marks)
         if series:
             show(heading(str(environment), 3))
             draw(lines(series, "iteration", "goal", "iteration", "goal"), f"curve-{environment}")
@@ -91,33 +105,37 @@ def _curve(rows: Sequence[CurveRow]) -> None:
     downloads(texts(table_rows, CURVE), "training", "training")
 
 
-def _series(here: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """A line per task set for the strategist that is trained; what stands beside it as a line of its own."""
-    found: dict[str, pd.DataFrame] = {}
+def _series(here: pd.DataFrame, marks: Marks) -> list[Series]:
+    """A line per task set for the strategist that is trained, each point with its checkpoint's mark; what stands beside it as a
+    line of its own."""
+    found = []
     last = here["iteration"].max()
     for (split, pairing, tasks), group in here.groupby(["split", "pairing", "tasks"], sort=False, dropna=False):
-        place = f"{split}, {pairing}"
+        place, apart = f"{split}, {pairing}", tasks == TRAINING_TASKS
         trained = group[group["is_trained"]].sort_values("iteration")
         if len(trained):
-            found[f"trained, {tasks} ({place})"] = trained
+            own = [marks.of(str(name)) for name in trained["strategist"]]
+            found.append(Series(f"trained, {tasks} ({place})", trained, own, apart))
         for strategist, beside in group[~group["is_trained"]].groupby("strategist", sort=False):
             flat = pd.concat(
                 [beside.head(1), beside.head(1).assign(iteration=last, low=float("nan"), high=float("nan"))]
             )
-            found[f"{strategist}, {tasks} ({place})"] = flat
+            found.append(Series(f"{strategist}, {tasks} ({place})", flat, [marks.of(str(strategist))], apart))
     return found
 
 
-def _learning(rows: Sequence[CurveRow]) -> None:
+def _learning(rows: Sequence[CurveRow], marks: Marks) -> None:
+    of = {row.iteration: [marks.of(str(row.strategist))] for row in rows}
     loss = loss_table(rows)
     if len(loss):
         show(heading("Loss"))
-        series = {f"iteration {number}": group for number, group in loss.groupby("iteration")}
+        series = [Series(f"iteration {number}", group, of[number]) for number, group in loss.groupby("iteration")]
         draw(lines(series, "step", "loss", "step", "loss"), "loss")
     weights = weights_table(rows)
     if len(weights):
         show(heading("Weights of the strategies in the loss"))
-        draw(histograms({f"iteration {n}": group for n, group in weights.groupby("iteration")}, "weight"), "weights")
+        series = [Series(f"iteration {number}", group, of[number]) for number, group in weights.groupby("iteration")]
+        draw(histograms(series, "weight"), "weights")
     returns = returns_table(rows)
     if len(returns):
         table_rows = plain_rows(returns)
