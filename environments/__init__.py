@@ -56,5 +56,8 @@ def tasks_of(environment: Environment, split: str) -> Sequence[Task]:
     """All tasks of a split in their stable order. Raises `BadInput` for an unknown split or missing data."""
     known = environment.splits()
     if split not in known:
-        raise BadInput(f"{environment.name} has no split {split!r}; known: {', '.join(known)}.{nearest(split, known)}")
+        more = f" {environment.more_splits()}".rstrip()
+        raise BadInput(
+            f"{environment.name} has no split {split!r}; known: {', '.join(known)}.{nearest(split, known)}{more}"
+        )
     return environment.tasks(split)

@@ -293,6 +293,10 @@ class Environment:
         """Those of `splits` that a user's own imported data make."""
         return {}
 
+    def more_splits(self) -> str:
+        """Say how a user gets further splits, in a sentence; empty where there are no others."""
+        return ""
+
     def tasks(self, split: str) -> Sequence[Task]:
         """All tasks of a split in their stable order. Raises `BadInput` for data that is not imported, saying which
         command brings it."""

@@ -72,7 +72,7 @@ def split_folder(split: str, root: Path | None = None) -> Path:
         if (root / layout / split).is_dir():
             return root / layout / split
     how = (
-        "make them with `harness data generate alfworld`"
+        "make them with `harness data generate alfworld --n 100 --out games` and bring them with `harness data import games`"
         if split in GENERATED
         else "bring them with `harness data fetch alfworld`, or `harness data import PATH` for a copy you have"
     )

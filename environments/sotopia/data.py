@@ -6,6 +6,7 @@ their rows hold, not by their names. Anything but the 450 published pairings is 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def import_from(folder: Path, home: Path) -> ImportReport:
         raise BadInput(
             f"{folder} has no SOTOPIA {', '.join(missing)}; expected JSON or JSON Lines files with "
             f"{', '.join(NEEDED)} (as in sotopia-space and AMPO, or normalised) in this one folder{hint}. Data of your own "
-            f"need no pairings: harness data import {folder} --name mine"
+            f"need no pairings: harness data import {shlex.quote(str(folder))} --name mine"
         )
     skipped: list[str] = []
     combos = _canonical_combos(found["combos"], skipped)

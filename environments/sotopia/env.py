@@ -48,6 +48,9 @@ class SotopiaEnvironment(Environment):
     def own_splits(self) -> Mapping[str, str]:
         return own_splits()
 
+    def more_splits(self) -> str:
+        return splits.MORE
+
     def tasks(self, split: str) -> Sequence[Task]:
         return splits.tasks(split)
 

@@ -17,6 +17,7 @@ from harness.base.places import data_home
 PUBLISHED, BUILTIN = "published", "builtin"
 """Worlds a task can belong to, beside those of a user's own data, which are called by their names."""
 
+MORE = "`harness data import FOLDER --name NAME` makes splits of characters and scenarios of your own."
 SPLITS = {
     "all": "the 450 published combos of 90 scenarios (needs the SOTOPIA profiles)",
     "hard": "the 70 published combos of the 14 hard scenarios (needs the SOTOPIA profiles)",
@@ -90,10 +91,7 @@ def _own_name(split: str) -> str | None:
     name = store.name_of(split)
     if name is None and split not in SPLITS:
         known = all_splits()
-        raise BadInput(
-            f"sotopia has no split {split!r}; known: {', '.join(known)}.{nearest(split, known)} "
-            "`harness data import FOLDER --name NAME` makes splits of characters and scenarios of your own."
-        )
+        raise BadInput(f"sotopia has no split {split!r}; known: {', '.join(known)}.{nearest(split, known)} {MORE}")
     return name
 
 

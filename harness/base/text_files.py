@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -61,9 +62,10 @@ def read_text(path: Path) -> str:
 
 def bad_encoding(path: Path, error: UnicodeDecodeError) -> BadInput:
     """The refusal of a file in an encoding that is not read."""
+    old, new = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
     return BadInput(
         f"{path} is neither UTF-8 nor UTF-16 (byte {error.object[error.start]:#04x} at {error.start}); if it is latin-1, make it "
-        f"UTF-8 with `iconv -f LATIN1 -t UTF-8 {path} > NEW` and give the new file"
+        f"UTF-8 with `iconv -f LATIN1 -t UTF-8 {old} > {new} && mv {new} {old}` and run the same command again"
     )
 
 

@@ -53,11 +53,15 @@ def bring_in(path: Path, environment: str | None, name: str | None = None) -> in
 def generate(environment: str, n: int, seed: int, out: Path) -> int:
     hooks = DATA.load(environment)
     if hooks.generate is None:
-        raise BadInput(f"{environment} has no generator; `harness list` shows what each environment has")
+        raise BadInput(f"{environment} has no generator; these have one: {', '.join(_with_generator())}")
     if n < 1:
         raise BadInput(f"--n {n}: expected at least 1")
     print_report(environment, _generated(hooks.generate, n, seed, out))
     return 0
+
+
+def _with_generator() -> list[str]:
+    return [name for name in DATA.builtin if DATA.load(name).generate is not None]
 
 
 def _generated(make: Generate, n: int, seed: int, out: Path) -> ImportReport:

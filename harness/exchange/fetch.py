@@ -42,7 +42,9 @@ def fetch(
 ) -> FetchReport:
     """`fetch_data` for hooks at hand. Files go to `home/downloads/<env>`, archives are unpacked in `files` there."""
     if not hooks.sources:
-        raise BadInput(f"{env} has no data that can be fetched; see environments/{env}/README.md for where it lies")
+        raise BadInput(
+            f"{env} names no source that data can be fetched from; import a copy with `harness data import PATH`"
+        )
     folder = home / "downloads" / env
     files = tuple(download(source, folder, policy, progress) for source in hooks.sources)
     archives = [file for file in files if is_archive(file.path)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from environments.data import DATA, DataHooks, ImportReport
@@ -13,6 +15,10 @@ from harness.base.safe_files import scratch_folder, sweep
 from harness.base.text_files import check_is_data
 from harness.exchange.archives import Limits, extract_archive, is_archive
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""Endings of archives that are read."""
+UNPACK = {".gz": "gunzip -k", ".bz2": "bunzip2 -k", ".xz": "unxz -k"}
+"""Ending of a single compressed file -> what unpacks it."""
 _FOLDERS = 20_000
 """Number of folders looked into before giving up; the published games are in fewer."""
 
@@ -31,11 +37,34 @@ def import_path(
         return _import_place(path, path, env, home, name)
     if not is_archive(path):
         check_is_data(path)
+        _refuse_broken_archive(path)
         return _import_place(path, path, env, home, name)
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, "import") as unpacked:
         extract_archive(path, unpacked, limits)
-        return _import_place(unpacked, path, env, home, name)
+        try:
+            whose, report = _import_place(unpacked, path, env, home, name)
+        except BadInput as problem:
+            raise BadInput(_inside(str(problem), unpacked, path)) from problem
+        return whose, replace(report, skipped=tuple(line.replace(f"{unpacked}", f"{path}") for line in report.skipped))
+
+
+def _inside(message: str, unpacked: Path, archive: Path) -> str:
+    """A message about unpacked files in the archive's name; what it says to do to a file of it needs the file."""
+    if f"{unpacked}/" not in message:
+        return message.replace(f"{unpacked}", f"{archive}")
+    return f"{message.replace(f'{unpacked}', f'{archive}')}\nThese files lie inside {archive}: unpack it, and import the folder."
+
+
+def _refuse_broken_archive(path: Path) -> None:
+    """Raise `BadInput` for a file that is called an archive and is none, or a single file that was compressed."""
+    if path.name.lower().endswith(ARCHIVES):
+        raise BadInput(f"{path} is called an archive and is not a whole one; download it again")
+    if path.suffix.lower() in UNPACK:
+        tool = UNPACK[path.suffix.lower()]
+        raise BadInput(
+            f"{path} is a single compressed file; unpack it with `{tool} {shlex.quote(str(path))}`, and import that"
+        )
 
 
 def _import_place(place: Path, shown: Path, env: str | None, home: Path, name: str | None) -> tuple[str, ImportReport]:
@@ -68,14 +97,18 @@ def _nothing_found(place: Path, shown: Path, not_asked: list[str]) -> str:
     """Say that nothing was recognised, and what to do."""
     own = _named_environments(place)
     if own:
-        return f"{shown} holds {own[0]} data of your own; give it a name: harness data import {shown} --name mine"
+        quoted = shlex.quote(str(shown))
+        return f"{shown} holds {own[0]} data of your own; give it a name: harness data import {quoted} --name mine"
     also = f" (not asked, as they do not load here: {', '.join(not_asked)})" if not_asked else ""
     if place.is_file():
         return (
             f"{shown}: no data of {', '.join(DATA.names())} recognised in this file{also}; give the folder that holds the "
             "published files, or a zip or tar archive of it"
         )
-    return f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name the environment with --env"
+    return (
+        f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name one of them with --env to be told what its data "
+        "lack"
+    )
 
 
 def _import_named(place: Path, env: str, home: Path, name: str) -> tuple[str, ImportReport]:

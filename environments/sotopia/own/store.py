@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from functools import lru_cache
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def _load(folder: Path, stamps: tuple[tuple[int, int], ...]) -> tuple[World, dic
     try:
         split = json.loads((folder / SPLIT_FILE).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BadInput(f"{folder / SPLIT_FILE} is damaged ({error}); import the data again") from error
+        again = f"run `harness data import FOLDER --name {folder.name}` on the data again"
+        raise BadInput(f"{folder / SPLIT_FILE} is damaged ({error}); {again}") from error
     return load_world(folder), {str(pk): str(word) for pk, word in split.items()}
 
 
@@ -116,7 +118,8 @@ def import_own(place: Path, home: Path, name: str | None) -> ImportReport:
     left_out: list[str] = []
     rows = only_training(with_dialogues(find_rows(place, left_out), left_out))
     if name is None and not is_pi(rows):
-        raise BadInput(f"{place}: name this data of your own: harness data import {place} --name mine")
+        quoted = shlex.quote(str(place))
+        raise BadInput(f"{place}: name this data of your own: harness data import {quoted} --name mine")
     name = PI if name is None else check_name(name)
     try:
         world = build(rows)

@@ -54,7 +54,7 @@ def open_imported(name: str | None = None) -> Catalogue:
     if FULL in known or len(known) == 1:
         return open_store(known.get(FULL) or next(iter(known.values())))
     raise BadInput(
-        f"webshop: several catalogues are imported ({', '.join(known)}); say which with the option catalogue."
+        f"webshop: several catalogues are imported ({', '.join(known)}); say which with options: {{catalogue: NAME}}."
     )
 
 

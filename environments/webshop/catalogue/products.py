@@ -116,7 +116,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}: not readable as JSON ({error}); fetch or copy the file again.") from error
     if not isinstance(value, dict):
-        raise BadInput(f"{path}: expected a JSON object with one entry per product.")
+        raise BadInput(f"{path}: expected a JSON object with one entry per product; fetch or copy the file again.")
     return value
 
 

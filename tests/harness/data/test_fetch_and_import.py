@@ -166,7 +166,7 @@ def test_a_wrong_file_is_not_imported(server: FileServer, home: Path) -> None:
 
 
 def test_an_environment_without_sources_says_so(home: Path) -> None:
-    with pytest.raises(BadInput, match="no data that can be fetched"):
+    with pytest.raises(BadInput, match="no source that data can be fetched from"):
         fetch(toy_hooks("red.txt"), "red", home)
 
 
