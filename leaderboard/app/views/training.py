@@ -125,21 +125,26 @@ def _series(here: pd.DataFrame, marks: Marks) -> list[Series]:
 
 
 def _learning(rows: Sequence[CurveRow], marks: Marks) -> None:
-    of = {row.iteration: [marks.of(str(row.strategist))] for row in rows}
     loss = loss_table(rows)
     if len(loss):
         show(heading("Loss"))
-        series = [Series(f"iteration {number}", group, of[number]) for number, group in loss.groupby("iteration")]
-        draw(lines(series, "step", "loss", "step", "loss"), "loss")
+        draw(lines(_by_iteration(loss, rows, marks), "step", "loss", "step", "loss"), "loss")
     weights = weights_table(rows)
     if len(weights):
         show(heading("Weights of the strategies in the loss"))
-        series = [Series(f"iteration {number}", group, of[number]) for number, group in weights.groupby("iteration")]
-        draw(histograms(series, "weight"), "weights")
+        draw(histograms(_by_iteration(weights, rows, marks), "weight"), "weights")
     returns = returns_table(rows)
     if len(returns):
         table_rows = plain_rows(returns)
         show(heading("Returns"), table(table_rows, RETURNS, "What each iteration learnt from", "returns"))
+
+
+def _by_iteration(whole: pd.DataFrame, rows: Sequence[CurveRow], marks: Marks) -> list[Series]:
+    """The table's rows by iteration, in the colour of the strategist that each one made."""
+    parts = [(row, whole[whole["iteration"] == row.iteration]) for row in rows]
+    return [
+        Series(f"iteration {row.iteration}", part, [marks.of(str(row.strategist))]) for row, part in parts if len(part)
+    ]
 
 
 def _checkpoints(folder: Path, rows: Sequence[CurveRow]) -> None:
