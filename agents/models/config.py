@@ -80,7 +80,9 @@ class PriceConfig(_Part):
     """USD per million tokens; overrides the table in `prices.toml`."""
 
     prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """USD for a million tokens of prompts."""
     completion: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """USD for a million tokens of answers, reasoning included."""
     cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Prompt tokens read from the endpoint's cache; the price of a prompt token when left out."""
 
@@ -89,14 +91,18 @@ class ReasoningTags(_Part):
     """Marks around a model's reasoning."""
 
     open: Annotated[str, Field(min_length=1)]
+    """The text before the reasoning, such as `<think>`."""
     close: Annotated[str, Field(min_length=1)]
+    """The text after the reasoning, such as `</think>`."""
 
 
 class ModelConfig(_Part):
     """Options that every provider understands. Temperature is not here: the role that asks decides it."""
 
     provider: str
+    """The model's vendor, or the engine that runs it; `harness list` shows the providers."""
     model: str
+    """The model's name, as its endpoint knows it; for local weights, a folder or the name of a model to fetch."""
     revision: str | None = None
     """Which version of the model this is, where its name does not say; part of records and the cache key."""
     max_tokens: PositiveInt | None = None
@@ -107,6 +113,7 @@ class ModelConfig(_Part):
     refused: ClassVar[Mapping[str, str]] = {}
     """Keys that other providers have and this one cannot have -> why."""
     price: PriceConfig | None = None
+    """The model's price, in place of the one in the price table."""
     trained_on: str | None = None
     """A `training_tasks.json` that says which tasks the model was trained on, where none lies beside its weights."""
 
@@ -123,8 +130,9 @@ class EndpointConfig(ModelConfig):
     reasoning_cap: PositiveInt = 8192
     """Most tokens that one request asks for while `auto` looks for the room."""
     requests_per_minute: PositiveFloat | None = None
+    """The endpoint's limit of requests for this key, if it is known; calls keep below it."""
     tokens_per_minute: PositiveFloat | None = None
-    """Limits of the endpoint and key that are known beforehand; calls keep below them."""
+    """The endpoint's limit of tokens for this key, if it is known; calls keep below it."""
 
     structured: Literal["auto", "native", "prompt"] = "auto"
     """Means by which a JSON schema is asked for: by the endpoint's own means, by a text in the prompt, or by its own means
@@ -135,6 +143,7 @@ class EndpointConfig(ModelConfig):
     it grows back while it is nearly full. An episode at play has one call under way, so that `limits.episodes_at_once`
     bounds it, too."""
     deadlines: Deadlines = Deadlines()
+    """Seconds after which a connection or a call has failed."""
     retries: Annotated[int, Field(ge=0, le=50)] = 6
     """Attempts after the first, for what deserves them (429, 5xx, timeouts, dropped or broken answers)."""
     tokens: bool = False
@@ -146,6 +155,7 @@ class FromEnvironment(_Part):
     """A value that stands in an environment variable, because it is a secret."""
 
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    """The variable's name."""
 
 
 def _address(value: Any) -> str | FromEnvironment:
@@ -270,6 +280,7 @@ class TransformersConfig(EndpointConfig, WithAdapter):
     }
     provider: Literal["transformers"] = "transformers"
     args: TransformersArgs = TransformersArgs()
+    """Settings for loading the weights and batching requests."""
 
 
 class VllmConfig(HttpConfig, WithAdapter):

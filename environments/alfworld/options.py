@@ -35,6 +35,7 @@ class AlfworldOptions(BaseModel):
     order: Literal["seeded", "sorted"] = "seeded"
     """Tasks by path, or shuffled by `order_seed`, so that the first n are a mixture."""
     order_seed: int = 0
+    """Seed of the shuffled order."""
     task_types: tuple[TaskType, ...] | None = None
     """Only these task types; None = all six."""
     other_put_form: Literal["refuse", "accept"] = "refuse"

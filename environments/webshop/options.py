@@ -44,8 +44,9 @@ class WebShopOptions(BaseModel):
     catalogue: str | None = None
     """Name of an imported catalogue; None: the full one, or the only one."""
     builtin_products: int = Field(default=1000, ge=50, le=2_000_000)
+    """Number of products in the built-in catalogue."""
     builtin_seed: int = 0
-    """Size and seed of the built-in catalogue."""
+    """Seed of the built-in catalogue."""
 
     @property
     def reader(self) -> str:

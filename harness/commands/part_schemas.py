@@ -24,6 +24,7 @@ from pydantic_core import core_schema
 
 import environments
 from agents.models import REGISTRY as PROVIDERS
+from agents.models.config import ModelConfig
 from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REGISTRY as STRATEGISTS
 from agents.strategists import SCRIPT, kind_of
@@ -253,7 +254,8 @@ class _Filler:
             for name, part in known.items()
             if part.options is not None
         ]
-        return {"properties": {"provider": self._names("provider")}, "required": ["provider"], "allOf": branches}
+        provider = {"description": texts_under_fields(ModelConfig)["provider"], **self._names("provider")}
+        return {"properties": {"provider": provider}, "required": ["provider"], "allOf": branches}
 
 
 def _named(key: str, name: str, by_default: bool = False) -> Schema:

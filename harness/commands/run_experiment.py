@@ -17,6 +17,7 @@ from rich.console import Console
 
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
+from harness.base.part_files import find_again
 from harness.base.yamltext import text_of
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 from harness.commands.printing import say
@@ -206,11 +207,14 @@ def read_experiment(path: Path | None, overrides: list[str]) -> Experiment:
 
 
 def _played_from(folder: Path, overrides: list[str]) -> Experiment:
-    """The experiment of a run, as its manifest keeps it. Raises `BadInput`."""
+    """The experiment of a run, as its manifest keeps it. What somebody else's run says names no file of this machine; parts in
+    files are found in the working folder, if they are what they were. Raises `BadInput`."""
     manifest = read_manifest(folder)
     if manifest.get("imported"):
         raise BadInput(f"{folder}: its dialogues were imported, so there is no experiment to play")
-    return checked_experiment(manifest["config"], str(folder / MANIFEST), overrides, folder)
+    experiment = checked_experiment(manifest["config"], str(folder / MANIFEST), overrides, None)
+    find_again(experiment.parts, Path())
+    return experiment
 
 
 def run_folder(results: Path, name: str) -> Path:

@@ -25,6 +25,7 @@ class PromptFile(BaseModel):
     file: str
     """The path as the user wrote it."""
     text: str
+    """The template itself."""
 
     def named(self, role: str, label: str) -> Prompt:
         """The template as records and manifests know it: `experiment/role/label`."""

@@ -45,25 +45,42 @@ JudgeSpecs = Annotated[
 CellPattern = Annotated[
     dict[str, str],
     WithJsonSchema(
-        {"type": "object", "properties": {axis: {"type": "string"} for axis in AXES}, "additionalProperties": False}
+        {
+            "type": "object",
+            "properties": {
+                axis: {
+                    "type": "string",
+                    "description": f"The {axis}'s name as results show it; * and ? stand for any text.",
+                }
+                for axis in AXES
+            },
+            "additionalProperties": False,
+        }
     ),
 ]
 
 
 class Experiment(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$")
+    """The experiment's name; its runs' folders begin with it."""
     description: str = ""
+    """A sentence on what it is for, shown beside its results. It changes nothing."""
     seed: int = 0
+    """Seed of everything that is drawn: order of tasks, seats, sampling."""
     environments: list[EnvironmentSpec] = Field(min_length=1)
+    """The worlds to play in, each with its split and tasks."""
     models: dict[str, ModelEntry] = {}
     """Name -> provider config. A role may also name a model as `provider:model` without an entry here."""
     actors: list[ActorSpec] = Field(min_length=1)
+    """The agents that act: a model's name, `script:NAME`, or a mapping. Each one plays with every strategist."""
     partners: list[ActorSpec] = []
     """Actors that only sit opposite."""
     strategists: list[StrategistSpec] = Field(min_length=1)
+    """The strategists to compare: a kind's name or a mapping. `vanilla`, no strategist, is the reference."""
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
     """Partners in two-seat environments. self-play: the same agent in both seats, both scored."""
     repeats: int = Field(1, ge=1)
+    """Number of times each task is played, each time with another seed."""
     judge: JudgeSpecs | None = None
     """One judge, or a list of them: a panel."""
     judge_aggregate: Literal["mean", "median"] = "mean"
@@ -74,10 +91,12 @@ class Experiment(Spec):
     """Keep only cells that match one of these; keys: environment, split, pairing, actor, strategist; values: names with
     * and ?."""
     exclude: list[CellPattern] = []
+    """Leave out cells that match one of these; written as `include`."""
     questions: list[str] = []
     """Strategists that the run asks about: whether each scores otherwise than the reference. Their p values are corrected
     together. All that are no controls when left out."""
     limits: Limits = Limits()
+    """Deadlines, and how many episodes are played at once."""
     log: Literal["tensorboard", "wandb"] | None = None
     """Also log goals, counts and costs there while the run is at work (harness.exchange.livelog)."""
 
@@ -271,15 +290,15 @@ def load_experiment(path: Path | None, text: str, overrides: list[str]) -> Exper
     return checked_experiment(raw, where, overrides, path.parent if path else Path())
 
 
-def checked_experiment(raw: Any, where: str, overrides: Sequence[str] = (), folder: Path = Path()) -> Experiment:
+def checked_experiment(raw: Any, where: str, overrides: Sequence[str] = (), folder: Path | None = Path()) -> Experiment:
     """Check an experiment that is a mapping, as YAML gives it, with `--set a.b=c` applied to it. `where` names it in
-    messages; files that it names are looked for in `folder`. Raises `BadInput`."""
+    messages; files that it names are looked for in `folder`; with None it may name none. Raises `BadInput`."""
     if not isinstance(raw, dict):
         raise BadInput(f"{where}: expected a mapping with keys such as `name` and `environments`, got {raw!r:.80}")
     for override in overrides:
         apply_override(raw, override)
     try:
-        return Experiment.model_validate(raw, context={"folder": folder})
+        return Experiment.model_validate(raw, context=None if folder is None else {"folder": folder})
     except ValidationError as error:
         raise BadInput(explain(error, where)) from None
 

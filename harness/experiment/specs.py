@@ -20,6 +20,7 @@ class EnvironmentSpec(Spec):
     name: EnvironmentName
     """sotopia, webshop, alfworld, a plug-in or PATH.py:NAME; `harness list` shows them."""
     split: str
+    """The environment's split that tasks are taken from; `harness list` shows them."""
     label: str = ""
     """Shown in results instead of the name; needed when one split is played twice with different options."""
     tasks: int | list[str] | None = None
@@ -65,6 +66,7 @@ class ActorSpec(RoleSpec):
     name: str = ""
     """Shown in results; the model's or script's name when left out."""
     model: str | None = None
+    """The model that acts: a name under `models`, or `provider:model`. Either this or `script`."""
     script: str | None = None
     """One of the environment's scripted baselines instead of a model: random, rule, expert, oracle."""
 
@@ -87,6 +89,7 @@ class StrategistSpec(RoleSpec):
     kind: StrategistName
     """vanilla, react, epo, epo-rl, null, shuffled, a plug-in or PATH.py:NAME; `harness list` shows them."""
     model: str | None = None
+    """The model that writes the strategies: a name under `models`, or `provider:model`; for kinds that ask one."""
 
     @property
     def label(self) -> str:
@@ -97,6 +100,7 @@ class PartnerSpec(Spec):
     """The opponent in a two-seat environment."""
 
     name: str = ""
+    """Shown in results; made from actor, strategist and seats when left out."""
     actor: str = "same"
     """The name of an actor of this experiment or of `partners`, or `same`: the tested agent's own actor."""
     strategist: str = REFERENCE
@@ -122,6 +126,7 @@ class JudgingSpec(Spec):
     stop: tuple[str, ...] | None = Field(None, min_length=1)
     """The answer ends before any of these texts; null = none."""
     max_tokens: int = Field(1500, ge=1)
+    """Tokens that an answer should need. Reasoning comes on top (`reasoning_tokens` of the model)."""
     reasoning_effort: str | None = None
     """As for the other roles; null = as the model's config says."""
     answer_chars: int | None = Field(None, ge=20)
@@ -135,6 +140,7 @@ class JudgeSpec(JudgingSpec):
     kind: JudgeName = "sotopia"
     """`harness list` shows the judges; or PATH.py:NAME."""
     model: str
+    """The model that judges: a name under `models`, or `provider:model`."""
     prompt: PromptPath | None = None
     """A text file with a prompt of your own; `harness list` names its fields. null: the judge's."""
 

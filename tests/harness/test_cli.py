@@ -103,6 +103,16 @@ def test_a_run_s_folder_plays_its_experiment_again_into_a_folder_of_its_own(shel
     assert sorted(ids[0]) == sorted(ids[1]) != []
 
 
+def test_a_run_s_settings_name_no_file_of_this_machine(shell: Shell) -> None:
+    path = shell.play() / MANIFEST
+    (shell.folder / "mine.txt").write_text("a secret")
+    manifest = json.loads(path.read_text())
+    manifest["config"]["actors"][0]["prompt"] = "../../mine.txt"
+    path.write_text(json.dumps(manifest))
+    assert shell("run", "results/run", "--name", "again") == 2
+    assert "only an experiment file may name a prompt's file" in shell.err
+
+
 def test_a_folder_that_is_no_run_is_said_so(shell: Shell) -> None:
     (shell.folder / "here").mkdir()
     assert shell("run", "here") == 2

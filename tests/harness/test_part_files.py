@@ -92,6 +92,19 @@ def test_a_run_is_read_by_names_where_its_files_are_gone(beside: Path, capsys: p
     assert "there is no file" in capsys.readouterr().err
 
 
+def test_a_run_plays_again_with_the_files_of_its_parts_in_the_working_folder(
+    beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(beside, "here") == 0
+    part_files._SOURCES.clear()
+    again = ["run", str(beside / "results" / "here"), "--name", "again", "--results", str(beside / "results")]
+    monkeypatch.chdir(beside)
+    assert main(again) == 2
+    monkeypatch.chdir(beside / "parts")
+    assert main(again) == 0
+    assert scored(beside / "results" / "again") == scored(beside / "results" / "here") != []
+
+
 def load(folder: Path, text: str, name: str = "bargain.py") -> Experiment:
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(text)

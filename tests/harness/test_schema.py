@@ -101,6 +101,29 @@ def test_the_experiment_of_the_commands_is_valid_and_names_what_its_command_writ
     assert problems(yaml.safe_load(block)) == []
 
 
+REFINED = ("if", "then", "oneOf")
+"""Parts of a schema that say more of a key which is described elsewhere."""
+
+
+def undescribed(node: Any, where: str = "") -> Iterator[str]:
+    """Each key of a file that no text explains to an editor's reader."""
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from undescribed(each, f"{where}[{number}]")
+    if not isinstance(node, dict):
+        return
+    keys = node.get("properties", {})
+    yield from (f"{where}.{key}" for key, value in keys.items() if len(value.get("description", "")) < 10)
+    for name, each in {**node, **keys}.items():
+        if name not in REFINED:
+            yield from undescribed(each, f"{where}.{name}")
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_every_key_is_described(kind: str) -> None:
+    assert sorted(set(undescribed(json.loads(KEPT[kind].read_text("utf-8"))))) == []
+
+
 WRONG = {
     "a provider's option": (
         {"models": {"m": {"provider": "openai", "model": "x", "retrys": 3}}},

@@ -62,6 +62,7 @@ class PrepareOptions(BaseModel):
     """Label or method of the process rewards; needed where a run has several. A list: every episode with the one of them that it
     has. A mapping of runs (names of their folders): each run with its own."""
     gamma: float = Field(GAMMA, ge=0, le=1)
+    """Discount of later rewards, for each of the seat's own turns."""
     normalize: Normalisation = "epo"
     """See `harness.judging.rewards.returns.returns`."""
     baseline: Baseline = "none"

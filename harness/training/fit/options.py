@@ -22,9 +22,13 @@ class LoraOptions(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     r: int = Field(16, ge=1)
+    """Rank of the adapter's matrices."""
     alpha: float = Field(32, gt=0)
+    """Scale of the adapter: its product is multiplied by alpha / r."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the adapter's inputs that is dropped while training."""
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """Names of the layers that get an adapter; all linear ones by default."""
     merge: bool = True
     """Merge into full weights at the end (the adapter is kept beside, in `adapter/`); otherwise the checkpoint is the
     adapter alone."""
@@ -39,18 +43,27 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     learning_rate: float = Field(1e-6, gt=0)
+    """Highest learning rate of the schedule."""
     epochs: float = Field(3.0, gt=0)
+    """Passes over the data."""
     batch: int = Field(1, ge=1)
     """Rows (episodes' seats) per device and forward pass."""
     accumulation: int = Field(8, ge=1)
+    """Forward passes whose gradients make one optimizer step."""
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    """Course of the learning rate after the warm-up."""
     warmup: float = Field(0.03, ge=0, lt=1)
     """Share of the steps."""
     weight_decay: float = Field(0.0, ge=0)
+    """Weight decay of the optimizer."""
     max_grad_norm: float = Field(1.0, gt=0)
+    """Largest norm of the gradient; a larger one is scaled down to it."""
     lora: LoraOptions | None = None
+    """Train an adapter in place of all weights; null = all weights."""
     bf16: bool = True
+    """Compute in bfloat16; the weights themselves stay in float32."""
     gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time."""
     kl: float = Field(0.0, ge=0)
     """Weight of the KL to the start model (or `kl_reference`)."""
     kl_reference: Path | None = None
@@ -62,12 +75,17 @@ class TrainOptions(BaseModel):
     truncate: float = _unless_default(2.0, gt=0)
     """Largest importance weight of what the engine sampled, where `clip` is set and its log-probabilities are recorded."""
     ratio: Literal["token", "strategy"] = "token"
+    """Unit of the importance ratio that `clip` bounds: a token, or a strategy (the mean over its tokens)."""
     seed: int = 0
+    """Seed of the data's order and of dropout."""
     max_steps: int | None = Field(None, ge=1)
     """Optimizer steps, instead of `epochs`."""
     save_steps: int = Field(50, ge=1)
+    """Optimizer steps between two checkpoints from which a killed fit goes on."""
     log_steps: int = Field(1, ge=1)
+    """Optimizer steps between two lines of the log."""
     tensorboard: bool = True
+    """Also log to TensorBoard, in the fit's folder."""
     save_dtype: Literal["start", "float32", "bfloat16"] = "start"
     """Type of the checkpoint's weights; `start`: as the start model's, so that both are served alike. Training itself keeps
     float32 weights."""

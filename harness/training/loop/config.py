@@ -44,6 +44,7 @@ OneOrMore = MethodName | ProcessSpec | list[MethodName | ProcessSpec]
 
 class TasksSpec(Spec):
     split: str
+    """The environment's split that tasks are taken from; `harness list` shows them."""
     tasks: int | list[str] | None = None
     """Number of tasks (the first n of the split's stable order), or their ids; null = all."""
 
@@ -52,9 +53,11 @@ class EnvironmentPart(Spec):
     """One environment: where the strategist trains in it, and where it is ranked."""
 
     name: EnvironmentName
+    """sotopia, webshop, alfworld, a plug-in or PATH.py:NAME; `harness list` shows them."""
     label: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,40})?$")
     """Shown in results instead of the name."""
     options: dict[str, Any] = {}
+    """The environment's own options, for example `protocol` or `max_turns`."""
     train: TasksSpec | None = None
     """null: it is ranked here and does not learn here."""
     held_out: TasksSpec | None = None
@@ -116,10 +119,12 @@ class HeldOutPart(Spec):
     seed: int | None = None
     """Seed of the rankings; the training's own when left out. Trainings with other seeds are then ranked on the same draws."""
     repeats: int = Field(1, ge=1)
+    """Number of times each task is played, each time with another seed."""
     beside: list[StrategistSpec] = [StrategistSpec(kind=kind) for kind in kinds_beside_trained()]
     """Strategists ranked beside the iterations. Those that need a model are asked as `strategist` says, on the start. With none
     (`[]`) the iterations are ranked alone, and no untrained strategist."""
     pairings: list[Literal["self-play"] | PartnerSpec] = ["self-play"]
+    """Partners in two-seat environments. self-play: the same agent in both seats, both scored."""
     every: int = Field(1, ge=1)
     """Rank every n-th iteration; the last one always."""
 
@@ -132,18 +137,29 @@ class HeldOutPart(Spec):
 
 class TrainConfig(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")
+    """The training's name; its folder begins with it."""
     description: str = ""
+    """A sentence on what it is for. It changes nothing."""
     seed: int = 0
+    """Seed of everything that is drawn: tasks, sampling, the order of the data."""
     iterations: int = Field(1, ge=1, le=1000)
+    """Rounds of play and learning."""
     environments: list[EnvironmentPart] = Field(min_length=1)
+    """The worlds that the strategist learns in and is ranked in."""
     models: dict[str, ModelEntry]
+    """Name -> provider config, as in an experiment. The one that `strategist` names is trained."""
     strategist: StrategistPart
+    """The strategist under training, and how it is asked."""
     actor: ActorSpec
+    """The agent that acts on the strategies: a model's name, `script:NAME`, or a mapping. It is not trained."""
     play: PlayPart = PlayPart()
+    """The play that an iteration learns from."""
     judge: JudgeSpecs | None = None
     """Scores episodes where the world cannot."""
     judge_aggregate: Literal["mean", "median"] = "mean"
+    """Rule that makes a panel's scores one."""
     method: MethodPart = MethodPart()
+    """Method by which the weights learn from play: `epo`, `grpo`, or a mapping."""
     process: list[ProcessSpec] = []
     """Process rewards of single strategies. Every environment needs exactly one method that applies to it; `grpo` on outcomes
     needs none."""
@@ -156,10 +172,12 @@ class TrainConfig(Spec):
     """Options of fitting the weights: learning rate, epochs, batch, LoRA. Every iteration goes on from the last one's weights,
     on its own episodes."""
     held_out: HeldOutPart = HeldOutPart()
+    """The ranking of the iterations, and who stands beside them."""
     owed_share: float = Field(0.0, ge=0, le=1)
     """The training goes on while at most this share of an iteration's episodes is unfinished (failed through an endpoint,
     without a readable judgement or process reward); they are left out of training and counted in the curve."""
     limits: Limits = Limits()
+    """Deadlines, and how many episodes are played at once."""
 
     @field_validator("actor", mode="before", json_schema_input_type=str | ActorSpec)
     @classmethod
