@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from harness.judging.cards.report import Report, judge_report
-from harness.judging.cards.sentences import agreement_lines, summary
+from harness.judging.cards.sentences import agreement_lines, ends, summary
 
-CARD = ("figure", "value", "low", "high", "p", "n", "groups", "verdict", "note")
+CARD = ("figure", "value", "low", "high", "interval", "p", "n", "groups", "verdict", "note")
 
 
 def read_report(runs: Sequence[Path]) -> Report:
@@ -19,11 +19,14 @@ def read_report(runs: Sequence[Path]) -> Report:
 
 
 def cards(report: Report) -> list[tuple[str, str, pd.DataFrame]]:
-    """Per judge and process-reward method: its label, one sentence, and its figures (columns `CARD`; `verdict` is BAD, fine to
-    within a number, too few to tell, not measured, or empty; `note` says what the figure is or what measures it)."""
+    """Per judge and process-reward method: its label, one sentence, and its figures (columns `CARD`; `interval` is a text;
+    `verdict` is BAD, fine to within a number, too few to tell, not measured, or empty; `note` says what the figure is or what
+    measures it)."""
     found = []
     for card in (*report.outcome, *report.process):
-        rows = [[f.name, f.value, f.low, f.high, f.p, f.n, f.groups, f.words, f.note] for f in card.findings]
+        rows = [
+            [f.name, f.value, f.low, f.high, ends(card, f), f.p, f.n, f.groups, f.words, f.note] for f in card.findings
+        ]
         found.append((card.judge, summary(card), pd.DataFrame(rows, columns=list(CARD))))
     return found
 

@@ -18,6 +18,7 @@ from harness.runs.bounds import Rooms, bound, rewards_of, room_of
 from harness.runs.budget import unpriced
 from harness.runs.forecast import Amount, CellForecast, forecast, in_run_hours, past_episodes, total
 from harness.runs.plan import Plan, model_config
+from harness.statistics.crossed import DOUBT
 
 
 def forecast_command(plan: Plan, name: str, results: Path) -> int:
@@ -58,6 +59,12 @@ def _print_power(console: Console, found: Sequence[Detectable], cells: Sequence[
             "Assumed: an episode scatters by half of the range where the goal lies in 0 to 1, else by a quarter of it, all "
             "independent. A probe (--probe 6) gives pairs of your own.",
         )
+    if any(one.uncounted for one in found):
+        say(
+            console,
+            f"{DOUBT} Characters that come again in several groups are not counted: where arms get on with them differently, a "
+            "difference has to be larger to be found, and takes more episodes.",
+        )
 
 
 def _power_row(one: Detectable, cells: Mapping[str, CellForecast]) -> list[str]:
@@ -70,7 +77,8 @@ def _power_row(one: Detectable, cells: Mapping[str, CellForecast]) -> list[str]:
         return [name, f"none ({FEWEST} groups at least)" if one.groups < FEWEST else "none", *facts, "–", "–", basis]
     places = 3 if one.span <= 1 else 2
     half = f"{one.half:,} episodes per arm" if one.half else "more than can be played"
-    return [name, f"{one.smallest:.{places}f}", *facts, half, _price(one, cells), basis]
+    smallest = f"{one.smallest:.{places}f}" + (f" {DOUBT}" if one.uncounted else "")
+    return [name, smallest, *facts, half, _price(one, cells), basis]
 
 
 def _price(one: Detectable, cells: Mapping[str, CellForecast]) -> str:

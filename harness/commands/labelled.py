@@ -48,10 +48,13 @@ def labelled_differences(family: Family, first: str, second: str | None) -> list
 
 def labelled_json(found: Sequence[LabelledDifference]) -> list[dict[str, Any]]:
     """The differences as plain JSON, in the order of the comparisons; null for what is not bounded."""
-    return [
-        {name: _bounded(getattr(each.powered, name)) for name in Powered.__slots__} | {"finding": each.finding}
-        for each in found
-    ]
+    return [_as_json(each) for each in found]
+
+
+def _as_json(each: LabelledDifference) -> dict[str, Any]:
+    crossed = each.powered.crossed
+    numbers = {name: _bounded(getattr(each.powered, name)) for name in Powered.__slots__ if name != "crossed"}
+    return numbers | {"crossed_by": crossed.clusters if crossed else None, "finding": each.finding}
 
 
 def _bounded(value: Any) -> Any:

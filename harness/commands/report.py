@@ -14,9 +14,9 @@ from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
-from harness.judging.cards.cards import Finding
+from harness.judging.cards.cards import Card, Finding
 from harness.judging.cards.report import Report, judge_report
-from harness.judging.cards.sentences import agreement_lines, summary
+from harness.judging.cards.sentences import agreement_lines, ends, summary
 from harness.results.tables import find_runs
 
 COLUMNS = ("figure", "value", "95 %", "p", "n", "groups", "verdict", "what it is")
@@ -36,12 +36,12 @@ def print_report(paths: Sequence[Path], form: str) -> int:
     return code
 
 
-def cells(finding: Finding) -> tuple[str, ...]:
-    interval = "" if finding.low is None or finding.high is None else f"{finding.low:.2f} … {finding.high:.2f}"
+def cells(card: Card, finding: Finding) -> tuple[str, ...]:
+    """A figure of a card as a row of `COLUMNS`."""
     value = "–" if finding.value is None else f"{finding.value:.4g}"
     p = "" if finding.p is None else f"{finding.p:.3f}"
     counts = (str(finding.n or ""), str(finding.groups or ""))
-    return (finding.name, value, interval, p, *counts, finding.words, as_called(finding.note))
+    return (finding.name, value, ends(card, finding), p, *counts, finding.words, as_called(finding.note))
 
 
 def markdown(report: Report) -> str:
@@ -50,7 +50,7 @@ def markdown(report: Report) -> str:
         lines += [f"## `{card.judge}`", "", f"{summary(card)}.", "", f"| {' | '.join(COLUMNS)} |"]
         lines.append("|" + "---|" * len(COLUMNS))
         for finding in card.findings:
-            lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells(finding)) + " |")
+            lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells(card, finding)) + " |")
         lines.append("")
     if report.pairs:
         lines += ["## Agreement", "", *(f"- {line}" for line in agreement_lines(report)), ""]
@@ -69,7 +69,7 @@ def _print(report: Report) -> None:
     console = Console()
     look = Look(words=("figure", "verdict"), lists=("what it is",))
     for card in (*report.outcome, *report.process):
-        rows = [cells(finding) for finding in card.findings]
+        rows = [cells(card, finding) for finding in card.findings]
         print_grids(console, [Grid(f"\njudge {card.judge}: {summary(card)}", COLUMNS, rows)], look)
     if len(report.pairs) > 1:
         print_grids(

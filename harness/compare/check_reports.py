@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.compare.check_words import SHOWN_CELLS, cell_sentence, explaining, verdict_lines
+from harness.compare.check_words import SHOWN_CELLS, cell_sentence, doubt_lines, explaining, verdict_lines
+from harness.compare.doubts import DOUBT
 from harness.compare.regression import CellCheck, Check
 from harness.results.ledger import KINDS, NAMES, lines_of
 from harness.results.targets import holds_json, read_start
@@ -64,7 +65,8 @@ def _table(cells: Sequence[CellCheck]) -> list[str]:
         result, d = cell.result, cell.result.difference
         lines.append(
             f"| {_safe(cell.cell)} | {_number(cell.baseline)} | {_number(cell.candidate)} | {_number(d.mean, True)} | "
-            f"{_number(d.low, True)} … {_number(d.high, True)} ({100 * result.confidence:.3g} %) | "
+            f"{_number(d.low, True)} … {_number(d.high, True)} ({100 * result.confidence:.3g} %)"
+            f"{f' {DOUBT}' * bool(cell.doubt)} | "
             f"{_number(result.visible_drop)} (groups {_number(result.visible_in_groups)}) | {d.n} | {result.missing} | "
             f"**{cell.verdict}** |"
         )
@@ -123,7 +125,8 @@ def junit(check: Check) -> str:
             kind = check.verdict if cell is check.pooled else cell.verdict
             ElementTree.SubElement(case, tag, type=kind, message=_xml(said))
         told = [said, *cell.warnings, *(", ".join(_named(row)) for row in interface_rows(cell))]
-        told += check.cautions if case is suite[0] else ()
+        if case is suite[0]:
+            told += [*check.cautions, *([] if whole else doubt_lines(check))]
         ElementTree.SubElement(case, "system-out").text = _xml("\n".join(told))
     totals = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     suite.attrib.update(tests=str(len(suite)), **{name: str(counts[tag]) for name, tag in totals.items()})
@@ -198,6 +201,8 @@ def _judged(cell: CellCheck) -> dict[str, Any]:
         "luck_allowance": result.allowance,
         "pairs": result.episodes,
         "groups": result.difference.clusters,
+        "crossed_by": result.difference.crossed.clusters if result.difference.crossed else None,
+        "interval_note": cell.doubt,
         "missing": result.missing,
     }
 

@@ -3,6 +3,7 @@ and a sentence for each cell."""
 
 from __future__ import annotations
 
+from harness.compare.doubts import DOUBT, as_crossed, crossed_words
 from harness.compare.regression import CellCheck, Check
 from harness.statistics import GateResult
 
@@ -20,8 +21,25 @@ FLOOR = (
 
 
 def verdict_lines(check: Check) -> list[str]:
-    """Three lines: the verdict on all cells, the drop that would have been seen, and the luck of the baseline."""
-    return [f"{MARKS[check.verdict]} {_verdict(check)}", power_sentence(check), luck_sentence(check)]
+    """Three lines: the verdict on all cells, the drop that would have been seen, and the luck of the baseline; behind them why
+    intervals may be too narrow, where there is a reason."""
+    lines = [f"{MARKS[check.verdict]} {_verdict(check)}", power_sentence(check), luck_sentence(check)]
+    return [*lines, *doubt_lines(check)]
+
+
+def doubt_lines(check: Check) -> list[str]:
+    """Say why intervals may be too narrow, once for all cells that share the reason."""
+    cells: dict[str, list[str]] = {}
+    for cell in (check.pooled, *check.cells):
+        if cell.doubt:
+            cells.setdefault(cell.doubt, []).append(cell.cell)
+    everywhere = len({cell.cell for cell in (check.pooled, *check.cells)})
+    lines = []
+    for note, names in cells.items():
+        where = f"{', '.join(names)}: " if len(set(names)) < everywhere else ""
+        said = note if where else f"{note[0].upper()}{note[1:]}"
+        lines.append(f"{DOUBT} {where}{said}: the interval of the difference may be too narrow.")
+    return lines
 
 
 def explaining(check: Check) -> list[CellCheck]:
@@ -76,7 +94,7 @@ def cell_sentence(cell: CellCheck) -> str:
 def _seen(result: GateResult) -> str:
     d = result.difference
     seen = f"difference {d.mean:+.3f}, {100 * result.confidence:.3g} % interval {d.low:+.3f} to {d.high:+.3f}"
-    counted = f"{d.n} pairs, {d.clusters} groups of tasks"
+    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups of tasks", *crossed_words(d.crossed)])
     return f"{seen}, {counted}" + (f", {result.missing} pairs without a value" if result.missing else "")
 
 
@@ -90,7 +108,10 @@ def _needed(result: GateResult) -> str:
         return "With --max-drop 0 only a gain that is shown passes, however many episodes there are."
     if result.episodes_needed is None:
         return f"No number of episodes will do for {result.max_drop:g}."
-    return f"About {result.episodes_needed} episodes per arm would do for {result.max_drop:g}, if nothing was lost."
+    more = as_crossed(result.difference.crossed).replace(", if", " and")
+    return (
+        f"About {result.episodes_needed} episodes per arm would do for {result.max_drop:g}, if nothing was lost{more}."
+    )
 
 
 def _could(result: GateResult) -> str:

@@ -102,8 +102,6 @@ class Comparison:
             return math.inf, None
         alpha = ALPHA / self.family
         noise = noise_of(self.pairs, *self.a.bounds(self.metric), 1 - 2 * alpha, both_ways=True)
-        if (crossed := self.result.estimate.crossed) is not None:
-            noise = replace(noise, spread=noise.spread * crossed.stretch)
         needed = episodes_to_claim(SHARE * self.span, noise, alpha, self.span) if self.span else None
         return smallest_claimed(noise, alpha, self.span), needed
 

@@ -17,7 +17,7 @@ from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
-from harness.compare.doubts import crossed_words, interval_sentences
+from harness.compare.doubts import as_crossed, crossed_words, interval_sentences
 from harness.compare.trained import training_sentences
 from harness.results.kin import kin_of_facts
 from harness.results.ledger import LEAST, ROLES, percent
@@ -72,7 +72,7 @@ def sentence(row: Comparison) -> str:
     say = partial(amount_of, row)
     if d.n == 0:
         return f"{b} and {a} have no finished episode in common: nothing can be said."
-    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *crossed_words(d), *_trainings(row)])
+    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *crossed_words(d.crossed), *_trainings(row)])
     seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {counted})"
     match finding(row):
         case "nothing":
@@ -145,7 +145,8 @@ def _could_see(row: Comparison) -> str:
         )
     span = row.span
     if span and row.needed and row.visible > SHARE * span:
-        text += f" To see {say(SHARE * span)}, about {row.needed} episodes per arm would do."
+        more = as_crossed(row.result.estimate.crossed)
+        text += f" To see {say(SHARE * span)}, about {row.needed} episodes per arm would do{more}."
     return text
 
 

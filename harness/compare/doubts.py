@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 
 from harness.compare.arms import Arm, clusters_in
 from harness.compare.comparison import Comparison
-from harness.statistics import Estimate, clustered_mean, fewest_groups
+from harness.statistics import Estimate, Pairs, clustered_mean, fewest_groups
+from harness.statistics.crossed import DOUBT, UNTOLD, Crossing
 from harness.statistics.means import EVEN, worth
 
-DOUBT = "†"
-"""The mark of an interval that may be too narrow; a note says why."""
+__all__ = [
+    "DOUBT",
+    "as_crossed",
+    "clusters_note",
+    "crossed_words",
+    "difference_note",
+    "interval_note",
+    "interval_sentences",
+]
 
 
 def interval_note(arm: Arm) -> str | None:
@@ -28,23 +36,30 @@ def interval_note(arm: Arm) -> str | None:
     groups = arm.outcomes["group"][known].astype(str)
     clusters = clusters_in(arm)
     mean = clustered_mean(arm.outcomes["goal"][known], groups, crossed=None if clusters is None else clusters[known])
-    why = [_few_hold_most(groups, "its", "outcomes"), _clusters_note([arm], mean, "its")]
+    why = [_few_hold_most(groups, "its", "outcomes"), clusters_note([arm], mean.crossed, mean.clusters, "its")]
     found = "; ".join(filter(None, why))
     return f"{found}: its intervals may be too narrow" if found else None
 
 
 def interval_sentences(row: Comparison) -> list[str]:
     """Say why the interval of a comparison may be too narrow, for the same reasons; none where there is no such reason."""
-    groups = row.pairs.tasks[row.pairs.complete].astype(str)
-    uncounted = row.anytime or bool(row.trainings)
-    if row.result.estimate.clusters < fewest_groups() or not len(groups):
+    if row.result.estimate.clusters < fewest_groups():
         return []
+    found = difference_note((row.a, row.b), row.pairs, row.result.estimate, row.anytime or bool(row.trainings))
+    return [f"{found[0].upper()}{found[1:]}: the interval of the difference may be too narrow."] if found else []
+
+
+def difference_note(arms: Sequence[Arm], pairs: Pairs, estimate: Estimate, uncounted: bool) -> str:
+    """The reasons why the interval of a paired difference may be too narrow; empty where there are none. `uncounted`: its test
+    counts no clusters that cross the groups."""
+    groups = pairs.tasks[pairs.complete].astype(str)
+    if not len(groups):
+        return ""
     why = [
         _few_hold_most(groups, "the", "pairs"),
-        _clusters_note([row.a, row.b], row.result.estimate, "the", uncounted),
+        clusters_note(arms, estimate.crossed, estimate.clusters, "the", uncounted),
     ]
-    found = "; ".join(filter(None, why))
-    return [f"{found[0].upper()}{found[1:]}: the interval of the difference may be too narrow."] if found else []
+    return "; ".join(filter(None, why))
 
 
 def _few_hold_most(groups: NDArray[Any], whose: str, what: str) -> str:
@@ -56,19 +71,27 @@ def _few_hold_most(groups: NDArray[Any], whose: str, what: str) -> str:
     )
 
 
-def _clusters_note(arms: Sequence[Arm], estimate: Estimate, whose: str, uncounted: bool = False) -> str:
+def clusters_note(
+    arms: Sequence[Arm], crossed: Crossing | None, groups: int, whose: str, uncounted: bool = False
+) -> str:
     """The note on what crosses the groups: where two meet in an episode, and the records do not say who; where so few do that
-    what they have in common cannot be told; where the test at hand does not count them (`uncounted`)."""
-    if estimate.crossed is not None and estimate.crossed.few:
-        return f"so few clusters cross {whose} groups ({estimate.crossed.clusters}) that their part cannot be told"
-    several = estimate.clusters > 1 and all(int(arm.facts["protocol"].get("seats", 1)) > 1 for arm in arms)
+    their part cannot be told; where the test at hand does not count them (`uncounted`). Empty where there is nothing to say.
+    `crossed`: what the interval over so many `groups` counts."""
+    if crossed is not None and crossed.few:
+        return f"so few clusters cross {whose} groups ({crossed.clusters}) that their part cannot be told"
+    several = groups > 1 and all(int(arm.facts["protocol"].get("seats", 1)) > 1 for arm in arms)
     if several and all(clusters_in(arm) is None for arm in arms):
-        return f"{whose} records do not say who met in an episode, and the same ones may come again in several groups"
+        return f"{whose} {UNTOLD}"
     if uncounted and any(clusters_in(arm) is not None for arm in arms):
         return f"what crosses {whose} groups (characters that come again in several) is not counted by this test"
     return ""
 
 
-def crossed_words(estimate: Estimate) -> list[str]:
+def crossed_words(crossed: Crossing | None) -> list[str]:
     """The number of clusters that cross the groups, in words; nothing where there are none."""
-    return [] if estimate.crossed is None else [f"crossed by {estimate.crossed.clusters} other clusters"]
+    return [] if crossed is None else [f"crossed by {crossed.clusters} other clusters"]
+
+
+def as_crossed(crossed: Crossing | None) -> str:
+    """The condition under which so many episodes would do, after such a sentence: nothing where no clusters cross the groups."""
+    return "" if crossed is None else ", if further groups bring in further clusters as these do"

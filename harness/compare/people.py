@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.base.errors import BadInput
-from harness.compare.arms import EPISODE, Arm, load_run
+from harness.compare.arms import EPISODE, Arm, clusters_in, load_run
+from harness.compare.doubts import clusters_note
 from harness.experiment.manifest_form import SEPARATOR
 from harness.judging.cards.agreement import krippendorff_alpha
 from harness.results.frames import judged_frame
@@ -89,6 +90,8 @@ class Bias:
     high: float
     n: int
     groups: int
+    note: str = ""
+    """Reason why its interval may be too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +153,13 @@ def _bias(arm: Arm, people: Goals) -> Bias | None:
     if not rows:
         return None
     groups, ids = [arm.outcomes["group"][n] for n in rows], [names[n] for n in rows]
-    told = Outcomes.of(groups, ids, [people[names[n]] for n in rows])
-    judged = Outcomes.of(groups, ids, [float(arm.outcomes["goal"][n]) for n in rows])
+    marks = clusters_in(arm)
+    crossed = None if marks is None else marks[rows]
+    told = Outcomes.of(groups, ids, [people[names[n]] for n in rows], crossed)
+    judged = Outcomes.of(groups, ids, [float(arm.outcomes["goal"][n]) for n in rows], crossed)
     found = paired_difference(pair(told, judged), *arm.bounds("goal")).estimate
-    return Bias(arm_name(arm), found.mean, found.low, found.high, len(rows), found.clusters)
+    note = clusters_note([arm], found.crossed, found.clusters, "its")
+    return Bias(arm_name(arm), found.mean, found.low, found.high, len(rows), found.clusters, note)
 
 
 def arm_name(arm: Arm) -> str:
@@ -171,9 +177,9 @@ def powered_mean(arm: Arm, people: Goals, confidence: float = 0.95) -> Powered:
     rows = np.flatnonzero(~np.isnan(judged))
     labels = [people.get(str(arm.outcomes[EPISODE][n])) for n in rows]
     low, high = arm.bounds("goal")
-    return prediction_powered(
-        labels, judged[rows], arm.outcomes["group"][rows], _or(low, -np.inf), _or(high, np.inf), confidence
-    )
+    ends, told = (_or(low, -np.inf), _or(high, np.inf)), clusters_in(arm)
+    crossed = None if told is None else told[rows]
+    return prediction_powered(labels, judged[rows], arm.outcomes["group"][rows], *ends, confidence, crossed)
 
 
 def powered_difference(a: Arm, b: Arm, of_a: Goals, of_b: Goals, confidence: float = 0.95) -> Powered:
@@ -189,7 +195,9 @@ def powered_difference(a: Arm, b: Arm, of_a: Goals, of_b: Goals, confidence: flo
     low, high = a.bounds("goal")
     span = np.inf if low is None or high is None else high - low
     groups = [a.outcomes["group"][one] for one, _ in places]
-    return prediction_powered(labels, scores, groups, -span, span, confidence)
+    sides = [(clusters_in(arm), [place[side] for place in places]) for side, arm in enumerate((a, b))]
+    crossed = next((told[rows] for told, rows in sides if told is not None), None)
+    return prediction_powered(labels, scores, groups, -span, span, confidence, crossed)
 
 
 def _or(value: float | None, other: float) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.compare.arms import Arm
 from harness.compare.conclusions import WORDS, finding
+from harness.compare.doubts import DOUBT, clusters_note, crossed_words
 from harness.compare.labelled import LabelledDifference, LabelledRun
 from harness.compare.people import PeopleReport, Placed, arm_name
 from harness.statistics.prediction_powered import FEWEST, Powered
@@ -45,7 +46,8 @@ def _arms(found: LabelledRun) -> Cells:
 
 def _placed(placed: Placed) -> tuple[str, ...]:
     both, place = placed.powered, f"{placed.rank} ({placed.rank_low} to {placed.rank_high})"
-    ends = _ends(both.low, both.high, both), _ends(both.alone_low, both.alone_high, both)
+    mark = _mark(_arm_note(placed))
+    ends = _ends(both.low, both.high, both) + mark, _ends(both.alone_low, both.alone_high, both) + mark
     numbers = f"{_judged(placed.arm):.2f}", f"{both.mean:.2f}", ends[0], f"{both.alone:.2f}", ends[1]
     return (arm_name(placed.arm), *numbers, str(both.labelled), str(both.clusters), place)
 
@@ -67,8 +69,8 @@ def _differences(found: LabelledRun) -> Cells:
 
 
 def _difference(each: LabelledDifference) -> tuple[str, ...]:
-    row, both = each.comparison, each.powered
-    ends = _ends(both.low, both.high, both, "+"), _ends(both.alone_low, both.alone_high, both, "+")
+    row, both, mark = each.comparison, each.powered, _mark(_difference_note(each))
+    ends = _ends(both.low, both.high, both, "+") + mark, _ends(both.alone_low, both.alone_high, both, "+") + mark
     judged = f"{row.result.estimate.mean:+.2f}", WORDS[finding(row)]
     labels = f"{both.mean:+.2f}", ends[0], f"{both.alone:+.2f}", ends[1], str(both.labelled), str(both.clusters)
     return (_pair(each), *judged, *labels, WORDS[each.finding])
@@ -84,7 +86,8 @@ def judge_cells(report: PeopleReport) -> list[Cells]:
         (line.dimension, _alpha(line.judge), _alpha(line.people), str(line.n)) for line in report.agreement
     )
     bias = tuple(
-        (each.arm, f"{each.mean:+.2f}", f"{each.low:+.2f} … {each.high:+.2f}", str(each.n)) for each in report.bias
+        (each.arm, f"{each.mean:+.2f}", f"{each.low:+.2f} … {each.high:+.2f}{_mark(each.note)}", str(each.n))
+        for each in report.bias
     )
     return [
         Cells(
@@ -102,7 +105,22 @@ def _alpha(value: float | None) -> str:
 
 def sentences(found: LabelledRun) -> list[str]:
     """Everything that a run's labels show, a sentence for each."""
-    return [*(difference_sentence(each) for each in found.differences), *report_sentences(found.report)]
+    notes = dict.fromkeys(f"{DOUBT} {arm_name(each.arm)}: {note}" for each in found.placed if (note := _arm_note(each)))
+    said = [difference_sentence(each) for each in found.differences]
+    return [*said, *(f"{note}: its intervals may be too narrow." for note in notes), *report_sentences(found.report)]
+
+
+def _arm_note(placed: Placed) -> str:
+    return clusters_note([placed.arm], placed.powered.crossed, placed.powered.clusters, "its")
+
+
+def _difference_note(each: LabelledDifference) -> str:
+    row, both = each.comparison, each.powered
+    return clusters_note([row.a, row.b], both.crossed, both.clusters, "the")
+
+
+def _mark(note: str) -> str:
+    return f" {DOUBT}" if note else ""
 
 
 def difference_sentence(each: LabelledDifference) -> str:
@@ -114,11 +132,13 @@ def difference_sentence(each: LabelledDifference) -> str:
     if powered.clusters < FEWEST:
         few = f"{powered.clusters} scenarios are too few for an interval"
         return f"{_pair(each)}: {powered.mean:+.2f} with people's labels; {few}; {own} alone {powered.alone:+.2f}."
-    ends = _ends(powered.low, powered.high, powered, "+")
+    ends = ", ".join([_ends(powered.low, powered.high, powered, "+"), *crossed_words(powered.crossed)])
     alone = f"{powered.alone:+.2f} ({_ends(powered.alone_low, powered.alone_high, powered, '+')})"
     text = (
         f"{_pair(each)}: {WORDS[each.finding]}, {powered.mean:+.2f} ({ends}) with people's labels; {own} alone {alone}."
     )
+    if note := _difference_note(each):
+        text += f" {DOUBT} {note[0].upper()}{note[1:]}: its interval may be too narrow."
     return f"{text} {LOOKED_AT}" if row.anytime else text
 
 
@@ -132,7 +152,20 @@ def report_sentences(report: PeopleReport) -> list[str]:
         if each.groups >= FEWEST and (each.low > 0 or each.high < 0):
             what = "more" if each.mean > 0 else "less"
             lines.append(f"The judge gives {each.arm} {abs(each.mean):.1f} points {what} than people do.")
+    lines += _bias_notes(report)
     few = [each.arm for each in report.bias if each.groups < FEWEST]
     if few:
         lines.append(f"Too few scenarios to tell a bias (fewer than {FEWEST}): {', '.join(few)}.")
     return lines
+
+
+def _bias_notes(report: PeopleReport) -> list[str]:
+    """Reasons why the intervals of the judge's biases may be too narrow, each with its arms."""
+    arms: dict[str, list[str]] = {}
+    for each in report.bias:
+        if each.note:
+            arms.setdefault(each.note, []).append(each.arm)
+    return [
+        f"{DOUBT} {', '.join(names)}: {note}: the interval of the bias may be too narrow."
+        for note, names in arms.items()
+    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from agents.strategists import kind_of
+from environments.base import Task
 from harness.base.errors import BadInput
 from harness.experiment.experiment import Cell
 from harness.results.store import MANIFEST
@@ -43,6 +44,8 @@ class Detectable:
     """Number of known pairs that the scatter comes from; 0 where it is assumed."""
     run: str
     """Run that has them."""
+    uncounted: bool
+    """True where clusters cross the plan's groups, or may, and the scatter does not count them."""
 
     @property
     def assumed(self) -> bool:
@@ -99,7 +102,15 @@ def _detectable(
     noise = noise or assumed_noise(groups, episodes, bounds)
     smallest = smallest_found(noise, groups, span, alpha)
     half = episodes_to_claim(smallest / 2, noise, alpha, span) if np.isfinite(smallest) else None
-    return Detectable(cell, reference, groups, episodes, smallest, span, half, pairs, run)
+    counted = bool(pairs) and past is not None and past[1].crossed is not None
+    crossed = not counted and _cross(world.by_id[task] for task in tasks)
+    return Detectable(cell, reference, groups, episodes, smallest, span, half, pairs, run, crossed)
+
+
+def _cross(tasks: Iterable[Task]) -> bool:
+    """True if a cluster of these tasks (a character) comes again in several groups."""
+    met: dict[str, str] = {}
+    return any(met.setdefault(mark, task.group) != task.group for task in tasks for mark in task.clusters or ())
 
 
 def smallest_found(noise: Noise, groups: int, span: float, alpha: float) -> float:

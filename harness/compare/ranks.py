@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
-from harness.compare.arms import Arm, Arms, arms_of, keys_of, refuse_copies, same_keys
+from harness.compare.arms import Arm, Arms, arms_of, clusters_in, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
 from harness.compare.conclusions import LOOKED_AT, cell_text, finding, is_asked, missing_note
 from harness.compare.doubts import interval_note
@@ -51,8 +51,8 @@ TEXTS = (
     "verdict",
     "looks_note",
 )
-Values = tuple[NDArray[Any], NDArray[np.float64]]
-"""Per episode its task (cluster) and its value; a missing one is NaN."""
+Values = tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]
+"""Per episode its task (cluster), its value (a missing one is NaN), and what it shares with others beyond its task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,14 +303,14 @@ def _places(
     assert low is not None
     assert high is not None
     filled = _filled(family)
-    labels_of = np.repeat(labels, [len(values) for _, values in filled])
-    tasks = np.concatenate([tasks for tasks, _ in filled])
-    scaled = (np.concatenate([values for _, values in filled]) - low) / (high - low)
+    labels_of = np.repeat(labels, [len(values) for _, values, _ in filled])
+    tasks, values, clusters = (np.concatenate(columns) for columns in zip(*filled, strict=True))
+    scaled = (values - low) / (high - low)
     return {
         int(each.arm): Place(
             each.rank, each.low, each.high, len(family), tuple(names[int(other)] for other in each.tied_with)
         )
-        for each in rank_arms(labels_of, tasks, scaled, settled=settled)
+        for each in rank_arms(labels_of, tasks, scaled, settled=settled, crossed=clusters)
     }
 
 
@@ -319,11 +319,15 @@ def _filled(family: Sequence[Arm]) -> list[Values]:
     it does not, and for what no arm has."""
     if all(same_keys(family[0], arm) for arm in family):
         codes = ranks_of([str(group) for group in family[0].outcomes["group"]])
-        return [(codes, arm.outcomes["goal"]) for arm in family]
+        clusters = next((told for told in map(clusters_in, family) if told is not None), _untold(len(codes)))
+        return [(codes, arm.outcomes["goal"], clusters) for arm in family]
     keyed = [dict(zip(keys_of(arm), arm.outcomes["goal"].tolist(), strict=True)) for arm in family]
     groups: dict[Any, str] = {}
+    met: dict[Any, Any] = {}
     for arm in family:
         groups |= dict(zip(keys_of(arm), map(str, arm.outcomes["group"]), strict=True))
+        told = clusters_in(arm)
+        met |= {} if told is None else dict(zip(keys_of(arm), told, strict=True))
     found = []
     for arm, goals in zip(family, keyed, strict=True):
         # an arm that was planned with fewer repeats lacks nothing
@@ -333,5 +337,11 @@ def _filled(family: Sequence[Arm]) -> list[Values]:
         unknown = max(0, arm.planned - len(wanted))
         spread = [tasks[number % len(tasks)] for number in range(unknown)]
         values = np.array([*(goals.get(key, np.nan) for key in wanted), *[np.nan] * unknown])
-        found.append((np.array([*tasks, *spread]), values))
+        clusters = np.fromiter((met.get(key) for key in wanted), dtype=object, count=len(wanted))
+        found.append((np.array([*tasks, *spread]), values, np.concatenate([clusters, _untold(unknown)])))
     return found
+
+
+def _untold(count: int) -> NDArray[Any]:
+    """The clusters of episodes whose records do not say any."""
+    return np.full(count, None, dtype=object)

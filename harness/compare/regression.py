@@ -6,7 +6,7 @@ All goals are scaled to 0..1 by their metric's range, so that one `max_drop` fit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from harness.compare.anytime import completion
 from harness.compare.arms import PLACE, Arm, Arms, align, arm_differences
 from harness.compare.comparability import differences, reader_note, refuse_differences
 from harness.compare.conclusions import interface_sentences
+from harness.compare.doubts import difference_note
 from harness.results.ledger import Ledger
 from harness.runs.failures import FailureGroup, grouped_failures
 from harness.statistics import GatedCell, GateResult, Pairs, Verdict, completed, pooled_cell
@@ -40,6 +41,8 @@ class CellCheck:
     """Counts of how the replies of the baseline's and the candidate's arm were read; None in older baselines."""
     warnings: tuple[str, ...] = ()
     """Sentences on large differences between the two ledgers, on which the verdict may hang."""
+    doubt: str = ""
+    """Reason why its interval may be too narrow; empty where there is none."""
 
     @property
     def verdict(self) -> Verdict:
@@ -105,7 +108,11 @@ def check(
     found = gate_family(gated, max_drop, anytime=anytime)
     together = pooled_cell(gated)
     cells = tuple(
-        replace(_told(a.cell, cell, result), interface=(a.ledger, b.ledger), warnings=_warnings(a, b))
+        replace(
+            _told(a.cell, [(a, b)], cell, result),
+            interface=(a.ledger, b.ledger),
+            warnings=tuple(interface_sentences(a, b)),
+        )
         for (a, b), cell, result in zip(couples, gated, found.cells, strict=True)
     )
     return Check(
@@ -115,7 +122,7 @@ def check(
         baseline=baseline.name,
         candidate=candidate.name,
         baseline_runs=max(len(a.runs) for a, _ in couples) or 1,
-        pooled=cells[0] if len(cells) == 1 else _told(TOGETHER, together, found.pooled),
+        pooled=cells[0] if len(cells) == 1 else _told(TOGETHER, couples, together, found.pooled),
         cells=cells,
         reported=_reported(couples, allow),
         added=tuple(cell for cell in candidate.arms if cell not in baseline.arms),
@@ -152,15 +159,12 @@ def _gated(a: Arm, b: Arm, metric: str, common: bool, anytime: bool) -> GatedCel
     return GatedCell(pairs, f"{a.axes['environment']} | {a.axes['split']}", np.stack(runs) if runs else None, ended)
 
 
-def _told(name: str, cell: GatedCell, result: GateResult) -> CellCheck:
+def _told(name: str, couples: Sequence[tuple[Arm, Arm]], cell: GatedCell, result: GateResult) -> CellCheck:
     pairs = (cell if cell.ended is None else completed(cell)).pairs
     whole = pairs.complete
     means = [float(arm[whole].mean()) if whole.any() else float("nan") for arm in (pairs.a, pairs.b)]
-    return CellCheck(name, means[0], means[1], result)
-
-
-def _warnings(a: Arm, b: Arm) -> tuple[str, ...]:
-    return tuple(interface_sentences(a, b))
+    notes = (difference_note(both, pairs, result.difference, result.anytime) for both in couples)
+    return CellCheck(name, means[0], means[1], result, doubt=next(filter(None, notes), ""))
 
 
 def scaled(pairs: Pairs, low: float, high: float) -> Pairs:

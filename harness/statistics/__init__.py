@@ -42,10 +42,11 @@ if TYPE_CHECKING:  # the same names for editors and type checkers
     from harness.statistics.trainings import TrainedDifference, trained_difference, trained_pairs
     from harness.statistics.variance import Component, split_with_intervals, variance_split
 
-VERSION = 5
+VERSION = 6
 """Written beside figures that are kept. 1: a paired difference's interval by pseudo-tasks, its p by sign flips; 2: both by sign
 flips, with a guard; 3: stated power counts the sign-flip test itself, and the skew of large differences; 4: clusters that cross
-the groups widen both, and the interval of a mean; 5: the gate gives four fifths of its level to all cells together."""
+the groups widen both, and the interval of a mean; 5: the gate gives four fifths of its level to all cells together; 6: clusters
+that cross the groups count in ranks, with people's labels, in the judges' card, in the gate, and in stated power."""
 
 _PLACES = {
     "anytime": "Anytime anytime_mean",

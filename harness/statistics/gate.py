@@ -15,9 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters
 from harness.statistics.luck import Luck
 from harness.statistics.means import Estimate, task_sums
 from harness.statistics.outcomes import Pairs
+from harness.statistics.paired import crossing_of_groups, stretched_sums
 from harness.statistics.power import (
     PLANNED,
     Noise,
@@ -130,6 +132,8 @@ class _Differences:
     luck: Luck | None
     interval: Estimate
     """The mean with its pseudo-task interval (Student's without bounds), whose sides err at `LEVEL`."""
+    crossed: Clusters | None = None
+    """Marks that each pair shares with those of other groups."""
     known: tuple[float, float] | None = None
     """Both ends where the values do not settle them: values are missing and nothing bounds them."""
 
@@ -138,7 +142,8 @@ class _Differences:
         """Those of the complete pairs."""
         whole = pairs.complete
         values, tasks = (pairs.b - pairs.a)[whole], pairs.tasks[whole]
-        return cls(values, tasks, low, high, luck, unseen_interval(values, tasks, low, high, 1 - 2 * LEVEL))
+        crossed = None if pairs.crossed is None else pairs.crossed[whole]
+        return cls(values, tasks, low, high, luck, _unseen(values, tasks, low, high, crossed), crossed)
 
     def filled(self, pairs: Pairs, side: Literal["worst", "best"]) -> _Differences:
         """The differences with every missing value at its worst, or at its best, for the candidate."""
@@ -150,8 +155,8 @@ class _Differences:
         in_a, in_b = (self.high, self.low) if side == "worst" else (self.low, self.high)
         a = np.where(np.isnan(pairs.a), in_a, pairs.a)
         b = np.where(np.isnan(pairs.b), in_b, pairs.b)
-        interval = unseen_interval(b - a, pairs.tasks, self.low, self.high, 1 - 2 * LEVEL)
-        return replace(self, values=b - a, tasks=pairs.tasks, interval=interval)
+        interval = _unseen(b - a, pairs.tasks, self.low, self.high, pairs.crossed)
+        return replace(self, values=b - a, tasks=pairs.tasks, crossed=pairs.crossed, interval=interval)
 
     @property
     def span(self) -> float:
@@ -166,8 +171,23 @@ class _Differences:
     def upper(self, level: float) -> float:
         if self.known or not self.values.size:
             return self.known[1] if self.known else self.span
-        end = sign_flips(*task_sums(self.values, self.tasks), 1 - 2 * level).high
+        sums, sizes = task_sums(self.values, self.tasks)
+        across = crossing_of_groups(self.values, self.tasks, self.crossed, 1 - 2 * level)
+        end = sign_flips(stretched_sums(sums, sizes, across), sizes, 1 - 2 * level).high
         return min(end + self.allowance(level), self.span)
+
+
+def _unseen(
+    values: NDArray[np.float64], tasks: NDArray[Any], low: float | None, high: float | None, crossed: Clusters | None
+) -> Estimate:
+    """The pseudo-task interval (Student's without bounds), as wide as clusters that cross the groups ask for."""
+    found = unseen_interval(values, tasks, low, high, 1 - 2 * LEVEL)
+    across = crossing_of_groups(values, tasks, crossed, 1 - 2 * LEVEL)
+    if across is None:
+        return found
+    span = float("inf") if low is None or high is None else high - low
+    ends = [found.mean + across.stretch * (end - found.mean) for end in (found.low, found.high)]
+    return replace(found, low=max(ends[0], -span), high=min(ends[1], span), crossed=across)
 
 
 def _with_power(result: GateResult, pairs: Pairs, data: _Differences, level: float) -> GateResult:

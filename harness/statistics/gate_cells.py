@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters
 from harness.statistics.outcomes import Pairs
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,7 @@ def pooled_cell(cells: Sequence[GatedCell]) -> GatedCell:
         seeds=np.arange(len(names)),
         a=np.concatenate([cell.pairs.a for cell in cells]),
         b=np.concatenate([cell.pairs.b for cell in cells]),
+        crossed=_crossed(cells),
     )
     runs = [cell.runs for cell in cells if cell.runs is not None]
     ended = [cell.ended for cell in cells if cell.ended is not None]
@@ -45,3 +47,16 @@ def pooled_cell(cells: Sequence[GatedCell]) -> GatedCell:
         np.concatenate(runs, axis=1) if len(runs) == len(cells) else None,
         np.concatenate(ended) if len(ended) == len(cells) else None,
     )
+
+
+def _crossed(cells: Sequence[GatedCell]) -> Clusters | None:
+    """Marks that each pair shares with those of other groups, of its own set of tasks; None where no cell says anything."""
+    if all(cell.pairs.crossed is None for cell in cells):
+        return None
+    every = (
+        (cell.tasks_of, told)
+        for cell in cells
+        for told in (cell.pairs.crossed if cell.pairs.crossed is not None else [None] * cell.pairs.tasks.size)
+    )
+    named = (None if told is None else tuple(f"{name} | {mark}" for mark in told) for name, told in every)
+    return np.fromiter(named, dtype=object, count=sum(cell.pairs.tasks.size for cell in cells))

@@ -32,9 +32,10 @@ class Outcomes:
         tasks: Sequence[Any] | NDArray[Any],
         seeds: Sequence[Any] | NDArray[Any],
         values: Sequence[float | None] | NDArray[Any],
+        crossed: Clusters | None = None,
     ) -> Outcomes:
         """Check and keep. Raises BadInput when a (task, seed) comes twice: a run counted double would look certain."""
-        kept = cls(np.asarray(tasks), np.asarray(seeds), np.asarray(values, dtype=float))
+        kept = cls(np.asarray(tasks), np.asarray(seeds), np.asarray(values, dtype=float), crossed)
         if not kept.tasks.shape == kept.seeds.shape == kept.values.shape or kept.values.ndim != 1:
             raise BadInput("tasks, seeds and values must be three lists of one length")
         if np.isinf(kept.values).any():

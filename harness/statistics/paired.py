@@ -127,8 +127,8 @@ def difference_test(
     labels = np.unique(tasks, return_counts=True)[0]  # without counts numpy imports its masked arrays: 7 ms
     sums, sizes = task_sums(d, tasks)
     sums = np.where(np.abs(sums) < 1e-9, 0.0, sums)
-    mean, across = float(d.mean()), _crossing(d, tasks, sums, sizes, crossed, confidence)
-    stretched = sums if across is None else mean * sizes + across.stretch * (sums - mean * sizes)
+    mean, across = float(d.mean()), crossing_of_groups(d, tasks, crossed, confidence)
+    stretched = stretched_sums(sums, sizes, across)
     flips = sign_flips(stretched, sizes, confidence)
     ends = max(flips.low, -span), min(flips.high, span)
     if np.isfinite(span) and np.isfinite(flips.low) and _sparse(sums / sizes):
@@ -140,14 +140,25 @@ def difference_test(
     return DifferenceTest(estimate, flips.p, flips.exact, labels, sums, sizes, stretched)
 
 
-def _crossing(
-    d: Floats, tasks: NDArray[np.generic], sums: Floats, sizes: Floats, crossed: Clusters | None, confidence: float
+def crossing_of_groups(
+    d: Floats, tasks: NDArray[np.generic], crossed: Clusters | None, confidence: float
 ) -> Crossing | None:
-    """The clusters that cross the groups; None where there are none."""
-    if crossed is None or sums.size < 2:
+    """The clusters that cross the groups of differences; None where there are none."""
+    if crossed is None:
+        return None
+    sums, sizes = task_sums(d, tasks)
+    if sums.size < 2:
         return None
     data = summarise(sums, sizes)
     return crossing(d, tasks, crossed, data.df, data.variance, confidence)
+
+
+def stretched_sums(sums: Floats, sizes: Floats, across: Crossing | None) -> Floats:
+    """The groups' sums, their means as far from the mean of all as clusters that cross the groups ask for."""
+    if across is None:
+        return sums
+    mean = float(sums.sum() / sizes.sum())
+    return mean * sizes + across.stretch * (sums - mean * sizes)
 
 
 def _widens(tested: DifferenceTest) -> bool:

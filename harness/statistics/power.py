@@ -18,7 +18,7 @@ from harness.statistics.distributions import normal_below, shifted_student_tail,
 from harness.statistics.guard import BOUND
 from harness.statistics.means import Estimate, summarise, task_sums
 from harness.statistics.outcomes import Pairs
-from harness.statistics.paired import difference_interval
+from harness.statistics.paired import crossing_of_groups, difference_interval
 from harness.statistics.roots import crossing
 
 Floats = NDArray[np.float64]
@@ -68,11 +68,13 @@ def noise_of(
 ) -> Noise:
     """The noise of the complete pairs, to be judged by their interval at `confidence`; without bounds a drop is
     taken to add none. `both_ways`: the true difference may be a gain, which adds noise as episodes rise to the highest value.
+    Clusters that cross the groups count: further groups are taken to bring in further clusters as these did.
 
     Raises ValueError for fewer than 2 tasks.
     """
     whole = pairs.complete
     a, b, tasks = pairs.a[whole], pairs.b[whole], pairs.tasks[whole]
+    crossed = None if pairs.crossed is None else pairs.crossed[whole]
     d = b - a
     sums, sizes = task_sums(d, tasks)
     if sums.size < 2:
@@ -80,18 +82,19 @@ def noise_of(
     data = summarise(sums, sizes)
     effective = data.df + 1
     size = d.size / effective
-    spread = float(np.sqrt(data.variance * effective))
+    of_groups, across = float(np.sqrt(data.variance * effective)), crossing_of_groups(d, tasks, crossed, confidence)
+    spread = of_groups * (1.0 if across is None else across.stretch)
     if low is None or high is None:
         return Noise(spread, 0.0, 1.0, effective, size, 0.0)
     caution = 0.0
     if spread > 0:
-        interval = difference_interval(d, tasks, low, high, confidence)
+        interval = difference_interval(d, tasks, low, high, confidence, crossed)
         student = student_below((1 + confidence) / 2, data.df) * spread / effective**0.5
         caution = max(interval.high - interval.mean - student, 0.0) * effective
     loss = _loss(a - low, b - low, high - low)
     if both_ways:
         loss = max(loss, _loss(high - a, high - b, high - low))
-    return Noise(spread, loss, _independent(d, spread, float(sizes.mean())), effective, size, caution)
+    return Noise(spread, loss, _independent(d, of_groups, float(sizes.mean())), effective, size, caution)
 
 
 def noise_in_groups(noise: Noise, pairs: Pairs, low: float | None, high: float | None) -> Noise:

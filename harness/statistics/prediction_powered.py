@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters, Crossing, crossing_of_parts
 from harness.statistics.distributions import student_below
 
 Floats = NDArray[np.float64]
@@ -40,6 +41,8 @@ class Powered:
     labelled: int
     clusters: int
     """Clusters with labels."""
+    crossed: Crossing | None = None
+    """Marks that cross the clusters of the labels, which the intervals count; None where there are none."""
 
 
 def prediction_powered(
@@ -49,9 +52,11 @@ def prediction_powered(
     low: float = -np.inf,
     high: float = np.inf,
     confidence: float = 0.95,
+    crossed: Clusters | None = None,
 ) -> Powered:
     """The mean label over all episodes. `labels`: one per episode, None or NaN where there is none, of a sample that was drawn
     at random; `scores`: the judge's, of every episode. `low`, `high`: the range of a label, to which intervals are cut.
+    `crossed`: what else each episode shares with others beyond its cluster, as tuples of names.
 
     Raises `ValueError` for lists of unequal length, or a score that is missing."""
     y, f = np.asarray(labels, dtype=float), np.asarray(scores, dtype=float)
@@ -67,42 +72,41 @@ def prediction_powered(
     sizes = np.bincount(index[known])
     sizes = sizes[sizes > 0]
     marked, even = int(sizes.size), float(sizes.sum() ** 2 / (sizes**2).sum())
-    alone, own = float(y[known].mean()), _parts(np.where(known, y, 0.0), known, index)
-    judged = _parts(f, known, index) - _parts(f, np.ones_like(known), index)
+    alone, told = float(y[known].mean()), _parts(np.where(known, y, 0.0), known)
+    judged = _parts(f, known) - _parts(f, np.ones_like(known))
     shift = float(f[known].mean() - f.mean())
-    weight = _weight(own, judged)
-    ends = _interval(alone, own, (marked, even), 1, confidence)
-    powered = _interval(alone - weight * shift, own - weight * judged, (marked, even), 2, confidence)
+    weight = _weight(_sums(told, index), _sums(judged, index))
+
+    def interval(mean: float, parts: Floats, estimated: int) -> tuple[float, float, Crossing | None]:
+        free = max(1.0, even - estimated)
+        sums = _sums(parts, index)
+        variance = float(sums @ sums) * even / free
+        across = crossing_of_parts(parts, known.astype(float), names, crossed, free, variance, confidence)
+        half = student_below((1 + confidence) / 2, free) * variance**0.5 * (1.0 if across is None else across.stretch)
+        half = np.inf if marked < FEWEST else half
+        return mean - half, mean + half, across
+
+    ends = interval(alone, told, 1)
+    powered = interval(alone - weight * shift, told - weight * judged, 2)
     if not powered[1] - powered[0] < ends[1] - ends[0]:
         weight, powered = 0.0, ends
     mean = alone - weight * shift
-    cut = [float(np.clip(end, low, high)) for end in (*powered, *ends)]
-    return Powered(
-        float(np.clip(mean, low, high)), cut[0], cut[1], alone, cut[2], cut[3], weight, int(known.sum()), marked
-    )
+    cut = [float(np.clip(end, low, high)) for end in (mean, *powered[:2], *ends[:2])]
+    labelled = int(known.sum())
+    return Powered(cut[0], cut[1], cut[2], alone, cut[3], cut[4], weight, labelled, marked, powered[2])
 
 
-def _parts(values: Floats, mask: NDArray[np.bool_], index: NDArray[np.intp]) -> Floats:
-    """Each cluster's part of the error of the mean over `mask`: the sum of its differences from that mean, over the count."""
-    differences = np.where(mask, values - values[mask].mean(), 0.0) / mask.sum()
-    return np.asarray(np.bincount(index, differences), dtype=float)
+def _sums(parts: Floats, index: NDArray[np.intp]) -> Floats:
+    """Each cluster's part."""
+    return np.asarray(np.bincount(index, parts), dtype=float)
+
+
+def _parts(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Each episode's part of the error of the mean over `mask`: its difference from that mean, over the count."""
+    return np.asarray(np.where(mask, values - values[mask].mean(), 0.0) / mask.sum())
 
 
 def _weight(own: Floats, judged: Floats) -> float:
     """The weight that makes the variance smallest (a regression over clusters), kept between 0 and 1."""
     squares = float(judged @ judged)
     return 0.0 if squares <= 0 else float(np.clip((own @ judged) / squares, 0.0, 1.0))
-
-
-def _interval(
-    mean: float, parts: Floats, clusters: tuple[int, float], estimated: int, confidence: float
-) -> tuple[float, float]:
-    """Student's interval over the clusters with labels: their number, and that of equally large ones which would weigh as
-    much (Kish 1965, Survey Sampling, section 8.2), from which what was fitted is taken off: the mean, and the weight."""
-    marked, even = clusters
-    if marked < FEWEST:
-        return -np.inf, np.inf
-    free = max(1.0, even - estimated)
-    variance = float(parts @ parts) * even / free
-    half = student_below((1 + confidence) / 2, free) * variance**0.5
-    return mean - half, mean + half

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.crossed import Clusters, crossings_of_arms
 from harness.statistics.distributions import normal_tail, student_above
 
 Floats = NDArray[np.float64]
@@ -52,11 +53,13 @@ def rank_arms(
     draws: int = 2000,
     seed: int = 0,
     settled: Mapping[tuple[str, str], bool] | None = None,
+    crossed: Clusters | None = None,
 ) -> list[Rank]:
     """Rank arms (higher is better), best first, from one row per episode: arm, task, value.
 
     `settled`: for pairs that another test has answered, whether the first is better than the second; both orders of a pair are
-    given, and that answer is taken.
+    given, and that answer is taken. `crossed`: what else each episode shares with others, as tuples of names; two arms then have
+    to be as much further apart as those ask for.
 
     Tasks are drawn with all their episodes in all arms. A value that is missing (NaN) could be anything from 0 to 1, the
     range that the others have to be scaled to then: its arm's mean stands for it in the ranking, and an arm is better than
@@ -82,7 +85,10 @@ def rank_arms(
         raise ValueError(f"arms without some of the tasks cannot be ranked: {', '.join(lacking[:5]) or 'no data'}")
     if (gaps.sum(axis=1) == sizes.sum(axis=1)).any():
         raise ValueError("an arm without a single value cannot be ranked")
-    drawn = _Draws(sizes, confidence, draws, seed)
+    own = np.bincount(arm, known, names.size) / (sizes - gaps).sum(axis=1)
+    filled = np.where(gap, own[arm], known)
+    stretch = crossings_of_arms(arm, filled, np.asarray(tasks), crossed, confidence)
+    drawn = _Draws(sizes, confidence, draws, seed, 1.0 if stretch is None else stretch)
     return _ranked([str(name) for name in names], sums, gaps, drawn, settled or {})
 
 
@@ -135,9 +141,9 @@ class _Means:
 class _Draws:
     """One bootstrap over tasks, whatever values stand for the missing ones."""
 
-    def __init__(self, sizes: Floats, confidence: float, draws: int, seed: int) -> None:
-        """`sizes`: episodes, arms x tasks."""
-        self.sizes, self.confidence = sizes, confidence
+    def __init__(self, sizes: Floats, confidence: float, draws: int, seed: int, stretch: Floats | float) -> None:
+        """`sizes`: episodes, arms x tasks. `stretch`: times as far as over tasks alone two arms have to be apart."""
+        self.sizes, self.confidence, self.stretch = sizes, confidence, stretch
         self.arms, self.tasks = sizes.shape
         self._weights = drawn_weights(self.tasks, draws, seed)
 
@@ -201,7 +207,7 @@ def _better(a: _Means, b: _Means, draws: _Draws, critical: float) -> NDArray[np.
     errors = draws.errors(a, b)
     noisy = draws.noisy(errors, a)
     constant = np.abs(observed) > 1e-12 if draws.constant_speaks else np.False_
-    told = np.where(noisy, np.abs(observed) > critical * np.where(noisy, errors, 1.0), constant)
+    told = np.where(noisy, np.abs(observed) > critical * draws.stretch * np.where(noisy, errors, 1.0), constant)
     told = np.asarray(told & (observed > 0))
     np.fill_diagonal(told, False)
     return told

@@ -67,3 +67,29 @@ def test_older_records_are_read_as_before_and_carry_a_mark(run: Path, capsys: py
         said = " ".join(capsys.readouterr().out.split())
         assert "do not say who met in an episode" in said
         assert (DOUBT in said) == (command != ["compare"])
+
+
+def test_the_gate_counts_them_or_carries_a_mark(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LEVERS.update(salt=2)
+    candidate = play(tmp_path / "candidate", strategists=["vanilla", {"kind": "epo", "model": "m"}], seed=2)
+    out = tmp_path / "gate.json"
+    assert main(["check", "--make-baseline", str(run), "--out", str(out)]) == 0
+    asked = ["check", "--baseline", str(out), "--candidate", str(candidate), "--allow", "seeds"]
+    capsys.readouterr()
+    assert main(asked) in (0, 3)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "other clusters" in said and DOUBT not in said
+    as_older(candidate)
+    main([*asked, "--markdown", str(tmp_path / "report.md")])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{DOUBT} The records do not say who met in an episode" in said and "other clusters" not in said
+    assert f"%) {DOUBT} |" in (tmp_path / "report.md").read_text()
+
+
+def test_a_judge_s_card_of_older_records_carries_a_mark(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", "report", str(run)]) == 0
+    assert DOUBT not in capsys.readouterr().out
+    as_older(run)
+    assert main(["judge", "report", str(run)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{DOUBT} its records do not say who met in an episode" in said and said.count(DOUBT) > 2

@@ -46,7 +46,10 @@ def test_pairs_of_an_earlier_run_stand_for_an_assumption(tmp_path: Path) -> None
     known, unknown = found(tmp_path, strategists=["vanilla", EPO, EPO | {"name": "other"}])
     assert (known.run, known.pairs, known.assumed) == ("before", gate_runs.TASKS, False)
     assert unknown.assumed
-    assert known.smallest < unknown.smallest, "the judge of that run scatters by one point alone"
+    assert known.half and unknown.half and known.half < unknown.half, (
+        "the judge of that run scatters by one point alone"
+    )
+    assert unknown.uncounted and not known.uncounted, "what is assumed knows no characters"
 
 
 def test_few_groups_can_show_nothing(tmp_path: Path) -> None:
@@ -76,3 +79,4 @@ def test_the_dry_run_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     assert "What the plan could show: a true difference that is found in 80 %, at 5 %" in text
     assert "epo against vanilla" in text and "Assumed: an episode scatters" in text
+    assert "† Characters that come again in several groups are not counted" in text

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.judging.cards.cards import Allowed, Finding, judged_by
 from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit
-from harness.statistics import Outcomes, clustered_mean, fewest_groups, pair, paired_difference
+from harness.statistics import Outcomes, fewest_groups, pair, paired_difference
 from harness.statistics.guard import Guard
 
 FEWEST_GROUPS = fewest_groups()
@@ -58,7 +58,8 @@ class Measuring:
         """The mean of after - before with its interval, and what would undo it; `low` and `high` bound either value."""
         units = list(two)
         groups, ids = self.evidence.groups(units), [f"{run} {episode}" for run, episode in units]
-        before, after = (Outcomes.of(groups, ids, [two[unit][side] for unit in units]) for side in (0, 1))
+        crossed = self.evidence.crossed(units)
+        before, after = (Outcomes.of(groups, ids, [two[unit][side] for unit in units], crossed) for side in (0, 1))
         found = paired_difference(pair(before, after), low, high)
         estimate = found.estimate
         ends = estimate.low, estimate.high
@@ -185,9 +186,7 @@ def _share(measuring: Measuring, name: str, two: Two, note: str) -> Finding:
         points = measuring.judge.low + WORTH * measuring.span
         return Finding(name, None, note=f"{note}: no character had {points:g} points to lose")
     units = list(two)
-    share = clustered_mean(
-        [after - before for before, after in two.values()], measuring.evidence.groups(units), -1.0, 1.0
-    )
+    share = measuring.evidence.mean(units, [after - before for before, after in two.values()], -1.0, 1.0)
     found = Finding(name, share.mean, share.low, share.high, n=len(units), groups=share.clusters, note=note)
     return judged_by(found, Allowed(low=LEAST_NOTICED), FEWEST_GROUPS)
 
@@ -197,7 +196,7 @@ def _for_nothing(measuring: Measuring) -> Finding:
     if not silenced:
         return not_measured("points for nothing", "--copies silenced")
     scores = [score - measuring.judge.low for _, score in silenced.values()]
-    mean = clustered_mean(scores, measuring.evidence.groups(list(silenced)), 0.0, measuring.span)
+    mean = measuring.evidence.mean(list(silenced), scores, 0.0, measuring.span)
     note = "points of a character that did nothing: high for a judge that is lenient, or does not look"
     found = Finding("points for nothing", mean.mean, mean.low, mean.high, n=mean.n, groups=mean.clusters, note=note)
     return judged_by(found, Allowed(high=MOST_FOR_NOTHING * measuring.span))

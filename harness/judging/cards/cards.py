@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.judging.cards.evidence import CLUSTER
+import numpy as np
+
+from harness.judging.cards.evidence import CLUSTER, CROSSED, mean_of
 from harness.results.index import Row
-from harness.statistics import clustered_mean
 
 Verdict = Literal["BAD", "fine", "too few to tell", "not measured", ""]
 """Empty: a figure that is good or bad in no sense, such as seconds."""
@@ -114,6 +115,8 @@ class Card:
 
     judge: str
     findings: tuple[Finding, ...]
+    doubt: str = ""
+    """Reason why its intervals may be too narrow; empty where there is none."""
 
     @property
     def bad(self) -> list[str]:
@@ -131,7 +134,8 @@ def unscored(rows: Sequence[Row]) -> Finding:
     """The share of judgements without a usable answer."""
     asked = [row for row in rows if row["reason"] != NO_COPY]
     failed = [float(row["status"] != "scored") for row in asked]
-    rate = clustered_mean(failed, [row[CLUSTER] for row in asked], 0.0, 1.0)
+    crossed = np.fromiter((row[CROSSED] for row in asked), dtype=object, count=len(asked))
+    rate = mean_of(failed, [row[CLUSTER] for row in asked], crossed, 0.0, 1.0)
     note = "share of judgements with no usable answer"
     found = Finding("unscored", rate.mean, rate.low, rate.high, n=len(asked), groups=rate.clusters, note=note)
     return judged_by(found, Allowed(high=MOST_UNSCORED))

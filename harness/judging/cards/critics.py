@@ -10,7 +10,6 @@ from harness.judging.cards.agreement import auroc
 from harness.judging.cards.biases import FEWEST_GROUPS
 from harness.judging.cards.cards import Allowed, Card, Finding, cost, flagged, judged_by, unscored
 from harness.judging.cards.evidence import Evidence, ProcessEvidence, Step, Unit
-from harness.statistics import clustered_mean
 
 LEAST_AUROC = 0.6
 """Smallest AUROC within episodes that is held against nobody; a coin's is 0.5."""
@@ -95,7 +94,7 @@ def _auroc(
 ) -> Finding:
     if not ranked:
         return Finding(name, None, note=f"{how}; needs episodes with strategies of both kinds")
-    mean = clustered_mean([each.value for each in ranked], evidence.groups([each.unit for each in ranked]), 0.0, 1.0)
+    mean = evidence.mean([each.unit for each in ranked], [each.value for each in ranked], 0.0, 1.0)
     strategies = sum(each.strategies for each in ranked)
     found = judged_by(
         Finding(name, mean.mean, mean.low, mean.high, n=strategies, groups=mean.clusters, note=note),
@@ -111,8 +110,7 @@ def _auroc(
 def _apart(evidence: Evidence, ranked: list[Ranked]) -> Finding:
     if not ranked:
         return Finding("tells apart", None, note=f"{HOW['progress']}, or replay")
-    values, groups = [float(each.apart) for each in ranked], evidence.groups([each.unit for each in ranked])
-    share = clustered_mean(values, groups, 0.0, 1.0)
+    share = evidence.mean([each.unit for each in ranked], [float(each.apart) for each in ranked], 0.0, 1.0)
     note = "share of episodes with good and bad strategies in which it does not say the same of all"
     found = Finding("tells apart", share.mean, share.low, share.high, n=share.n, groups=share.clusters, note=note)
     return judged_by(found, Allowed(low=LEAST_APART), FEWEST_GROUPS)

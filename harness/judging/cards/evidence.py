@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from harness.base.errors import BadInput
 from harness.judging.rewards.process import process_kind
 from harness.judging.rewards.strategies import is_blind
@@ -14,12 +16,14 @@ from harness.results.index import Row, latest_episodes, latest_judgements, lates
 from harness.results.judge_kinds import JudgeKind, judge_kind, kind_in
 from harness.results.labels import CRITICAL, read_labels
 from harness.results.store import read_manifest
+from harness.statistics import Estimate, clustered_mean
+from harness.statistics.crossed import Clusters
 
 Unit = tuple[str, str]
 """(run, episode id)."""
 
-CLUSTER = "cluster"
-"""Key of a row in the evidence: the task group of its episode."""
+CLUSTER, CROSSED = "cluster", "crossed"
+"""Keys of a row in the evidence: the task group of its episode, and what the episode shares with those of other groups."""
 
 
 @dataclass(slots=True)
@@ -35,7 +39,7 @@ class OutcomeEvidence:
     copies: dict[str, dict[Unit, list[float]]] = field(default_factory=dict)
     """Variant -> unit -> scores."""
     rows: list[Row] = field(default_factory=list)
-    """Every judgement asked for, repeats and copies included; with its `CLUSTER`."""
+    """Every judgement asked for, repeats and copies included; with its `CLUSTER` and `CROSSED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,36 @@ class Evidence:
     """(unit, seat, turn) -> whether most people called the strategy critical."""
     unknown: dict[str, list[Row]] = field(default_factory=dict)
     """Judgements of judges whose kind is not installed here, by label."""
+    untold: bool = False
+    """True if the records of episodes in which two meet do not say who."""
 
     def groups(self, units: Sequence[Unit]) -> list[str]:
         """The cluster of each unit: the task's group (a scenario, a scene)."""
         return [f"{self.episodes[unit]['environment']}/{self.episodes[unit]['group']}" for unit in units]
 
+    def crossed(self, units: Sequence[Unit]) -> Clusters:
+        """Marks that each unit shares with those of other groups (its characters); None where its record does not say."""
+        found = (
+            None if told is None else tuple(f"{row['environment']}/{mark}" for mark in told)
+            for row in (self.episodes[unit] for unit in units)
+            for told in (row.get("clusters"),)
+        )
+        return np.fromiter(found, dtype=object, count=len(units))
+
+    def mean(self, units: Sequence[Unit], values: Sequence[float], low: float, high: float) -> Estimate:
+        """The mean of a value of each unit, with its interval; `low` and `high` bound a value."""
+        return mean_of(values, self.groups(units), self.crossed(units), low, high)
+
     def clustered(self, unit: Unit, row: Row) -> Row:
-        """The row, with the cluster of its episode."""
-        return {**row, CLUSTER: self.groups([unit])[0]}
+        """The row, with the cluster of its episode, and what crosses it."""
+        return {**row, CLUSTER: self.groups([unit])[0], CROSSED: self.crossed([unit])[0]}
+
+
+def mean_of(values: Sequence[float], groups: Sequence[str], crossed: Clusters, low: float, high: float) -> Estimate:
+    """The mean of a figure with its interval. One that is the same in every episode is as sure as its groups are many: what
+    crosses them shows in it nowhere."""
+    counted = crossed if len(set(values)) > 1 else None
+    return clustered_mean(values, groups, low, high, crossed=counted)
 
 
 def read_evidence(runs: Iterable[Path]) -> Evidence:
@@ -91,6 +117,12 @@ def read_evidence(runs: Iterable[Path]) -> Evidence:
             if row["status"] == "finished":
                 evidence.episodes[name, row["episode_id"]] = row
         shown = {row["episode_id"]: row["cell"].split(" | ")[0] for row in latest_episodes(run).values()}
+        several = {key for key, entry in manifest["environments"].items() if entry["seats"] > 1}
+        evidence.untold |= any(
+            row["clusters"] is None and shown[row["episode_id"]] in several
+            for (run_name, _), row in evidence.episodes.items()
+            if run_name == name
+        )
         success = {key: float(entry["metric"]["success_at"]) for key, entry in manifest["environments"].items()}
         for row in latest_judgements(run, every=True).values():
             if (name, row["episode_id"]) in evidence.episodes:

@@ -6,7 +6,7 @@ command measures it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from harness.judging.cards.evidence import Evidence, OutcomeEvidence, Unit, read
 from harness.judging.cards.steadiness import steadiness
 from harness.results.index import Row
 from harness.results.judge_kinds import kind_in
+from harness.statistics.crossed import UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,18 @@ def judge_report(runs: Sequence[Path]) -> Report:
     pairs = tuple(_pair(one, other) for one, other in combinations(judges, 2))
     table = [_row(judge, units) for judge in judges]
     alphas = {frozenset((pair.one, pair.other)): pair.alpha for pair in pairs}
+    doubt = f"its {UNTOLD}: its intervals may be too narrow" if evidence.untold else ""
     found = camps([judge.judge for judge in judges], alphas)
     several = len(judges) > 1
     return Report(
         outcome=(
-            *(_outcome_card(evidence, judge, pairs, found) for judge in judges),
-            *(_unknown_card(label, rows) for label, rows in sorted(evidence.unknown.items())),
+            *(replace(_outcome_card(evidence, judge, pairs, found), doubt=doubt) for judge in judges),
+            *(replace(_unknown_card(label, rows), doubt=doubt) for label, rows in sorted(evidence.unknown.items())),
         ),
         process=tuple(
-            process_card(evidence, method) for _, method in sorted(evidence.process.items()) if method.asks_judge
+            replace(process_card(evidence, method), doubt=doubt)
+            for _, method in sorted(evidence.process.items())
+            if method.asks_judge
         ),
         pairs=pairs,
         alpha_ordinal=krippendorff_alpha(table, "ordinal") if several else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.judging.cards.camps import camp_lines
 from harness.judging.cards.cards import Card, Finding, said
 from harness.judging.cards.report import Report
+from harness.statistics.crossed import DOUBT
 
 
 def summary(card: Card) -> str:
@@ -18,7 +19,15 @@ def summary(card: Card) -> str:
         names = [finding.name for finding in _of(card, verdict)]
         if names:
             parts.append(f"{verdict}: {', '.join(names)}")
+    parts += [f"{DOUBT} {card.doubt}"] if card.doubt else []
     return "; ".join(parts)
+
+
+def ends(card: Card, finding: Finding) -> str:
+    """The interval of a figure, with the mark of one that may be too narrow; empty where there is none."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{finding.low:.2f} … {finding.high:.2f}" + (f" {DOUBT}" if card.doubt else "")
 
 
 def _of(card: Card, verdict: str) -> list[Finding]:

@@ -11,7 +11,6 @@ import numpy as np
 from harness.judging.cards.biases import Measuring, changes_when_asked_again, not_measured
 from harness.judging.cards.cards import Allowed, Finding, judged_by
 from harness.judging.cards.evidence import OutcomeEvidence
-from harness.statistics import clustered_mean
 
 MOST_FLIPS = 0.10
 """Share of verdicts that may change when a judge is asked again."""
@@ -39,8 +38,7 @@ def _sameness(measuring: Measuring) -> Finding:
     every = [*scores, *silenced]
     values = [score for _, score in every]
     usual = max(set(values), key=values.count)
-    groups = measuring.evidence.groups([unit for unit, _ in every])
-    rate = clustered_mean([float(value == usual) for value in values], groups, 0.0, 1.0)
+    rate = measuring.evidence.mean([unit for unit, _ in every], [float(value == usual) for value in values], 0.0, 1.0)
     note = "share of its most frequent score, over what was played and what was silenced"
     found = Finding("sameness", rate.mean, rate.low, rate.high, n=len(every), groups=rate.clusters, note=note)
     found = judged_by(found, Allowed(high=MOST_LOWEST if usual == judge.low else MOST_SAME))
@@ -59,7 +57,7 @@ def _flips(measuring: Measuring) -> Finding:
     }
     if not shares:
         return not_measured("flips", "--again 2")
-    rate = clustered_mean(list(shares.values()), measuring.evidence.groups(list(shares)), 0.0, 1.0)
+    rate = measuring.evidence.mean(list(shares), list(shares.values()), 0.0, 1.0)
     note = f"share of verdicts (goal >= {judge.success_at:g}) that change when asked again"
     found = Finding("flips", rate.mean, rate.low, rate.high, n=len(shares), groups=rate.clusters, note=note)
     return judged_by(found, Allowed(high=MOST_FLIPS))
@@ -74,7 +72,7 @@ def _retest(measuring: Measuring) -> Finding:
     changes = changes_when_asked_again(measuring.judge)
     if not changes:
         return not_measured("retest change", "--again 2")
-    mean = clustered_mean(list(changes.values()), measuring.evidence.groups(list(changes)), 0.0, measuring.span)
+    mean = measuring.evidence.mean(list(changes), list(changes.values()), 0.0, measuring.span)
     note = "mean absolute change of the goal score when asked again, points"
     found = Finding("retest change", mean.mean, mean.low, mean.high, n=len(changes), groups=mean.clusters, note=note)
     return judged_by(found, Allowed(high=MOST_RETEST * measuring.span))

@@ -100,10 +100,6 @@ def _value(row: Row) -> str:
     return NOTHING if row["value"] is None else f"{row['value']:.4g}"
 
 
-def _interval(row: Row) -> str:
-    return "" if row["low"] is None or row["high"] is None else f"{row['low']:.2f} … {row['high']:.2f}"
-
-
 def _verdict(row: Row) -> Content:
     """A badge; figures without a verdict, such as seconds, have none."""
     said = str(row["verdict"])
@@ -116,7 +112,7 @@ def _verdict(row: Row) -> Content:
 COLUMNS = [
     Column("Figure", lambda row: str(row["figure"])),
     Column("Value", _value, number=True),
-    Column("95 % interval", _interval, number=True),
+    Column("95 % interval", lambda row: str(row["interval"]), number=True),
     Column("p", lambda row: "" if row["p"] is None else p_text(row["p"]), number=True),
     Column("n", lambda row: str(row["n"] or ""), number=True),
     Column("Groups", lambda row: str(row["groups"] or ""), number=True),

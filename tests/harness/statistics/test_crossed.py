@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.crossed import CENTRE, World, claimed, covered, difference_of, mean_of
-from harness.statistics import Outcomes, Pairs, clustered_mean, difference_test, pair, paired_difference
+from benchmarks.crossed import CENTRE, World, cast, claimed, covered, difference_of, mean_of
+from benchmarks.crossed_surfaces import SURFACES
+from harness.statistics import GatedCell, Outcomes, Pairs, clustered_mean, difference_test, pair, paired_difference
 from harness.statistics.distributions import student_below
+from harness.statistics.gate import gate
+from harness.statistics.gate_family import gate_family
 
 
 def marks(*each: tuple[str, ...] | None) -> np.ndarray:
@@ -29,6 +32,41 @@ def test_arms_that_like_characters_differently_are_not_told_apart() -> None:
     both = [difference_of(World(60, 5, 25, 1.0), rng) for _ in range(60)]
     alone, counted = (np.mean([claimed(each[n]) for each in both]) for n in (0, 1))
     assert alone > 0.15 and counted < 0.12
+
+
+@pytest.mark.parametrize("surface", ["ranks", "labels", "card"])
+def test_nothing_false_is_claimed_by_other_surfaces_either(surface: str) -> None:
+    rng = np.random.default_rng(8)
+    both = [SURFACES[surface](World(60, 5, 20, 1.0), rng) for _ in range(30)]
+    without, counted = np.mean(both, axis=0)
+    assert without >= 0.2 and counted <= 0.15
+
+
+def test_the_gate_counts_characters_of_a_cell_and_of_all_cells_together() -> None:
+    rng = np.random.default_rng(9)
+    who = cast(World(60, 5, 20, 1.0), rng)
+    liking = 0.05 * rng.standard_normal(20)[who.characters].sum(axis=1)  # the candidate gets on with some characters
+    a, rows = np.full(liking.size, 0.4), np.arange(liking.size)
+    alone, counted = (Pairs(who.scenarios, rows, a, a + liking, marks) for marks in (None, who.marks))
+    narrow, wide = (gate(pairs, power=False).difference for pairs in (alone, counted))
+    assert wide.low < narrow.low and wide.high > narrow.high and wide.crossed is not None
+    others = GatedCell(alone, "other tasks")
+    together = gate_family([GatedCell(counted, "tasks"), others], power=False).pooled.difference
+    assert together.crossed is not None and together.crossed.clusters == wide.crossed.clusters
+
+
+def test_what_a_pilot_says_is_found_is_found() -> None:
+    rng = np.random.default_rng(9)
+    both = [SURFACES["planning"](World(60, 5, 20, 1.0), rng) for _ in range(20)]
+    without, counted = np.mean(both, axis=0)
+    assert without >= 0.3 and counted <= 0.2
+
+
+def test_arms_without_a_difference_between_groups_are_stretched_by_nothing() -> None:
+    told = marks(*[(str(number % 5), str(5 + number % 7)) for number in range(40)])
+    values = np.tile([0.4, 0.6], 20)  # each group has both
+    found = clustered_mean(values, np.repeat(np.arange(20), 2), crossed=told)
+    assert found.crossed is not None and found.crossed.stretch == 1
 
 
 def test_the_interval_is_never_narrower_than_over_groups_alone() -> None:
