@@ -17,7 +17,8 @@ import pandas as pd
 
 from harness.base.errors import BadInput
 from harness.compare.arms import Arm
-from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
+from harness.compare.comparison import Family
+from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, asked_of, load_runs, ranked_rows
 from harness.results.frames import SCORE
 from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.judge_panel import read_panel
@@ -65,6 +66,8 @@ class Board:
     """Every judge that scored something in the runs; each may be given to `open_board`."""
     arms: tuple[Arm, ...]
     """One per cell and run, in the order of the runs and their manifests."""
+    asked: Family
+    """The runs' questions on the goal, answered (`harness.compare.questions.questions`)."""
     table: pd.DataFrame
     """`harness.compare.ranks.ranked_table`, with `partner`; the column `arm` numbers `arms`, those
     of `dimensions` stand last and in their order."""
@@ -102,12 +105,15 @@ def forget() -> None:
 def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board:
     loaded = load_runs(runs, judge)
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
-    table = as_table(ranked_rows(loaded, min_coverage))
+    asked = asked_of(loaded)
+    table = as_table(ranked_rows(loaded, min_coverage, asked))
     table = table.assign(partner=[_partner(arms[int(number)]) for number in table["arm"]])
     known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
     dimensions = _dimensions(table, judge, runs)
     table = table[[*(name for name in table.columns if name not in dimensions), *dimensions]]
-    return Board(tuple(runs), known, judge, known_judges(runs), arms, table, dimensions, _episodes(loaded, table))
+    return Board(
+        tuple(runs), known, judge, known_judges(runs), arms, asked, table, dimensions, _episodes(loaded, table)
+    )
 
 
 def _episodes(loaded: Sequence[Loaded], table: pd.DataFrame) -> pd.DataFrame:

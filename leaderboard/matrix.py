@@ -69,7 +69,8 @@ def family_of(
     """The comparisons of these arms with the strategist `reference`. Held against vanilla they are the questions of their runs,
     whatever else is shown; against another they are corrected among themselves."""
     if reference == REFERENCE and reference_actor is None:
-        return only(questions(by_run(board.arms), metric), (board.arms[number] for number in arms))
+        asked = board.asked if metric == "goal" else questions(by_run(board.arms), metric)
+        return only(asked, (board.arms[number] for number in arms))
     rows = []
     for number in arms:
         other = _reference(board, number, reference, reference_actor)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.compare.comparison import Comparison
-from harness.results.index import latest_episodes
+from harness.results.index import episode_offset
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, read_record
 
@@ -30,10 +30,8 @@ def same_game(folder: Path, row: Comparison) -> SameGame | None:
     gain = both["goal_b"] - both["goal_a"]
     order = gain.rank(method="first", ascending=False) if (gain > 0).any() else (gain == 0).astype(float)
     chosen = both.iloc[int(order.to_numpy().argmin())]
-    rows = latest_episodes(folder)
-    without, helped = (
-        read_record(folder / EPISODES, rows[chosen[f"episode_id_{side}"]]["offset"], EpisodeRecord) for side in "ab"
-    )
+    offsets = (episode_offset(folder, chosen[f"episode_id_{side}"]) for side in "ab")
+    without, helped = (read_record(folder / EPISODES, offset, EpisodeRecord) for offset in offsets)
     return SameGame(without, helped)
 
 

@@ -126,17 +126,23 @@ def _run_names(runs: Sequence[Path]) -> dict[Path, str]:
     return {run: name if taken.count(name) == 1 else str(run) for run, name in found.items()}
 
 
-def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE) -> list[Row]:
+def asked_of(loaded: Sequence[Loaded]) -> Family:
+    """The questions of runs that were read."""
+    return questions([list(run.arms.arms.values()) for run in loaded])
+
+
+def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE, asked: Family | None = None) -> list[Row]:
     """The rows of `harness.results.tables.cell_rows` with `arm` (the arm's number, counted run after run), `coverage` (the share
     of the plan that has an outcome), `rank`, the best and worst rank that an arm could have, how many arms are `ranked`
     together, `tied_with`, `unranked` (why there is no rank), `missing_note` (how far missing outcomes could move the mean),
     `training_note` (that it is one training), `interval_note` (why the interval of the mean
-    may be too narrow), and the columns of `UPLIFT`. None where there is nothing to say."""
+    may be too narrow), and the columns of `UPLIFT`. None where there is nothing to say. `asked`: the runs' questions, where they
+    are answered already."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
     names = arm_names(arms, several=len(loaded) > 1)
-    asked = questions([list(run.arms.arms.values()) for run in loaded])
+    asked = asked_of(loaded) if asked is None else asked
     places: dict[int, Place] = {}
     for family in _families(arms, min_coverage):
         places |= _places(family, arms, names, _settled(family, arms, asked))

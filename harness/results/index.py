@@ -22,6 +22,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from harness.base.column_file import ColumnFile
 from harness.base.columns import BLOCK_ROWS, Columns, Row, encode_block
 from harness.base.errors import BadInput
@@ -85,6 +87,16 @@ def latest_episodes(folder: Path, only: Collection[str] | None = None) -> dict[s
     `only`: the columns that are needed beside the id, where few are."""
     wanted = None if only is None else {"episode_id", *only}
     return {row["episode_id"]: row for row in index_columns(folder / EPISODES).rows(BY_COLUMN, wanted)}
+
+
+def episode_offset(folder: Path, episode_id: str) -> int:
+    """Byte at which an episode's last line begins, found without making rows of all. Raises `KeyError` for one that is not
+    there."""
+    columns = index_columns(folder / EPISODES)
+    found = np.flatnonzero(columns.ids("episode_id") == episode_id.encode())
+    if not len(found):
+        raise KeyError(episode_id)
+    return int(columns.numbers("offset")[found[-1]])
 
 
 def is_unplayed(row: Row) -> bool:

@@ -163,11 +163,14 @@ def _told(groups: NDArray[Any], clusters: Clusters | None) -> list[tuple[str, ..
     """Each value's clusters, but for those that every value has; None where none reaches beyond a group."""
     if clusters is None or not clusters.size:
         return None
-    every = [tuple(dict.fromkeys(each or ())) for each in clusters]
-    if (most := max(map(len, every))) > MOST:
+    every = {each: dict.fromkeys(each or ()) for each in set(clusters)}  # many values have the same ones
+    if (most := max(map(len, every.values()))) > MOST:
         raise ValueError(f"{most} clusters of one value; expected at most {MOST}")
-    common = set(every[0]).intersection(*every)
-    named = [tuple(name for name in each if name not in common) for each in every]
+    common = set.intersection(*map(set, every.values()))
+    kept = {each: tuple(name for name in names if name not in common) for each, names in every.items()}
+    if not any(kept.values()):
+        return None
+    named = [kept[each] for each in clusters]
     met: dict[str, Any] = {}
     beyond = any(
         met.setdefault(name, group) != group for group, names in zip(groups, named, strict=True) for name in names

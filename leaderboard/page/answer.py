@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from agents.strategists import REFERENCE
 from harness.compare.answers import EnvironmentAnswer, environment_answers
+from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, Comparison, Family
 from harness.compare.conclusions import SIGNS, correction, finding, names
-from harness.compare.questions import by_run, questions
+from harness.compare.questions import by_run, only, questions
+from harness.results.index import episode_offset
 from leaderboard.board import Board
 from leaderboard.duel import divergence
 from leaderboard.episodes import read_conversation
@@ -39,10 +41,17 @@ def answered(board: Board) -> list[Answered]:
     """The runs of a board that ask whether a strategist helps. Runs are never put into one answer."""
     found = []
     for arms in by_run(board.arms):
-        family = questions([arms])
+        family = _own_questions(board, arms)
         if answers := environment_answers(family):
             found.append(Answered(arms[0].source, family, answers))
     return found
+
+
+def _own_questions(board: Board, arms: Sequence[Arm]) -> Family:
+    """A run's questions, against references of its own alone."""
+    family = only(board.asked, arms)
+    own = all(row.a.source == row.b.source for row in family.rows)
+    return family if own else questions([arms])
 
 
 Draw = Callable[[str, Sequence[Dot], float, float, str], Content]
@@ -150,7 +159,7 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> I
     if game is None:
         return
     one, other = (
-        read_conversation(folder, each.run, _offset(board, each.run, record.episode_id))
+        read_conversation(folder, each.run, episode_offset(folder, record.episode_id))
         for record in (game.without, game.helped)
     )
     labels = [f"{record.strategist} + {record.actor}" for record in (game.without, game.helped)]
@@ -160,9 +169,3 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> I
         told = node("div", seat.background.strip(), class_="seen")
         yield node("details", node("summary", f"What {NAMELESS.get(seat.name, seat.name)} was told"), told)
     yield from side_by_side(one, other, divergence(one.record, other.record), (labels[0], labels[1]), bar)
-
-
-def _offset(board: Board, run: str, episode: str) -> int:
-    table = board.episodes
-    row = table[(table["run"] == run) & (table["episode_id"].astype(str) == episode)]
-    return int(row["offset"].iloc[0])
