@@ -18,6 +18,7 @@ def test_all_recordings_replay_without_a_mismatch(capsys: pytest.CaptureFixture[
     last = capsys.readouterr().out.strip().splitlines()
     assert code == 0, "\n".join(last)
     assert last[-1] == ("339 episodes, 3262 steps, 0 mismatches; 112 queries, 0 mismatches; 273 rewards, 0 mismatches")
+    assert "3601 HTML pages, 0 mismatches" in last
     assert "256 analyser texts, 0 mismatches" in last
     assert "8890 stems, 0 mismatches" in last
     assert "557 string pairs, 0 mismatches" in last

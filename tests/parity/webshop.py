@@ -24,7 +24,7 @@ from environments.webshop.search import analysis, porter
 from harness.base.errors import BadInput
 from harness.bridges.web_agent_site.envs import WebAgentTextEnv
 from harness.bridges.web_agent_site.server import goal_row
-from tests.parity.html_text import clickables_of, texts_of
+from tests.parity.html_text import clickables_of, has_search_bar, instruction_of, rich_text_of, texts_of
 from tests.parity.webshop_original import Player, Reference, Row
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -176,9 +176,22 @@ class Replay:
             "state": player.session.state(),
         }
         self.tally.compare("episode", where, ours, recorded)
+        self._html(where, player, recorded, observation)
+
+    def _html(self, where: str, player: Player, recorded: Row, observation: str) -> None:
+        """Hold what the original's parser finds on the HTML page against the recording."""
+        env = player.env
         html = _in_mode(env, "html")
-        if texts_of(html) != env.page.text or clickables_of(html) != possible["clickables"]:
-            self.tally.differ("episode", where, "HTML", (texts_of(html), clickables_of(html)), env.page.text)
+        plain = not (env.num_prev_obs or env.num_prev_actions)
+        ours = {
+            "observation": texts_of(html) if plain else observation,
+            "observation_text_rich": rich_text_of(html, env.browser.current_url, env.page.opened),
+            "available_actions": {"has_search_bar": has_search_bar(html), "clickables": clickables_of(html)},
+        }
+        if "instruction_text" in recorded:
+            ours["instruction_text"] = instruction_of(html)
+        self.tally.rows["HTML page"] = self.tally.rows.get("HTML page", 0) + 1
+        self.tally.compare("HTML page", where, ours, recorded)
 
     def query(self, row: Row) -> None:
         catalogue = self.reference.catalogue()
@@ -338,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     for difference in tally.shown:
         print(difference)
-    for kind in ("analyser text", "stem", "string pair"):
+    for kind in ("HTML page", "analyser text", "stem", "string pair"):
         if kind in tally.rows:
             print(f"{tally.count(kind)}, {tally.wrong.get(kind, 0)} mismatches")
     print(tally.last_line())

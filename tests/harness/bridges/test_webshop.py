@@ -15,7 +15,7 @@ import harness.bridges.web_agent_site as gym
 from harness.base.errors import BadInput
 from harness.bridges.web_agent_site.envs import WebAgentTextEnv
 from harness.bridges.web_agent_site.server import SimServer
-from tests.parity.html_text import clickables_of, texts_of
+from tests.parity.html_text import clickables_of, found, texts_of
 from tests.parity.webshop_original import Reference
 from tests.shared_data import shared_data
 
@@ -75,6 +75,27 @@ def test_a_page_has_four_modes() -> None:
     env.observation_mode = "pixels"
     with pytest.raises(ValueError, match="pixels not supported"):
         env.reset(0)
+
+
+def test_a_parser_finds_what_the_page_says_by_the_original_s_names() -> None:
+    env = builtin(observation_mode="html", show_attrs=True)
+    env.reset(3)
+    html = env.step(f"search[{env.server.goals[3]['query']}]")[0]
+    asins, titles, prices = (found(html, f"product-{name}") for name in ("link", "title", "price"))
+    assert len(asins) == len(titles) == len(prices) == 10 and all(price.startswith("$") for price in prices)
+    html = env.step(f"click[{asins[0]}]")[0]
+    product = env.server.goals.table.catalogue.by_asin(asins[0])
+    assert titles[0] == product.title and f"<h2>{titles[0]}</h2>" in html
+    assert product.options and all(f'id="radio_{name}0" name="{name}" value="' in html for name in product.options)
+    html = env.step("click[features]")[0]
+    assert [text.strip() for text in found(html, "product-info")] == list(product.bullets)
+    env.step("click[< prev]")
+    html = env.step("click[attributes]")[0]
+    assert [text.strip() for text in found(html, "attribute")] == list(product.attributes)
+    assert found(html, "product-query") == [product.query]
+    env.step("click[< prev]")
+    html, reward, *_ = env.step("click[buy now]")
+    assert found(html, "#reward pre") == [str(reward)] and found(html, "#asin pre") == asins[:1]
 
 
 def test_what_stands_in_a_product_cannot_become_markup() -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from environments.alfworld import data as games
 from harness.exchange import download
-from tests.harness.data import advice_of_environments, advice_of_imports
+from tests.harness.data import advice_of_alfworld, advice_of_imports, advice_of_sotopia, advice_of_webshop
 from tests.harness.data.advising import CASES, Follow, Place
 from tests.harness.data.server import FileServer, file_server
 from tests.shared_data import ROOT
 
-assert advice_of_environments and advice_of_imports  # they fill CASES
+assert advice_of_imports and advice_of_alfworld and advice_of_sotopia and advice_of_webshop  # they fill CASES
 
 
 @pytest.fixture(scope="module")
