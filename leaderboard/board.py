@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -81,17 +82,21 @@ def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: fl
     """Read the runs among the paths; while none of their files changes, the same board is given again. Raises `BadInput`
     where there is no run, for a damaged one, and for a copy."""
     runs = find_runs(paths)
-    key, now = (tuple(run.absolute() for run in runs), judge, min_coverage), stamp(runs)
-    kept = _kept.get(key)
-    if kept is None or kept[0] != now:
-        kept = _kept[key] = now, _read(runs, judge, min_coverage)
-    _kept.move_to_end(key)
-    while len(_kept) > KEPT:
-        _kept.popitem(last=False)
-    return kept[1]
+    key = (tuple(run.absolute() for run in runs), judge, min_coverage)
+    with _reading:
+        now = stamp(runs)
+        kept = _kept.get(key)
+        if kept is None or kept[0] != now:
+            kept = _kept[key] = now, _read(runs, judge, min_coverage)
+        _kept.move_to_end(key)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+        return kept[1]
 
 
 Stamp = tuple[tuple[str, int, int], ...]
+_reading = Lock()
+"""One thread reads at a time: whoever asks for the same runs meanwhile gets what it has read."""
 KEPT = 3
 """Boards that a process keeps."""
 _kept: OrderedDict[tuple[tuple[Path, ...], str | None, float], tuple[Stamp, Board]] = OrderedDict()

@@ -9,6 +9,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from harness.base.web_guard import addresses_of
+from leaderboard.app.ahead import reading_ahead
 from leaderboard.app.guard import ViewerGuard, content_policy
 
 
@@ -19,6 +20,7 @@ def _names() -> list[str]:
 
 app = st.App(
     Path(__file__).with_name("main.py"),
+    lifespan=reading_ahead,
     middleware=[
         Middleware(
             ViewerGuard,

@@ -37,6 +37,13 @@ def free_port() -> int:
 @contextmanager
 def viewer(*paths: Path, options: Sequence[str] = ()) -> Iterator[str]:
     """The viewer over these folders, in an empty working directory; gives its address. It is ended as a person would."""
+    with viewer_process(*paths, options=options) as (address, _):
+        yield address
+
+
+@contextmanager
+def viewer_process(*paths: Path, options: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+    """The same, with the number of its process."""
     port = free_port()
     command = [sys.executable, "-m", "harness.cli", "viewer", *map(str, paths), "--port", str(port), *options]
     with tempfile.TemporaryDirectory() as where, open(Path(where) / "log", "w+") as log:
@@ -45,7 +52,7 @@ def viewer(*paths: Path, options: Sequence[str] = ()) -> Iterator[str]:
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(f"{address}/_stcore/health", process, Path(log.name))
-            yield address
+            yield address, process.pid
         finally:
             process.send_signal(signal.SIGINT)
             try:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from harness.compare.questions import uplift
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS
 from harness.results.training_curve import CURVE, TRAINING, CurveRow, write_curve
+from leaderboard import board as board_module
 from leaderboard import training
 from leaderboard.board import Board, Filters, choices, leaderboard, open_board, plain_rows, stamp
 from leaderboard.costs import cost_table
@@ -28,6 +32,7 @@ from leaderboard.judges import agreement_matrix, cards, read_report
 from leaderboard.matrix import FIGURE_4, figure_4, matrix, references
 from tests.harness import gate_runs
 from tests.harness.gate_runs import LEVERS, play, play_a_role
+from tests.shared_data import missing
 
 WORD = "something good"
 EPO = {"kind": "epo", "model": "m"}
@@ -435,3 +440,45 @@ def test_a_trainings_curve_is_read_by_iteration(tmp_path: Path) -> None:
     assert training.weights_table(got)["count"].tolist() == [4, 5]
     runs = training.checkpoint_runs(folder, got)
     assert list(zip(runs["strategist"], runs["exists"], strict=True)) == [("epo", False), ("epo-rl@1", False)]
+
+
+def test_who_asks_for_runs_that_are_being_read_waits_and_gets_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, may_go_on, real = [], threading.Event(), board_module._read
+
+    def slowly(*given: Any) -> Board:
+        reads.append(given)
+        may_go_on.wait(10)
+        return real(*given)
+
+    board_module.forget()
+    monkeypatch.setattr(board_module, "_read", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(open_board, [folder / "arms"]) for _ in range(2)]
+        may_go_on.set()
+        one, other = (each.result() for each in asked)
+    assert one is other
+    assert len(reads) == 1
+
+
+def test_the_viewer_reads_its_runs_before_anybody_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("streamlit") is None:
+        missing("the viewer's tests need streamlit: pip install -e '.[viewer]'")
+    from leaderboard.app.ahead import read_ahead
+
+    board_module.forget()
+    monkeypatch.setattr("sys.argv", ["server.py", str(folder / "arms")])
+    read_ahead()
+    monkeypatch.setattr(board_module, "_read", None)
+    assert open_board([folder / "arms"]).runs == (folder / "arms",)
+
+
+def test_a_run_that_cannot_be_read_ahead_is_left_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("streamlit") is None:
+        missing("the viewer's tests need streamlit: pip install -e '.[viewer]'")
+    from leaderboard.app.ahead import read_ahead
+
+    (tmp_path / "manifest.json").write_text("{")
+    monkeypatch.setattr("sys.argv", ["server.py", str(tmp_path)])
+    read_ahead()
