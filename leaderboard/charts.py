@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.base.counts import counted
 from leaderboard.learning import LearningCurve, curve_text
 from leaderboard.marks import Mark
 from leaderboard.page.drawings import fitted
@@ -61,8 +62,8 @@ def difference_histogram(bins: pd.DataFrame, a: str, b: str, metric: str) -> Cha
     worse = int(bins.loc[bins["high"] <= 0, "pairs"].sum())
     between = int(bins["pairs"].sum()) - better - worse
     text = (
-        f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {better} pairs clearly above 0, "
-        f"{worse} clearly below, {between} around 0."
+        f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {counted(better, 'pair')} clearly above "
+        f"0, {worse} clearly below, {between} around 0."
     )
     return Chart(figure, text)
 
@@ -129,7 +130,7 @@ def cost_frontier(
     figure.update_yaxes(range=[low - edge, high + edge])
     figure.update_xaxes(rangemode="tozero")
     best = ", ".join(f"{row['name']} ({row['goal']:.2f} at {row['cost']:,.4g})" for row in front)
-    return Chart(figure, f"{metric} against {cost}, {len(rows)} arms. On the frontier: {best or 'none'}.")
+    return Chart(figure, f"{metric} against {cost}, {counted(len(rows), 'arm')}. On the frontier: {best or 'none'}.")
 
 
 def _reach(high: Any, low: Any) -> float:

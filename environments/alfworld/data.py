@@ -25,6 +25,7 @@ from environments.alfworld.planner import remaining_actions
 from environments.alfworld.sentences import misfits
 from environments.alfworld.trajectories import HOW, TRAJECTORY, made_games, templates, trials_without_games
 from environments.data import DataHooks, ImportReport, Source
+from harness.base.counts import counted, was_or_were
 from harness.base.errors import BadInput
 from harness.base.places import data_home
 from harness.base.safe_files import move_in, scratch_folder
@@ -206,7 +207,7 @@ def _make_missing(split: Path, staging: Path, skipped: list[str], notes: list[st
             file.unlink()
         else:
             made += 1
-    notes.append(f"{split.name}: {made} of {len(trials)} games were made of trajectories")
+    notes.append(f"{split.name}: {made} of {counted(len(trials), 'game')} {was_or_were(made)} made of trajectories")
     return made
 
 
@@ -220,7 +221,8 @@ def shortage(files: SplitFiles) -> list[str]:
     if len(files.games) >= wanted:
         return []
     return [
-        f"{len(files.games):,} games here, {wanted:,} are published as {name}; figures on it are no figures on that split"
+        f"{counted(len(files.games), 'game')} here, {wanted:,} are published as {name}; "
+        "figures on it are no figures on that split"
     ]
 
 

@@ -24,6 +24,7 @@ from environments.webshop.catalogue.nouns import KeptTagging, NounSource, from_t
 from environments.webshop.catalogue.store import open_store
 from environments.webshop.goals.goals import goal_table
 from environments.webshop.options import Kind
+from harness.base.counts import counted
 
 KINDS: tuple[Kind, Kind] = ("human", "synthetic")
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def goals_note(files: PublishedFiles, place: Path) -> str:
     table = open_store(place)
     human, synthetic = (len(goal_table(table, kind, 0)) for kind in KINDS)
     if human:
-        return f"{files.name}: {human:,} goals that people wrote, {synthetic:,} synthetic ones"
+        return f"{files.name}: {counted(human, 'goal')} that people wrote, {synthetic:,} synthetic ones"
     why = (
         f"{files.human.name} has none for these products"
         if files.human

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from harness.api.view import RunView
 from harness.api.waiting import in_a_thread, own_handlers
+from harness.base.counts import counted, is_or_are
 from harness.base.errors import BadInput
 from harness.commands.run_experiment import advising, check_probe, check_workforce, play, read_experiment, run_folder
 from harness.experiment.experiment import Experiment, checked_experiment
@@ -88,7 +89,8 @@ def run(
     with advising():
         summary = Playing(opened, place, Progress(console)).play_here()
     if summary.stopped == INTERRUPTED:
-        raise KeyboardInterrupt(f"{summary.missing} of {summary.planned} episodes are left; the same call plays them")
+        left = f"{summary.missing} of {counted(summary.planned, 'episode')} {is_or_are(summary.missing)} left"
+        raise KeyboardInterrupt(f"{left}; the same call plays them")
     return RunView((folder,), summary=summary)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.base.counts import counted
 from harness.commands.run_experiment import after_lines, stopped_lines
 from harness.results.tables import cell_rows
 from harness.runs.summary import RunSummary
 
 
-def counted(folder: Path, judge: str | None) -> str:
+def standing(folder: Path, judge: str | None) -> str:
     """Say how many episodes of a run were planned, and what became of them."""
     rows = cell_rows([folder], judge)
     sums = {name: sum(row[name] for row in rows) for name in ("planned", "finished", "failed", "unscored")}
     return (
-        f"{folder}: {sums['finished']:,} of {sums['planned']:,} planned episodes finished, {sums['failed']:,} failed, "
-        f"{sums['unscored']:,} unscored, in {len(rows)} arms"
+        f"{folder}: {sums['finished']:,} of {counted(sums['planned'], 'planned episode')} finished, {sums['failed']:,} failed, "
+        f"{sums['unscored']:,} unscored, in {counted(len(rows), 'arm')}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from agents.strategists import REFERENCE
 from harness.api.printed import Comparisons, Ranking
-from harness.api.sentences import counted, told
+from harness.api.sentences import standing, told
 from harness.base.errors import BadInput
 from harness.compare.comparison import compare_all
 from harness.compare.questions import uplift_all
@@ -68,7 +68,7 @@ class RunView:
         return self.folders[0]
 
     def __repr__(self) -> str:
-        lines = [counted(folder, self.judge) for folder in self.folders]
+        lines = [standing(folder, self.judge) for folder in self.folders]
         return "\n".join([*lines, *(told(self.summary) if self.summary is not None else [])])
 
     def episodes(self) -> pd.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from harness.base.counts import counted
+
 UNKNOWN = "unknown"
 Kind = Literal["spent", "most", "about"]
 """The nature of an amount: money spent, an upper bound, or a forecast."""
@@ -26,11 +28,6 @@ def price_text(known: float | None, kind: Kind = "spent", unpriced: int = 0, of:
         return _MARKS[kind] + usd_text(known)
     mark = "≥ " if kind == "spent" else _MARKS[kind]
     return f"{mark}{usd_text(known)} + {counted(unpriced, of)} without a price"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 call`, `12 calls`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def broken_off_text(number: int) -> str:

@@ -18,6 +18,7 @@ from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
 from pydantic import Field
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.web_guard import App, Guard
 from harness.bridges.credit import CreditName, credit_by
@@ -159,7 +160,9 @@ def _place(place: World, seed: int | None, index: int | None) -> int:
     if index is None:
         return (seed or 0) % len(place.tasks)
     if not 0 <= index < len(place.tasks):
-        raise IndexError(f"{place.name}/{place.split} has {len(place.tasks)} tasks; there is no index {index}")
+        raise IndexError(
+            f"{place.name}/{place.split} has {counted(len(place.tasks), 'task')}; there is no index {index}"
+        )
     return index
 
 

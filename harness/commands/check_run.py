@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.arms import load_run, refuse_copies
@@ -116,7 +117,10 @@ def write_baseline(arguments: argparse.Namespace) -> int:
     out.write(baseline_text(baseline))
     rows = sum(len(each) for cell in baseline.cells for each in (cell.rows, *cell.more))
     runs = len(baseline.more_runs) + 1
-    print(f"{out.path}: {rows} outcomes of {len(baseline.cells)} cells in {runs} run{'s' * (runs > 1)}", file=out.notes)
+    print(
+        f"{out.path}: {counted(rows, 'outcome')} of {counted(len(baseline.cells), 'cell')} in {counted(runs, 'run')}",
+        file=out.notes,
+    )
     return 0
 
 
@@ -146,10 +150,10 @@ def _further(result: Check, shown: list[CellCheck]) -> list[str]:
     lines = [f"{cell.cell}: {line}" for cell in result.cells for line in cell.warnings]
     lines += [f"{cell.cell}: {cell_sentence(cell)}" for cell in shown[:SHOWN_CELLS]] if len(result.cells) > 1 else []
     left = len(shown) - SHOWN_CELLS
-    lines += [f"… and {left} more cells: --json - lists them"] if left > 0 else []
+    lines += [f"… and {counted(left, 'more cell')}: in --json -"] if left > 0 else []
     if result.verdict == "pass":
         count = len(result.reported)
-        lines += [f"{count} differences in strategists, prompts and code: --markdown - lists them"] if count else []
+        lines += [f"{counted(count, 'difference')} in strategists, prompts and code: see --markdown -"] if count else []
     else:
         lines += [f"differs, as it may: {line}" for line in result.reported]
         lines += ["what failed in the candidate:", *failure_lines(result.failures)] if result.failures else []

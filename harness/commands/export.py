@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.base.counts import counted
 from harness.base.spreadsheets import RAW_HELP
 
 FORMATS = ("hf-dataset", "sharegpt", "csv")
@@ -67,7 +68,10 @@ def _export(arguments: argparse.Namespace) -> int:
         out = file_target(arguments.out, "--out", is_episodes_csv)
         if arguments.judge is not None:
             check_judge([arguments.run], arguments.judge)
-        print(f"{out.path}: {write_csv(arguments.run, out, arguments.judge, arguments.raw)} episodes", file=out.notes)
+        print(
+            f"{out.path}: {counted(write_csv(arguments.run, out, arguments.judge, arguments.raw), 'episode')}",
+            file=out.notes,
+        )
     elif arguments.to == "hf-dataset":
         from harness.exchange.dataset import is_dataset, write_dataset
 

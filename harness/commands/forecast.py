@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.base.counts import counted
 from harness.base.money import UNKNOWN, price_text, usd_text
 from harness.commands.printing import Grid, Look, by_place, print_grids, say
 from harness.compare.planned import FEWEST, Detectable, detectable
@@ -27,7 +28,10 @@ def forecast_command(plan: Plan, name: str, results: Path) -> int:
     rooms = settled_rooms(results / name)
     cells = forecast(plan, past_episodes(results, plan), rooms=rooms)
     console = Console()
-    say(console, f"experiment {experiment.name}, run {name}: {len(plan.cells)} cells, {len(plan.units)} episodes")
+    say(
+        console,
+        f"experiment {experiment.name}, run {name}: {counted(len(plan.cells), 'cell')}, {counted(len(plan.units), 'episode')}",
+    )
     _print_cells(console, cells)
     sums = total(cells)
     hours = in_run_hours(sums["seconds"], experiment.limits.episodes_at_once)
@@ -35,7 +39,7 @@ def forecast_command(plan: Plan, name: str, results: Path) -> int:
         console,
         f"\ntotal: {range_text(sums['calls'], 0)} calls, {range_text(sums['tokens'], 0)} tokens, "
         f"USD {money_text(sums['usd'], 'arm')}, hours {range_text(hours, 2)} "
-        f"at {experiment.limits.episodes_at_once} episodes at once",
+        f"at {counted(experiment.limits.episodes_at_once, 'episode')} at once",
     )
     for note in (*unused_slots(experiment), *notes(plan, cells, rooms)):
         say(console, note)
@@ -71,12 +75,12 @@ def _power_row(one: Detectable, cells: Mapping[str, CellForecast]) -> list[str]:
     cell = one.cell
     place = f"{cell.environment.shown} {cell.environment.split}, {cell.pairing}, {cell.actor.label}"
     name = f"{place}: {cell.strategist.label} against {one.reference.strategist.label}"
-    basis = "assumed" if one.assumed else f"{one.pairs} pairs of {one.run}"
+    basis = "assumed" if one.assumed else f"{counted(one.pairs, 'pair')} of {one.run}"
     facts = [str(one.groups), str(one.episodes)]
     if math.isinf(one.smallest):
         return [name, f"none ({FEWEST} groups at least)" if one.groups < FEWEST else "none", *facts, "–", "–", basis]
     places = 3 if one.span <= 1 else 2
-    half = f"{one.half:,} episodes per arm" if one.half else "more than can be played"
+    half = f"{counted(one.half, 'episode')} per arm" if one.half else "more than can be played"
     smallest = f"{one.smallest:.{places}f}" + (f" {DOUBT}" if one.uncounted else "")
     return [name, smallest, *facts, half, _price(one, cells), basis]
 
@@ -148,7 +152,7 @@ def rewards_notes(plan: Plan, cells: Sequence[CellForecast], rooms: Rooms) -> It
         episodes = sum(episodes for episodes, most in found if most.calls)
         usd, missing = sum(n * most.usd for n, most in found), frozenset[str]().union(*(m.unpriced for _, m in found))
         yield (
-            f"Process reward {spec.method}: of these, ≤ {calls:,.0f} calls for {episodes} episode{'s' * (episodes != 1)}, "
+            f"Process reward {spec.method}: of these, ≤ {calls:,.0f} calls for {counted(episodes, 'episode')}, "
             f"USD {price_text(usd, 'most', len(missing), 'model')}."
         )
 
@@ -190,8 +194,8 @@ def unused_slots(experiment: Experiment) -> Iterator[str]:
         calls = model_config(experiment, name).get("concurrency") or 0
         if calls > at_once:
             yield (
-                f"Model {name!r} takes {calls} calls at once (`concurrency`), and {at_once} episodes make at most "
-                f"{at_once}: raise `limits.episodes_at_once` to keep it full."
+                f"Model {name!r} takes {calls} calls at once (`concurrency`), and {counted(at_once, 'episode')} "
+                f"make{'s' * (at_once == 1)} at most {at_once}: raise `limits.episodes_at_once` to keep it full."
             )
 
 

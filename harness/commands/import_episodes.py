@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.base.counts import counted
+
 SHOWN = 20
 """Lines that are printed of each kind."""
 
@@ -31,8 +33,8 @@ def import_command(arguments: argparse.Namespace) -> int:
         done = import_episodes(arguments.paths, arguments.results / arguments.name)
     worth = f", {done.rewarded} with what their acts were worth" if done.rewarded else ""
     print(
-        f"{done.folder}: {done.episodes} dialogues, {done.judged} with their own scores{worth}; {done.skipped} were there "
-        f"already; {len(done.odd)} left out"
+        f"{done.folder}: {counted(done.episodes, 'dialogue')}, {done.judged} with their own scores{worth}; "
+        f"{done.skipped} were there already; {len(done.odd)} left out"
     )
     for lines, what in ((done.notes, ""), (done.odd, "left out: ")):
         for line in lines[:SHOWN]:

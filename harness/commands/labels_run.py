@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.safe_files import write_file
 from harness.commands.printing import say
@@ -25,15 +26,16 @@ def sample(arguments: argparse.Namespace) -> int:
     before = read_sample(arguments.run, made.what)
     if before is not None and before != made:
         raise BadInput(
-            f"{arguments.run} has a sample of {len(before.items)} episodes (--n {before.asked} --seed {before.seed}); one "
-            "sample at a time, as later ones would no longer be drawn at random. Move its label_sample file away to draw another"
+            f"{arguments.run} has a sample of {counted(len(before.items), 'episode')} (--n {before.asked} --seed "
+            f"{before.seed}); one sample at a time, as later ones would no longer be drawn at random. Move its label_sample "
+            "file away to draw another"
         )
     write_sample(arguments.run, made)
     flag = " --strategies" if made.what == "strategies" else ""
     say(
         Console(),
-        f"{len(made.items)} episodes drawn, as many of every arm. `harness labels page {arguments.run}{flag}` shows them to a "
-        f"person, `harness labels export {arguments.run}{flag} --out FILE.csv` writes them.",
+        f"{counted(len(made.items), 'episode')} drawn, as many of every arm. `harness labels page {arguments.run}{flag}` "
+        f"shows them to a person, `harness labels export {arguments.run}{flag} --out FILE.csv` writes them.",
     )
     return 0
 
@@ -75,7 +77,7 @@ def take_in(arguments: argparse.Namespace) -> int:
         raise BadInput(f"{arguments.file} has no value in the column `value`")
     append_labels(arguments.run, labels)
     items = len({label.item for label in labels})
-    say(Console(), f"{len(labels)} labels of {items} episodes by {arguments.annotator}.")
+    say(Console(), f"{counted(len(labels), 'label')} of {counted(items, 'episode')} by {arguments.annotator}.")
     return 0
 
 

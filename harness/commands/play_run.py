@@ -12,6 +12,7 @@ from rich.console import Console
 import environments
 from agents.person.writing import WRITINGS
 from agents.strategists import REFERENCE, training_kinds
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
@@ -152,11 +153,11 @@ def _ended(record: EpisodeRecord) -> str:
     if record.error is not None:
         return f"\nThe game ended: {record.error.message}."
     acts = sum(turn.seat == record.seats.index(seat) for turn in record.turns)
-    counted = f"{record.end_reason}, after {acts} turns of yours"
+    told = f"{record.end_reason}, after {counted(acts, 'turn')} of yours"
     if record.outcome is not None:
         reached = "goal reached" if record.outcome.success else "goal not reached"
-        counted = f"{reached}, score {record.outcome.score:g} ({counted})"
-    return "\n".join(["", *(text.strip() for text in seat.closing if text.strip()), f"The game ended: {counted}.", ""])
+        told = f"{reached}, score {record.outcome.score:g} ({told})"
+    return "\n".join(["", *(text.strip() for text in seat.closing if text.strip()), f"The game ended: {told}.", ""])
 
 
 def _print_end(summary: RunSummary) -> None:
@@ -166,7 +167,7 @@ def _print_end(summary: RunSummary) -> None:
     if summary.finished:
         print_leaderboard([summary.folder], "table", None, console)
     lines = [
-        f"\n{summary.finished} of {summary.planned} planned episodes finished. Records: {summary.folder}",
+        f"\n{summary.finished} of {counted(summary.planned, 'planned episode')} finished. Records: {summary.folder}",
         f"`harness show {summary.folder}` shows them; `harness leaderboard {summary.folder} OTHER_RUN …` ranks you beside "
         "models.",
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.base import Model
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.base.part_files import find_again, find_part
@@ -149,7 +150,7 @@ async def _reward_all(
 
 
 def _said(tally: Tally, run: Path) -> str:
-    text = f"{tally.scored} episodes rewarded now, {tally.unscored} unscored"
+    text = f"{counted(tally.scored, 'episode')} rewarded now, {tally.unscored} unscored"
     finished = [row for row in latest_episodes(run).values() if row["status"] == "finished"]
     without = sum(row["n_strategies"] == 0 for row in finished)
     if without:

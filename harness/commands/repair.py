@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.base.counts import counted, is_or_are
+
 if TYPE_CHECKING:
     from harness.results.repair import Repaired
 
@@ -46,7 +48,6 @@ def runs_of(folder: Path) -> list[Path]:
 
 
 def _done_lines(done: Repaired) -> Iterator[str]:
-    from harness.base.money import counted
     from harness.results.repair import SET_ASIDE
 
     if done.set_aside:
@@ -74,8 +75,8 @@ def left_lines(run: Path) -> Iterator[str]:
     failed = sum(found.failed.values())
     left = max(0, planned - found.finished - failed)
     yield (
-        f"{found.finished} of {planned} planned episodes are finished; {left} remain to be played, {failed} failed, "
-        f"{found.unscored if manifest['judge'] else 0} have no score yet."
+        f"{found.finished} of {counted(planned, 'planned episode')} {is_or_are(found.finished)} finished; {left} still to be "
+        f"played, {failed} failed, {found.unscored if manifest['judge'] else 0} have no score yet."
     )
     if left or failed or (manifest["judge"] and found.unscored):
         yield (

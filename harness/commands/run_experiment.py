@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from harness.base.counts import counted, was_or_were
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.base.part_files import find_again
@@ -233,7 +234,10 @@ def stopped_lines(summary: RunSummary) -> list[str]:
     stopped = _stopped(summary)
     if not stopped:
         return []
-    left = f"; {summary.missing:,} of {summary.planned:,} episodes were not played" if summary.missing else ""
+    verb = was_or_were(summary.missing)
+    left = (
+        f"; {summary.missing:,} of {counted(summary.planned, 'episode')} {verb} not played" if summary.missing else ""
+    )
     return [f"Stopped early: {stopped[0].rstrip('.')}{left}.", *stopped[1:]]
 
 
@@ -264,7 +268,7 @@ def print_summary(summary: RunSummary, arguments: argparse.Namespace, forecast: 
     print_leaderboard([summary.folder], "table", None, console)
     failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
     console.print(
-        f"\n{summary.finished} of {summary.planned} planned episodes finished, failed: {failed}, "
+        f"\n{summary.finished} of {counted(summary.planned, 'planned episode')} finished, failed: {failed}, "
         f"not played: {summary.missing}, unscored: {summary.unscored}"
         + (f", without process rewards: {summary.unrewarded}." if summary.unrewarded else "."),
         markup=False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import installs
 from harness.base.safe_files import new_folder, tidy_when_ended
@@ -49,7 +50,7 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
         count = write_transcripts(board, folder)
     for name, found in told.items():
         print(f"{name}: {found['verdict']}")
-    print(f"{out / 'index.html'}: {len(board.names)} run{'s' * (len(board.names) != 1)}, {count:,} transcripts")
+    print(f"{out / 'index.html'}: {counted(len(board.names), 'run')}, {counted(count, 'transcript')}")
     every = [check for found in told.values() for check in found["checks"].values()]
     if any(check["different"] for check in every):
         return 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.base.money import price_text
@@ -87,7 +88,7 @@ def _show_end(console: Console, record: EpisodeRecord) -> None:
     )
     costs = call_costs([call.model_dump(include=COST_FIELDS) for call in record.calls])
     price = price_text(costs["usd_known"], "spent", costs["usd_unknown_calls"])
-    say(console, f"\n{end}; {len(record.calls)} model calls, USD {price}, {record.duration_s:.1f} s")
+    say(console, f"\n{end}; {counted(len(record.calls), 'model call')}, USD {price}, {record.duration_s:.1f} s")
     if record.outcome:
         say(console, f"outcome: score {record.outcome.score:g}, success {record.outcome.success}")
 
@@ -142,7 +143,7 @@ class _Page:
     def _cut(self, text: str) -> str:
         if self.full or len(text) <= SHOWN:
             return text
-        return f"{text[:SHOWN]} […, {len(text):,} characters; --full shows them]"
+        return f"{text[:SHOWN]} […, {counted(len(text), 'character')}; --full shows them]"
 
     def _say(self, text: str, style: str = "") -> None:
         say(self.console, text, style)
@@ -150,7 +151,11 @@ class _Page:
 
 def reasoning_line(text: str, role: str, full: bool) -> str:
     """The reasoning, or how long it is."""
-    return f"reasoning ({role}): {text}" if full else f"reasoning ({role}): {len(text):,} characters (--full shows it)"
+    return (
+        f"reasoning ({role}): {text}"
+        if full
+        else f"reasoning ({role}): {counted(len(text), 'character')} (--full shows it)"
+    )
 
 
 def marks_of(record: EpisodeRecord, turn: TurnRecord, calls: Iterable[CallRecord]) -> Iterator[str]:
@@ -237,7 +242,9 @@ def show_run(run: Path, episode: str | None, full: bool = False) -> int:
             say(console, line)
         if rows:
             first = f", the first {LISTED} of them" if len(rows) > LISTED else ""
-            say(console, as_called(f"\n{len(rows)} episodes{first}; `harness show {run} EPISODE` shows one:"))
+            say(
+                console, as_called(f"\n{counted(len(rows), 'episode')}{first}; `harness show {run} EPISODE` shows one:")
+            )
         for row in list(rows)[:LISTED]:
             say(console, f"  {row['episode_id']}  {row['status']:8}  {row['cell']}  {row['task_id']}")
         print_ledgers(console, loaded.arms.arms)

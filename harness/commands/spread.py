@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.base.counts import counted
+
 if TYPE_CHECKING:
     from harness.compare.spread import Reliability, Split
     from harness.statistics import Estimate
@@ -114,10 +116,10 @@ def _print(arms: list[Reliability], parts: list[Split]) -> None:
     for doubt in dict.fromkeys(arm.doubt for arm in arms if arm.doubt):
         say(console, f"\n{DOUBT} {doubt}")
     for split in parts:
-        say(console, f"\nvariance of the goal in {split.environment} ({split.scores} scores)")
+        say(console, f"\nvariance of the goal in {split.environment} ({counted(split.scores, 'score')})")
         for name, part in split.parts.items():
             few = " (2 or 3 levels: hardly an estimate)" if name != "residual" and part.levels < 4 else ""
-            levels = "" if name == "residual" else f", {part.levels} levels{few}"
+            levels = "" if name == "residual" else f", {counted(part.levels, 'level')}{few}"
             share = "–" if math.isnan(part.share) else f"{part.share:.0%}"
             ends = "" if math.isnan(part.low) else f" ({part.low:.4g} … {part.high:.4g})"
             say(console, f"  {name:<15}{share:>5}  {part.variance:.4g}{ends}{levels}")

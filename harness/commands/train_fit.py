@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from agents.models.local.openmp import wait_passively
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.commands.train_prepare import read_options
 from harness.results.targets import folder_target
@@ -32,7 +33,7 @@ def fit_command(arguments: argparse.Namespace) -> int:
 
 def print_fitted(result: FitResult) -> None:
     first, last = (result.curve[0], result.curve[-1]) if result.curve else ({}, {})
-    print(f"{result.checkpoint}: {result.steps} steps")
+    print(f"{result.checkpoint}: {counted(result.steps, 'step')}")
     for key in ("loss", "logprob", "kl"):
         if last.get(key) is not None:
             print(f"  {key}: {first[key]:.6g} at the first logged step, {last[key]:.6g} at the last")

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.models.local.openmp import wait_passively
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK
@@ -171,9 +172,9 @@ def show_stages(training: SelfPlay, results: Path) -> int:
     hours = in_run_hours(sums["seconds"], config.limits.episodes_at_once)
     say(
         console,
-        f"total: {sum(cell.episodes for cell in every)} episodes, {range_text(sums['calls'], 0)} calls, "
+        f"total: {counted(sum(cell.episodes for cell in every), 'episode')}, {range_text(sums['calls'], 0)} calls, "
         f"{range_text(sums['tokens'], 0)} tokens, USD {money_text(sums['usd'], 'arm')}, hours of play "
-        f"{range_text(hours, 2)} at {config.limits.episodes_at_once} episodes at once; fitting is not in it"
+        f"{range_text(hours, 2)} at {counted(config.limits.episodes_at_once, 'episode')} at once; fitting is not in it"
         + ("; nor are stages whose tasks are not on this machine" if training.missing else ""),
     )
     _print_gpus(console, [each for each in on_gpus if each is not None])
@@ -227,12 +228,16 @@ def _from_untrained(bound: CellForecast, like: Experiment, past: dict[str, list[
 
 def _head(training: SelfPlay) -> list[str]:
     config = training.config
-    lines = [f"training {config.name}, folder {training.folder.path}: {config.iterations} iterations"]
+    lines = [f"training {config.name}, folder {training.folder.path}: {counted(config.iterations, 'iteration')}"]
     lines += [f"  {config.description}"] if config.description else []
     for each in training.tasks:
         learns, ranked = each.part.train, each.part.held_out
-        parts = [f"learns on {len(each.train)} tasks ({learns.split})"] if learns and each.train else []
-        parts += [f"is ranked on {len(each.held_out)} others ({ranked.split})"] if ranked and each.held_out else []
+        parts = [f"learns on {counted(len(each.train), 'task')} ({learns.split})"] if learns and each.train else []
+        parts += (
+            [f"is ranked on {counted(len(each.held_out), 'other')} ({ranked.split})"]
+            if ranked and each.held_out
+            else []
+        )
         parts += ["other tasks not counted" if parts else "tasks not counted"] if each.missing else []
         lines.append(f"  {each.part.shown}: " + ", ".join(parts))
     if config.method.name == "grpo":
@@ -263,7 +268,7 @@ def _sequences(config: TrainConfig) -> str:
 def _fitting(config: TrainConfig) -> str:
     fit = config.fit
     how = "all weights" if fit.lora is None else f"LoRA r {fit.lora.r}"
-    long = f"{fit.max_steps} steps" if fit.max_steps else f"{fit.epochs:g} epochs"
+    long = counted(fit.max_steps, "step") if fit.max_steps else f"{fit.epochs:g} epochs"
     return f"{how}, learning rate {fit.learning_rate:g}, {long}, {_rows_text(fit)}"
 
 
@@ -272,5 +277,5 @@ def _rows_text(fit: TrainOptions) -> str:
     if processes is None:
         return f"batch {fit.batch} × {fit.accumulation} × the processes that `launch` starts"
     rows = fit.batch * fit.accumulation * processes
-    several = f" × {processes} processes" if fit.launch is not None else ""
-    return f"batch {fit.batch} × {fit.accumulation}{several} = {rows} rows a step"
+    several = f" × {counted(processes, 'process', 'processes')}" if fit.launch is not None else ""
+    return f"batch {fit.batch} × {fit.accumulation}{several} = {counted(rows, 'row')} a step"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput, nearest
 from harness.base.safe_files import tidy_when_ended
 from harness.base.yamltext import text_of
@@ -70,8 +71,9 @@ def print_prepared(made: PreparedData) -> None:
     counts = made.manifest
     what = "turns of an actor" if counts["options"].get("role") == "actor" else "strategies"
     print(
-        f"{made.folder}: {counts['strategies']:,} {what} in {counts['rows']:,} rows, "
-        f"{counts['sequences']:,} sequences, {counts['tokens']:,} tokens, {counts['target_tokens']:,} of them trained on"
+        f"{made.folder}: {counts['strategies']:,} {what} in {counted(counts['rows'], 'row')}, "
+        f"{counted(counts['sequences'], 'sequence')}, {counted(counts['tokens'], 'token')}, "
+        f"{counts['target_tokens']:,} of them trained on"
     )
     notes = {
         "episodes_without_rewards": "episodes without process rewards (left out)",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from harness.base.counts import counted
 from harness.compare.comparison import Comparison, Family
 from harness.compare.conclusions import FEWEST, amount_of, finding, is_asked, names, unbeaten, undone
 from harness.compare.trained import training_sentences
@@ -116,7 +117,8 @@ def answer_parts(family: Family, number: int) -> list[str]:
         "open": "no difference shown",
         "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
     }[finding(row)]
-    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {d.n} pairs of episodes: "
+    pairs = counted(d.n, "pair of episodes", "pairs of episodes")
+    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "
     text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
     parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), actor_note(row))
     return [part for part in parts if part]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.compare.arms import ROW, TEXTS, Arm, Arms, Columns, arm_differences
 from harness.compare.comparability import SHOWN, differences, normal_facts
@@ -125,7 +126,7 @@ def _refuse_gaps(arms: Arms) -> None:
         missing = int(np.isnan(arm.outcomes["goal"]).sum()) + arm.planned - len(arm)
         if missing:
             raise BadInput(
-                f"{arms.path}: {arm.cell} lacks {missing} of {arm.planned} outcomes; a baseline needs all of them. "
+                f"{arms.path}: {arm.cell} lacks {missing} of {counted(arm.planned, 'outcome')}; a baseline needs all of them. "
                 "Run the same `harness run` command again for what is left, with --retry-failed where a model's answer failed."
             )
 

@@ -3,6 +3,7 @@ and a sentence for each cell."""
 
 from __future__ import annotations
 
+from harness.base.counts import counted, is_or_are
 from harness.compare.doubts import DOUBT, as_crossed, crossed_words
 from harness.compare.regression import CellCheck, Check
 from harness.statistics import GateResult
@@ -58,9 +59,9 @@ def _verdict(check: Check) -> str:
     if len(check.cells) == 1:
         return told
     lower = sum(cell.result.difference.mean < 0 for cell in check.cells)
-    counted = f" {lower} of {len(check.cells)} cells are lower than in the baseline." if lower else ""
+    told_lower = f" {lower} of {len(check.cells)} cells {is_or_are(lower)} lower than in the baseline." if lower else ""
     if check.verdict == pooled.verdict:
-        return told.replace(": ", f": {len(check.cells)} cells together, ", 1) + counted
+        return told.replace(": ", f": {len(check.cells)} cells together, ", 1) + told_lower
     names = [cell for cell in explaining(check) if cell.verdict == check.verdict or cell.result.doubtful]
     if check.verdict == "regressed":
         said = f"Regressed by more than {check.max_drop:g} in {len(names)} of {len(check.cells)} cells"
@@ -69,7 +70,7 @@ def _verdict(check: Check) -> str:
             f"Too few episodes to tell: {len(names)} of {len(check.cells)} cells would speak against the candidate, were they "
             "the only ones"
         )
-    return f"{said}. All cells together: {_seen(pooled)}.{counted}"
+    return f"{said}. All cells together: {_seen(pooled)}.{told_lower}"
 
 
 def sentence(result: GateResult) -> str:
@@ -94,8 +95,10 @@ def cell_sentence(cell: CellCheck) -> str:
 def _seen(result: GateResult) -> str:
     d = result.difference
     seen = f"difference {d.mean:+.3f}, {100 * result.confidence:.3g} % interval {d.low:+.3f} to {d.high:+.3f}"
-    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups of tasks", *crossed_words(d.crossed)])
-    return f"{seen}, {counted}" + (f", {result.missing} pairs without a value" if result.missing else "")
+    parts = ", ".join(
+        [counted(d.n, "pair"), counted(d.clusters, "group of tasks", "groups of tasks"), *crossed_words(d.crossed)]
+    )
+    return f"{seen}, {parts}" + (f", {counted(result.missing, 'pair')} without a value" if result.missing else "")
 
 
 def _needed(result: GateResult) -> str:
@@ -109,9 +112,8 @@ def _needed(result: GateResult) -> str:
     if result.episodes_needed is None:
         return f"No number of episodes will do for {result.max_drop:g}."
     more = as_crossed(result.difference.crossed).replace(", if", " and")
-    return (
-        f"About {result.episodes_needed} episodes per arm would do for {result.max_drop:g}, if nothing was lost{more}."
-    )
+    episodes = counted(result.episodes_needed, "episode")
+    return f"About {episodes} per arm would do for {result.max_drop:g}, if nothing was lost{more}."
 
 
 def _could(result: GateResult) -> str:
@@ -149,6 +151,8 @@ def _floors(check: Check) -> str:
     number = sum(cell.baseline == 0 for cell in check.cells)
     if not number:
         return ""
+    if number == 1:
+        return " 1 of the cells lies on the floor and guards nothing: leave it out of the gate's matrix."
     return f" {number} of the cells lie on the floor and guard nothing: leave them out of the gate's matrix."
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
+from harness.base.counts import counted
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
 from harness.compare.doubts import as_crossed, crossed_words, interval_sentences
@@ -72,21 +73,18 @@ def sentence(row: Comparison) -> str:
     say = partial(amount_of, row)
     if d.n == 0:
         return f"{b} and {a} have no finished episode in common: nothing can be said."
-    counted = ", ".join([f"{d.n} pairs", f"{d.clusters} groups", *crossed_words(d.crossed), *_trainings(row)])
-    seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {counted})"
+    parts = [counted(d.n, "pair"), counted(d.clusters, "group"), *crossed_words(d.crossed), *_trainings(row)]
+    seen = f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}, {', '.join(parts)})"
     match finding(row):
         case "nothing":
             return _too_few(row)
         case "higher" | "lower" as direction:
             extra = ""
             if row.result.missing:
-                extra = f" This holds whatever the {row.result.missing} missing outcomes would have been."
+                extra = f" This holds whatever the {_missing(row)} would have been."
             return f"{b} scores {direction} than {a}: {seen}, p = {row.p_holm:.2g} after correction.{extra}"
         case "hinges":
-            return (
-                f"{b} and {a} differ by {seen} where both have an outcome, but {row.result.missing} outcomes are "
-                "missing and could undo it: not shown."
-            )
+            return f"{b} and {a} differ by {seen} where both have an outcome, but the {_missing(row)} could undo it: not shown."
         case "undone":
             return f"{b} and {a} differ by {seen}, p = {row.p_holm:.2g} after correction, but {undone(row)}: not shown."
         case "borderline":
@@ -99,6 +97,11 @@ def sentence(row: Comparison) -> str:
             return f"No difference shown between {b} and {a}: {seen}, p = {row.p_holm:.2g}. {_could_see(row)}"
 
 
+def _missing(row: Comparison) -> str:
+    """The number of pairs that lack a value."""
+    return counted(row.result.missing, "pair without a value", "pairs without a value")
+
+
 def _trainings(row: Comparison) -> list[str]:
     """Differences that each of several trainings of one recipe reached, which the interval is over; empty for other arms."""
     each = ", ".join(amount_of(row, one.result.estimate.mean, True) for one in row.trainings)
@@ -109,7 +112,7 @@ def _too_few(row: Comparison) -> str:
     """Say that no claim is possible, and show what there is."""
     a, b = names(row)
     d, values = row.result.estimate, row.result.by_group
-    count = f"{d.clusters} group{'s' * (d.clusters != 1)} of tasks"
+    count = counted(d.clusters, "group of tasks", "groups of tasks")
     text = f"{b} and {a} share {count}: from fewer than {FEWEST} no claim at 95 % is possible."
     shown = ", ".join(f"{amount_of(row, value, True)} ({name})" for name, value in values)
     return f"{text} {b} minus {a}, group by group: {shown}."
@@ -146,7 +149,7 @@ def _could_see(row: Comparison) -> str:
     span = row.span
     if span and row.needed and row.visible > SHARE * span:
         more = as_crossed(row.result.estimate.crossed)
-        text += f" To see {say(SHARE * span)}, about {row.needed} episodes per arm would do{more}."
+        text += f" To see {say(SHARE * span)}, about {counted(row.needed, 'episode')} per arm would do{more}."
     return text
 
 
@@ -237,7 +240,9 @@ def missing_note(arm: Arm) -> str | None:
     assert low is not None
     assert high is not None
     worst, best = ((float(known.sum()) + missing * end) / arm.planned for end in (low, high))
-    return f"{missing} of {arm.planned} outcomes missing: with them the mean could be {worst:.2f} to {best:.2f}"
+    return (
+        f"{missing} of {counted(arm.planned, 'outcome')} missing: with them the mean could be {worst:.2f} to {best:.2f}"
+    )
 
 
 def control_note(family: Family, number: int) -> str:

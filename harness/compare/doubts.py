@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.counts import counted
 from harness.compare.arms import Arm, clusters_in
 from harness.compare.comparison import Comparison
 from harness.statistics import Estimate, Pairs, clustered_mean, fewest_groups
@@ -89,7 +90,7 @@ def clusters_note(
 
 def crossed_words(crossed: Crossing | None) -> list[str]:
     """The number of clusters that cross the groups, in words; nothing where there are none."""
-    return [] if crossed is None else [f"crossed by {crossed.clusters} other clusters"]
+    return [] if crossed is None else [f"crossed by {counted(crossed.clusters, 'other cluster')}"]
 
 
 def as_crossed(crossed: Crossing | None) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.base.counts import counted
 from harness.compare.arms import Arm
 from harness.compare.conclusions import WORDS, finding
 from harness.compare.doubts import DOUBT, clusters_note, crossed_words
@@ -128,9 +129,10 @@ def difference_sentence(each: LabelledDifference) -> str:
     powered, row = each.powered, each.comparison
     if powered.labelled == 0:
         return f"{_pair(each)}: no task was labelled for both arms."
-    own = f"the judge alone says {row.result.estimate.mean:+.2f} ({WORDS[finding(row)]}), {powered.labelled} pairs of labels"
+    labels = counted(powered.labelled, "pair of labels", "pairs of labels")
+    own = f"the judge alone says {row.result.estimate.mean:+.2f} ({WORDS[finding(row)]}), {labels}"
     if powered.clusters < FEWEST:
-        few = f"{powered.clusters} scenarios are too few for an interval"
+        few = f"{counted(powered.clusters, 'scenario')}: too few for an interval"
         return f"{_pair(each)}: {powered.mean:+.2f} with people's labels; {few}; {own} alone {powered.alone:+.2f}."
     ends = ", ".join([_ends(powered.low, powered.high, powered, "+"), *crossed_words(powered.crossed)])
     alone = f"{powered.alone:+.2f} ({_ends(powered.alone_low, powered.alone_high, powered, '+')})"
@@ -145,7 +147,7 @@ def difference_sentence(each: LabelledDifference) -> str:
 def report_sentences(report: PeopleReport) -> list[str]:
     """Say who labelled, and what the judge gives beyond what people do."""
     count = len(report.annotators)
-    lines = [f"{count} annotator{'s' * (count != 1)}: {', '.join(report.annotators)}."]
+    lines = [f"{counted(count, 'annotator')}: {', '.join(report.annotators)}."]
     if count < 2:
         lines.append("With one annotator nobody knows how far people agree: the ceiling for a judge is open.")
     for each in report.bias:

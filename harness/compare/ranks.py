@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, clusters_in, keys_of, refuse_copies, same_keys
@@ -209,7 +210,7 @@ def _why_unranked(arm: Arm, min_coverage: float) -> str:
     if not known:
         return "no outcome yet"
     if coverage(arm) < min_coverage:
-        return f"{known} of {arm.planned} planned outcomes, below the {min_coverage:.0%} that a rank needs"
+        return f"{known} of {counted(arm.planned, 'planned outcome')}, below the {min_coverage:.0%} that a rank needs"
     return "no other arm has the same tasks, data, protocol and judge"
 
 
@@ -264,7 +265,7 @@ def _data_words(arms: Sequence[Arm]) -> list[str]:
 
 def _task_words(arms: Sequence[Arm]) -> list[str]:
     tasks = [sorted(arm.facts["tasks"] or set(map(str, arm.outcomes["task_id"]))) for arm in arms]
-    return _told_apart(arms, tasks, [f"{len(each)} tasks" for each in tasks])
+    return _told_apart(arms, tasks, [counted(len(each), "task") for each in tasks])
 
 
 def _told_apart(arms: Sequence[Arm], facts: Sequence[Any], names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import installs
 from harness.base.safe_files import new_folder, write_file
@@ -209,7 +210,7 @@ def _card(manifest: Row, counts: dict[str, int]) -> str:
     configs = "\n".join(
         f"- config_name: {name}\n  data_files:\n  - split: test\n    path: {name}/test-*.parquet" for name in counts
     )
-    lines = [f"- `{name}`: {count} rows" for name, count in counts.items()]
+    lines = [f"- `{name}`: {counted(count, 'row')}" for name, count in counts.items()]
     return (
         f"---\nconfigs:\n{configs}\n---\n\n# {manifest['run']}\n\n{MADE} "
         f"(judge: {manifest['judge'] or 'none'}).\n\n"

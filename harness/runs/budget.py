@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.models.prices import configured_price
+from harness.base.counts import counted
 from harness.base.errors import BadInput
-from harness.base.money import counted
 from harness.runs.metering import Meter
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.money import usd_text
 from harness.results.index import Row, latest_episodes, latest_judgements, latest_process_rewards
@@ -134,7 +135,9 @@ def check_lines(plan: Plan, folder: Path) -> list[str]:
     if checked is None:
         return []
     count, amounts = checked
-    lines = [f"Forecast made before, for these {count} finished episodes (mean and 95 % interval), and what they took:"]
+    lines = [
+        f"Forecast made before, for {counted(count, 'finished episode')} (mean and 95 % interval), and what they took:"
+    ]
     for name, (amount, took) in amounts.items():
         mean, low, high, all_of_it = (_text(name, value) for value in (amount.mean, amount.low, amount.high, took))
         inside = "inside" if _inside(amount, took) else "OUTSIDE the interval"

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.base.counts import counted
 from harness.base.plaintext import one_line
 from harness.experiment.manifest_form import SEPARATOR
 from harness.runs.standing import ArmStanding, Newest, Standing
@@ -109,7 +110,9 @@ def failure_lines(standing: Standing, width: int) -> list[Text]:
     if len(lines) == 1:
         return lines
     shown = lines[0].plain.count(" · ") + 1
-    return packed([f"{lines[0].plain[: max(0, width - 24)]} … {len(reasons) - shown} more reasons"], width, "red")
+    return packed(
+        [f"{lines[0].plain[: max(0, width - 24)]} … {counted(len(reasons) - shown, 'more reason')}"], width, "red"
+    )
 
 
 def failed_by(standing: Standing) -> list[str]:
@@ -149,7 +152,7 @@ def arm_lines(standing: Standing, width: int, height: int) -> list[Text]:
         cells = [(column.text(arm), column) for column in columns]
         lines.append(_row(f"  {one_line(arm_of(cell))}", cells, name, "" if arm.running else "dim"))
     if len(shown) < len(standing.arms):
-        lines.append(cut(f"… {len(standing.arms) - len(shown)} more arms", width, "dim"))
+        lines.append(cut(f"… {counted(len(standing.arms) - len(shown), 'more arm')}", width, "dim"))
     return lines
 
 

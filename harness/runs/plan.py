@@ -18,6 +18,7 @@ from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REFERENCE, kind_of, script_of
 from environments.base import Environment, Task
 from environments.prompts import PromptFields
+from harness.base.counts import counted
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import episode_seed, stable_hash
 from harness.experiment.beside import PromptFile
@@ -475,7 +476,7 @@ def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ..
     if isinstance(spec.tasks, int):
         if spec.tasks > len(every):
             raise BadInput(
-                f"{spec.name} split {spec.split!r} has {len(every)} tasks, `tasks: {spec.tasks}` asks for more"
+                f"{spec.name} split {spec.split!r} has {counted(len(every), 'task')}, `tasks: {spec.tasks}` asks for more"
             )
         return tuple(every[: spec.tasks])
     known: Mapping[str, Task] = {task.id: task for task in every}

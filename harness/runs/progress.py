@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.base.counts import counted
 from harness.base.invocation import as_called
 from harness.base.money import UNKNOWN
 from harness.base.plaintext import one_line
@@ -111,9 +112,9 @@ class Progress:
             f"{standing.sum('failed')} failed",
             f"{standing.sum('unscored')} unscored",
             *([f"left {self._eta()}"] if standing.left else []),
-            f"{meter.calls:,} calls{recorded}",
+            f"{counted(meter.calls, 'call')}{recorded}",
             f"{meter.calls_per_second():.1f}/s",
-            f"{meter.prompt_tokens + meter.completion_tokens:,} tokens",
+            counted(meter.prompt_tokens + meter.completion_tokens, "token"),
             _money(meter),
             *self._waiting(),
         ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agents.models.base import Model
 from agents.models.errors.waits import moments
 from agents.models.limits import closed_until, paused_endpoints
+from harness.base.counts import counted
 from harness.runs.jobs import Job
 from harness.runs.plan import Plan
 from harness.runs.watching import endpoint_of
@@ -35,7 +36,7 @@ class Later:
 
     def __str__(self) -> str:
         clock, duration = moments(max(0.0, self.until - time.time()))
-        what = f"{self.episodes} episode{'s' if self.episodes != 1 else ''} need{'s' if self.episodes == 1 else ''}"
+        what = f"{counted(self.episodes, 'episode')} need{'s' if self.episodes == 1 else ''}"
         return f"Left for later: {what} {', '.join(self.models)}, whose quota opens at {clock} (in {duration})."
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.base.counts import counted
 from harness.base.money import broken_off_text, price_text
 from harness.results.index import is_unplayed, latest_episodes, latest_judgements, latest_process_rewards
 from harness.results.judge_panel import read_panel
@@ -85,7 +86,7 @@ def cost_lines(costs: Costs, unkept: int = 0) -> list[str]:
     """The costs for a person. `unkept`: attempts that were broken off beyond those that rows know."""
     if not costs.calls and not unkept:
         return []
-    tokens = f"{'≥ ' if costs.uncounted else ''}{costs.tokens:,} tokens"
+    tokens = f"{'≥ ' if costs.uncounted else ''}{counted(costs.tokens, 'token')}"
     if costs.reasoning:
         tokens += f", {costs.reasoning:,} of them reasoning"
     broken_off = costs.broken_off + unkept

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from harness.base.counts import counted
 from harness.base.money import price_text
 from harness.results.records import ProcessRewardRecord
 from leaderboard.app.pieces import Column, table
@@ -55,8 +56,9 @@ def _facts(shown: Conversation) -> Element:
         "episode": f"{shown.record.episode_id} of run {shown.run}; seed {head['seed']}, order {head['order']}, "
         f"repeat {head['repeat']}, attempt {head['attempt']}",
         "outcome": outcome_text(head),
-        "cost": f"{head['calls']} model calls, {count(head['prompt_tokens'])} + {count(head['completion_tokens'])} tokens, "
-        f"{money(head)} USD, {amount(head['latency_s'])} s in models, {amount(head['duration_s'])} s in all",
+        "cost": f"{counted(head['calls'], 'model call')}, {count(head['prompt_tokens'])} + "
+        f"{count(head['completion_tokens'])} tokens, {money(head)} USD, {amount(head['latency_s'])} s in "
+        f"models, {amount(head['duration_s'])} s in all",
     }
     found = node("dl")
     for name, value in facts.items():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from harness.base.counts import counted
 from harness.compare.labelled import has_labels
 from harness.results.holding import being_played
 from leaderboard.app.loading import Opened, labels_asked, now, opened, shown_paths
@@ -116,7 +117,7 @@ def _watch(shown: Opened, playing: tuple[str, ...]) -> None:
     if board and playing:
         here = board.table[board.table["run"].isin(playing)]
         done, planned = int((here["finished"] + here["failed"]).sum()), int(here["planned"].sum())
-        text = f"{', '.join(playing)}: being played, {done} of {planned} episodes. This page follows it."
+        text = f"{', '.join(playing)}: being played, {done} of {counted(planned, 'episode')}. This page follows it."
         show(node("div", text, class_="notice", role="status"))
 
 
@@ -143,5 +144,4 @@ def _marks(files: Sequence[Path]) -> list[tuple[int, int]]:
 def progress_note(board: Board) -> str:
     """Amount that was read, in words."""
     count = len(board.episodes)
-    runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
-    return f"{runs}, {len(board.arms)} arms, {count:,} episodes."
+    return f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}, {counted(count, 'episode')}."

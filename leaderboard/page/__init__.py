@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from agents.strategists import REFERENCE
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.results.kin import kin_of_facts
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
@@ -186,6 +187,7 @@ def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place]
 
 def _scope(board: Board) -> Element:
     judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
-    runs = "1 run" if len(board.runs) == 1 else f"{len(board.runs)} runs"
     related = "".join(f" {line}" for line in kin_of_facts(arm.facts for arm in board.arms))
-    return node("p", f"{runs}, {len(board.arms)} arms.{judge}{related}", class_="note")
+    return node(
+        "p", f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}.{judge}{related}", class_="note"
+    )

@@ -156,7 +156,7 @@ def test_a_baseline_of_several_runs_knows_its_luck(tmp_path: Path, capsys: pytes
     *runs, candidate = seeded(tmp_path, 1, 2, 3, 4)
     out = tmp_path / "baseline.json"
     assert main(["check", "--make-baseline", *map(str, runs), "--out", str(out)]) == 0
-    assert "90 outcomes of 1 cells in 3 runs" in capsys.readouterr().out
+    assert "90 outcomes of 1 cell in 3 runs" in capsys.readouterr().out
     (arm,) = read_baseline(out).arms.values()
     (each,) = zip(*(load_run(path).arms.values() for path in runs), strict=True)
     assert arm.outcomes["goal"].mean() == pytest.approx(np.mean([one.outcomes["goal"].mean() for one in each]))

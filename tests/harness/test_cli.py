@@ -173,7 +173,7 @@ def openai(**more: Any) -> dict[str, Any]:
 # What is wrong -> arguments of `run`, changes of the config, what the message has to say.
 BAD_RUNS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "missing config": (["absent.yaml"], {}, ["no experiment file absent.yaml"]),
-    "a folder for a config": (["."], {}, [". cannot be read"]),
+    "a folder for a config": (["."], {}, [". is not a run"]),
     "unknown key": ([], {"nam": 1}, ["small.yaml", "`nam`", "Did you mean 'name'?"]),
     "unknown model": ([], {"actors": ["mm"]}, ["unknown model 'mm'", "Did you mean 'm'?"]),
     "unknown environment": ([], {"environments": [{"name": "sotopa", "split": "all"}]}, ["'sotopa'", "'sotopia'"]),

@@ -150,7 +150,7 @@ def test_missing_outcomes_that_could_undo_a_difference_leave_it_not_shown(tmp_pa
     assert row.result.bounds is not None
     assert row.result.bounds.low < 0 < row.result.estimate.low
     assert finding(row) == "hinges"
-    assert f"{row.result.missing} outcomes are missing and could undo it: not shown" in conclusions(family)[0]
+    assert f"the {row.result.missing} pairs without a value could undo it: not shown" in conclusions(family)[0]
 
 
 def test_what_was_planned_and_never_played_is_missing_too(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_every_finding_has_its_words(tmp_path: Path) -> None:
         assert said in sentence(undone) and "scene-7" in answer(replace(family, rows=(undone,)), 0)
     bounds = replace(paired_bounds(0.5), missing=2)
     held = replace(row, result=replace(row.result, missing=2, bounds=bounds))
-    assert "whatever the 2 missing outcomes would have been" in sentence(held)
+    assert "whatever the 2 pairs without a value would have been" in sentence(held)
 
 
 def paired_bounds(low: float) -> Bounds:

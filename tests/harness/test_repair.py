@@ -143,7 +143,7 @@ def test_repair_says_where_what_was_and_what_remains_and_the_run_goes_on(shell: 
     assert shell("run", "small.yaml", "--name", "run") == 2
     assert shell("repair", "results/run") == 0
     assert "1 damaged line was set aside in results/run/damaged.jsonl (episodes.jsonl: 1)" in shell.out
-    assert "3 of 4 planned episodes are finished; 1 remain to be played" in shell.out
+    assert "3 of 4 planned episodes are finished; 1 still to be played" in shell.out
     (entry,) = entries(run)
     assert (entry["file"], entry["line"], entry["byte"]) == (EPISODES, 2, len(lines[0]))
     assert entry["reason"]

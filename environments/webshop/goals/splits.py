@@ -11,6 +11,7 @@ from typing import overload
 from environments.base import Task
 from environments.webshop.goals.goals import GoalTable, goal_table
 from environments.webshop.options import Overlap
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.seeds import stable_hash
 
@@ -79,7 +80,7 @@ def _no_goals(split: str, first: int, table: GoalTable) -> str:
     """The refusal of a split that begins behind the last goal, with what there is instead."""
     begins = f"begins at goal {first}, but" if first else "has no goals:"
     name = table.catalogue.folder.name
-    said = f"webshop: split {split!r} {begins} the catalogue {name!r} has {len(table):,} {table.kind} goals."
+    said = f"webshop: split {split!r} {begins} the catalogue {name!r} has {counted(len(table), f'{table.kind} goal')}."
     others = goal_table(table.catalogue, "synthetic", table.seed) if table.kind == "human" else ()
     if len(others) > first:
         said += f" Play its {len(others):,} synthetic goals with options: {{goals: synthetic}},"
@@ -99,7 +100,7 @@ def shortage(split: str, table: GoalTable) -> str | None:
     if here >= published:
         return None
     return (
-        f"{here:,} goals here, {published:,} in the published data: the catalogue {table.catalogue.folder.name!r} has "
+        f"{counted(here, 'goal')} here, {published:,} in the published data: the catalogue {table.catalogue.folder.name!r} has "
         f"{len(table):,} of the {FULL_HUMAN_GOALS:,} goals that people wrote. Figures on it are no figures on the published split"
     )
 
@@ -114,7 +115,7 @@ def _epo(split: str, table: GoalTable, overlap: Overlap) -> Sequence[int]:
     if table.kind != "human" or len(table) != FULL_HUMAN_GOALS:
         raise BadInput(
             f"webshop: the paper's lists number the {FULL_HUMAN_GOALS:,} human goals of the full catalogue, but "
-            f"{table.catalogue.folder.name!r} has {len(table):,} {table.kind} goals. Import the full product files "
+            f"{table.catalogue.folder.name!r} has {counted(len(table), f'{table.kind} goal')}. Import the full product files "
             "and set goals: human."
         )
     listed = epo_indices(EPO_LISTS[split])

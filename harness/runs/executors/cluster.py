@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from harness.base.counts import counted, is_or_are
+
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -263,7 +265,8 @@ class RayExecutor:
         died = await self._task(batch)
         if died is not None and len(batch) > 1:
             left = [unit for unit in batch if unit["episode_id"] in self._units]
-            self._say(f"a Ray task died {RETRIES + 1} times ({died}); its {len(left)} episodes are played one by one")
+            again = f"its {counted(len(left), 'episode')} {is_or_are(len(left))} played one by one"
+            self._say(f"a Ray task died {RETRIES + 1} times ({died}); {again}")
             for unit in left:
                 await self._play([unit], keeper)
         elif died is not None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.base.counts import counted, is_or_are
 from harness.base.errors import BadInput, HarnessError
 from harness.results.records import EpisodeRecord, ErrorInfo, JudgementRecord, ProcessRewardRecord
 from harness.runs.executors import Json, Keeper, Record
@@ -316,7 +317,8 @@ class WorkerPool:
             except WorkerDied as death:
                 deaths += 1
                 if worker.load:  # the first of its units to hear of it speaks for all
-                    self._say(f"worker {worker.number} died ({death}): its {worker.load} episodes are played again")
+                    again = f"its {counted(worker.load, 'episode')} {is_or_are(worker.load)} played again"
+                    self._say(f"worker {worker.number} died ({death}): {again}")
                     worker.load = 0
                 if deaths == MOST_DEATHS:
                     await self._give_up(unit, keeper, str(death))

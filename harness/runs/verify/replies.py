@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from agents.models.base import ChatReply, ChatRequest
+from harness.base.counts import counted
 from harness.base.errors import EpisodeError
 from harness.judging import judged
 from harness.play.calls import full_messages
@@ -78,7 +79,8 @@ async def episode_difference(
                 return f"turn {before.index}: {name} is read as {new!r:.200}, recorded {old!r:.200}"
     if len(again.turns) != len(record.turns) or len(again.calls) != len(record.calls):
         turns, made = len(again.turns), len(again.calls)
-        return f"{turns} turns and {made} calls are made, recorded {len(record.turns)} and {len(record.calls)}"
+        now_made = f"{counted(turns, 'turn')} and {counted(made, 'call')}"
+        return f"{now_made} are made, recorded {len(record.turns)} and {len(record.calls)}"
     if (again.status, _kind(again)) != (record.status, _kind(record)):
         return f"it ends as {again.status} ({_said(again)}), recorded {record.status} ({_said(record)})"
     return None
@@ -122,7 +124,7 @@ def _call_differences(
 
 def _first_difference(made: Sequence[tuple[str, str]], sent: Sequence[tuple[str, str]]) -> str:
     if len(made) != len(sent):
-        return f"{len(made)} messages, recorded {len(sent)}"
+        return f"{counted(len(made), 'message')}, recorded {len(sent)}"
     number = next(place for place, pair in enumerate(zip(made, sent, strict=True)) if pair[0] != pair[1])
     (_, new), (_, old) = made[number], sent[number]
     place = next(

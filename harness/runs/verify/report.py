@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from harness.base.money import counted
+from harness.base.counts import counted
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
 from harness.runs.verify.verification import Check, Verification
 

@@ -12,6 +12,7 @@ from typing import Any
 import environments
 from agents.strategists import kind_of, training_kinds
 from environments.base import Task
+from harness.base.counts import counted, is_or_are
 from harness.base.errors import BadInput
 from harness.base.seeds import seed_from
 from harness.experiment.experiment import Experiment
@@ -110,8 +111,8 @@ def _refuse_overlap(config: TrainConfig, tasks: list[Tasks]) -> None:
     met = overlap(training_hashes(tasks), held_out)
     if met:
         raise BadInput(
-            f"{len(met)} tasks are both trained on and ranked on: {_named(met)}. A strategist is never ranked on tasks "
-            "it learnt from; take them out of `train` or `held_out` (splits may share tasks)"
+            f"{counted(len(met), 'task')} {is_or_are(len(met))} both trained on and ranked on: {_named(met)}. A strategist is "
+            "never ranked on tasks it learnt from; take them out of `train` or `held_out` (splits may share tasks)"
         )
     before = overlap(learnt_before(config), held_out)
     if before:

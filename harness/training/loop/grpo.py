@@ -18,6 +18,7 @@ from typing import Any
 
 from environments import make
 from environments.base import Task
+from harness.base.counts import counted, is_or_are
 from harness.base.errors import BadInput
 from harness.experiment.manifest_form import SEPARATOR
 from harness.judging.rewards.returns import discounted
@@ -71,7 +72,8 @@ def rounds_of(config: TrainConfig, prompts: Sequence[Prompt]) -> list[list[Promp
     if groups > len(prompts):
         raise BadInput(
             f"`fit.batch` × `fit.accumulation` = {step} episodes are {groups} groups of `play.repeats` = "
-            f"{config.play.repeats}, but there are only {len(prompts)} training tasks (seats counted) to play them on; "
+            f"{config.play.repeats}, but there {is_or_are(len(prompts))} only {counted(len(prompts), 'training task')} "
+            "(seats counted) to play them on; "
             "make the step smaller or the groups larger"
         )
     if config.fit.max_steps is not None:

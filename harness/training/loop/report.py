@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from harness.base.counts import counted
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS, write_whole
 from harness.results.training_curve import CurveRow
 from harness.runs.summary import RunSummary
@@ -70,7 +71,8 @@ def goal_lines(row: CurveRow, start: CurveRow) -> list[str]:
             if row.iteration:
                 who, beside = f"iteration {row.iteration}", f", untrained {_two(untrained.get(_where(arm)))}"
             lacking = arm["failed"] + arm["unscored"]
-            without = f"; {lacking} of {arm['planned']} episodes have none" if lacking else ""
+            have = "has" if lacking == 1 else "have"
+            without = f"; {lacking} of {counted(arm['planned'], 'episode')} {have} none" if lacking else ""
             lines.append(f"{who}: goal {_two(arm['goal'])}{beside} ({_where(arm)}{without})")
     return lines
 
@@ -118,7 +120,7 @@ def counts_text(summary: RunSummary) -> str:
     """Counts of a run's episodes, as a person reads them."""
     failed = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.failed.items())) or "0"
     return (
-        f"{summary.finished} of {summary.planned} episodes finished, failed: {failed}, not played: {summary.missing}, "
+        f"{summary.finished} of {counted(summary.planned, 'episode')} finished, failed: {failed}, not played: {summary.missing}, "
         f"unscored: {summary.unscored}, without process rewards: {summary.unrewarded}"
     )
 
@@ -193,10 +195,10 @@ def _loss(row: CurveRow) -> str:
     assert row.fit is not None
     loss = row.fit["loss"]
     ends = f"{loss[0][1]:.4g} → {loss[-1][1]:.4g}" if loss else "not logged"
-    rows = f" of {row.fit['rows_per_step']} rows" if row.fit.get("rows_per_step") else ""
+    rows = f" of {counted(row.fit['rows_per_step'], 'row')}" if row.fit.get("rows_per_step") else ""
     counts = {key: value for key, value in (row.data or {}).items() if isinstance(value, int)}
     return (
-        f"Iteration {row.iteration}: {row.fit['steps']} steps{rows}, loss {ends}, parameters moved by "
+        f"Iteration {row.iteration}: {counted(row.fit['steps'], 'step')}{rows}, loss {ends}, parameters moved by "
         f"{row.fit['changed']:.2e} (relative, L2); data {json.dumps(counts)}.\n"
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from environments.base import Task
+from harness.base.counts import counted
 from harness.base.errors import BadInput, HarnessError
 from harness.experiment.experiment import Experiment
 from harness.results.holding import RunLock
@@ -246,7 +247,8 @@ class SelfPlay:
             from harness.training.loop.grpo_trainer import OnPolicy, fit_on_policy
 
             self.progress.say(
-                f"fit-{k}: from {weights.folder}, {len(rounds)} rounds of {config.play.repeats} episodes a task"
+                f"fit-{k}: from {weights.folder}, {counted(len(rounds), 'round')} of "
+                f"{counted(config.play.repeats, 'episode')} a task"
             )
             shown = FitProgress(f"fit-{k}", self.progress.console, live=False)
             result = fit_on_policy(
@@ -324,7 +326,7 @@ class SelfPlay:
                 manifest = take_given(given, options.model_copy(update={"models": None}), self.start.folder, out)
             else:
                 runs = [self.folder.play(k, each.part.shown) for each in self._learning()]
-                self.progress.say(f"data-{k}: weighted sequences from {len(runs)} runs")
+                self.progress.say(f"data-{k}: weighted sequences from {counted(len(runs), 'run')}")
                 manifest = prepare(runs, options, self.start.folder, out).manifest
             counts = {key: value for key, value in manifest.items() if isinstance(value, (int, float))}
             return Made([out], {**counts, **weight_statistics(out)})
@@ -362,7 +364,9 @@ class SelfPlay:
         """Play a run to its end. Raises `Interrupted`, and `TooManyUnfinished` when more is unfinished than the config
         allows."""
         with Run(experiment, folder, allow_leak=allow_leak, readers=self.readers) as run:
-            self.progress.say(f"{stage}: {len(run.plan.units)} episodes, {len(run.todo)} with something left to do")
+            self.progress.say(
+                f"{stage}: {counted(len(run.plan.units), 'episode')}, {len(run.todo)} with something left to do"
+            )
             for torn in run.torn:
                 self.progress.say(f"The last line was torn by a killed process; it is set aside in {torn}")
             summary = execute(run, Progress(self.progress.console, title=stage))

@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 import streamlit as st
 
+from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.compare.arms import METRICS
 from harness.compare.comparability import CATEGORIES
@@ -101,7 +102,7 @@ def _figures(found: Duel) -> None:
         else f"{figures['difference']:+.3f} ({figures['low']:+.3f} … {figures['high']:+.3f})",
         "p": p_text(_known(figures["p"])),
         "Groups of tasks in which B is": groups_text(figures),
-        "Pairs": f"{figures['pairs']} in {figures['groups']} groups, {figures['missing']} without a value",
+        "Pairs": f"{figures['pairs']} in {counted(figures['groups'], 'group')}, {figures['missing']} without a value",
     }
     listed = node("dl", class_="facts")
     for name, value in facts.items():
@@ -132,7 +133,9 @@ def _tasks(found: Duel, a: str, b: str) -> None:
             show(heading(title), node("p", "None.", class_="note"))
     whole = plain_rows(found.tasks)
     missing = sum(row["difference"] is None for row in whole)
-    note(f"{len(whole)} pairs in all, {missing} of them without a value on one side. The download has every one.")
+    note(
+        f"{counted(len(whole), 'pair')} in all, {missing} of them without a value on one side. The download has every one."
+    )
     downloads(texts(whole, _columns(a, b, found.metric)), "comparison", "comparison")
 
 

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
+from harness.base.counts import counted
 from harness.compare.conclusions import SIGNS
 from harness.results.kin import kin_of_facts
 from leaderboard.app.failures import show_failures
@@ -116,7 +117,7 @@ def _said(place: Place, board: Board) -> str:
     judge = board.arms[place.rows[0]["arm"]].facts["judge"]
     by = f", scored by {judge['label']}" if judge else ", verified by the environment"
     axis = f"intervals are drawn from {place.axis[0]:.3g} to {place.axis[1]:.3g}"
-    return f"{place.metric} from {place.low:g} to {place.high:g}{by}; {ranked} arms ranked together; {axis}"
+    return f"{place.metric} from {place.low:g} to {place.high:g}{by}; {counted(ranked, 'arm')} ranked together; {axis}"
 
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:

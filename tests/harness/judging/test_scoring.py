@@ -242,7 +242,7 @@ def test_replay_from_the_command_line_plays_on_and_judges_what_it_played(
     options = ("--option", "n=1", "--option", "turns=1", "--max-episodes", "1")
     code, out, _ = shell(capsys, "judge", str(run), "--process", "replay", *options)
     assert code == 0
-    assert "1 episodes rewarded now" in out
+    assert "1 episode rewarded now" in out
     assert "judge" in ASKED
     row = next(iter(latest_process_rewards(run).values()))
     assert [credit for _, _, credit, _ in row["rewards"]] == [0.0]

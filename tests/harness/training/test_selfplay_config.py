@@ -136,7 +136,7 @@ def test_two_entries_of_one_environment_do_not_hide_a_shared_task(tmp_path: Path
         alfworld(one, two, label="a"),
         alfworld({**two, "tasks": 1}, {"split": "builtin-test-small", "tasks": 1}),
     ]
-    with pytest.raises(BadInput, match=r"1 tasks are both trained on and ranked on: alfworld builtin-test/mini/"):
+    with pytest.raises(BadInput, match=r"1 task is both trained on and ranked on: alfworld builtin-test/mini/"):
         SelfPlay(config(start, environments=crossed, process=PROGRESS), tmp_path / "t")
 
 

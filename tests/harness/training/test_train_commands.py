@@ -54,7 +54,7 @@ def test_a_run_becomes_data_and_data_a_checkpoint(
     ]
     fit = ["train", "fit", str(tmp_path / "data"), "--model", str(model), "--out", str(tmp_path / "fit"), *options]
     assert main(fit) == 0
-    assert f"{tmp_path / 'fit' / 'model'}: 1 steps" in capsys.readouterr().out
+    assert f"{tmp_path / 'fit' / 'model'}: 1 step" in capsys.readouterr().out
     assert (tmp_path / "fit" / "model" / "adapter" / "adapter_config.json").exists()
     assert main(fit) == 0
 
