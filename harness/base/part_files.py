@@ -72,12 +72,22 @@ def find_part(written: str, folder: Path) -> str:
     return f"{path.name}:{found['part']}@{source.hash}"
 
 
-def find_again(names: Iterable[str], folder: Path) -> None:
-    """Make the files of a stored run's parts known, where they lie in `folder` as they were when it was made."""
+def find_again(names: Iterable[str], folder: Path, below: bool = False) -> None:
+    """Make the files of a stored run's parts known, where they lie in `folder` as they were when it was made; `below`: or in a
+    folder of it."""
     for name in names:
         found = _KNOWN.fullmatch(name)
-        if found is not None and (folder / found["file"]).is_file():
-            find_part(f"{found['file']}:{found['part']}", folder)
+        if found is None or found["hash"] in _SOURCES:
+            continue
+        for path in sorted(folder.rglob(found["file"])) if below else [folder / found["file"]]:
+            if path.is_file():
+                find_part(f"{found['file']}:{found['part']}", path.parent)
+
+
+def unknown_files(names: Iterable[str]) -> list[str]:
+    """The files of these parts that are not known here, each with its content's hash: `judge.py (f3181c3195e5)`."""
+    every = [found for name in names if (found := _KNOWN.fullmatch(name)) is not None]
+    return list(dict.fromkeys(f"{each['file']} ({each['hash']})" for each in every if each["hash"] not in _SOURCES))
 
 
 def sources_of(names: Iterable[str]) -> list[dict[str, str]]:

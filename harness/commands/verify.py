@@ -22,6 +22,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify.add_argument(
         "--out", type=Path, metavar="DIR", help="write verified.json and badge.svg there, to be shown beside the run"
     )
+    verify.add_argument(
+        "--parts",
+        type=Path,
+        metavar="FOLDER",
+        help="where the Python files lie that parts of the run are in (its folders are searched, too); their code is executed. "
+        "Files in the working folder are found without it",
+    )
     verify.set_defaults(do=verify_command)
 
 
@@ -29,4 +36,4 @@ def verify_command(arguments: argparse.Namespace) -> int:
     """Verify, print the report, and write the badge where one is asked for."""
     from harness.commands.verify_run import verify_and_print
 
-    return verify_and_print(arguments.run, arguments.replay, arguments.out)
+    return verify_and_print(arguments.run, arguments.replay, arguments.out, arguments.parts)

@@ -105,6 +105,39 @@ def test_a_run_plays_again_with_the_files_of_its_parts_in_the_working_folder(
     assert scored(beside / "results" / "again") == scored(beside / "results" / "here") != []
 
 
+def test_a_run_with_parts_in_files_is_verified_as_far_as_they_are_here(
+    beside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(beside, "here") == 0
+    folder = str(beside / "results" / "here")
+    part_files._SOURCES.clear()
+    capsys.readouterr()
+    assert main(["verify", folder, "--replay"]) == 4
+    said = capsys.readouterr().out
+    assert "plan       8 of 8 confirmed" in said and "judgements 0 of 8 confirmed" in said
+    assert "replay     0 of 8 confirmed" in said and "CONFIRMED IN PART" in said
+    assert f"harness verify {folder} --parts FOLDER" in said and "get environment.py (" in said
+    assert main(["verify", folder, "--replay", "--parts", str(beside)]) == 0
+    said = capsys.readouterr().out
+    assert "judgements 8 of 8 confirmed" in said and "CONFIRMED: nothing differs." in said and "--parts" not in said
+
+
+def test_a_file_with_another_content_verifies_nothing(
+    beside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(beside, "here") == 0
+    part_files._SOURCES.clear()
+    judge = beside / "parts" / "judge.py"
+    judge.write_text(judge.read_text() + "raise RuntimeError('executed')\n")
+    monkeypatch.chdir(beside / "parts")
+    capsys.readouterr()
+    assert main(["verify", str(beside / "results" / "here")]) == 4
+    said = capsys.readouterr().out
+    assert "worlds     8 of 8 confirmed" in said and "judgements 0 of 8 confirmed" in said
+    assert "To check the rest, get judge.py (" in said and "executed" not in said
+    assert main(["verify", str(beside / "results" / "here"), "--parts", "nowhere"]) == 2
+
+
 def load(folder: Path, text: str, name: str = "bargain.py") -> Experiment:
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(text)

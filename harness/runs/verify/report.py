@@ -23,7 +23,7 @@ NOT_CONFIRMED = (
 )
 
 
-def report_lines(found: Verification, checks: Sequence[Check]) -> Iterator[str]:
+def report_lines(folder: Path, found: Verification, checks: Sequence[Check]) -> Iterator[str]:
     """The report, a line each."""
     for check in checks:
         if check.total:
@@ -38,6 +38,12 @@ def report_lines(found: Verification, checks: Sequence[Check]) -> Iterator[str]:
         yield f"{counted(found.attempts, 'episode')} had more than one attempt; the last one counts and was checked."
     yield f"Not confirmed, for nobody can: {'; '.join(NOT_CONFIRMED)}."
     yield verdict(checks)
+    if found.files:
+        yield (
+            f"To check the rest, get {', '.join(found.files)} from whoever made the run, read what the code does, and name its "
+            f"folder: `harness verify {folder} --parts FOLDER`. A file counts only with the content that stands in brackets (the "
+            "first 12 hex digits of its SHA-256)."
+        )
 
 
 def verdict(checks: Sequence[Check]) -> str:
@@ -71,6 +77,7 @@ def as_json(folder: Path, found: Verification, checks: Sequence[Check]) -> dict[
             }
             for check in checks
         },
+        "files_not_here": found.files,
         "not_confirmed": list(NOT_CONFIRMED),
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.base.errors import BadInput
+from harness.base.part_files import find_again, unknown_files
 from harness.base.seeds import episode_seed, stable_hash
 from harness.experiment.experiment import Experiment, explain
 from harness.experiment.specs import JudgeSpec
@@ -75,6 +76,8 @@ class Verification:
     )
     attempts: int = 0
     """Episodes that were played more than once: of these only the last attempt counts, and is checked."""
+    files: list[str] = field(default_factory=list)
+    """Files with parts of the run that are not known here, each with its content's hash."""
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -94,12 +97,13 @@ Tell = Callable[[int, int], None]
 """Told how many of how many records are done."""
 
 
-async def verify_run(folder: Path, tell: Tell = lambda done, total: None) -> Verification:
-    """Verify a run that can be read. Raises `Damaged` for another, `BadInput` where there is none."""
+async def verify_run(folder: Path, tell: Tell = lambda done, total: None, parts: Path | None = None) -> Verification:
+    """Verify a run that can be read. `parts`: a folder with files that parts of the run live in, besides the working folder.
+    Raises `Damaged` for another run, `BadInput` where there is none."""
     verify_indexes(folder)
     manifest = check_run(folder)
-    made = _Made(folder, manifest)
-    found = Verification(manifest["run"])
+    made = _Made(folder, manifest, parts)
+    found = Verification(manifest["run"], files=made.files)
     made.check_data(found.data)
     episodes, judgements = latest_episodes(folder), latest_judgements(folder)
     total = len(episodes) + len(judgements)
@@ -138,17 +142,26 @@ def _later_judge(record: JudgementRecord) -> tuple[AnyJudge, RecordedModel] | No
 class _Made:
     """The worlds, plan and judges of a run, made again here as far as they can be."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], parts: Path | None) -> None:
         try:
             self._experiment = Experiment.model_validate(manifest["config"])
         except ValidationError as error:
             raise BadInput(explain(error, f"{folder / MANIFEST}, `config`")) from None
+        find_again(self._experiment.parts, Path())
+        if parts is not None:
+            find_again(self._experiment.parts, parts, below=True)
         self._manifest, self._readers = manifest, readers_of(manifest)
         self._earlier = self._readers == EARLIER
         self._worlds = dict(self._open_worlds())
         self._plan, self._no_plan = self._open_plan()
         self._units = {unit.episode_id: unit for unit in self._plan.units} if self._plan else {}
+        self._no_judges: dict[str, str] = {}
         self._judges = dict(self._open_judges())
+
+    @property
+    def files(self) -> list[str]:
+        """Files with parts of the run that are not known here."""
+        return unknown_files(self._experiment.parts)
 
     def _open_worlds(self) -> Iterator[tuple[str, World | str]]:
         """The beginning of the ids of its cells -> the world, or why there is none here."""
@@ -170,8 +183,12 @@ class _Made:
     def _open_judges(self) -> Iterator[tuple[str, tuple[AnyJudge, RecordedModel]]]:
         for spec in self._experiment.judges:
             model = RecordedModel(spec.model)
-            judge = make_judge(spec, model)
-            yield judge.label, (judge, model)
+            try:
+                judge = make_judge(spec, model)
+            except BadInput as problem:
+                self._no_judges[spec.kind] = str(problem)
+            else:
+                yield judge.label, (judge, model)
 
     def _world(self, record: EpisodeRecord) -> World | str:
         found = (world for start, world in self._worlds.items() if record.cell.startswith(start))
@@ -222,7 +239,8 @@ class _Made:
         if record.judge not in self._judges and (added := _later_judge(record)) is not None:
             self._judges[record.judge] = added
         if record.judge not in self._judges:
-            check.unchecked[f"{record.judge}: its prompt is another version here, or its kind is not installed"] += 1
+            other = f"{record.judge}: its prompt is another version here, or its kind is not installed"
+            check.unchecked[self._no_judges.get(record.judge.partition("/")[0], other)] += 1
         elif record.episode_attempt != episode.attempt:
             check.unchecked["it is about an earlier attempt"] += 1
         else:
