@@ -29,6 +29,7 @@ from harness.base.counts import counted, was_or_were
 from harness.base.errors import BadInput
 from harness.base.places import data_home
 from harness.base.safe_files import move_in, scratch_folder
+from harness.base.text_files import read_text
 
 PUBLISHED = ("train", "valid_train", "valid_seen", "valid_unseen")
 GENERATED = ("generated-train", "generated-test")
@@ -77,6 +78,11 @@ def split_folder(split: str, root: Path | None = None) -> Path:
         if split in GENERATED
         else "bring them with `harness data fetch alfworld`, or `harness data import PATH` for a copy you have"
     )
+    if os.environ.get("ALFWORLD_DATA") and root == games_home():
+        raise BadInput(
+            f"alfworld: ALFWORLD_DATA is set to {root}, and no games of the split {split!r} are below it; set it to a folder "
+            "that has them, or unset it to play the games that `harness data` brings"
+        )
     raise BadInput(f"alfworld: no games of the split {split!r} below {root}; {how}, or set ALFWORLD_DATA")
 
 
@@ -101,12 +107,15 @@ def _inspect(split: str, file: Path) -> GameFile | str:
         return "tasks with movable receptacles or slices are left out, as in the original"
     try:
         content = file.read_bytes()
-        task_type = _task_type(file.parent / "traj_data.json", task)
-    except (OSError, ValueError) as error:
+        text = content if content.startswith(b"{") else read_text(file).encode("utf-8")
+        task_type = _task_type(file.parent / TRAJECTORY, task)
+    except (OSError, ValueError, RecursionError) as error:
         return f"cannot be read ({error})"
+    except BadInput as error:
+        return str(error).removeprefix(f"{file} ")
     if task_type not in TASK_TYPES:
         return f"unknown task type {task_type!r}"
-    solvable = _SOLVABLE.search(content)
+    solvable = _SOLVABLE.search(text)
     if solvable is None or solvable[1] != b"true":
         return "is marked as not solvable" if solvable else "does not say whether it is solvable"
     try:
@@ -121,7 +130,10 @@ def _task_type(trajectory: Path, task: str) -> str:
     """The task type from the trajectory file, or from the folder name where there is none."""
     if not trajectory.is_file():
         return task.split("-", 1)[0]
-    parts = json.loads(trajectory.read_text(encoding="utf-8"))
+    try:
+        parts = json.loads(read_text(trajectory))
+    except ValueError as error:
+        raise ValueError(f"{trajectory.name}: {error}") from error
     return str(parts.get("task_type")) if isinstance(parts, dict) else "none"
 
 
@@ -172,6 +184,8 @@ def import_from(folder: Path, home: Path) -> ImportReport:
     notes += [
         f"{split.name}: {line}" for split in splits for line in shortage(read_split(home / "alfworld" / split.name))
     ]
+    if os.environ.get("ALFWORLD_DATA"):
+        notes.append(f"ALFWORLD_DATA is set to {games_home()}: runs play the games there until you unset it")
     return ImportReport(kept, "games", tuple(skipped), tuple(notes), home / "alfworld")
 
 

@@ -62,7 +62,7 @@ def game_of(trial: Path, sentences: dict[str, Any]) -> dict[str, Any]:
             "pddl_problem": problem.read_text(encoding="utf-8"),
             "solvable": True,
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{trial.name}: {TRAJECTORY} cannot be read ({type(error).__name__}: {error})") from error
 
 

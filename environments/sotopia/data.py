@@ -78,9 +78,12 @@ def _rows(path: Path) -> list[Row]:
         raise ValueError("too large to be one of the published files")
     text = read_text(path)
     try:
-        whole = json.loads(text)
-    except json.JSONDecodeError:
-        whole = [json.loads(line) for line in text.split("\n") if line.strip()]
+        try:
+            whole = json.loads(text)
+        except json.JSONDecodeError:
+            whole = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if isinstance(whole, dict):
         whole = [whole] if _kind_of([whole]) else list(whole.values())
     if not isinstance(whole, list) or not all(isinstance(value, dict) for value in whole):

@@ -22,6 +22,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_BINARY = {
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save it as CSV, and give that"),
+    b"\x1f\x8b": ("compressed (gzip)", "unpack it, and give what is in it"),
+    b"BZh": ("compressed (bzip2)", "unpack it, and give what is in it"),
+    b"\xfd7zXZ\x00": ("compressed (xz)", "unpack it, and give what is in it"),
+    b"PAR1": ("a Parquet file", "write its rows as JSON Lines, and give that"),
+}
+"""First bytes of files that are no text -> what they are, and what to do."""
 _POINTER = "version https://git-lfs.github.com/spec/"
 
 
@@ -31,8 +39,12 @@ def is_html(head: bytes) -> bool:
 
 
 def check_is_data(path: Path) -> None:
-    """Raise `BadInput` for a web page or a Git LFS pointer that stands in a file's place, saying what to do."""
+    """Raise `BadInput` for a web page or a Git LFS pointer that stands in a file's place, or for one that is no text, saying what
+    to do."""
     head = _head(path)
+    for beginning, (what, advice) in _BINARY.items():
+        if head.startswith(beginning):
+            raise BadInput(f"{path} is {what}, not text: {advice}")
     if is_html(head):
         raise BadInput(
             f"{path} is an HTML page, not the file its name says: a web server sent it instead of the download. "
@@ -69,6 +81,21 @@ def bad_encoding(path: Path, error: UnicodeDecodeError) -> BadInput:
     )
 
 
+def is_storable(value: Any) -> bool:
+    """True if a text, or a JSON value with texts, can be written: JSON may hold half a character (a lone surrogate)."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+HALF = "it holds half a character (a lone surrogate such as \\ud800), which cannot be stored"
+
+
 def lines_of(text: str) -> Iterator[tuple[int, str]]:
     """(line number from 1, line) of the lines that hold something. Only a line feed ends a line: JSON may hold U+2028 and other
     separators, at which `splitlines` would cut it."""
@@ -99,6 +126,8 @@ def _lines(path: Path, text: str, whole: Exception) -> Iterator[tuple[str, Any]]
             found.append((f"{path}, line {number}", json.loads(line)))
         except (ValueError, RecursionError) as error:
             found.append((f"{path}, line {number}", ValueError(f"not JSON: {error}")))
+    if not found:
+        raise BadInput(f"{path} is empty")
     if all(isinstance(value, ValueError) for _, value in found):
         raise BadInput(f"{path} is not JSON: {whole}")
     yield from found

@@ -27,10 +27,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def import_command(arguments: argparse.Namespace) -> int:
     """Make a run of the dialogues; remove what is half written when the process is told to end."""
     from harness.base.safe_files import tidy_when_ended
+    from harness.commands.run_experiment import run_folder
     from harness.exchange.episode_logs import import_episodes
 
     with tidy_when_ended():
-        done = import_episodes(arguments.paths, arguments.results / arguments.name)
+        done = import_episodes(arguments.paths, run_folder(arguments.results, arguments.name))
     worth = f", {done.rewarded} with what their acts were worth" if done.rewarded else ""
     print(
         f"{done.folder}: {counted(done.episodes, 'dialogue')}, {done.judged} with their own scores{worth}; "

@@ -246,12 +246,20 @@ def _rewards(value: Any) -> list[Any]:
     found: list[Any] = []
     for each in value:
         if isinstance(each, list | tuple) and len(each) == 2 and isinstance(each[1], dict):
-            found.append((float(each[0] or 0), _numbers(each[1])))
+            found.append((_number(each[0] or 0), _numbers(each[1])))
         elif isinstance(each, dict):
             found.append((0.0, _numbers(each)))
         else:
-            found.append(float(each) if isinstance(each, int | float) else 0.0)
+            found.append(_number(each) if isinstance(each, int | float) else 0.0)
     return found
+
+
+def _number(value: Any) -> float:
+    """A number; NaN for one that is larger than numbers here are. Raises `ValueError` for a text that is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("nan")
 
 
 def _numbers(value: Any) -> dict[str, float]:
@@ -259,7 +267,7 @@ def _numbers(value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         return {}
     pairs = {key: each[-1] if isinstance(each, list | tuple) and each else each for key, each in value.items()}
-    return {str(key): float(each) for key, each in pairs.items() if isinstance(each, int | float)}
+    return {str(key): _number(each) for key, each in pairs.items() if isinstance(each, int | float)}
 
 
 def _texts(value: Any) -> dict[str, str]:

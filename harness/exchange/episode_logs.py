@@ -54,6 +54,9 @@ def import_episodes(paths: Sequence[Path], folder: Path) -> Imported:
     One that cannot be read is named and left out. Raises `BadInput`, before anything is written, where none can be read."""
     if folder.exists() and (folder / MANIFEST).exists() and not read_manifest(folder).get("imported"):
         raise BadInput(f"{folder} is a run that was played here; give the imported dialogues another --name")
+    lacking = next((path for path in paths if not path.exists()), None)
+    if lacking is not None:
+        raise BadInput(f"{lacking} does not exist; give a folder or a file with dialogues")
     done = Imported(folder)
     cells: Counter[str] = Counter()
     judges: Counter[str] = Counter()

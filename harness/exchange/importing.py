@@ -36,8 +36,8 @@ def import_path(
     if path.is_dir():
         return _import_place(path, path, env, home, name)
     if not is_archive(path):
-        check_is_data(path)
         _refuse_broken_archive(path)
+        check_is_data(path)
         return _import_place(path, path, env, home, name)
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, "import") as unpacked:

@@ -445,18 +445,22 @@ def open_world(spec: EnvironmentSpec, readers: int) -> World:
     environment = environments.make(spec.name, {**spec.options, "parsing": VERSION_0_1} if earlier else spec.options)
     _check_seats(environment)
     every = environments.tasks_of(environment, spec.split)
+    if not every:
+        raise BadInput(_nothing_to_play(spec, environment))
     tasks = choose_tasks(every, spec)
     if not tasks:
-        raise BadInput(_nothing_to_play(spec))
+        raise BadInput(_nothing_to_play(spec, environment))
     return World(environment, tasks, every, {task.id: task for task in tasks})
 
 
-def _nothing_to_play(spec: EnvironmentSpec) -> str:
+def _nothing_to_play(spec: EnvironmentSpec, environment: Environment) -> str:
     """The refusal of an environment without a task, with what may have left none."""
     given = ", ".join(f"{key}: {value}" for key, value in spec.options.items())
+    notes = "".join(f". {line}" for line in environment.notes(spec.split))
     return (
         f"{spec.name} split {spec.split!r} has no tasks{f' with the options {given}' if given else ''}, so nothing would be "
         "played; take another split (`harness list` shows them), leave out options that choose tasks, or import the data again"
+        f"{notes}"
     )
 
 

@@ -115,6 +115,6 @@ def test_what_a_split_is_short_of_is_said_before_it_is_played(
         environments=[{"name": "alfworld", "split": "valid_seen"}], actors=[{"script": "random"}], judge=None
     )
     assert shell("run", place, "--dry-run") == 0, shell.err
-    assert "note: alfworld valid_seen: 1 games here, 140 are published as valid_seen" in shell.err
+    assert "note: alfworld valid_seen: 1 game here, 140 are published as valid_seen" in shell.err
     assert "note: alfworld valid_seen: 1 left out: valid_seen/" in shell.err
     read_split.cache_clear()

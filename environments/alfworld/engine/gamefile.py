@@ -19,6 +19,7 @@ from environments.alfworld.engine.goals import read_goal
 from environments.alfworld.engine.problem import read_problem
 from environments.alfworld.engine.world import CURRENT, OLD, TextFormat, World, build_world
 from harness.base.errors import BadInput
+from harness.base.text_files import read_text
 
 DOMAINS = {
     "9549a55d7ecd967f": "published games of json_2.1.3 (valid_seen, valid_unseen, train)",
@@ -51,10 +52,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """The parts of a game file. Raises `BadInput` when it cannot be read or a part is missing."""
     expected = "expected a game.tw-pddl file of ALFWorld"
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
+        parts = json.loads(read_text(path))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); {expected}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: is no JSON ({error}); {expected}") from error
     keys = ("pddl_domain", "grammar", "pddl_problem")
     missing = [key for key in keys if not isinstance(parts, dict) or not isinstance(parts.get(key), str)]

@@ -57,8 +57,9 @@ def character(found: Found) -> CharacterRow:
     row["gender_pronoun"] = _text(row, "gender_pronoun") or _PRONOUNS[row["gender"]]
     for key in ("last_name", "occupation", "public_info", "personality_and_values", "secret"):
         row[key] = _text(row, key)
-    row["age"] = row.get("age") or 0
-    row["pk"] = _id(row) or slug(f"{row.get('first_name', '')} {row['last_name']}")
+    row["age"] = 0 if _is_nothing(row.get("age")) else row["age"]
+    whole = f"{row.get('first_name', '')} {row['last_name']}"
+    row["pk"] = _id(row) or slug(whole) or f"character-{stable_hash(whole)[:8]}"
     return _validated(CharacterRow, row, found)
 
 
@@ -69,13 +70,24 @@ def scenario(found: Found) -> ScenarioRow:
         row["agent_goals"] = [row.get(f"goal_{n}", row.get(f"goal{n}")) for n in (1, 2)]
     row["relationship"] = relationship(row.get("relationship"), found.where)
     row["pk"] = _id(row) or slug(str(row.get("codename") or "")) or _made_id(row)
+    if not _are_two_texts(row["agent_goals"]):
+        raise BadInput(
+            f"{found.where}: scenario {row['pk']}: agent_goals: expected two texts, one for each seat (or goal_1 and goal_2), "
+            f"got {str(row['agent_goals'])[:80]}"
+        )
     made = _validated(ScenarioRow, row, found)
+    if not made.scenario.strip():
+        raise BadInput(f"{found.where}: scenario {made.pk}: scenario: expected a text")
     for goal in made.agent_goals:
         if not goal.strip():
             raise BadInput(f"{found.where}: agent_goals: expected a goal for each of the two")
     for text in (made.scenario, *made.agent_goals):
         check_tags(text, found.where)
     return made
+
+
+def _are_two_texts(goals: Any) -> bool:
+    return isinstance(goals, list | tuple) and len(goals) == 2 and all(isinstance(goal, str) for goal in goals)
 
 
 def relationship(value: Any, where: str) -> int:
@@ -135,7 +147,12 @@ def _id(row: Row) -> str:
 
 def _text(row: Row, key: str) -> str:
     value = row.get(key)
-    return "" if value is None or not str(value).strip() else str(value)
+    return "" if _is_nothing(value) else str(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    """True for what tables write where there is nothing: null, an empty text, NaN."""
+    return value is None or str(value).strip().lower() in _NOTHING
 
 
 def _validated(model: Callable[..., Any], row: Row, found: Found) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.errors import BadInput
-from harness.base.text_files import json_values, open_text, read_text
+from harness.base.text_files import HALF, is_storable, json_values, open_text, read_text
 
 Row = dict[str, Any]
 AGENT, SCENARIO, RELATIONSHIP, COMBO, EPISODE = "character", "scenario", "relationship", "pairing", "dialogue"
@@ -30,6 +30,8 @@ CLASSES = {
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
 MAX_BYTES = 2 * 2**30
 """A larger file is no data of this kind."""
+NOT_READ = (".yaml", ".yml", ".toml", ".xlsx", ".xls", ".ods", ".parquet", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz")
+"""Endings of files that may well hold data, and are not read."""
 OTHERS = ("traj_data.json",)
 """Files that lie by thousands in the data of other environments."""
 WHOLE_BYTES = 64 * 2**20
@@ -61,34 +63,80 @@ def kind_of(row: Row) -> str | None:
     if any(has(key) for key in ("agent_1_id", "agent1_id", "agent_1")) and has("relationship"):
         return RELATIONSHIP
     named = has("first_name") or has("name")
-    return AGENT if named and any(has(key) for key in ("age", "occupation", "secret", "public_info")) else None
+    told = any(has(key) for key in ("age", "occupation", "secret", "public_info"))
+    return AGENT if named and (told or row.keys() <= ABOUT_PEOPLE) else None
+
+
+ABOUT_PEOPLE = frozenset(
+    {
+        *("pk", "id", "agent_id", "name", "first_name", "last_name", "gender", "gender_pronoun", "pronouns"),
+        *("personality", "personality_and_values", "public", "big_five", "moral_values", "schwartz_personal_values"),
+        *("decision_making_style", "mbti", "tag"),
+    }
+)
+"""Fields of a character beside those that tell one; a record of these alone is one, too."""
 
 
 def find_rows(place: Path, unread: list[str]) -> Iterator[Found]:
     """Every record of a known kind below a folder, or in a file. Names what was not read in `unread`. Raises `BadInput` for a
     file that was named itself and cannot be read."""
-    for where, row, named in every_row(place, unread):
-        kind = named or (kind_of(row) if isinstance(row, dict) else None)
-        if kind is not None:
-            yield Found(where, kind, row, dumped=named is not None)
+    for path in _files(place, unread):
+        odd, of_kind, dumped = list[str](), False, False
+        for where, row, named in _read(path, place, unread):
+            kind = named or (kind_of(row) if isinstance(row, dict) else None)
+            of_kind, dumped = of_kind or kind is not None, dumped or named is not None
+            if kind is not None:
+                yield Found(where, kind, row, dumped=named is not None)
+            elif isinstance(row, dict):
+                odd.append(f"{where}: no character, scenario, relationship or pairing; it has {_fields(row)}")
+        if of_kind and not dumped:
+            unread += odd
+
+
+def _fields(row: Row) -> str:
+    shown = ", ".join(map(str, list(row)[:8])) or "nothing"
+    return f"{shown}, …" if len(row) > 8 else shown
 
 
 def every_row(place: Path, unread: list[str]) -> Iterator[tuple[str, Any, str | None]]:
     """(place, value, kind by the class of a database's record or None) of every value below a folder, or in a file, whatever it
     is. Raises `BadInput` as `find_rows` does."""
+    for path in _files(place, unread):
+        yield from _read(path, place, unread)
+
+
+def _files(place: Path, unread: list[str]) -> Iterator[Path]:
+    """The files below a folder that are read, or the file."""
     if place.is_file():
-        yield from _file_rows(place, unread)
+        yield place
         return
     for path in sorted(place.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
-        if hidden or path.suffix.lower() not in ENDINGS or not path.is_file():
-            if path.suffix.lower() == ".rdb":
-                unread.append(f"{path.relative_to(place)}: {RDB}")
+        if any(part.startswith(".") for part in path.relative_to(place).parts) or not path.is_file():
             continue
-        try:
-            yield from _file_rows(path, unread)
-        except BadInput as error:
-            unread.append(str(error))
+        ending = path.suffix.lower()
+        if ending in ENDINGS:
+            yield path
+        elif ending == ".rdb":
+            unread.append(f"{path.relative_to(place)}: {RDB}")
+        elif ending in NOT_READ:
+            unread.append(
+                f"{path.relative_to(place)}: JSON, JSON Lines and CSV files are read; write or unpack it as one of them"
+            )
+
+
+def _read(path: Path, place: Path, unread: list[str]) -> Iterator[tuple[str, Any, str | None]]:
+    """The values of a file. One that was named itself and cannot be read raises `BadInput`, one of a folder is named in
+    `unread`."""
+    try:
+        for where, value, named in _file_rows(path, unread):
+            if is_storable(value):
+                yield where, value, named
+            else:
+                unread.append(f"{where}: {HALF}")
+    except BadInput as error:
+        if path == place:
+            raise
+        unread.append(str(error))
 
 
 def first_kind(path: Path) -> str | None:
@@ -103,7 +151,7 @@ def first_kind(path: Path) -> str | None:
         if path.suffix.lower() not in ENDINGS or path.stat().st_size > WHOLE_BYTES:
             return None
         return next((found.kind for found in find_rows(path, [])), None)
-    except (BadInput, ValueError):
+    except (BadInput, ValueError, RecursionError):
         return None
 
 
@@ -165,6 +213,10 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Row, str | None]]:
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     if kind_of(dict.fromkeys(map(_header, table.fieldnames or ()))) is None:
         return
+    names = [_header(name) for name in table.fieldnames or () if name]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{path}: the header names {twice!r} twice; rename one of the two")
     for number, row in enumerate(table, start=2):
         if None in row:
             raise BadInput(

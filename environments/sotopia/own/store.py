@@ -116,7 +116,13 @@ def import_own(place: Path, home: Path, name: str | None) -> ImportReport:
     `sotopia-pi` where no name is given. Raises `BadInput` naming what is missing or wrong; what was imported under that name
     before stays as it is then."""
     left_out: list[str] = []
-    rows = only_training(with_dialogues(find_rows(place, left_out), left_out))
+    found = list(find_rows(place, left_out))
+    rows = only_training(with_dialogues(found, left_out))
+    if not rows and any(each.kind == EPISODE for each in found):
+        raise BadInput(
+            f"{place}: dialogues that do not tell their scenarios, so that no tasks come of them; "
+            f"`harness import-episodes {shlex.quote(str(place))}` makes a run of them"
+        )
     if name is None and not is_pi(rows):
         quoted = shlex.quote(str(place))
         raise BadInput(f"{place}: name this data of your own: harness data import {quoted} --name mine")

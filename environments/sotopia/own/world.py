@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from environments.sotopia.own import forms
 from environments.sotopia.own.rows import AGENT, COMBO, RELATIONSHIP, SCENARIO, Found, Row
@@ -51,15 +52,18 @@ def build(found: Iterable[Found]) -> OwnWorld:
     problems.check()
     _check_parts(world)
     names = _names(world.characters)
-    relations: dict[frozenset[str], int] = {}
+    relations: dict[frozenset[str], set[int]] = {}
     for each in rows[RELATIONSHIP]:
         with problems.of(each, world):
             pair = forms.pair_of(each.row, each.where, names)
-            relations[frozenset(pair)] = forms.relationship(each.row.get("relationship"), each.where)
+            known = forms.relationship(each.row.get("relationship"), each.where)
+            relations.setdefault(frozenset(pair), set()).add(known)
     named = _named_pairings(rows, world, names, problems)
     problems.check()
     world.combos = _combos(world, named, relations if rows[RELATIONSHIP] else None)
     world.split = _split(world, rows[SCENARIO])
+    if not world.combos and not rows[RELATIONSHIP]:
+        raise BadInput("no two characters have different names, so that nobody can meet; give each a name of its own")
     if not world.combos:
         raise BadInput(
             "no two characters fit any scenario: the relationships between the characters are others than those of the "
@@ -126,21 +130,34 @@ def _named_pairings(
     rows: Mapping[str, Sequence[Found]], world: OwnWorld, names: Mapping[str, str], problems: _Problems
 ) -> list[tuple[str, str, tuple[str, str]]]:
     """(id, scenario, pair) of each pairing that the data name, under scenarios or as records of their own."""
-    named = []
+    named: dict[str, tuple[str, tuple[str, str]]] = {}
     for each in rows[SCENARIO]:
         with problems.of(each, world):
             pk = forms.scenario(each).pk
-            for given in each.row.get("pairs") or ():
+            for given in _pairs_under(each.row):
                 pair = forms.pair_of({"agent_ids": given}, each.where, names)
-                named.append((f"{pk}:{pair[0]}:{pair[1]}", pk, pair))
+                named[f"{pk}:{pair[0]}:{pair[1]}"] = pk, pair
     for each in rows[COMBO]:
         with problems.of(each, world):
             pk = next(str(each.row[key]) for key in ("env_id", "scenario_id", "environment_id") if key in each.row)
             if pk not in world.scenarios:
                 raise BadInput(f"{each.where}: no scenario {pk!r} among those of this data")
             pair = forms.pair_of(each.row, each.where, names)
-            named.append((_own_id(each.row) or f"{pk}:{pair[0]}:{pair[1]}", pk, pair))
-    return list(dict.fromkeys(named))
+            combo = _own_id(each.row) or f"{pk}:{pair[0]}:{pair[1]}"
+            if named.setdefault(combo, (pk, pair)) != (pk, pair):
+                raise BadInput(
+                    f"{each.where}: a second pairing with the id {combo!r}, which differs; give it an id of its own"
+                )
+    return [(combo, pk, pair) for combo, (pk, pair) in named.items()]
+
+
+def _pairs_under(row: Row) -> Sequence[Any]:
+    """The pairs that stand under a scenario: a list of them, or a single one."""
+    pairs = row.get("pairs") or ()
+    if isinstance(pairs, str):
+        return [pairs]
+    single = len(pairs) == 2 and all(isinstance(name, str) and not set(name) & set(",;|") for name in pairs)
+    return [pairs] if single else pairs
 
 
 def _own_id(row: Row) -> str:
@@ -151,7 +168,7 @@ def _own_id(row: Row) -> str:
 def _combos(
     world: OwnWorld,
     named: Sequence[tuple[str, str, tuple[str, str]]],
-    relations: Mapping[frozenset[str], int] | None,
+    relations: Mapping[frozenset[str], set[int]] | None,
 ) -> list[Row]:
     """The pairings in a stable order: those named first in their own order, then those made for scenarios without any."""
     given = {scenario for _, scenario, _ in named}
@@ -167,12 +184,14 @@ def _combos(
     ]
 
 
-def _pairs(world: OwnWorld, scenario: str, relations: Mapping[frozenset[str], int] | None) -> list[tuple[str, str]]:
-    """Up to `PAIRS` pairs for a scenario; a pair without a relationship of its own are strangers."""
+def _pairs(
+    world: OwnWorld, scenario: str, relations: Mapping[frozenset[str], set[int]] | None
+) -> list[tuple[str, str]]:
+    """Up to `PAIRS` pairs for a scenario; a pair without a relationship of its own are strangers, one with several fits each."""
     fitting = [
         pair
         for pair in combinations(sorted(world.characters), 2)
-        if relations is None or relations.get(frozenset(pair), 0) == world.scenarios[scenario].relationship
+        if relations is None or world.scenarios[scenario].relationship in relations.get(frozenset(pair), {0})
     ]
     names = {pk: row.character().name for pk, row in world.characters.items()}
     fitting = [pair for pair in fitting if names[pair[0]] != names[pair[1]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,7 @@ from environments.webshop.catalogue.products import (
 from environments.webshop.catalogue.store import HumanGoal, file_hash, products_at
 from environments.webshop.catalogue.writing import TooFewProducts, write_store
 from harness.base.errors import BadInput
+from harness.base.text_files import HALF, is_storable
 
 ITEMS, ATTRIBUTES, HUMAN, NOUNS = "items_shuffle", "items_ins_v2", "items_human_ins", "title_pos"
 """First parts of the published files' names; those of a sample go on with "_" and its size."""
@@ -51,7 +53,13 @@ def find_catalogues(place: Path) -> list[PublishedFiles]:
     The files of a catalogue share the ending of their names; annotations and tagged titles may be those of all products. They
     lie beside the products, or anywhere below the folder.
     """
-    root, listed = (place, sorted(place.rglob(f"{ITEMS}*.json"))) if place.is_dir() else _of_file(place)
+    root, listed = (place, _files_below(place, f"{ITEMS}*.json")) if place.is_dir() else _of_file(place)
+    twice = {path.name: path for path in listed}
+    for items in listed:
+        if twice[items.name] != items:
+            raise BadInput(
+                f"{place}: two catalogues of one name, {items} and {twice[items.name]}; keep the one that is meant."
+            )
     found = []
     for items in sorted(listed, key=lambda path: path.stat().st_size):
         ending = items.stem.removeprefix(ITEMS)
@@ -61,9 +69,16 @@ def find_catalogues(place: Path) -> list[PublishedFiles]:
         human = _beside(items, root, HUMAN, ending, ".json")
         nouns = _beside(items, root, NOUNS, ending, ".jsonl.gz") or _beside(items, root, NOUNS, ending, ".jsonl")
         found.append(PublishedFiles(items, attributes, human, nouns))
+    packed = _files_below(place, f"{ITEMS}*.json.gz") if place.is_dir() else []
+    if not found and packed:
+        raise BadInput(f"{packed[0]} is compressed; unpack it with `gunzip -k {shlex.quote(str(packed[0]))}`.")
     if not found:
         raise BadInput(f"{place}: no {ITEMS}*.json here; give the folder that holds WebShop's published files.")
     return found
+
+
+def _files_below(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.rglob(pattern) if path.is_file())
 
 
 def is_published(path: Path) -> bool:
@@ -145,6 +160,8 @@ class Import:
             for place, raw in batch:
                 nouns = raw["title_nouns"] if "title_nouns" in raw else next(found)
                 entry = about.get(raw["asin"])
+                if not isinstance(entry, dict | None):
+                    self.skipped.append(f"attributes of {raw['asin']!r}: expected an object; the product has none then")
                 try:
                     yield parse_product(raw, entry if isinstance(entry, dict) else {}, tuple(nouns))
                 except UnusableProduct as error:
@@ -163,6 +180,8 @@ class Import:
             reason = skip_reason(asin, seen)
             if reason is None and not isinstance(raw.get("name"), str):
                 reason = "no title"
+            if reason is None and not (is_storable(raw["name"]) and is_storable(asin)):
+                reason = HALF
             if reason is not None:
                 self._skip(place, asin, reason)
                 continue
@@ -178,17 +197,28 @@ class Import:
             return
         annotations = read_object(self.files.human)
         for asin in sorted((asin for asin in annotations if asin in numbers), key=numbers.__getitem__):
+            if not isinstance(annotations[asin], list):
+                self.skipped.append(f"annotations of {asin!r}: expected a list of them")
+                continue
             for place, row in enumerate(annotations[asin]):
                 try:
-                    goal = HumanGoal(
-                        numbers[asin],
-                        place,
-                        row["instruction"],
-                        texts_of(row["instruction_attributes"]),
-                        texts_of(row["instruction_options"]),
-                    )
-                except (KeyError, TypeError) as error:
-                    self.skipped.append(f"annotation {place} of {asin!r}: {error!r}")
-                    continue
-                if goal.attributes:
-                    yield goal
+                    goal = _human_goal(numbers[asin], place, row)
+                except KeyError as error:
+                    self.skipped.append(f"annotation {place} of {asin!r}: no field {error}")
+                except (TypeError, UnicodeEncodeError) as error:
+                    self.skipped.append(f"annotation {place} of {asin!r}: {error}")
+                else:
+                    yield from [goal] if goal is not None else []
+
+
+def _human_goal(number: int, place: int, row: Any) -> HumanGoal | None:
+    """An annotation; None for one without attributes. Raises `KeyError`, `TypeError` or `UnicodeEncodeError`."""
+    if not isinstance(row, dict):
+        raise TypeError("expected an object with instruction, instruction_attributes and instruction_options")
+    attributes, options, text = (row[f"instruction{part}"] for part in ("_attributes", "_options", ""))
+    if not texts_of(attributes):
+        return None
+    if not isinstance(text, str) or not text.strip():
+        raise TypeError("its instruction is no text")
+    text.encode("utf-8")
+    return HumanGoal(number, place, text, texts_of(attributes), texts_of(options))

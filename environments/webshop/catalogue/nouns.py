@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,11 +112,16 @@ def read_tagged_titles(path: Path) -> dict[str, tuple[str, ...]]:
     """Product id -> nouns, from a file of tagged titles (`title_pos.jsonl[.gz]`). Raises `BadInput`."""
     opener = gzip.open if path.suffix == ".gz" else open
     table: dict[str, tuple[str, ...]] = {}
-    with opener(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                table[row["asin"]] = nouns_of(row["tokens"])
-            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                raise BadInput(f"{path}, line {number}: not a tagged title ({error}); delete or replace it.") from error
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    row = json.loads(line)
+                    table[row["asin"]] = nouns_of(row["tokens"])
+                except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                    raise BadInput(
+                        f"{path}, line {number}: not a tagged title ({error}); delete or replace it."
+                    ) from error
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise BadInput(f"{path} cannot be read ({error}); delete or replace it.") from error
     return table

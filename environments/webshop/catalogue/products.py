@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.errors import BadInput
-from harness.base.text_files import bad_encoding, open_text, read_text
+from harness.base.text_files import HALF, bad_encoding, open_text, read_text
 
 CHUNK = 1 << 20
 """Characters read at a time from a product file."""
@@ -76,6 +77,8 @@ def read_array(path: Path) -> Iterator[Any]:
         while True:
             position = _skip(buffer, position)
             if buffer[position : position + 1] == "]":
+                if (buffer[position + 1 :] + file.read(CHUNK)).strip():
+                    raise BadInput(f"{path}: more follows after the last product; fetch or copy the file again.")
                 return
             try:
                 element, position = decoder.raw_decode(buffer, position)
@@ -87,6 +90,10 @@ def read_array(path: Path) -> Iterator[Any]:
                     ) from error
                 buffer, position = buffer[position:] + more, 0
                 continue
+            except RecursionError as error:
+                raise BadInput(
+                    f"{path}: nested too deeply after product {index}; fetch or copy the file again."
+                ) from error
             yield element
             index += 1
             if position > CHUNK // 2:
@@ -113,7 +120,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises `BadInput` if it is not one."""
     try:
         value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise BadInput(f"{path}: not readable as JSON ({error}); fetch or copy the file again.") from error
     if not isinstance(value, dict):
         raise BadInput(f"{path}: expected a JSON object with one entry per product; fetch or copy the file again.")
@@ -148,6 +155,8 @@ def parse_product(raw: Mapping[str, Any], about: Mapping[str, Any], nouns: tuple
         raise UnusableProduct(f"no field {error.args[0]!r}") from error
     except (TypeError, AttributeError) as error:
         raise UnusableProduct(f"a field of an unexpected type ({error})") from error
+    except UnicodeEncodeError as error:
+        raise UnusableProduct(HALF) from error
 
 
 def texts_of(value: Any) -> tuple[str, ...]:
@@ -190,6 +199,8 @@ def parse_pricing(text: Any) -> tuple[float, ...]:
         prices = [float(Decimal(re.sub(r"[^\d.]", "", part))) for part in text.split("$")[1:]]
     except InvalidOperation as error:
         raise UnusableProduct(f"price {text!r} is not a number") from error
+    if not all(map(math.isfinite, prices)):
+        raise UnusableProduct(f"price {text[:40]!r} is too large for a number")
     if not prices:
         raise UnusableProduct(f"price {text!r} has no dollar amount")
     return tuple(prices[:2])
@@ -205,7 +216,7 @@ def parse_options(raw: Any) -> dict[str, tuple[str, ...]]:
     if not raw:
         return {}
     return {
-        name.lower(): tuple(entry["value"].strip().replace("/", " | ").lower() for entry in entries)
+        _text(name).lower(): tuple(_text(entry["value"]).strip().replace("/", " | ").lower() for entry in entries)
         for name, entries in raw.items()
         if entries is not None
     }
@@ -216,6 +227,8 @@ def _text(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} instead of text")
+    if not value.isascii():
+        value.encode("utf-8")  # raises `UnicodeEncodeError` for half a character
     return value
 
 

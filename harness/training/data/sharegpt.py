@@ -9,17 +9,16 @@ a file was made before that step (scores per conversation, `location`, `index`),
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.base.errors import BadInput
-from harness.base.text_files import lines_of, read_text
+from harness.base.text_files import HALF, is_storable, json_values
 from harness.training.data.contexts import SentPrompt
 from harness.training.data.dataset import Row
 from harness.training.data.sequences import Layouter, PlayedStrategy
@@ -95,7 +94,10 @@ def _numbered(path: Path, odd: list[str]) -> list[tuple[int, ShareGptItem]]:
     """(place in the file from 0, conversation) of those that can be used."""
     items = []
     before = len(odd)
-    for number, raw in enumerate(_raw(path)):
+    for number, (where, raw) in enumerate(json_values(path)):
+        if isinstance(raw, ValueError) or not is_storable(raw):
+            odd.append(f"{where}: {raw if isinstance(raw, ValueError) else HALF}")
+            continue
         if isinstance(raw, dict) and "location" in raw:
             raise BadInput(
                 f"{path}, item {number}: it still has `location`: this file was not discounted and normalised yet. "
@@ -122,20 +124,6 @@ def _why(path: Path, number: int, error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"])) or "the item"
     return f"{path}, item {number}: {place}: {first['msg']}"
-
-
-def _raw(path: Path) -> list[Any]:
-    """The values of a list, or of the lines."""
-    text = read_text(path)
-    try:
-        if path.suffix == ".jsonl":
-            return [json.loads(line) for _, line in lines_of(text)]
-        value = json.loads(text)
-    except ValueError as error:
-        raise BadInput(f"{path} is not JSON: {error}") from None
-    if not isinstance(value, list):
-        raise BadInput(f"{path}: expected a list of conversations, got {type(value).__name__}")
-    return value
 
 
 def sharegpt_rows(path: Path, layouter: Layouter, odd: list[str]) -> list[Row]:

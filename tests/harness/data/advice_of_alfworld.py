@@ -113,3 +113,18 @@ KINDS = (
     *("pick_and_place_simple", "pick_two_obj_and_place", "look_at_obj_in_light"),
     *("pick_clean_then_place_in_recep", "pick_heat_then_place_in_recep", "pick_cool_then_place_in_recep"),
 )
+
+
+@follows("set it to a folder that has them, or unset it to play the games that `harness data` brings")
+def a_variable_that_hides_imported_games(place: Place) -> str:
+    """An import does not help where the variable points elsewhere; both messages say so."""
+    root = place.games()
+    place.monkeypatch.setenv("ALFWORLD_DATA", str(place.tmp / "elsewhere"))
+    said = place.done("data", "import", root)
+    assert f"ALFWORLD_DATA is set to {place.tmp / 'elsewhere'}: runs play the games there until you unset it" in said
+    said = place.refused(*place.run("alfworld", "train"))
+    place.monkeypatch.setenv("ALFWORLD_DATA", str(root))
+    place.done(*place.run("alfworld", "train"))
+    place.monkeypatch.delenv("ALFWORLD_DATA")
+    place.done(*place.run("alfworld", "train"))
+    return said

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import re
 import shutil
 import subprocess
@@ -12,7 +15,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.exchange import archives
-from tests.harness.data.advising import ADA, BO, FENCE, Place, command, follows, made, zipped
+from tests.harness.data.advising import ADA, BO, EPISODE, FENCE, Place, command, follows, made, zipped
 from tests.shared_data import shared_data
 
 
@@ -264,16 +267,22 @@ def no_dialogues(place: Place) -> str:
     return said
 
 
-EPISODE = {
-    "pk": "e1",
-    "environment": "fence",
-    "agents": ["ada", "bo"],
-    "models": ["judge", "one", "other"],
-    "messages": [
-        [["Environment", "Ada M", "Here is the context: Ada M"], ["Environment", "Bo L", "Here is the context: Bo L"]],
-        [["Ada M", "Environment", 'said: "Hi"'], ["Bo L", "Environment", "did nothing"]],
-        [["Ada M", "Environment", "did nothing"], ["Bo L", "Environment", "left the conversation"]],
-    ],
-    "rewards": [],
-}
-"""A dialogue as sotopia logs it."""
+@follows(
+    "{} does not exist; give a folder or a file with dialogues",
+    "unpack it, or save it as CSV, and give that",
+    "unpack it, and give what is in it",
+    "write its rows as JSON Lines, and give that",
+)
+def files_that_are_no_text(place: Place) -> str:
+    bring = ("import-episodes", place.given / "e.jsonl", "--results", place.tmp / "results")
+    said = place.refused(*bring)
+    line = json.dumps(EPISODE) + "\n"
+    packed = {"zip archive": b"PK\x03\x04", "gzip": gzip.compress(line.encode()), "Parquet": b"PAR1\x15\x04"}
+    packed |= {"bzip2": bz2.compress(line.encode()), "(xz)": lzma.compress(line.encode())}
+    for kind, content in packed.items():
+        (place.given / "e.jsonl").write_bytes(content)
+        said = place.refused(*bring)
+        assert kind in said and ("unpack it" in said or "write its rows as JSON Lines" in said)
+        place.own(EPISODE, name="e.jsonl")
+        place.done(*bring)
+    return said

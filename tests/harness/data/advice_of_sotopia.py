@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from typing import Any
 
-from tests.harness.data.advising import ADA, BO, FENCE, OWN, Place, command, follows, zipped
+from tests.harness.data.advising import ADA, BO, EPISODE, FENCE, OWN, Place, command, follows, zipped
 from tests.shared_data import shared_data
 
 
@@ -106,6 +107,15 @@ MENDED: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "expected two characters under 'agent_ids', got {}": ([*OWN, SEAT | {"agent_ids": "Ada Moreno"}], [*OWN, SEAT]),
     "agent_goals: expected a goal for each of the two": ([ADA, BO, FENCE | {"goal_1": " "}], OWN),
+    "scenario {}: scenario: expected a text": ([ADA, BO, FENCE | {"scenario": " "}], OWN),
+    "agent_goals: expected two texts, one for each seat (or goal_1 and goal_2), got {}": (
+        [ADA, BO, {"scenario": "x", "agent_goals": {"Ada Moreno": "a", "Bo Lind": "b"}}],
+        [ADA, BO, {"scenario": "x", "goal_1": "a", "goal_2": "b"}],
+    ),
+    "no two characters have different names, so that nobody can meet; give each a name of its own": (
+        [ADA | {"id": "a"}, ADA | {"id": "b"}, FENCE],
+        OWN,
+    ),
     "split {}; expected 'train' or 'test', or none": (
         [ADA, BO, FENCE | {"split": "dev"}],
         [ADA, BO, FENCE | {"split": "test"}],
@@ -159,4 +169,24 @@ def a_binary_dump(place: Place) -> str:
     keys = {f":sotopia.database.{kind}:{number}": row for number, (kind, row) in enumerate(rows)}
     (place.given / "dump.json").write_text(json.dumps(keys))
     place.done("data", "import", place.given / "dump.json", "--name", "mine")
+    return said
+
+
+@follows("JSON, JSON Lines and CSV files are read; write or unpack it as one of them")
+def another_kind_of_file(place: Place) -> str:
+    (place.given / "people.yaml").write_text("- name: Ada Moreno")
+    said = place.refused("data", "import", place.given, "--name", "mine")
+    assert "people.yaml: JSON, JSON Lines and CSV files are read" in said
+    place.done(*place.import_own())
+    return said
+
+
+@follows("dialogues that do not tell their scenarios, so that no tasks come of them; `harness import-episodes {}`")
+def dialogues_without_their_scenarios(place: Place) -> str:
+    file, said = place.own(EPISODE), ""
+    for words in ([], ["--name", "mine"]):
+        said = place.refused("data", "import", file, *words)
+        advice = re.search(r"`harness ([^`]+)` makes a run of them", said)
+        assert advice
+        place.done(*shlex.split(advice[1]), "--results", place.tmp / "results")
     return said

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,8 @@ def fewer_products_than_before(place: Place) -> str:
     "broken after product {} ({}); fetch or copy the file again",
     "not readable as JSON ({}); fetch or copy the file again",
     "expected a JSON object with one entry per product",
+    "more follows after the last product; fetch or copy the file again",
+    "nested too deeply after product {}; fetch or copy the file again",
 )
 def broken_product_files(place: Place) -> str:
     shop, said = place.shop(), ""
@@ -138,12 +141,16 @@ def broken(shop: Path) -> Iterator[tuple[Path, str]]:
     items, about = shop / "items_shuffle_tiny.json", shop / "items_ins_v2_tiny.json"
     yield items, "{}"
     yield items, items.read_text()[:-200]
+    yield items, items.read_text() + "more"
+    yield items, '[{"a":' * 100_000
+    yield about, '{"a":' * 100_000
     yield about, about.read_text()[:-20]
     yield about, "[]"
 
 
 @follows(
     "or put title_pos.jsonl.gz beside the products",
+    "{} cannot be read ({}); delete or replace it",
     "complete title_pos.jsonl.gz or remove it",
     "not a tagged title ({}); delete or replace it",
 )
@@ -157,7 +164,9 @@ def titles_that_are_not_tagged(place: Place) -> str:
     assert "or put title_pos.jsonl.gz beside the products" in said
     tagged = [json.dumps({"asin": row["asin"], "tokens": [[row["name"].split()[0], "NOUN"]]}) for row in rows]
     table = shop / "title_pos.jsonl.gz"
-    for lines in (["{}", *tagged], tagged):
+    table.write_bytes(b"none")
+    assert "cannot be read (Not a gzipped file" in place.refused("data", "import", shop)
+    for lines in (["{}", *tagged], tagged[1:], tagged):
         with gzip.open(table, "wt", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         (place.done if lines is tagged else place.refused)("data", "import", shop)
@@ -197,4 +206,27 @@ def no_goals_of_people(place: Place) -> str:
     place.done("data", "import", shop)
     place.done(*place.run("webshop", "test"))
     place.done(*place.run("webshop", "all"))
+    return said
+
+
+@follows(
+    "{} is compressed; unpack it with `gunzip -k {}`",
+    "two catalogues of one name, {} and {}; keep the one that is meant",
+)
+def products_packed_or_twice(place: Place) -> str:
+    shop = place.shop()
+    items = shop / "items_shuffle_tiny.json"
+    subprocess.run(["gzip", items], check=True)
+    said = place.refused("data", "import", shop, "--env", "webshop")
+    unpack = re.search(r"`(gunzip -k [^`]+)`", said)
+    assert unpack
+    subprocess.run(["sh", "-c", unpack[1]], check=True)
+    place.done("data", "import", shop)
+    made(shop / "copy")
+    shutil.copy(items, shop / "copy")
+    said = place.refused("data", "import", shop)
+    both = re.search(r"one name, (.*) and (.*); keep", said)
+    assert both
+    Path(both[1]).unlink()
+    place.done("data", "import", shop)
     return said

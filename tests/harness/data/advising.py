@@ -25,6 +25,19 @@ ADA = {"name": "Ada Moreno", "age": 34, "gender": "Woman"}
 BO = {"name": "Bo Lind", "age": 51}
 FENCE = {"id": "fence", "scenario": "At the fence.", "goal_1": "Buy", "goal_2": "Sell"}
 OWN = [ADA, BO, FENCE]
+EPISODE = {
+    "pk": "e1",
+    "environment": "fence",
+    "agents": ["ada", "bo"],
+    "models": ["judge", "one", "other"],
+    "messages": [
+        [["Environment", "Ada M", "Here is the context: Ada M"], ["Environment", "Bo L", "Here is the context: Bo L"]],
+        [["Ada M", "Environment", 'said: "Hi"'], ["Bo L", "Environment", "did nothing"]],
+        [["Ada M", "Environment", "did nothing"], ["Bo L", "Environment", "left the conversation"]],
+    ],
+    "rewards": [],
+}
+"""A dialogue as sotopia logs it."""
 PLAYED = "tests.harness.builders:play_or_judge"
 
 

@@ -10,33 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from environments.alfworld import data as games
-from harness.exchange import download
 from tests.harness.data import advice_of_alfworld, advice_of_imports, advice_of_sotopia, advice_of_webshop
 from tests.harness.data.advising import CASES, Follow, Place
-from tests.harness.data.server import FileServer, file_server
 from tests.shared_data import ROOT
 
 assert advice_of_imports and advice_of_alfworld and advice_of_sotopia and advice_of_webshop  # they fill CASES
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FileServer]:
-    with file_server() as running:
-        yield running
-
-
-@pytest.fixture
-def place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, server: FileServer
-) -> Iterator[Place]:
-    monkeypatch.setenv("STRATEGIST_HARNESS_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
-    policy = download.DownloadPolicy(attempts=2, http_hosts=frozenset({"127.0.0.1"}), sleep=lambda seconds: None)
-    monkeypatch.setattr(download, "DownloadPolicy", lambda: policy)
-    games.read_split.cache_clear()
-    yield Place(tmp_path, capsys, monkeypatch, server)
-    games.read_split.cache_clear()
 
 
 @pytest.mark.parametrize("case", dict.fromkeys(CASES.values()), ids=lambda case: case.__name__)
@@ -70,6 +48,11 @@ ELSEWHERE = {
 }
 """A piece of a message that no case here follows -> why, or where it is followed."""
 NO_ADVICE = (
+    *(
+        "expected an object with instruction",
+        "annotations of {}: expected a list",
+        "attributes of {}: expected an object",
+    ),
     *("--n {}: expected at least 1", "--n of 1 or more and --seed of 0 or more"),
     *("easy to install", "{attributes} {thing}", "tasks with movable receptacles"),
 )

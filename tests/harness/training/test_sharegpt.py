@@ -135,6 +135,16 @@ def test_odd_conversations_are_named_and_left_out(
     assert "left_out" not in clean.manifest["inputs"][0]
 
 
+@pytest.mark.parametrize("name", ["rl.jsonl", "rl.json"])
+def test_a_line_that_is_broken_is_named_and_the_others_are_read(name: str, tmp_path: Path) -> None:
+    half = json.dumps(with_score("1")).replace('"x"', '"\\ud800"')
+    lines = [json.dumps(THEIRS[0]), '{"conversations": [', half, json.dumps(THEIRS[1])]
+    (tmp_path / name).write_text("\n".join(lines))
+    named: list[str] = []
+    assert [item.scores for item in read_sharegpt(tmp_path / name, named)] == [[0.99, 1.0], [0.0]]
+    assert "line 2: not JSON: " in named[0] and "line 3: it holds half a character" in named[1]
+
+
 def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
     item = {"conversations": [{"from": "human", "value": "a\u2028b"}, {"from": "gpt", "value": "c", "score": "1"}]}
     (tmp_path / "rl.jsonl").write_text(json.dumps(item, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -151,7 +161,7 @@ def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
         ([with_score(float("nan"))], "item 0: conversations.1.score: nan"),
         ([{"conversations": [{"from": "bot", "value": "x"}]}], "item 0: conversations.0.from"),
         ([{**THEIRS[0], "location": [1], "score": 7}], "item 0: it still has `location`"),
-        ({"a": 1}, "expected a list"),
+        ({"a": 1}, "item 0: conversations"),
         ([], "no conversations"),
     ],
 )
