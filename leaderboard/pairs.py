@@ -46,10 +46,15 @@ def task_text(record: EpisodeRecord) -> str:
     told = record.seats[0].background
     if found := ASKED.findall(told):
         return str(found[-1]).strip()
-    goals = [(seat.name, _own_goal(seat.name, seat.background)) for seat in record.seats]
-    if all(goal for _, goal in goals):
+    if goals := seat_goals(record):
         return " · ".join(f"{name}: {goal}" for name, goal in goals)
     return next((line.strip() for line in told.splitlines() if line.strip()), record.task_id)
+
+
+def seat_goals(record: EpisodeRecord) -> list[tuple[str, str]]:
+    """Each seat's name with its own goal; empty where one was told none."""
+    goals = [(seat.name, _own_goal(seat.name, seat.background)) for seat in record.seats]
+    return goals if all(goal for _, goal in goals) else []
 
 
 def _own_goal(name: str, told: str) -> str:

@@ -193,12 +193,18 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
             if row[key] and not (key == "unranked" and row["scripted"]):
                 found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
         head = {"unranked": "No rank for ", "interval_note": f"{DOUBT} "}.get(key, "")
-        lines += [f"{head}{', '.join(dict.fromkeys(names))}: {why}." for why, names in found.items()]
+        lines += [f"{head}{_all_or(names, rows)}: {why}." for why, names in found.items()]
     if any(row.get("ties") for row in rows):
         lines.append("Arms that a bracket joins (those with a letter in common) cannot be told apart.")
     if any(row["scripted"] for row in rows):
         lines.append("Scripted agents are references and take no place.")
     return lines
+
+
+def _all_or(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """The arms a note is about; `every arm here` in place of a list of all of them."""
+    every = len(rows) > 2 and len(names) == len(rows)
+    return "every arm here" if every else ", ".join(dict.fromkeys(names))
 
 
 def scored_text(row: Row) -> str:

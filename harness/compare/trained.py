@@ -15,16 +15,16 @@ ONE = "one training; another may land elsewhere"
 
 
 def training_sentences(arms: Iterable[Arm]) -> list[str]:
-    """A sentence for each trained strategist, and each trained actor, among arms; one that several arms have is said once."""
+    """A sentence on the trained strategists and actors among arms; one that several arms have is named once."""
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for arm in arms:
         for role, weights in trained_parts(arm).items():
             found.setdefault((arm.axes[role], weights), (arm.axes[role], arm.source))
     names = [name for name, _ in found.values()]
-    return [
-        f"{name} is {ONE}." if names.count(name) == 1 else f"{name} of {source} is {ONE}."
-        for name, source in found.values()
-    ]
+    shown = [name if names.count(name) == 1 else f"{name} of {source}" for name, source in found.values()]
+    if len(shown) > 1:
+        return [f"{', '.join(shown[:-1])} and {shown[-1]} are one training each; others may land elsewhere."]
+    return [f"{name} is {ONE}." for name in shown]
 
 
 def training_note(arm: Arm) -> str | None:

@@ -24,7 +24,7 @@ from leaderboard.page.again import again_parts
 from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts, said_in_short
 from leaderboard.page.curves import NAME as CURVES
 from leaderboard.page.curves import curve_parts
-from leaderboard.page.markup import Content, node
+from leaderboard.page.markup import Content, coded, node
 from leaderboard.page.others import others
 from leaderboard.page.people import people
 from leaderboard.page.provenance import provenance
@@ -33,17 +33,18 @@ from leaderboard.page.shell import whole_page
 
 TITLE = "Strategist leaderboard"
 MEASURED = "Measured with strategist-harness; the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
+ARM = "a strategist with an actor, on one environment’s tasks: a row of a table."
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that a "
     "bracket joins cannot be told apart.",
     "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
     "tasks make wide intervals.",
-    f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all the "
-    "differences on this page (Holm). “No difference shown” does not mean that there is none.",
+    f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
+    "the questions of its run (Holm). “No difference shown” does not mean that there is none.",
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "
     "used, and turns after which nothing had changed. “?” stands where older records do not say.",
-    "Rows in italics with an open square are scripted agents, floor and ceiling: they take no place.",
+    "Rows in italics with an open square are scripted agents, floor and ceiling: they take no rank.",
     "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
     "Goals of different judges, partners, splits or protocols are not comparable.",
 )
@@ -188,6 +189,5 @@ def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place]
 def _scope(board: Board) -> Element:
     judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
     related = "".join(f" {line}" for line in kin_of_facts(arm.facts for arm in board.arms))
-    return node(
-        "p", f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}.{judge}{related}", class_="note"
-    )
+    counts = f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}"
+    return node("p", *coded(f"{counts}. An arm is {ARM}{judge}{related}"), class_="note")

@@ -21,7 +21,7 @@ from leaderboard.page.drawings import Dot, difference_range, dots
 from leaderboard.page.markup import Content, node
 from leaderboard.page.pair import Bar, drawn_bar, side_by_side
 from leaderboard.page.sections import arm_marks
-from leaderboard.pairs import same_game, task_text
+from leaderboard.pairs import same_game, seat_goals, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
 KEY = f"Each mark is the mean difference to {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
@@ -70,13 +70,14 @@ def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
     marks = arm_marks(board)
     said = node("dl", class_="answers")
     parts: list[Content] = [said]
+    count = sum(len(each.answers) for each in every)
     for each in every:
         for found in each.answers:
             title = " · ".join(found.place) + (f" · {each.run}" if several else "")
             said.append(node("dt", title))
             said.append(node("dd", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"))
             parts += [
-                node("h3", title),
+                node("h3", title) if count > 1 else None,
                 node("p", " ".join(found.more), class_="note"),
                 _drawn(uplifts(each.family, found, marks), title, draw),
             ]
@@ -163,7 +164,11 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> I
         for record in (game.without, game.helped)
     )
     labels = [f"{record.strategist} + {record.actor}" for record in (game.without, game.helped)]
-    yield node("h3", f"{found.place[0]}: {task_text(game.without)}")
+    goals = seat_goals(game.without)
+    asked = " and ".join(name for name, _ in goals) if goals else task_text(game.without)
+    yield node("h3", f"{found.place[0]}: {asked}")
+    if goals:
+        yield node("ul", *(node("li", node("b", name), f": {goal}") for name, goal in goals), class_="goals")
     yield node("p", game.without.task_id, class_="note")
     for seat in game.without.seats:
         told = node("div", seat.background.strip(), class_="seen")

@@ -14,8 +14,8 @@ from leaderboard.page.markup import node
 
 ROW, TOP, AXIS = 40, 6, 26
 """Pixels: height of a row, space above the first, height of the axis."""
-LABEL = 22
-"""Characters of a label that are drawn."""
+LABEL, NARROW = 60, 26
+"""Characters of a label that are drawn, and those that have room on a phone; the table beside a chart has the whole of it."""
 MARGIN = 2.0
 """Percent left free on either side, so that marks at the ends are whole."""
 
@@ -63,7 +63,7 @@ def dots(
 
 
 def _row(row: Dot, y: int, low: float, high: float, signed: bool) -> list[Element]:
-    parts = [node("text", _short(row.label), x=f"{MARGIN}%", y=y + 12, class_="label")]
+    parts = _label(row.label, y + 12)
     parts.append(node("text", dot_text(row, signed), x=f"{100 - MARGIN}%", y=y + 12, class_="value", text_anchor="end"))
     middle = y + 26
     if row.value is None:
@@ -74,6 +74,16 @@ def _row(row: Dot, y: int, low: float, high: float, signed: bool) -> list[Elemen
         parts += [node("line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_="whisker") for x in (left, right)]
     parts.append(drawn_mark(row.mark or Mark(GREY, 1), _x(row.value, low, high), middle, row.hollow))
     return parts
+
+
+def _label(label: str, y: int) -> list[Element]:
+    """A row's name; a long one is shorter on a phone, where the figures stand beside it."""
+    if len(label) <= NARROW:
+        return [node("text", label, x=f"{MARGIN}%", y=y, class_="label")]
+    return [
+        node("text", _short(label, LABEL), x=f"{MARGIN}%", y=y, class_="label wide"),
+        node("text", _short(label, NARROW), x=f"{MARGIN}%", y=y, class_="label narrow", aria_hidden="true"),
+    ]
 
 
 def drawn_mark(mark: Mark, x: str, y: float, hollow: bool = False) -> Element:
@@ -119,10 +129,14 @@ def scatter(title: str, points: Sequence[Point], names: tuple[str, str], y_range
             node("text", number(tick), x=_x(tick, 0.0, most), y=height - 22, class_="tick", text_anchor=anchor)
         )
     chart.append(node("text", x_name, x="100%", y=height - 4, class_="tick", text_anchor="end"))
+    names_at: dict[tuple[str, float], list[str]] = {}
     for index, point in enumerate(points, 1):
-        x, y = _x(point.x, 0.0, most), _y(point.y, low, high, plot)
-        chart.append(drawn_mark(point.mark, x, y, hollow=not point.best))
-        chart.append(node("svg", node("text", index, x=8, y=-5, class_="tick"), x=x, y=y, overflow="visible"))
+        place = _x(point.x, 0.0, most), _y(point.y, low, high, plot)
+        chart.append(drawn_mark(point.mark, *place, hollow=not point.best))
+        names_at.setdefault(place, []).append(str(index))
+    for (x, y), numbers in names_at.items():
+        said_there = node("text", ", ".join(numbers), x=8, y=-5, class_="tick")
+        chart.append(node("svg", said_there, x=x, y=y, overflow="visible"))
     return chart
 
 
@@ -162,9 +176,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _short(label: str) -> str:
-    """A label that leaves room for the figures on a narrow screen; the table beside the chart has the whole of it."""
-    return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
+def _short(label: str, most: int) -> str:
+    return label if len(label) <= most else label[: most - 1] + "…"
 
 
 def dot_text(row: Dot, signed: bool) -> str:

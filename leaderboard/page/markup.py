@@ -34,6 +34,14 @@ def add(parent: Element, part: Element | str | int | float) -> None:
         parent.text = (parent.text or "") + text
 
 
+def coded(text: str) -> list[Content]:
+    """A text of ours whose `commands` between backticks are code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return [text]
+    return [node("code", part) if number % 2 else part for number, part in enumerate(parts)]
+
+
 def plain(text: str) -> str:
     """Text without characters that cannot be seen (control, direction and other format characters, half surrogates):
     they are shown as their codes, as the terminal's commands do."""

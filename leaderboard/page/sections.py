@@ -20,7 +20,7 @@ from leaderboard.cells import NOTHING, Row, amount, count, groups_text, p_text
 from leaderboard.marks import Mark, Marks, marks_of
 from leaderboard.matrix import CERTAINTY, certainty
 from leaderboard.page.drawings import Dot, Point, difference_range, dots, fitted, scatter
-from leaderboard.page.markup import Content, node
+from leaderboard.page.markup import Content, coded, node
 from leaderboard.ranking_columns import (
     DIMENSIONS,
     EPISODE,
@@ -47,6 +47,10 @@ class Column:
     """Row -> the number it is sorted by, in full precision; None for a column of text."""
 
 
+SHORT = 28
+"""Most characters of a text that stands in one line, however narrow its column is."""
+
+
 def table_of(rows: Iterable[Row], columns: Sequence[Column], caption: str) -> Element:
     """A table in a frame of its own that scrolls on a narrow screen."""
     head = node("tr", *(node("th", c.heading, scope="col", class_="n" if c.value else None) for c in columns))
@@ -60,7 +64,9 @@ def table_of(rows: Iterable[Row], columns: Sequence[Column], caption: str) -> El
 
 def _cell(row: Row, column: Column) -> Element:
     if column.value is None:
-        return node("td", column.text(row), class_="name")
+        content = column.text(row)
+        short = isinstance(content, str) and len(content) <= SHORT
+        return node("td", content, class_="name short" if short else "name")
     value = column.value(row)
     return node("td", column.text(row), class_="n", data_value="" if value is None else repr(value))
 
@@ -236,7 +242,7 @@ def failures(board: Board) -> list[Content]:
         Column("Arms", lambda row: ", ".join(row["arms"])),
         Column("Meaning", lambda row: row["meaning"] or NOTHING),
         Column("For example", lambda row: " ".join(row["example"].split())[:EXAMPLE]),
-        Column("What to do", lambda row: row["advice"]),
+        Column("What to do", lambda row: node("span", *coded(row["advice"]))),
     ]
     return [table_of(rows, columns, "What failed in its last attempt, by reason")]
 
@@ -270,7 +276,7 @@ def grid(places: Sequence[Place], board: Board) -> list[Content]:
     for name in names:
         body.append(node("tr", node("th", name, scope="row"), *(_shade(cells.get((name, each))) for each in heads)))
     caption = f"Mean goal by strategist, and by environment and actor, with its difference to {REFERENCE}"
-    table = node("table", node("caption", caption), node("thead", head), body)
+    table = node("table", node("caption", caption), node("thead", head), body, class_="matrix")
     legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY}"
     return [
         node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption),

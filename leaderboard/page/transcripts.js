@@ -12,7 +12,7 @@ const draw = () => {
   });
   const kept = new Set(fits.slice(0, shown));
   for (const row of rows) row.hidden = !kept.has(row);
-  document.getElementById("found").textContent = `${fits.length} of ${rows.length} episodes`;
+  document.getElementById("found").textContent = `${fits.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} episodes`;
   more.hidden = fits.length <= shown;
 };
 search.addEventListener("input", () => { shown = EACH; draw(); });
