@@ -10,22 +10,19 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-import environments
 from agents.models import REGISTRY as PROVIDERS
 from agents.models import check_effort, make_model
 from agents.models.base import Model
 from agents.prompts import ACTOR_FIELDS
 from agents.strategists import REFERENCE, kind_of, script_of
-from environments.base import Environment, Task
+from environments.base import Task
 from environments.prompts import PromptFields
-from harness.base.counts import counted
 from harness.base.errors import BadInput, nearest
 from harness.base.seeds import episode_seed, stable_hash
 from harness.experiment.beside import PromptFile
 from harness.experiment.experiment import Cell, Experiment, cells
 from harness.experiment.specs import (
     ActorSpec,
-    EnvironmentSpec,
     JudgeSpec,
     JudgingSpec,
     ProcessSpec,
@@ -34,9 +31,9 @@ from harness.experiment.specs import (
 )
 from harness.judging.rewards.process import check_spec, process_kind
 from harness.play.episode import EpisodePlan, Seat
-from harness.reading.parsing import VERSION_0_1
 from harness.reading.readers import EARLIER, TODAY
 from harness.results.judge_kinds import judge_kind
+from harness.runs.worlds import World, open_world, world_key
 
 MOST_EPISODES = 10_000_000
 """A plan of so many takes some gigabytes."""
@@ -53,16 +50,6 @@ class Unit:
     repeat: int
     block: int
     """Units of one block differ by arm only."""
-
-
-@dataclass(slots=True)
-class World:
-    """One environment of the experiment with its chosen tasks."""
-
-    environment: Environment
-    tasks: tuple[Task, ...]
-    all_tasks: Sequence[Task]
-    by_id: dict[str, Task] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +75,8 @@ class Plan:
         """`readers`: those of the run that it is made for (`harness.reading.readers`)."""
         self.experiment = experiment
         self.readers = readers
-        self.worlds = {_world_key(spec): open_world(spec, readers) for spec in experiment.environments}
-        made = {spec.name: self.worlds[_world_key(spec)].environment for spec in experiment.environments}
+        self.worlds = {world_key(spec): open_world(spec, readers) for spec in experiment.environments}
+        made = {spec.name: self.worlds[world_key(spec)].environment for spec in experiment.environments}
         seats = {name: environment.seats for name, environment in made.items()}
         scripts = {name: tuple(environment.baselines) for name, environment in made.items()}
         self._check_scripts(scripts)
@@ -106,14 +93,14 @@ class Plan:
 
     def world(self, cell: Cell) -> World:
         if cell.id not in self._world_of:
-            self._world_of[cell.id] = self.worlds[_world_key(cell.environment)]
+            self._world_of[cell.id] = self.worlds[world_key(cell.environment)]
         return self._world_of[cell.id]
 
     def notes(self) -> list[str]:
         """Lines that a user should read before these splits are played, each once."""
         found: dict[str, None] = {}
         for spec in self.experiment.environments:
-            world = self.worlds[_world_key(spec)]
+            world = self.worlds[world_key(spec)]
             found |= dict.fromkeys(f"{spec.shown} {spec.split}: {line}" for line in world.environment.notes(spec.split))
         return list(found)
 
@@ -316,7 +303,7 @@ class Plan:
     def _worlds_played(self, wanted: Sequence[str] | None) -> list[World]:
         """The worlds of the cells, each once; only those of environments of the wanted names, where some are wanted."""
         specs = [cell.environment for cell in self.cells.values()]
-        keys = dict.fromkeys(_world_key(spec) for spec in specs if wanted is None or spec.shown in wanted)
+        keys = dict.fromkeys(world_key(spec) for spec in specs if wanted is None or spec.shown in wanted)
         return [self.worlds[key] for key in keys]
 
     def _check_scripts(self, scripts: Mapping[str, tuple[str, ...]]) -> None:
@@ -433,61 +420,6 @@ def open_model(name: str, config: Mapping[str, Any], readers: int) -> Model:
 
 def _models_of(actor: ActorSpec, strategist: StrategistSpec) -> tuple[str | None, str | None]:
     return actor.model, strategist.model
-
-
-def _world_key(spec: EnvironmentSpec) -> str:
-    return stable_hash(spec.model_dump(mode="json"))
-
-
-def open_world(spec: EnvironmentSpec, readers: int) -> World:
-    """An environment with the tasks that a config asks for, as runs with these readers play it. Raises `BadInput`."""
-    earlier = readers == EARLIER and spec.name in environments.REGISTRY.builtin
-    environment = environments.make(spec.name, {**spec.options, "parsing": VERSION_0_1} if earlier else spec.options)
-    _check_seats(environment)
-    every = environments.tasks_of(environment, spec.split)
-    if not every:
-        raise BadInput(_nothing_to_play(spec, environment))
-    tasks = choose_tasks(every, spec)
-    if not tasks:
-        raise BadInput(_nothing_to_play(spec, environment))
-    return World(environment, tasks, every, {task.id: task for task in tasks})
-
-
-def _nothing_to_play(spec: EnvironmentSpec, environment: Environment) -> str:
-    """The refusal of an environment without a task, with what may have left none."""
-    given = ", ".join(f"{key}: {value}" for key, value in spec.options.items())
-    notes = "".join(f". {line}" for line in environment.notes(spec.split))
-    return (
-        f"{spec.name} split {spec.split!r} has no tasks{f' with the options {given}' if given else ''}, so nothing would be "
-        "played; take another split (`harness list` shows them), leave out options that choose tasks, or import the data again"
-        f"{notes}"
-    )
-
-
-def _check_seats(environment: Environment) -> None:
-    """Raise `BadInput` for an environment with a number of seats that nobody can be seated in."""
-    if environment.seats not in (1, 2):
-        raise BadInput(
-            f"environment {environment.name!r} has {environment.seats} seats; expected 1 or 2: a pairing seats the tested agent "
-            "and at most one partner. Leave the environment out, or let it play the other seats itself."
-        )
-
-
-def choose_tasks(every: Sequence[Task], spec: EnvironmentSpec) -> tuple[Task, ...]:
-    """The tasks a config asks for. Raises `BadInput` for an id that is not in the split."""
-    if spec.tasks is None:
-        return tuple(every)
-    if isinstance(spec.tasks, int):
-        if spec.tasks > len(every):
-            raise BadInput(
-                f"{spec.name} split {spec.split!r} has {counted(len(every), 'task')}, `tasks: {spec.tasks}` asks for more"
-            )
-        return tuple(every[: spec.tasks])
-    known: Mapping[str, Task] = {task.id: task for task in every}
-    for task_id in spec.tasks:
-        if task_id not in known:
-            raise BadInput(f"{spec.name} split {spec.split!r} has no task {task_id!r}.{nearest(task_id, known)}")
-    return tuple(known[task_id] for task_id in dict.fromkeys(spec.tasks))
 
 
 def _orders(cell: Cell, task: Task) -> list[int]:

@@ -21,9 +21,10 @@ from harness.results.judge_kinds import AnyJudge, make_judge
 from harness.results.records import EpisodeRecord, JudgementRecord
 from harness.results.soundness import check_run
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, read_record
-from harness.runs.plan import Plan, World, open_world
+from harness.runs.plan import Plan
 from harness.runs.verify.replies import RecordedModel, episode_difference, judgement_difference
 from harness.runs.verify.worlds import world_difference
+from harness.runs.worlds import World, open_world
 
 BROKEN_OFF = {"budget", "infrastructure"}
 """Kinds of failure that come from outside: such an episode says nothing of how answers are read at its last turn."""

@@ -21,7 +21,7 @@ from harness.experiment.identity_0_1 import earlier_options
 from harness.experiment.specs import EnvironmentSpec, ProcessSpec
 from harness.reading.readers import EARLIER
 from harness.results.leaks import SHOWN, card_of, overlap, read_training_tasks, task_hash
-from harness.runs.plan import choose_tasks
+from harness.runs.worlds import choose_tasks
 from harness.training.fit.checkpoint import REVISION
 from harness.training.loop.config import EnvironmentPart, TasksSpec, TrainConfig
 from harness.training.loop.given import given_tasks

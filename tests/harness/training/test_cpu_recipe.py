@@ -11,7 +11,7 @@ import yaml
 import environments
 from environments.alfworld import builtin
 from harness.experiment.experiment import load_experiment
-from harness.runs.plan import choose_tasks
+from harness.runs.worlds import choose_tasks
 from harness.training.loop.config import load_train_config
 from harness.training.loop.experiments import find_tasks, held_out_experiment, play_experiment
 from tests.shared_data import ROOT

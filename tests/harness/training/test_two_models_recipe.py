@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import environments
 from environments.base import Task
 from harness.experiment.experiment import load_experiment
-from harness.runs.plan import choose_tasks
+from harness.runs.worlds import choose_tasks
 from harness.training.loop.config import load_train_config
 from harness.training.loop.experiments import find_tasks
 from tests.shared_data import ROOT
