@@ -171,6 +171,15 @@ def _step(a: TurnRecord | None, b: TurnRecord | None) -> Step:
         "seat": a.seat == b.seat,
         "observation": a.observation == b.observation,
         "strategy": (a.strategy or "") == (b.strategy or ""),
-        "action": (a.action_kind, a.action, a.rendered) == (b.action_kind, b.action, b.rendered),
+        "action": _acted(a) == _acted(b),
     }
     return Step(a, b, tuple(name for name, same in parts.items() if not same))
+
+
+SILENT = "none"
+"""The kind of an action that does nothing."""
+
+
+def _acted(turn: TurnRecord) -> tuple[str, str | None, str]:
+    """An action as the world takes it: words beside a `none` are heard by nobody."""
+    return turn.action_kind, None if turn.action_kind == SILENT else turn.action, turn.rendered

@@ -332,6 +332,14 @@ def test_trajectories_part_where_the_first_action_differs(board: Board, folder: 
 # episodes
 
 
+def test_words_beside_doing_nothing_are_no_difference(folder: Path) -> None:
+    whole = EpisodeRecord.model_validate(lines(folder / "arms" / EPISODES)[0])
+    whole.turns[0].action_kind, whole.turns[0].rendered = "none", "did nothing"
+    other = whole.model_copy(deep=True)
+    other.turns[0].action = "words that nobody hears"
+    assert divergence(whole, other).first is None
+
+
 def test_episodes_are_found_by_any_of_their_words_and_filtered(board: Board) -> None:
     everything, total = episode_list(board)
     assert len(everything) == total == 3 * 30 + 3 * (30 + 60 + 60)
