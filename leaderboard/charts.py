@@ -62,8 +62,8 @@ def difference_histogram(bins: pd.DataFrame, a: str, b: str, metric: str) -> Cha
     worse = int(bins.loc[bins["high"] <= 0, "pairs"].sum())
     between = int(bins["pairs"].sum()) - better - worse
     text = (
-        f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {counted(better, 'pair')} clearly above "
-        f"0, {worse} clearly below, {between} around 0."
+        f"Histogram of the difference in {metric} per pair of episodes, {b} minus {a}: {counted(better, 'pair')} above 0, "
+        f"{worse} below, {between} around 0."
     )
     return Chart(figure, text)
 
@@ -99,7 +99,7 @@ def cost_frontier(
             y=[row["goal"] for row in front],
             mode="lines",
             line={"shape": "hv", "dash": "dot", "color": NEUTRAL, "width": 1.5},
-            name="nobody is better and cheaper",
+            name="no mean is as high for less",
             hoverinfo="skip",
         )
     for row in rows:

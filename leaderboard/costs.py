@@ -1,4 +1,4 @@
-"""Costs of a goal: money, tokens, calls and model seconds per episode beside the goal, and which arms nobody beats."""
+"""Costs of a goal: money, tokens, calls and model seconds per episode beside the goal, and the frontier of both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import pandas as pd
 
 from leaderboard.board import Board, Filters
 
+FRONTIER = "Filled: no arm's mean is as high for less. That is by the means alone; the ranking says which differences are shown."
+"""The key to the marks of a chart of goal against cost."""
 COSTS = ("usd", "tokens", "calls", "latency_s")
 SUMMED = ("usd", "tokens", "calls", "reasoning_tokens")
 

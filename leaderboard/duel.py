@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.compare.arms import KEY, Arm, arm_differences
+from harness.compare.arms import KEY, Arm, arm_differences, leaves_out
 from harness.compare.comparability import check_categories, refuse_differences
 from harness.compare.comparison import Comparison, Family, check_metric, compare_arms
 from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
@@ -50,7 +50,7 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
     refuse_differences(
         arm_differences(left, right), allowed, f"{left.source}: {left.cell}\nand {right.source}: {right.cell}\n"
     )
-    common = bool({"tasks", "seeds"} & set(allowed))
+    common = leaves_out(left, right, allowed)
     family = _family(board, left, right, metric, common)
     comparison, beside = family.rows[0], family.beside.get(0, ())
     return Duel(

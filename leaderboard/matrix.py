@@ -14,7 +14,7 @@ from agents.strategists import REFERENCE
 from harness.base.yamltext import read_yaml
 from harness.compare.arms import KEY, Arm, arm_differences
 from harness.compare.comparison import Comparison, Family, compare_arms, corrected
-from harness.compare.conclusions import SIGNS, cell_text, finding
+from harness.compare.conclusions import ALMOST, SIGNS, cell_text, finding
 from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, only, questions
 from leaderboard.board import Board, Filters
@@ -131,20 +131,20 @@ def numbers(row: Comparison, beside: Sequence[Comparison] = ()) -> dict[str, Any
 
 
 def certainty(row: Mapping[str, Any]) -> int:
-    """Say how sure the sign of a row's difference is, with that sign: 3 shown with a corrected p below 0.001, 2 shown, 1 not
-    shown with p below 0.2, 0 open or no difference. The size plays no part."""
+    """Say how sure the sign of a row's difference is, with that sign: 3 shown with a corrected p below 0.001, 2 shown, 1 found
+    and yet not shown (`ALMOST`), 0 open or no difference. The size plays no part."""
     p, difference, found = row["p_holm"], row["difference"], row["finding"]
     if p is None or not difference:
         return 0
     if found in SIGNS:
         return (3 if p < 0.001 else 2) * (1 if found == "higher" else -1)
-    return int(math.copysign(1, difference)) if p < 0.2 else 0
+    return int(math.copysign(1, difference)) if found in ALMOST else 0
 
 
 CERTAINTY = (
     "Colours say how sure the sign is, not how large a difference is: dark, shown with a corrected p below 0.001; "
 )
-CERTAINTY += "middle, shown; pale, not shown with p below 0.2; none, open."
+CERTAINTY += "middle, shown; pale, not shown, for it is borderline, or something could undo it; none, open."
 """The key to the colours of a matrix."""
 
 

@@ -158,7 +158,7 @@ def uplift_text(row: Row) -> str:
     figures = (
         f"{row['uplift']:+.2f} ({row['uplift_low']:+.2f} … {row['uplift_high']:+.2f}), p {p_text(row['uplift_p_holm'])}"
     )
-    figures += f" {DOUBT}" if known(row["interval_note"]) else ""
+    figures += f" {DOUBT}" if known(row["uplift_note"]) else ""
     return f"{sign} {figures}" if sign else figures
 
 
@@ -178,6 +178,10 @@ def place_title(place: Sequence[str | None], by: str) -> str:
     return by.join(each for each in place if each)
 
 
+HEADS = {"unranked": "No rank for ", "interval_note": f"{DOUBT} ", "uplift_note": f"{DOUBT} Uplift of "}
+"""First words of a note under a ranking, by the row's key."""
+
+
 def notes_of(rows: Sequence[Row]) -> list[str]:
     """Sentences under a table of the ranking: what its marks mean, why a rank is withheld, how far missing outcomes reach, which
     arms are one training."""
@@ -187,13 +191,12 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
         lines.append(
             uplift_note([int(row["corrected_for"]) for row in asked if known(row["corrected_for"]) is not None])
         )
-    for key in ("unranked", "missing_note", "training_note", "interval_note", "looks_note"):
+    for key in ("unranked", "missing_note", "training_note", "interval_note", "uplift_note", "looks_note"):
         found: dict[str, list[str]] = {}
         for row in rows:
             if row[key] and not (key == "unranked" and row["scripted"]):
-                found.setdefault(row[key], []).append(f"{row['strategist']} + {row['actor']}")
-        head = {"unranked": "No rank for ", "interval_note": f"{DOUBT} "}.get(key, "")
-        lines += [f"{head}{_all_or(names, rows)}: {why}." for why, names in found.items()]
+                found.setdefault(row[key].rstrip("."), []).append(f"{row['strategist']} + {row['actor']}")
+        lines += [f"{HEADS.get(key, '')}{_all_or(names, rows)}: {why}." for why, names in found.items()]
     if any(row.get("ties") for row in rows):
         lines.append("Arms that a bracket joins (those with a letter in common) cannot be told apart.")
     if any(row["scripted"] for row in rows):
@@ -214,7 +217,7 @@ def scored_text(row: Row) -> str:
 
 
 def pareto_text(row: Row) -> str:
-    """`yes` where no arm is better for less; a dash where the cost is not known, and for scripted arms."""
+    """`yes` where no arm's mean is as high for less; a dash where the cost is not known, and for scripted arms."""
     return NOTHING if known(row["pareto"]) is None else "yes" if row["pareto"] else "no"
 
 
@@ -340,7 +343,7 @@ COLUMNS: tuple[Column | Family, ...] = (
     _money("judge_", "USD of judging", (COST,)),
     _count("process_tokens", (COST,), "tokens of process rewards"),
     _money("process_", "USD of process rewards", (COST,)),
-    Column("pareto", "unbeaten at its price", pareto_text, (EPISODE,)),
+    Column("pareto", "no higher mean for less", pareto_text, (EPISODE,)),
     process_rewards,
     shares,
     _count("flagged", (*TEXT, RANKING, COST), appears=flagged),

@@ -10,7 +10,17 @@ from typing import Literal
 
 from harness.base.counts import counted
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import FEWEST, amount_of, finding, is_asked, names, unbeaten, undone
+from harness.compare.conclusions import (
+    FEWEST,
+    amount_of,
+    finding,
+    interface_sentences,
+    is_asked,
+    names,
+    unbeaten,
+    undone,
+)
+from harness.compare.doubts import DOUBT, interval_sentences
 from harness.compare.trained import training_sentences
 
 Verdict = Literal["helps", "content", "hurts", "open", "few"]
@@ -36,7 +46,7 @@ class EnvironmentAnswer:
     sentence: str
     """Both means, the difference with its interval, and what may be concluded."""
     more: tuple[str, ...]
-    """Sentences on the controls, the training and the actor, and on how many were tried."""
+    """Sentences on what the verdict may hang on, the controls, the training and the actor, and on how many were tried."""
     number: int
     """The family's row that the sentence is about: of those with this verdict, the one with the largest difference."""
 
@@ -64,7 +74,9 @@ def _answer(family: Family, place: tuple[str, str, str], asked: list[int]) -> En
     sign = -1 if verdict == "hurts" else 1
     having = [number for number in numbers if verdicts[number] == verdict]
     chosen = max(having, key=lambda number: sign * family.rows[number].result.estimate.mean)
+    row = family.rows[chosen]
     first, *more = answer_parts(family, chosen)
+    more = [*interface_sentences(row.a, row.b), *(f"{DOUBT} {line}" for line in interval_sentences(row)), *more]
     more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
     more += [_rule(family.rows[number]) for number in rules if number not in numbers]
     return EnvironmentAnswer(place, verdict, first, tuple(more), chosen)
@@ -119,7 +131,8 @@ def answer_parts(family: Family, number: int) -> list[str]:
     }[finding(row)]
     pairs = counted(d.n, "pair of episodes", "pairs of episodes")
     text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "
-    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}), {verdict}."
+    mark = f" {DOUBT}" if interval_sentences(row) else ""
+    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}{mark}), {verdict}."
     parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), actor_note(row))
     return [part for part in parts if part]
 

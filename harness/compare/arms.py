@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,7 +308,7 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
     """Two arms side by side by task, seat order and repeat (hence seed), clustered by the environment's own groups.
 
     What only one arm has, and what was planned and has no row in either, is a pair without a value. `common` leaves
-    out what only one arm has: for arms whose tasks or seeds are allowed to differ.
+    out what is not planned in both: for arms whose plans are allowed to differ (`leaves_out`).
     """
     if same_keys(a, b):
         groups_of = a.outcomes["group"]
@@ -316,8 +316,27 @@ def align(a: Arm, b: Arm, metric: str = "goal", common: bool = False) -> Pairs:
         return pair(*(Outcomes(groups_of, places, arm.outcomes[metric], clusters_in(arm)) for arm in (a, b)))
     left, right = _keyed(a), _keyed(b)
     unknown = 0 if common else max(0, min(a.planned, b.planned) - len({*left, *right}))
-    kept = set(left) & set(right) if common else None
+    kept = _planned_in_both(a, left, b) | _planned_in_both(b, right, a) if common else None
     return pair(_outcomes(a, left, metric, unknown, kept), _outcomes(b, right, metric, unknown, kept))
+
+
+def leaves_out(a: Arm, b: Arm, allowed: Collection[str]) -> bool:
+    """True if a comparison leaves out what only one arm planned: their tasks or repeats differ, and are allowed to. Where both
+    planned the same, an outcome that one lacks is missing."""
+    other = _task_hashes(a) != _task_hashes(b) or _repeats(a) != _repeats(b)
+    return other and bool({"tasks", "seeds"} & set(allowed))
+
+
+def _repeats(arm: Arm) -> int:
+    return int(arm.facts["seeds"]["repeats"])
+
+
+def _planned_in_both(arm: Arm, keys: list[str], other: Arm) -> set[str]:
+    """Those of the arm's keys that the other arm planned as well."""
+    name, planned, repeats = arm.facts["protocol"]["name"], _task_hashes(other), _repeats(other)
+    known = {task: task_hash(name, task) in planned for task in set(arm.outcomes["task_id"].tolist())}
+    each = zip(keys, keys_of(arm), strict=True)
+    return {key for key, (task, _, repeat) in each if known[task] and repeat < repeats}
 
 
 def same_keys(one: Arm, other: Arm) -> bool:

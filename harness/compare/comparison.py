@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.base.errors import BadInput, nearest
 from harness.compare.anytime import anytime_difference, looked_at
-from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences
+from harness.compare.arms import METRICS, Arm, Arms, align, arm_differences, leaves_out
 from harness.compare.comparability import check_categories, differences, reader_note, refuse_differences
 from harness.compare.sources import load, select
 from harness.experiment.manifest_form import AXES
@@ -236,7 +236,7 @@ def _couples(a: Arms, b: Arms, shared: Sequence[str]) -> tuple[list[tuple[Arm, A
 
 def _checked(a: Arm, b: Arm, metric: str, allowed: Collection[str], anytime: bool) -> Comparison:
     refuse_differences(arm_differences(a, b), allowed, f"{a.source}: {a.cell}\nand {b.source}: {b.cell}\n")
-    return compare_arms(a, b, metric, bool({"tasks", "seeds"} & set(allowed)), anytime)
+    return compare_arms(a, b, metric, leaves_out(a, b, allowed), anytime)
 
 
 def _reported(couples: Sequence[tuple[Arm, Arm]], allowed: Collection[str]) -> list[str]:

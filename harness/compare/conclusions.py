@@ -40,6 +40,8 @@ WORDS: Mapping[Finding, str] = {
 """Each finding in a table's cell."""
 SIGNS: Mapping[Finding, str] = {"higher": "▲", "lower": "▼"}
 """The mark of a difference that is shown; no other mark may stand beside a difference."""
+ALMOST: frozenset[Finding] = frozenset({"borderline", "hinges", "undone"})
+"""Findings of a difference that the test alone would show, and that is not shown."""
 
 
 def finding(row: Comparison) -> Finding:

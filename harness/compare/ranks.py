@@ -25,7 +25,7 @@ from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, clusters_in, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
 from harness.compare.conclusions import LOOKED_AT, cell_text, finding, is_asked, missing_note
-from harness.compare.doubts import interval_note
+from harness.compare.doubts import interval_note, interval_sentences
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
 from harness.results.soundness import DAMAGED, damaged
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 MIN_COVERAGE = 0.8
 RANKS = ("rank", "rank_low", "rank_high", "ranked")
 FIGURES = ("uplift", "uplift_low", "uplift_high", "uplift_p", "uplift_p_holm", "corrected_for")
-UPLIFT = (*FIGURES, "finding", "verdict", "looks_note")
-"""Columns with the answer to an arm's question: its difference to the reference of its place, and what that shows."""
+UPLIFT = (*FIGURES, "finding", "verdict", "looks_note", "uplift_note")
+"""Columns with the answer to an arm's question: its difference to the reference of its place, what that shows, and why its
+interval may be too narrow."""
 TEXTS = (
     "part",
     "tied_with",
@@ -51,6 +52,7 @@ TEXTS = (
     "finding",
     "verdict",
     "looks_note",
+    "uplift_note",
 )
 Values = tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]
 """Per episode its task (cluster), its value (a missing one is NaN), and what it shares with others beyond its task."""
@@ -172,7 +174,8 @@ def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
     figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, questions_of_run)
     known = [None if figure != figure else figure for figure in figures]
     looks = LOOKED_AT if row.anytime else None
-    return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside), looks), strict=True))
+    doubt = " ".join(interval_sentences(row)) or None
+    return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside), looks, doubt), strict=True))
 
 
 def _settled(numbers: Sequence[int], arms: Sequence[Arm], asked: Family) -> dict[tuple[str, str], bool]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.base.errors import BadInput
 from harness.compare.anytime import completion
-from harness.compare.arms import PLACE, Arm, Arms, align, arm_differences
+from harness.compare.arms import PLACE, Arm, Arms, align, arm_differences, leaves_out
 from harness.compare.comparability import differences, reader_note, refuse_differences
 from harness.compare.conclusions import interface_sentences
 from harness.compare.doubts import difference_note
@@ -102,9 +102,8 @@ def check(
     couples = _couples(baseline, candidate)
     for a, b in couples:
         refuse_differences(arm_differences(a, b), allow, f"baseline and candidate, in {a.cell},")
-    common = bool({"tasks", "seeds"} & set(allow))
     anytime = anytime or any(b.looks is not None for _, b in couples)
-    gated = [_gated(a, b, metric, common, anytime) for a, b in couples]
+    gated = [_gated(a, b, metric, leaves_out(a, b, allow), anytime) for a, b in couples]
     found = gate_family(gated, max_drop, anytime=anytime)
     together = pooled_cell(gated)
     cells = tuple(

@@ -103,7 +103,7 @@ class Point:
     x: float
     y: float
     best: bool
-    """On the frontier: nothing is better and cheaper."""
+    """On the frontier: no arm's mean is as high for less."""
     mark: Mark
 
 

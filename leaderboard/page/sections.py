@@ -17,6 +17,7 @@ from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
 from leaderboard.board import Board, plain_rows
 from leaderboard.cells import NOTHING, Row, amount, count, groups_text, p_text
+from leaderboard.costs import FRONTIER
 from leaderboard.marks import Mark, Marks, marks_of
 from leaderboard.matrix import CERTAINTY, certainty
 from leaderboard.page.drawings import Dot, Point, difference_range, dots, fitted, scatter
@@ -277,7 +278,7 @@ def grid(places: Sequence[Place], board: Board) -> list[Content]:
         body.append(node("tr", node("th", name, scope="row"), *(_shade(cells.get((name, each))) for each in heads)))
     caption = f"Mean goal by strategist, and by environment and actor, with its difference to {REFERENCE}"
     table = node("table", node("caption", caption), node("thead", head), body, class_="matrix")
-    legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY}"
+    legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY} {SIGNS['higher']} and {SIGNS['lower']} mark what is shown."
     return [
         node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption),
         node("p", legend, class_="note"),
@@ -291,13 +292,14 @@ def _shade(row: Row | None) -> Element:
         return node("td", amount(row["goal"]), class_="n")
     sure = certainty({"p_holm": row["uplift_p_holm"], "difference": row["uplift"], "finding": row["finding"]})
     sign = SIGNS.get(row["finding"], "")
-    doubt = f" {DOUBT}" if row["interval_note"] else ""
+    doubt = f" {DOUBT}" if row["uplift_note"] else ""
     text = f"{sign} {row['uplift']:+.2f}, p {p_text(row['uplift_p_holm'])}{doubt}".strip()
-    return node("td", amount(row["goal"]), node("br"), text, class_=f"n k{sure}")
+    said = () if sign else (node("br"), row["verdict"])
+    return node("td", amount(row["goal"]), node("br"), text, *said, class_=f"n k{sure}")
 
 
 def cost(place: Place, board: Board) -> list[Content]:
-    """Goal against tokens per episode, what nobody beats marked (rows of `leaderboard.costs.cost_table`)."""
+    """Goal against tokens per episode, the frontier marked (rows of `leaderboard.costs.cost_table`)."""
     drawn = [row for row in place.rows if row["tokens"] is not None and not row["scripted"]]
     numbers = {row["arm"]: index for index, row in enumerate(drawn, 1)}
     marks = arm_marks(board)
@@ -316,9 +318,7 @@ def cost(place: Place, board: Board) -> list[Content]:
     if points:
         goals = fitted([point.y for point in points], place.low, place.high)
         parts.append(scatter(title, points, ("tokens per episode", place.scale), goals))
-        parts.append(
-            node("p", "Filled: nobody reaches as much for less. Numbers are those of the table.", class_="note")
-        )
+        parts.append(node("p", f"{FRONTIER} Numbers are those of the table.", class_="note"))
     columns = [
         Column("No.", lambda row: numbers.get(row["arm"], NOTHING), lambda row: numbers.get(row["arm"])),
         *_drawn(EPISODE, place.rows, board),

@@ -9,11 +9,14 @@ import pytest
 
 import environments
 from harness.cli import main
+from harness.compare.answers import environment_answers
 from harness.compare.arms import CLUSTERS, load_run
 from harness.compare.conclusions import conclusions
 from harness.compare.doubts import DOUBT, interval_note
 from harness.compare.questions import uplift
+from harness.compare.ranks import load_runs, ranked_rows
 from harness.results.tables import cell_rows
+from leaderboard.ranking_columns import uplift_text
 from tests.harness.gate_runs import LEVERS, play
 
 pytestmark = pytest.mark.usefixtures("levers")
@@ -62,6 +65,10 @@ def test_older_records_are_read_as_before_and_carry_a_mark(run: Path, capsys: py
     (row,) = uplift(str(run)).rows
     assert row.result.estimate.crossed is None
     assert "do not say who met" in (interval_note(row.a) or "")
+    (told,) = environment_answers(uplift(str(run)))
+    assert f" {DOUBT})" in told.sentence and any("do not say who met" in line for line in told.more)
+    (ranked,) = [row for row in ranked_rows(load_runs([run])) if row["strategist"] == "epo"]
+    assert uplift_text(ranked).endswith(DOUBT) and "do not say who met" in ranked["uplift_note"]
     for command in (["leaderboard"], ["compare"], ["spread"]):
         assert main([*command, str(run)]) == 0
         said = " ".join(capsys.readouterr().out.split())

@@ -188,6 +188,14 @@ def test_a_baseline_is_not_made_of_a_run_with_gaps(tmp_path: Path) -> None:
         make_baseline(load_run(play(tmp_path / "half")))
 
 
+def test_a_candidate_of_another_seed_that_broke_off_lacks_what_it_did_not_play(tmp_path: Path, baseline: Path) -> None:
+    run = played(tmp_path / "broken-off", seed=9)
+    path = run / "episodes.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-7]))
+    found = check(load(baseline), load_run(run), allow=["seeds"])
+    assert found.pooled.result.missing == 7
+
+
 def test_other_tasks_exit_2_and_show_the_difference_unless_allowed(
     tmp_path: Path, baseline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,7 +80,7 @@ def test_the_histogram_tells_better_from_worse_by_hatching_too_and_counts_in_wor
     chart = difference_histogram(bins, "A", "B", "goal")
     marker: dict[str, Any] = json.loads(chart.figure.to_json())["data"][0]["marker"]
     assert len(set(marker["color"])) == len(set(marker["pattern"]["shape"])) == 3
-    assert "4 pairs clearly above 0, 2 clearly below, 3 around 0" in chart.text
+    assert "4 pairs above 0, 2 below, 3 around 0" in chart.text
 
 
 def test_a_value_that_is_not_known_is_a_gap_and_no_zero() -> None:

@@ -111,6 +111,9 @@ def test_viewer_and_page_say_the_same_and_mark_nothing_else(expected: dict[Pair,
     assert sorted(words for words, _ in drawn) == sorted(shown)
     for words, text in drawn:
         assert text.startswith(tuple(SIGNS.values())) == words.startswith(("higher", "lower"))
+    for cell in cells:
+        if cell.get("title"):
+            assert (cell.find("b") is not None) == any(sign in "".join(cell.itertext()) for sign in SIGNS.values())
     tables = Page(render(board)).tables
     uplifts = [table for table in tables if "difference in" in table.caption]
     page = [row[[text for text, _ in table.rows[0]].index("Finding")][0] for table in uplifts for row in table.rows[1:]]
@@ -174,3 +177,30 @@ def test_where_a_rank_is_withheld_every_surface_says_why(tmp_path: Path, capsys:
     assert any(why in str(each.proto) for each in app.get("html"))
     moved = f"{len(mine) - len(mine) // 2} of {len(mine)} outcomes missing: with them the mean could be"
     assert moved in told(capsys, "leaderboard", str(run)) and moved in render(board)
+
+
+def test_what_missing_outcomes_could_undo_is_marked_and_bold_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.harness import gate_runs
+
+    gate_runs.reset()
+    gate_runs.LEVERS.update(noise=1, bonus={"something good": 2})
+    run = gate_runs.play(tmp_path / "run", strategists=["vanilla", {"kind": "epo", "model": "m"}])
+    lines = (run / "episodes.jsonl").read_text().splitlines(keepends=True)
+    lost = [line for line in lines if json.loads(line)["strategist"] == "epo"][:5]
+    (run / "episodes.jsonl").write_text("".join(line for line in lines if line not in lost))
+    (row,) = uplift(str(run)).rows
+    words = "hinges on missing outcomes: not shown"
+    assert (finding(row), row.p_holm < 0.05) == ("hinges", True)
+    assert "the 5 pairs without a value could undo it: not shown" in told(capsys, "compare", str(run))
+    ranked = told(capsys, "leaderboard", str(run))
+    assert words in ranked and not any(sign in ranked.split("An uplift is")[0] for sign in SIGNS.values())
+    page = render(open_board([run]))
+    (matrix_,) = [table for table in Page(page).tables if table.caption.startswith("Mean goal by strategist")]
+    assert sum(words in text for cells in matrix_.rows for text, _ in cells) == 1
+    cells = [
+        cell for part in pieces(open_page("matrix", run)) for cell in ElementTree.fromstring(_closed(part)).iter("a")
+    ]
+    (cell,) = [cell for cell in cells if cell.get("title")]
+    assert words in "".join(cell.itertext()) and cell.find("b") is None

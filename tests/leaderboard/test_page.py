@@ -168,7 +168,7 @@ def test_uplift_cost_and_dimensions_are_the_tables(board: Board) -> None:
     costs = [row for row in plain_rows(cost_table(board)) if row["environment"] == "sotopia"]
     for cells, row in zip(page.table(f"{place}: what playing"), costs, strict=True):
         assert cells["Tokens"] == (f"{row['tokens']:,.0f}", repr(row["tokens"]))
-        assert cells["Unbeaten at its price"][0] == ("yes" if row["pareto"] else "no")
+        assert cells["No higher mean for less"][0] == ("yes" if row["pareto"] else "no")
     rows = rows_of(board, "sotopia")
     for cells, row in zip(page.table(f"{place}: mean of each"), rows, strict=True):
         for name in [*board.dimensions, "goal"]:

@@ -120,5 +120,5 @@ def test_what_an_episode_costs_is_written_alike_on_the_page_and_in_the_viewer() 
     ]
     viewed = labelled_rows(open_page("cost", DEMO), "cost")
     assert len(viewed) == 22
-    assert {row["Unbeaten at its price"] for row in viewed} == {"yes", "no"}
+    assert {row["No higher mean for less"] for row in viewed} == {"yes", "no"}
     assert [row for row in viewed if row not in paged] == []

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 import streamlit as st
 
-from harness.base.counts import counted
+from harness.base.counts import counted, was_or_were
 from harness.base.errors import BadInput
 from harness.compare.arms import METRICS
 from harness.compare.comparability import CATEGORIES
@@ -133,8 +133,15 @@ def _tasks(found: Duel, a: str, b: str) -> None:
             show(heading(title), node("p", "None.", class_="note"))
     whole = plain_rows(found.tasks)
     missing = sum(row["difference"] is None for row in whole)
+    unlisted = 0 if found.comparison.anytime else max(0, int(found.figures["missing"]) - missing)
+    more = (
+        f" {counted(unlisted, 'further pair')} {was_or_were(unlisted)} planned, and played by neither."
+        if unlisted
+        else ""
+    )
     note(
-        f"{counted(len(whole), 'pair')} in all, {missing} of them without a value on one side. The download has every one."
+        f"{counted(len(whole), 'pair')} in all, {missing} of them without a value on at least one side.{more} The download has "
+        "every one listed."
     )
     downloads(texts(whole, _columns(a, b, found.metric)), "comparison", "comparison")
 

@@ -1,4 +1,4 @@
-"""Page 7: what a goal costs, and which arms nobody beats at their price."""
+"""Page 7: what a goal costs, and which arms no cheaper arm's mean reaches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leaderboard.app.frame import begin, filters
 from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading, note, of_ranking, show, table, texts
 from leaderboard.board import plain_rows
 from leaderboard.charts import cost_frontier, names_of
-from leaderboard.costs import COSTS, cost_table
+from leaderboard.costs import COSTS, FRONTIER, cost_table
 from leaderboard.page.sections import arm_marks
 from leaderboard.ranking_columns import EPISODE, columns_of, place_columns
 
@@ -38,9 +38,7 @@ def render() -> None:
     if whole.empty:
         empty("No arm with a goal fits these filters.")
         return
-    note(
-        "Filled marks are on the frontier: nothing is better for less. An arm whose price is not known is in the table only."
-    )
+    note(f"{FRONTIER} An arm whose price is not known is in the table only.")
     unit = f"{NAMES[str(cost)]} per episode"
     several = len(board.runs) > 1
     every = arm_marks(board)

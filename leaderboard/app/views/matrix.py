@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.compare.arms import METRICS
-from harness.compare.conclusions import SIGNS, correction
+from harness.compare.conclusions import ALMOST, SIGNS, correction
 from harness.compare.doubts import DOUBT
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
@@ -97,12 +97,14 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
         return node("td", NOTHING, class_="k0")
     if row["finding"] is None:
         said = "reference" if row["is_reference"] else "no reference"
-        return node("td", node("b", amount(row["mean"])), node("span", said, class_="under"), class_="k0 ref")
+        return node("td", amount(row["mean"]), node("span", said, class_="under"), class_="k0 ref")
+    doubt = f" {DOUBT}" if row["interval_note"] else ""
     inside = node(
         "a",
-        node("b", f"{mark(row)}{row['difference']:+.2f}"),
+        node("b" if row["finding"] in SIGNS else "span", f"{mark(row)}{row['difference']:+.2f}{doubt}"),
         node("br"),
         f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
+        node("span", row["verdict"], class_="under") if row["finding"] in ALMOST else None,
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
         title=f"{interval_text(row)}; {row['verdict']}",
     )
