@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from environments.data import DATA, DataHooks, ImportReport
@@ -17,6 +18,10 @@ from harness.exchange.archives import Limits, extract_archive, is_archive
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 """Endings of archives that are read."""
+TEXTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tw-pddl")
+"""Endings of files with data."""
+LOOKED_AT = 50
+"""Files that are looked at to say what is wrong with a folder."""
 UNPACK = {".gz": "gunzip -k", ".bz2": "bunzip2 -k", ".xz": "unxz -k"}
 """Ending of a single compressed file -> what unpacks it."""
 _FOLDERS = 20_000
@@ -107,8 +112,19 @@ def _nothing_found(place: Path, shown: Path, not_asked: list[str]) -> str:
         )
     return (
         f"{shown}: no data of {', '.join(DATA.names())} recognised{also}; name one of them with --env to be told what its data "
-        "lack"
+        f"lack{_first_problem(place)}"
     )
+
+
+def _first_problem(folder: Path) -> str:
+    """Say what is wrong with the first file of a folder that is not what its name says; empty where all first files are."""
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix in TEXTS and path.is_file())
+    for path in islice(files, LOOKED_AT):
+        try:
+            check_is_data(path)
+        except BadInput as problem:
+            return f". {problem}"
+    return ""
 
 
 def _import_named(place: Path, env: str, home: Path, name: str) -> tuple[str, ImportReport]:

@@ -46,6 +46,9 @@ _NOTHING = ("nan", "none", "null", "")
 def character(found: Found) -> CharacterRow:
     """A character as the profiles have it. Raises `BadInput` naming the record and the field."""
     row = _renamed(found.row)
+    for key in ("name", "first_name"):
+        if key in row and (not isinstance(row[key], str) or not row[key].strip()):
+            raise BadInput(f"{found.where}: {key}: expected a text, got {str(row[key])[:80]!r}")
     if "name" in row and "first_name" not in row:
         first, _, last = str(row["name"]).strip().partition(" ")
         row |= {"first_name": first, "last_name": last.strip()}
@@ -56,8 +59,12 @@ def character(found: Found) -> CharacterRow:
     row["gender"] = _GENDERS[gender.lower()]
     row["gender_pronoun"] = _text(row, "gender_pronoun") or _PRONOUNS[row["gender"]]
     for key in ("last_name", "occupation", "public_info", "personality_and_values", "secret"):
+        if isinstance(row.get(key), list | dict):
+            raise BadInput(f"{found.where}: {key}: expected a text, got {str(row[key])[:80]}")
         row[key] = _text(row, key)
     row["age"] = 0 if _is_nothing(row.get("age")) else row["age"]
+    if isinstance(row["age"], int | float) and row["age"] < 0:
+        raise BadInput(f"{found.where}: age: expected a number of years, got {row['age']}")
     whole = f"{row.get('first_name', '')} {row['last_name']}"
     row["pk"] = _id(row) or slug(whole) or f"character-{stable_hash(whole)[:8]}"
     return _validated(CharacterRow, row, found)

@@ -210,7 +210,15 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Row, str | None]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0] else ","
     if delimiter == "," and text.partition("\n")[0].count(";") > text.partition("\n")[0].count(","):
         delimiter = ";"
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield from _table_rows(path, table)
+    except csv.Error as error:
+        raise BadInput(f"{path}, behind row {table.line_num}: {error}; mend the quotes there") from error
+
+
+def _table_rows(path: Path, table: csv.DictReader[str]) -> Iterator[tuple[str, Row, str | None]]:
+    """The rows of a table of a known kind. Raises `BadInput`, or `csv.Error`."""
     if kind_of(dict.fromkeys(map(_header, table.fieldnames or ()))) is None:
         return
     names = [_header(name) for name in table.fieldnames or () if name]

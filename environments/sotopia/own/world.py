@@ -134,7 +134,7 @@ def _named_pairings(
     for each in rows[SCENARIO]:
         with problems.of(each, world):
             pk = forms.scenario(each).pk
-            for given in _pairs_under(each.row):
+            for given in _pairs_under(each):
                 pair = forms.pair_of({"agent_ids": given}, each.where, names)
                 named[f"{pk}:{pair[0]}:{pair[1]}"] = pk, pair
     for each in rows[COMBO]:
@@ -151,11 +151,13 @@ def _named_pairings(
     return [(combo, pk, pair) for combo, (pk, pair) in named.items()]
 
 
-def _pairs_under(row: Row) -> Sequence[Any]:
-    """The pairs that stand under a scenario: a list of them, or a single one."""
-    pairs = row.get("pairs") or ()
+def _pairs_under(each: Found) -> Sequence[Any]:
+    """The pairs that stand under a scenario: a list of them, or a single one. Raises `BadInput`."""
+    pairs = each.row.get("pairs") or ()
     if isinstance(pairs, str):
         return [pairs]
+    if not isinstance(pairs, list | tuple):
+        raise BadInput(f"{each.where}: pairs: expected a list of pairs of characters, got {str(pairs)[:80]}")
     single = len(pairs) == 2 and all(isinstance(name, str) and not set(name) & set(",;|") for name in pairs)
     return [pairs] if single else pairs
 

@@ -116,6 +116,12 @@ MENDED: dict[str, tuple[list[Any], list[Any]]] = {
         [ADA | {"id": "a"}, ADA | {"id": "b"}, FENCE],
         OWN,
     ),
+    "{}: {}: expected a text, got {}": ([ADA | {"name": None}, BO, FENCE], OWN),
+    "age: expected a number of years, got {}": ([ADA | {"age": -3}, BO, FENCE], OWN),
+    "pairs: expected a list of pairs of characters, got {}": (
+        [ADA, BO, FENCE | {"pairs": {"Ada Moreno": "Bo Lind"}}],
+        [ADA, BO, FENCE | {"pairs": [["Ada Moreno", "Bo Lind"]]}],
+    ),
     "split {}; expected 'train' or 'test', or none": (
         [ADA, BO, FENCE | {"split": "dev"}],
         [ADA, BO, FENCE | {"split": "test"}],
@@ -156,6 +162,19 @@ def a_table_without_quotes(place: Place) -> str:
     said = place.refused("data", "import", table, "--name", "mine")
     table.write_text('name,age,secret\nCy Okafor,3,"Afraid of bees, and of wasps"\n')
     assert "3 characters" in place.done("data", "import", place.given, "--name", "mine")
+    return said
+
+
+@follows("{}, behind row {}: {}; mend the quotes there", "the header names {} twice; rename one of the two")
+def a_table_with_broken_quotes_or_header(place: Place) -> str:
+    place.own()
+    table, said = place.given / "more.csv", ""
+    for odd in ('name,age\n"Cy Okafor,3\nDi Q,4\n', 'name,age\n"Cy" Okafor,3\n', "name,age,age\nCy Okafor,3,3\n"):
+        table.write_text(odd)
+        said = place.refused("data", "import", table, "--name", "mine")
+        assert "mend the quotes there" in said or "rename one of the two" in said
+        table.write_text('name,age,years\n"Cy Okafor",3,3\n')
+        assert "3 characters" in place.done("data", "import", place.given, "--name", "mine")
     return said
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import environments
 from environments.sotopia import splits
-from tests.harness.data.advising import ADA, BO, EPISODE, FENCE, OWN, Place
+from tests.harness.data.advising import ADA, BO, EPISODE, FENCE, OWN, Place, zipped
 
 HALF = "holds half a character"
 
@@ -37,6 +37,11 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"x.jsonl": lines(ADA | {"id": "a"}, ADA | {"id": "b"}, FENCE)},
         "no two characters have different names, so that nobody can meet",
     ),
+    "a secret that is no text": (
+        {"x.jsonl": lines(ADA | {"secret": {"a": 1}}, BO, FENCE)},
+        "line 1: secret: expected a text",
+    ),
+    "names that are a list": ({"x.jsonl": lines(ADA | {"name": ["Ada"]}, BO, FENCE)}, "line 1: name: expected a text"),
     "an empty file": ({"x.jsonl": "\n"}, "x.jsonl is empty"),
     "a table that names a column twice": (
         {"x.csv": "name,age,age\nAda M,3,4\n", "y.jsonl": lines(FENCE)},
@@ -87,6 +92,16 @@ def test_own_data_are_read_as_people_write_them(files: dict[str, Any], count: in
     task = splits.tasks("mine")[0]
     background = environments.make("sotopia").reset(task, 0).view(0).background
     assert "nan" not in background.lower()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_of_web_pages_is_told_as_one(packed: bool, place: Place) -> None:
+    (place.given / "agents.jsonl").write_text("<html>Sign in</html>")
+    given = place.given
+    if packed:
+        given = place.tmp / "given.zip"
+        given.write_bytes(zipped(place.given))
+    assert f"{given}/agents.jsonl is an HTML page, not the file its name says" in place.refused("data", "import", given)
 
 
 def test_a_record_of_no_kind_is_named_beside_those_that_have_one(place: Place) -> None:
