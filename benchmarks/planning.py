@@ -1,6 +1,6 @@
 """Stated power, and what then happens: "about N episodes would do" of `harness compare`, and a dry run's smallest difference.
 
-    python -m benchmarks.planning [needed|stated] [--experiments 400] [--only "14 x 4"]
+    python -m benchmarks.planning [needed|stated] [--experiments 400] [--only "14 x 4"] [--minutes 15]
 
 `needed`: a small experiment without a difference says how many episodes would show one of 5 % of the range; so many are
 played with just that difference, and the question is asked again. `stated`: experiments with the difference that
@@ -11,6 +11,8 @@ questions. Seeds were fixed before any figure was looked at.
 from __future__ import annotations
 
 import argparse
+import math
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,19 +87,21 @@ NEEDED = (
 )
 
 
-def needed(design: Design, experiments: int) -> tuple[float, float]:
-    """The mean number of episodes that was asked for, and how often so many decide."""
+def needed(design: Design, experiments: int, minutes: float = math.inf) -> tuple[float, float, int]:
+    """The mean number of episodes asked for, how often so many decide, and the number of experiments, which is lower where
+    the minutes of CPU are over before."""
     rng = np.random.default_rng([SEED, *repr(design).encode()])
     asked: list[int] = []
     decided: list[bool] = []
-    while len(asked) < experiments:
+    end = time.process_time() + 60 * minutes
+    while len(asked) < experiments and (not asked or time.process_time() < end):
         said = played(design, 0.0, rng).needed
         if said is None:
             continue
         larger = replace(design, groups=max(2, int(np.ceil(said / design.pairs))))
         asked.append(said)
         decided.append(finding(played(larger, SHARE * design.high, rng)) == "higher")
-    return float(np.mean(asked)), float(np.mean(decided))
+    return float(np.mean(asked)), float(np.mean(decided)), len(asked)
 
 
 STATED = tuple(
@@ -131,16 +135,19 @@ def _scattered(mean: float, count: int, rng: np.random.Generator) -> Floats:
     return np.asarray(10 * rng.beta(mean * size, (1 - mean) * size, count))
 
 
-def _print_needed(experiments: int, only: str) -> None:
-    print("| kind | groups x pairs | questions | asked for, on average | then decided |\n|---|---|--:|--:|--:|")
+def _print_needed(experiments: int, only: str, minutes: float) -> None:
+    print("| kind | groups x pairs | questions | experiments | asked for, on average | then decided |")
+    print("|---|---|--:|--:|--:|--:|")
     for design in NEEDED:
         if only in str(design):
-            asked, decided = needed(design, experiments)
+            asked, decided, made = needed(design, experiments, minutes)
             shape = f"{design.groups} x {design.pairs}"
-            print(f"| {design.kind} | {shape} | {design.questions} | {asked:.0f} | {decided:.1%} |", flush=True)
+            print(
+                f"| {design.kind} | {shape} | {design.questions} | {made} | {asked:.0f} | {decided:.1%} |", flush=True
+            )
 
 
-def _print_stated(experiments: int, only: str) -> None:
+def _print_stated(experiments: int, only: str, _minutes: float) -> None:
     print("| groups x pairs | questions | stated | found | by the test alone |\n|---|--:|--:|--:|--:|")
     for design in STATED:
         if only in str(design):
@@ -157,11 +164,12 @@ def main() -> None:
     parser.add_argument("part", nargs="?", choices=[*PARTS, "all"], default="all")
     parser.add_argument("--experiments", type=int, default=400)
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name, as '14 x 4 x 1', has this in it")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of CPU for each row of `needed`, at most")
     given = parser.parse_args()
     for name, part in PARTS.items():
         if given.part in (name, "all"):
             print(f"\n{name}: {given.experiments} experiments a row\n")
-            part(given.experiments, given.only)
+            part(given.experiments, given.only, given.minutes)
 
 
 if __name__ == "__main__":
