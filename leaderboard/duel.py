@@ -16,6 +16,7 @@ from harness.compare.comparison import Comparison, Family, check_metric, compare
 from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
 from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, find, questions
+from harness.results.kin import kin_of_facts
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
 from leaderboard.board import Board
@@ -35,7 +36,8 @@ class Duel:
     sentence: str
     """Conclusion in words, with what the controls say and what p is corrected for."""
     interface: tuple[str, ...]
-    """Sentences on large differences between the arms' ledgers, which may explain the difference."""
+    """Sentences on what may explain the difference, or hide in it: large differences between the arms' ledgers, an interval that
+    may be too narrow, a judge that is related to the actor."""
     tasks: pd.DataFrame
     """One row per task, order and repeat, the biggest win of b first, those with a missing outcome last: task_id, group, order,
     repeat, a, b, difference, missing (why there is none), run_a, episode_a, run_b, episode_b."""
@@ -60,7 +62,11 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
         comparison,
         figures={"mean": comparison.mean_b, **numbers(comparison, beside)},
         sentence=" ".join(filter(None, (sentence(comparison), control_note(family, 0), correction(family)))),
-        interface=(*interface_sentences(left, right), *interval_sentences(comparison)),
+        interface=(
+            *interface_sentences(left, right),
+            *interval_sentences(comparison),
+            *kin_of_facts([left.facts, right.facts]),
+        ),
         tasks=_tasks(board, left, right, metric, common),
     )
 

@@ -267,16 +267,23 @@ def scope_sentences(family: Family) -> list[str]:
     lines = [correction(family), *dict.fromkeys(line for row in family.rows for line in interval_sentences(row))]
     if any(row.anytime for row in family.rows):
         lines.append(LOOKED_AT)
-    judges = sorted({row.a.facts["judge"]["label"] for row in family.rows if row.a.facts["judge"]})
-    if judges:
-        lines.append(
-            f"Goals were scored by the judge {', '.join(judges)}: a taste of the judge's for one arm's style would "
-            "show as a difference."
-        )
-        lines += kin_of_facts(arm.facts for row in family.rows for arm in (row.a, row.b))
+    lines += judge_sentences(family.rows)
     lines += training_sentences(arm for row in family.rows for arm in (row.a, row.b))
     lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
     return lines
+
+
+def judge_sentences(rows: Sequence[Comparison]) -> list[str]:
+    """Say what the judges of compared arms may add to a difference; nothing where no judge scored."""
+    judges = [[arm.facts["judge"]["label"] for arm in (row.a, row.b) if arm.facts["judge"]] for row in rows]
+    every = sorted({label for labels in judges for label in labels})
+    if not every:
+        return []
+    which = f"the judge {every[0]}" if len(every) == 1 else f"the judges {' and '.join(every)}"
+    lines = [f"Goals were scored by {which}: a taste of the judge's for one arm's style would show as a difference."]
+    if any(len(set(labels)) > 1 for labels in judges):
+        lines.append("Arms with different judges are compared: one judge may only be more lenient than the other.")
+    return [*lines, *kin_of_facts(arm.facts for row in rows for arm in (row.a, row.b))]
 
 
 def correction(family: Family) -> str:
@@ -302,7 +309,7 @@ def correction(family: Family) -> str:
     return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
 
 
-LOOKED_AT = "the run was looked at while it was played; interval and p of the uplift hold at every look"
+UPLIFT_LOOKED_AT = "the run was looked at while it was played; interval and p of the uplift hold at every look"
 """Note under a ranking for an arm whose question is answered by a test that holds at every look."""
 
 

@@ -24,7 +24,7 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, clusters_in, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import LOOKED_AT, cell_text, finding, is_asked, missing_note
+from harness.compare.conclusions import UPLIFT_LOOKED_AT, cell_text, finding, is_asked, missing_note
 from harness.compare.doubts import interval_note, interval_sentences
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
@@ -173,7 +173,7 @@ def _answer(row: Comparison, beside: Sequence[Comparison]) -> Row:
     questions_of_run = row.family if is_asked(row) else math.nan  # a control's row is no question
     figures = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm, questions_of_run)
     known = [None if figure != figure else figure for figure in figures]
-    looks = LOOKED_AT if row.anytime else None
+    looks = UPLIFT_LOOKED_AT if row.anytime else None
     doubt = " ".join(interval_sentences(row)) or None
     return dict(zip(UPLIFT, (*known, finding(row), cell_text(row, beside), looks, doubt), strict=True))
 

@@ -82,7 +82,7 @@ def test_the_conclusions_say_that_one_may_look_again(tmp_path: Path) -> None:
     run = played(tmp_path / "run", strategists=["vanilla", EPO])
     family = uplift(str(run), anytime=True)
     (row,) = family.rows
-    assert any("hold at every look" in line for line in conclusions(family))
+    assert any("hold at every look (anytime-valid)" in line for line in conclusions(family))
     assert not any("hold at every look" in line for line in conclusions(uplift(str(run))))
     if finding(row) == "open":
         assert any("looked at again" in line for line in conclusions(family))

@@ -10,10 +10,15 @@ from rich.console import Console
 
 from harness.cli import main
 from harness.commands.run_experiment import play
+from harness.compare.answers import environment_answers
+from harness.compare.questions import uplift
 from harness.results.kin import family_of, kin_of_facts, kin_sentences
 from harness.results.store import read_manifest, write_manifest
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
+from leaderboard.board import open_board
+from leaderboard.duel import duel
+from leaderboard.page import render
 from tests.harness.builders import experiment
 
 
@@ -99,3 +104,21 @@ def test_the_ranking_says_so_beneath_its_table(tmp_path: Path, capsys: pytest.Ca
     assert "The judge m is the model that acts" in " ".join(capsys.readouterr().out.split())
     assert main(["leaderboard", str(run), "--format", "csv"]) == 0
     assert "The judge m is" not in capsys.readouterr().out
+
+
+def test_the_answer_and_a_comparison_say_so_where_the_finding_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    with Run(experiment(judge="m", strategists=["vanilla", {"kind": "epo", "model": "m"}]), run) as playing:
+        assert execute(playing, Progress(Console(quiet=True))).complete
+    manifest = read_manifest(run)
+    manifest["config"]["models"]["m"] = {"provider": "openai", "model": "qwen2.5-7b"}
+    write_manifest(run, manifest)
+    said = "The judge m is the model that acts"
+    assert any(said in line for line in environment_answers(uplift(str(run)))[0].more)
+    board = open_board([run])
+    assert any(said in line for line in duel(board, 0, 1).interface)
+    assert said in render(board).split('id="ranking"')[0]
+    assert main(["compare", str(run)]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.base.errors import BadInput
 from harness.cli import main
-from harness.compare.conclusions import LOOKED_AT, conclusions, finding
+from harness.compare.conclusions import UPLIFT_LOOKED_AT, conclusions, finding
 from harness.compare.decided import answers
 from harness.compare.questions import uplift
 from harness.results.store import read_manifest
@@ -83,7 +83,7 @@ def test_the_ranking_says_that_the_run_was_looked_at(tmp_path: Path, capsys: pyt
     LEVERS.update(bonus={WORD: 4})
     played(tmp_path / "run", Until(answers))
     assert main(["leaderboard", str(tmp_path / "run")]) == 0
-    assert f": {LOOKED_AT}." in " ".join(capsys.readouterr().out.split())
+    assert f": {UPLIFT_LOOKED_AT}." in " ".join(capsys.readouterr().out.split())
 
 
 def test_groups_are_played_one_after_the_other_with_all_their_repeats(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_page_begins_with_the_question_and_its_answers(family: Family) -> No
 def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
     text = render(open_board([DEMO]))
     dialogues = text[text.index('<section id="dialogues"') : text.index('<section id="cost"')]
-    assert dialogues.count("First divergence") == 3
+    assert dialogues.count("First divergence") == 2, "in one of the three pairs both do the same"
     assert "put some ladle on sinkbasin" in dialogues, "a task is shown by what it asks"
     assert "by progress" in dialogues, "the credit stands beside the strategy"
 

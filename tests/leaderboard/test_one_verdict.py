@@ -155,6 +155,9 @@ def test_judgements_of_different_judges_are_never_one_table(tmp_path: Path, caps
     assert text.count("judged by ") == 2
     titles = [table.caption for table in Page(render(open_board(runs))).tables if "with 95 % interval" in table.caption]
     assert sum("judged by" in title for title in titles) == len(titles) > 1
+    both = " ".join(told(capsys, "compare", *map(str, runs), "--allow", "judge").split())
+    assert "by the judges sotopia/one/" in both and " and sotopia/two/" in both
+    assert "one judge may only be more lenient than the other" in both
 
 
 def test_where_a_rank_is_withheld_every_surface_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
