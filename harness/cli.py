@@ -15,6 +15,7 @@ from types import ModuleType
 from harness.base.errors import BadInput, Damaged, HarnessError
 from harness.base.invocation import as_called
 from harness.base.own_packages import check_packages
+from harness.base.plaintext import plain
 from harness.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_CODES, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 
 GARBAGE = 20_000
@@ -34,13 +35,13 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         return int(arguments.do(arguments))
     except Damaged as error:
-        print(f"harness: {as_called(str(error))}", file=sys.stderr)
+        print(f"harness: {plain(as_called(str(error)))}", file=sys.stderr)
         return EXIT_UNFINISHED if getattr(arguments, "reads", False) else EXIT_BAD_INPUT
     except BadInput as error:
-        print(f"harness: {as_called(str(error))}", file=sys.stderr)
+        print(f"harness: {plain(as_called(str(error)))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except HarnessError as error:
-        print(f"harness: {as_called(str(error))}", file=sys.stderr)
+        print(f"harness: {plain(as_called(str(error)))}", file=sys.stderr)
         return EXIT_UNFINISHED
     except KeyboardInterrupt:
         print("harness: interrupted", file=sys.stderr)

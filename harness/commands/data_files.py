@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 
 from environments.data import DATA, ImportReport
 from harness.base.errors import BadInput
+from harness.base.plaintext import plain
 from harness.base.safe_files import move_in, scratch_folder, tidy_when_ended
 from harness.exchange.fetch import fetch_data
 from harness.exchange.importing import import_path
@@ -88,6 +89,6 @@ def print_report(environment: str, report: ImportReport) -> None:
     print(f"{environment}: {report.kept} {report.what}{where}; {len(report.skipped)} left out")
     for lines, what in ((report.notes, "note"), (report.skipped, "left out")):
         for line in lines[:SHOWN_SKIPS]:
-            print(f"  {what}: {line}")
+            print(f"  {what}: {plain(line)}")
         if len(lines) > SHOWN_SKIPS:
             print(f"  … and {len(lines) - SHOWN_SKIPS} more")

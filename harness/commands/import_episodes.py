@@ -26,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def import_command(arguments: argparse.Namespace) -> int:
     """Make a run of the dialogues; remove what is half written when the process is told to end."""
+    from harness.base.plaintext import plain
     from harness.base.safe_files import tidy_when_ended
     from harness.commands.run_experiment import run_folder
     from harness.exchange.episode_logs import import_episodes
@@ -39,7 +40,7 @@ def import_command(arguments: argparse.Namespace) -> int:
     )
     for lines, what in ((done.notes, ""), (done.odd, "left out: ")):
         for line in lines[:SHOWN]:
-            print(f"  {what}{line}")
+            print(f"  {what}{plain(line)}")
         if len(lines) > SHOWN:
             print(f"  … and {len(lines) - SHOWN} more")
     return 0

@@ -9,6 +9,7 @@ What a row does not say is not made up: a start is put together from the scenari
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,9 +146,9 @@ def _annotated_log(rows: Sequence[Row]) -> EpisodeLog:
     scores = {str(row["agent"]): row.get("goal_score", row.get("score")) for row in ordered}
     worth = {
         str(row["agent"]): [
-            (number, float(value))
+            (number, _number(value))
             for number, (name, _, value) in enumerate(_utterances(row))
-            if name == row["agent"] and isinstance(value, int | float) and value >= 0
+            if name == row["agent"] and isinstance(value, int | float) and 0 <= value < math.inf
         ]
         for row in ordered
     }
@@ -166,6 +167,8 @@ def _annotated_log(rows: Sequence[Row]) -> EpisodeLog:
 def _utterances(row: Row) -> list[tuple[str, str, Any]]:
     """(name, text, what it was worth) of the utterances that an annotation lists, in their order."""
     found = next(row[key] for key in ANNOTATED if key in row)
+    if not isinstance(found, Mapping):
+        raise ValueError(f"expected utterances by name, got {type(found).__name__}")
     listed = []
     for key, value in found.items():
         match = _UTTERANCE.fullmatch(key)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from environments.sotopia.own.rows import EPISODE, every_row, kind_of
 from harness.base.errors import BadInput
+from harness.base.seeds import stable_hash
 from harness.exchange.dialogue_forms import (
     Annotations,
     EpisodeLog,
@@ -61,12 +62,17 @@ def import_episodes(paths: Sequence[Path], folder: Path) -> Imported:
     cells: Counter[str] = Counter()
     judges: Counter[str] = Counter()
     tasks: dict[str, None] = {}
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
+    others: set[str] = set()
     highest = 0.0
     for reading in readings(paths, done.odd):
         highest = max([highest, *(value for _, value in reading.worth())])
-        if reading.episode_id not in seen:
-            seen.add(reading.episode_id)
+        words = stable_hash(reading.log.messages)
+        if seen.get(reading.episode_id, words) != words:
+            others.add(reading.where)
+            done.odd.append(f"{reading.where}: another dialogue has the same id ({reading.log.pk}), and other words")
+        elif reading.episode_id not in seen:
+            seen[reading.episode_id] = words
             cells[reading.cell] += 1
             tasks[reading.task_id] = None
             judges.update([reading.judge])
@@ -86,7 +92,7 @@ def import_episodes(paths: Sequence[Path], folder: Path) -> Imported:
             folder, imported_manifest(folder.name, cells, before or judges.most_common(1)[0][0], list(tasks))
         )
         scale = next((each for each in WORTH_SCALES if highest <= each), highest)
-        asyncio.run(_write(paths, folder, done, scale))
+        asyncio.run(_write((each for each in readings(paths, []) if each.where not in others), folder, done, scale))
     finally:
         lock.release()
     return done
@@ -129,7 +135,7 @@ def _logs(paths: Sequence[Path], odd: list[str]) -> Iterator[tuple[str, EpisodeL
     yield from annotations.logs()
 
 
-async def _write(paths: Sequence[Path], folder: Path, done: Imported, scale: float) -> None:
+async def _write(found: Iterable[Reading], folder: Path, done: Imported, scale: float) -> None:
     """Append what is not there yet."""
     episodes = latest_episodes(folder)
     judged, rewarded = set(latest_judgements(folder)), set(latest_process_rewards(folder))
@@ -137,7 +143,7 @@ async def _write(paths: Sequence[Path], folder: Path, done: Imported, scale: flo
     written = set(episodes)
     into, scores, worth = (Appender(folder / name) for name in (EPISODES, JUDGEMENTS, PROCESS_REWARDS))
     try:
-        for reading in readings(paths, []):
+        for reading in found:
             if reading.episode_id in written:
                 done.skipped += 1
             else:

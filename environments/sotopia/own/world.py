@@ -46,9 +46,14 @@ def build(found: Iterable[Found]) -> OwnWorld:
     for each in rows[AGENT]:
         with problems.of(each, world):
             _add(world.characters, forms.character(each), each)
+    scenarios: list[Found] = []
     for each in rows[SCENARIO]:
         with problems.of(each, world):
-            _add(world.scenarios, forms.scenario(each), each)
+            made = forms.scenario(each)
+            _split_word(each)
+            _add(world.scenarios, made, each)
+            scenarios.append(each)
+    rows[SCENARIO] = scenarios
     problems.check()
     _check_parts(world)
     names = _names(world.characters)
@@ -204,13 +209,10 @@ def _pairs(
 
 def _split(world: OwnWorld, rows: Sequence[Found]) -> dict[str, str]:
     """Scenario id -> its split: as the records say, else by a hash of the id, so that adding scenarios moves none. Two or more
-    scenarios without a word of it leave at least one on either side. Raises `BadInput` for another word."""
+    scenarios without a word of it leave at least one on either side."""
     said: dict[str, str] = {}
     for each in rows:
-        if each.row.get("split") not in (None, ""):
-            word = str(each.row["split"]).strip().lower()
-            if word not in (TRAIN, TEST):
-                raise BadInput(f"{each.where}: split {each.row['split']!r}; expected 'train' or 'test', or none")
+        if word := _split_word(each):
             said[forms.scenario(each).pk] = word
     played = sorted({str(row["env_id"]) for row in world.combos})
     ranks = {pk: int(stable_hash("own scenario", pk)[:8], 16) / 16**8 for pk in played if pk not in said}
@@ -219,3 +221,14 @@ def _split(world: OwnWorld, rows: Sequence[Found]) -> dict[str, str]:
         lowest, highest = min(ranks, key=ranks.__getitem__), max(ranks, key=ranks.__getitem__)
         split |= {lowest: TEST, highest: TRAIN}
     return {pk: split[pk] for pk in played}
+
+
+def _split_word(each: Found) -> str | None:
+    """The split that a scenario says it belongs to. Raises `BadInput` for another word."""
+    said = each.row.get("split")
+    if said in (None, ""):
+        return None
+    word = str(said).strip().lower()
+    if word not in (TRAIN, TEST):
+        raise BadInput(f"{each.where}: split {said!r}; expected 'train' or 'test', or none")
+    return word

@@ -155,10 +155,10 @@ class Import:
         about = read_object(self.files.attributes)
         usable = self._usable()
         while batch := list(islice(usable, BATCH)):
-            lacking = [(raw["asin"], raw["name"]) for _, raw in batch if "title_nouns" not in raw]
+            lacking = [(raw["asin"], raw["name"]) for _, raw in batch if not _is_tagged(raw)]
             found = iter(self.nouns(lacking) if lacking else [])
             for place, raw in batch:
-                nouns = raw["title_nouns"] if "title_nouns" in raw else next(found)
+                nouns = raw["title_nouns"] if _is_tagged(raw) else next(found)
                 entry = about.get(raw["asin"])
                 if not isinstance(entry, dict | None):
                     self.skipped.append(f"attributes of {raw['asin']!r}: expected an object; the product has none then")
@@ -209,6 +209,12 @@ class Import:
                     self.skipped.append(f"annotation {place} of {asin!r}: {error}")
                 else:
                     yield from [goal] if goal is not None else []
+
+
+def _is_tagged(raw: Raw) -> bool:
+    """True for a product whose nouns came with it, as those do that are generated here."""
+    nouns = raw.get("title_nouns")
+    return isinstance(nouns, list) and all(isinstance(noun, str) for noun in nouns)
 
 
 def _human_goal(number: int, place: int, row: Any) -> HumanGoal | None:

@@ -148,7 +148,7 @@ def parse_product(raw: Mapping[str, Any], about: Mapping[str, Any], nouns: tuple
             query=_text(raw["query"]).lower().strip(),
             product_category=_text(raw["product_category"]),
             nouns=nouns,
-            instruction=about.get("instruction"),
+            instruction=None if about.get("instruction") is None else _text(about["instruction"]),
             instruction_attributes=texts_of(about.get("instruction_attributes")),
         )
     except KeyError as error:

@@ -94,7 +94,7 @@ class Place:
         return root
 
     def run(self, environment: str, split: str, **options: object) -> tuple[object, ...]:
-        """The words of a run's forecast on a split."""
+        """The words of a forecast of a run on a split."""
         model: dict[str, Any] = {"models": {"m": {"provider": "scripted", "function": PLAYED}}, "judge": "m"}
         actor = {"actors": ["m"], **model} if environment == "sotopia" else {"actors": ["script:random"]}
         place = {"name": environment, "split": split, "tasks": 1, "options": options}
