@@ -87,7 +87,7 @@ def _short(text: str) -> str:
 
 def _end(record: EpisodeRecord) -> Text:
     if record.outcome is None:
-        return Text("no outcome", style="dim")
+        return Text("no outcome" if record.judge_background is None else "a judge scores it", style="dim")
     won = record.outcome.success
     return Text("goal reached" if won else "goal not reached", style="green" if won else "red")
 

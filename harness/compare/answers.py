@@ -145,11 +145,12 @@ def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:
     if not reached:
         return ""
     means = " and ".join(f"{amount_of(each, each.mean_a)} with {name}" for name, each in reached)
-    text = f"The controls reached {means}: {row.b.axes['strategist']}"
+    who, them = ("The control", "it") if len(reached) == 1 else ("The controls", "them")
+    text = f"{who} reached {means}: {row.b.axes['strategist']}"
     others = unbeaten(beside)
     if others:
         return f"{text} is not shown to beat {' or '.join(others)}, so a gain could not be put down to what its strategies say."
-    return f"{text} beats them, so what its strategies say counts."
+    return f"{text} beats {them}, so what its strategies say counts."
 
 
 def actor_note(row: Comparison) -> str:

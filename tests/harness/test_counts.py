@@ -9,6 +9,8 @@ import pytest
 
 from harness.base.counts import counted
 from harness.cli import main
+from harness.compare.answers import answer
+from harness.compare.questions import uplift
 from tests.harness.gate_runs import LEVERS, play
 
 pytestmark = pytest.mark.usefixtures("levers")
@@ -52,3 +54,12 @@ def test_a_run_of_one_task_is_told_in_the_singular(
         assert not ONE.findall(out.out + out.err), (command, out)
     text = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", (page / "index.html").read_text(), flags=re.S)
     assert not ONE.findall(text)
+
+
+def test_a_single_control_is_no_plural(tmp_path: Path) -> None:
+    LEVERS.update(noise=1, bonus={"something good": 2})
+    strategists = ["vanilla", "null", {"kind": "epo", "model": "m"}]
+    family = uplift(str(play(tmp_path / "run", strategists=strategists)))
+    number = next(number for number, row in enumerate(family.rows) if not row.b.role)
+    told = answer(family, number)
+    assert "The control reached" in told and "epo beats it, so" in told
