@@ -24,7 +24,7 @@ def called_as() -> str:
     found = shutil.which(NAME)
     if found is not None and os.path.samefile(found, own):
         return NAME
-    return _from_here(own.absolute())
+    return from_here(own.absolute())
 
 
 def as_called(text: str) -> str:
@@ -38,12 +38,12 @@ def installs(extra: str) -> str:
     from one."""
     root = Path(__file__).resolve().parents[2]
     checkout = (root / "pyproject.toml").is_file()
-    what = f"-e '{_from_here(root)}[{extra}]'" if checkout else f"'strategist-harness[{extra}]'"
+    what = f"-e '{from_here(root)}[{extra}]'" if checkout else f"'strategist-harness[{extra}]'"
     own, found = Path(sys.executable), shutil.which("python")
-    python = "python" if found is not None and Path(found).parent == own.parent else _from_here(own)
+    python = "python" if found is not None and Path(found).parent == own.parent else from_here(own)
     return f"{python} -m pip install {what}"
 
 
-def _from_here(path: Path) -> str:
+def from_here(path: Path) -> str:
     """The path from where the reader stands, if it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

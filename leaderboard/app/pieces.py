@@ -165,6 +165,8 @@ def whisker(value: float | None, low: float | None, high: float | None, bounds: 
     """An arm's mark (without one a grey square) with its interval on an axis from `bounds[0]` to `bounds[1]`; `said` is what it
     says in words."""
     frame = node("div", class_="whisker", role="img", aria_label=said)
+    for tick in ticks(*bounds):
+        frame.append(node("i", class_="tick", style=f"left:{_place(tick, bounds)}%"))
     if zero is not None:
         frame.append(node("i", class_="zero", style=f"left:{_place(zero, bounds)}%"))
     if low is not None and high is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from harness.base.counts import counted
 from harness.results.records import TurnRecord
 from leaderboard.duel import Divergence, Step
 from leaderboard.episodes import Conversation, Reward
@@ -43,7 +44,8 @@ def bar_place(reward: float) -> tuple[float, float, str]:
 def side_by_side(
     a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str], bar: Bar = drawn_bar
 ) -> list[Content]:
-    """Two episodes turn by turn, with a mark where their actions part for the first time."""
+    """Two episodes turn by turn, with a mark where their actions part for the first time. Turns after the end of one of them are
+    folded but for the first."""
     grid = node("div", class_="duel conv")
     for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
         grid.append(
@@ -53,12 +55,22 @@ def side_by_side(
                 node("span", f"{shown.record.episode_id} of {shown.run}. {outcome_text(shown.head)}", class_="under"),
             )
         )
+    over = next(
+        (number for number, step in enumerate(parts.steps) if step.a is None or step.b is None), len(parts.steps)
+    )
+    folded = node("div", class_="duel conv")
     for number, step in enumerate(parts.steps):
         if number == parts.first:
             grid.append(
                 node("div", "First divergence: from here on the actions differ", class_="parting", id="divergence")
             )
-        grid.extend(_sides(step, a, b, parts.first is None or number < parts.first, bar))
+        same = parts.first is None or number < parts.first
+        rest = grid if number <= over else folded
+        rest.extend(_sides(step, a, b, same, bar))
+    if len(folded):
+        count = len(parts.steps) - over - 1
+        said = f"{counted(count, 'more turn')} of {'A' if len(a.record.turns) > len(b.record.turns) else 'B'}"
+        grid.append(node("details", node("summary", said), folded, class_="rest"))
     if parts.first is None:
         grid.append(node("div", "No action differs", class_="parting", id="divergence"))
     return [grid]

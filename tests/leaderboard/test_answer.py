@@ -92,13 +92,23 @@ def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
     assert "by progress" in dialogues, "the credit stands beside the strategy"
 
 
-def test_the_viewer_s_first_page_says_the_same(family: Family) -> None:
+def test_turns_after_the_end_of_one_of_both_are_folded() -> None:
+    text = render(open_board([ROOT / "results" / "two-models"]))
+    grid = text[text.index('class="duel conv"') :]
+    shown, _, folded = grid.partition('<details class="rest">')
+    count = int(re.match(r"<summary>(\d+) more turns of A</summary>", folded)[1])  # type: ignore[index]
+    assert shown.count("ended before") == 1
+    assert folded.count("ended before") == count > 1
+
+
+def test_the_viewer_s_first_page_says_the_same(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     said = words(open_page("answer", DEMO))
     for each in environment_answers(family):
         assert each.sentence in said
     assert "First divergence" in said
-    assert f"harness run {DEMO} --name demo-again" in said
-    assert f"harness verify {DEMO}" in said
+    assert "harness run results/demo --name demo-again" in said
+    assert "harness verify results/demo" in said
 
 
 def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.base.invocation import as_called
+from harness.base.invocation import as_called, from_here
 from leaderboard.app.dialogue import styled_bar
 from leaderboard.app.frame import begin, progress_note
 from leaderboard.app.pieces import draw, empty, heading, link, note, notice, scale_of, show, whisker
@@ -39,7 +39,7 @@ def _again(board: Board) -> None:
     """The commands that play and verify each run again."""
     show(heading(AGAIN), node("p", SAID))
     for name, folder in board.names.items():
-        lines = as_called("\n".join(again_commands(folder, str(folder))))
+        lines = as_called("\n".join(again_commands(folder, from_here(folder))))
         show(heading(name, 3) if len(board.names) > 1 else None, node("pre", lines))
 
 
@@ -67,7 +67,9 @@ def styled_dots(title: str, marks: Sequence[Dot], low: float, high: float, axis:
         drawn = whisker(
             mark.value, mark.low, mark.high, (low, high), f"{mark.label}: {said}", mark.hollow, zero=0.0, mark=mark.mark
         )
-        cells = node("td", mark.label), node("td", drawn, class_="figure"), node("td", said, class_="n")
+        value, gap, rest = said.partition("  ")  # on a phone the interval stands below the value
+        figures = node("td", node("span", value), gap, node("span", rest) if rest else None, class_="n")
+        cells = node("td", mark.label), node("td", drawn, class_="figure"), figures
         rows.append(node("tr", *cells, class_="faded" if mark.faded else None))
     scale = node("td", scale_of(low, high), class_="figure")
     foot = node("tfoot", node("tr", node("td"), scale, node("td"), aria_hidden="true"))
