@@ -80,10 +80,9 @@ def _outcomes(design: Design, groups: NDArray[np.intp], gain: float, rng: np.ran
 NEEDED = (
     *(Design(kind, 14, 4) for kind in KINDS),
     Design("score", 8, 10),
-    Design("score", 30, 1),
-    Design("success", 40, 1),
+    *(Design(kind, groups, 1) for groups in (30, 40) for kind in ("score", "success")),
     Design("score", 14, 4, 4),
-    Design("success", 30, 2, 3),
+    *(Design(kind, 30, 2, 3) for kind in ("score", "success")),
 )
 
 

@@ -40,6 +40,10 @@ WORDS: Mapping[Finding, str] = {
 """Each finding in a table's cell."""
 SIGNS: Mapping[Finding, str] = {"higher": "▲", "lower": "▼"}
 """The mark of a difference that is shown; no other mark may stand beside a difference."""
+SHOWN = (
+    "Shown: the corrected p is below 0.05, no single group of tasks could undo it, and neither could missing outcomes."
+)
+"""The key to what is shown, under tables and charts."""
 ALMOST: frozenset[Finding] = frozenset({"borderline", "hinges", "undone"})
 """Findings of a difference that the test alone would show, and that is not shown."""
 

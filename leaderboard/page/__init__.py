@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from agents.strategists import REFERENCE
 from harness.base.counts import counted
 from harness.base.errors import BadInput
+from harness.compare.conclusions import SHOWN
 from harness.results.kin import kin_of_facts
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
@@ -37,10 +38,10 @@ ARM = "a strategist with an actor, on one environment’s tasks: a row of a tabl
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that a "
     "bracket joins cannot be told apart.",
-    "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene), not episodes. Few "
-    "tasks make wide intervals.",
+    "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene) and the characters "
+    "that come again in several, not episodes. Few tasks make wide intervals.",
     f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
-    "the questions of its run (Holm). “No difference shown” does not mean that there is none.",
+    "the questions of its run (Holm). “No difference shown” does not mean that there is none. " + SHOWN,
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "
     "used, and turns after which nothing had changed. “?” stands where older records do not say.",

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.compare.arms import METRICS
-from harness.compare.conclusions import ALMOST, SIGNS, correction
+from harness.compare.conclusions import ALMOST, SHOWN, SIGNS, correction
 from harness.compare.doubts import DOUBT
 from leaderboard.app.arms import arm_labels
 from leaderboard.app.frame import begin, filters
@@ -60,8 +60,7 @@ def _whole(board: Board, reference: str, metric: str, chosen: Filters) -> None:
     labels = {number: name for name, number in arm_labels(board).items()}
     note(
         f"Blue is above {reference}, orange below. {CERTAINTY} {SIGNS['higher']} and {SIGNS['lower']} mark differences that are "
-        "shown: "
-        "corrected p < 0.05, and an interval without 0. A cell opens its comparison. "
+        f"shown. {SHOWN} A cell opens its comparison. "
         + correction(family_of(board, [int(number) for number in shown["arm"]], reference, metric))
     )
     for place, here in places.items():
