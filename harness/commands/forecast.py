@@ -63,6 +63,8 @@ def _print_power(console: Console, found: Sequence[Detectable], cells: Sequence[
             "Assumed: an episode scatters by half of the range where the goal lies in 0 to 1, else by a quarter of it, all "
             "independent. A probe (--probe 6) gives pairs of your own.",
         )
+    if any(one.counted and one.half for one in found):
+        say(console, "Half of it takes so many episodes if further groups bring in further characters as these do.")
     if any(one.uncounted for one in found):
         say(
             console,

@@ -44,8 +44,10 @@ class Detectable:
     """Number of known pairs that the scatter comes from; 0 where it is assumed."""
     run: str
     """Run that has them."""
+    counted: bool
+    """True where clusters cross the plan's groups, and the scatter counts them."""
     uncounted: bool
-    """True where clusters cross the plan's groups, or may, and the scatter does not count them."""
+    """True where clusters cross the plan's groups, and the scatter does not count them."""
 
     @property
     def assumed(self) -> bool:
@@ -102,9 +104,10 @@ def _detectable(
     noise = noise or assumed_noise(groups, episodes, bounds)
     smallest = smallest_found(noise, groups, span, alpha)
     half = episodes_to_claim(smallest / 2, noise, alpha, span) if np.isfinite(smallest) else None
+    crossed = _cross(world.by_id[task] for task in tasks)
     counted = bool(pairs) and past is not None and past[1].crossed is not None
-    crossed = not counted and _cross(world.by_id[task] for task in tasks)
-    return Detectable(cell, reference, groups, episodes, smallest, span, half, pairs, run, crossed)
+    both = crossed and counted, crossed and not counted
+    return Detectable(cell, reference, groups, episodes, smallest, span, half, pairs, run, *both)
 
 
 def _cross(tasks: Iterable[Task]) -> bool:

@@ -49,7 +49,7 @@ def test_pairs_of_an_earlier_run_stand_for_an_assumption(tmp_path: Path) -> None
     assert known.half and unknown.half and known.half < unknown.half, (
         "the judge of that run scatters by one point alone"
     )
-    assert unknown.uncounted and not known.uncounted, "what is assumed knows no characters"
+    assert known.counted and unknown.uncounted and not known.uncounted, "what is assumed knows no characters"
 
 
 def test_few_groups_can_show_nothing(tmp_path: Path) -> None:
