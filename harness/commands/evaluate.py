@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--environment", action="append", default=[], metavar="NAME", help="alfworld, webshop, … (alfworld; repeatable)"
     )
     where.add_argument("--split", default="builtin-test", help="the held-out split (builtin-test)")
-    where.add_argument("--tasks", type=int, default=60, metavar="N", help="its first N tasks (60)")
+    where.add_argument("--tasks", type=int, metavar="N", help="its first N tasks (60, or all where there are fewer)")
     where.add_argument("--repeats", type=int, default=1, metavar="K", help="each task K times (1)")
     where.add_argument("--seed", type=int, default=0, help="of the run (0)")
     where.add_argument(

@@ -40,8 +40,17 @@ FOLLOW = "script:follow"
 """The actor of a strategist that is given none: it does what the strategy says, so that the strategist is the policy."""
 
 
+TASKS = 60
+"""Tasks of an environment that are played where nobody says how many."""
+
+
 def evaluate_run(arguments: argparse.Namespace) -> int:
     """Play as `harness evaluate`'s arguments say, and print the verdict. Raises `BadInput`."""
+    with _naming_the_options():
+        return _evaluate(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
     pair = Pair.of(arguments)
     experiment = evaluation(arguments, pair)
     name = folder_name(experiment, arguments.results) if arguments.name is None else arguments.name
@@ -56,7 +65,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
         return show_forecast(run.plan, name, arguments.results)
     if not arguments.no_check:
         asyncio.run(refuse_one_model(pair))
-    with advising(), _naming_the_options():
+    with advising():
         summary = play(run, arguments.results, Progress())
     _print_end(summary, pair, arguments)
     if summary.stopped == INTERRUPTED:
@@ -87,6 +96,9 @@ HERE = {
     "base_url": "the address is what stands before the #",
     "`model`": "the model's name is what stands behind the #",
     "api_key_env": "--key-env NAME names that variable",
+    "tasks`": "--tasks N says how many tasks",
+    "`tasks:": "--tasks N says how many tasks",
+    "episodes_at_once": "--at-once N says how many episodes",
 }
 """Key of an experiment's file, as advice names it -> where this command has it."""
 
@@ -97,7 +109,7 @@ def _naming_the_options() -> Iterator[None]:
     try:
         yield
     except BadInput as problem:
-        named = [words for key, words in HERE.items() if key in str(problem)]
+        named = list(dict.fromkeys(words for key, words in HERE.items() if key in str(problem)))
         if not named:
             raise
         raise BadInput(f"{problem}\nHere, {'; '.join(named)}.") from None
@@ -139,6 +151,8 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
     names = list(dict.fromkeys(arguments.environment)) or ["alfworld"]
     options = _options(arguments.option, names)
     worlds = {name: environments.make(name, options[name]) for name in names}
+    if arguments.actor is not None and pair.role == "actor":
+        raise BadInput("--actor names who acts on a strategist's words: add --as strategist, or leave --actor out")
     if arguments.judge is None and any(world.seats > 1 for world in worlds.values()):
         raise BadInput("dialogues need somebody who scores them: add --judge MODEL")
     asking = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens}
@@ -148,7 +162,12 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
         "seed": arguments.seed,
         "repeats": arguments.repeats,
         "environments": [
-            {"name": name, "split": arguments.split, "tasks": arguments.tasks, "options": options[name]}
+            {
+                "name": name,
+                "split": arguments.split,
+                "tasks": _count(arguments.tasks, worlds[name], arguments.split),
+                "options": options[name],
+            }
             for name in names
         ],
         "models": {pair.trained: pair.trained_config, pair.base: pair.base_config},
@@ -164,6 +183,11 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
     raw |= _as_actor(pair, asking, worlds) if pair.role == "actor" else _as_strategist(pair, asking, worlds, arguments)
     raw["models"] = asyncio.run(with_revisions(raw["models"]))
     return checked_experiment(raw, "harness evaluate")
+
+
+def _count(asked: int | None, world: Environment, split: str) -> int:
+    """The number of tasks to play. Raises `BadInput` for a split that is not there."""
+    return min(TASKS, len(environments.tasks_of(world, split))) if asked is None else asked
 
 
 def _options(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,13 @@ def base_model(named: str, gguf: bool = False, key_env: str | None = None) -> di
 def _at_address(text: str, key_env: str | None) -> dict[str, Any]:
     address, _, name = text.partition("#")
     if not name:
-        raise BadInput(f"{text}: name the model behind a #, as the server calls it: {text.rstrip('/')}#NAME")
+        raise BadInput(f"{text}: name the model behind a #, as the server calls it: {address.rstrip('/')}#NAME")
     key = {} if key_env is None else {"api_key_env": key_env}
     try:
         return {"provider": "openai", "model": name, "base_url": plain_url(address), **key}
     except ValueError as problem:
-        raise BadInput(f"{address}: {problem}") from None
+        shown = re.sub(r"//[^/@]*@", "//…@", address).partition("?")[0]
+        raise BadInput(f"{shown}: {problem}") from None
 
 
 def _in_folder(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from harness.results.leaks import task_hash
 from harness.results.store import read_manifest
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.wire import Response
+from tests.shared_data import ROOT
+
+PAGE = (ROOT / "docs/evaluate.md").read_text("utf-8")
 
 
 def shop(body: dict[str, Any]) -> str:
@@ -219,7 +223,12 @@ def episodes(run: Path) -> list[dict[str, Any]]:
     ("arguments", "expected"),
     [
         (["http://127.0.0.1:9/v1"], "#NAME"),
+        (["http://127.0.0.1:9/v1#"], "as the server calls it: http://127.0.0.1:9/v1#NAME"),
         (["http://127.0.0.1:9/v1#m"], "--base"),
+        (["openai:x", "--base", "openai:y", "--actor", "openai:z"], "add --as strategist, or leave --actor out"),
+        (["openai:x", "--base", "openai:y", "--tasks", "0"], "--tasks N says how many tasks"),
+        (["openai:x", "--base", "openai:y", "--tasks", "9999"], "--tasks N says how many tasks"),
+        (["openai:x", "--base", "openai:y", "--at-once", "0"], "--at-once N says how many episodes"),
         (["http://127.0.0.1:9/v1#m", "--base", "http://127.0.0.1:9/v1#m"], "the model itself"),
         (["no/such/folder", "--base", "openai:x"], "provider:model"),
         (["openai:x", "--base", "openai:y", "--environment", "sotopia"], "--judge"),
@@ -237,6 +246,28 @@ def test_what_cannot_be_evaluated_is_bad_input(
     assert main(["evaluate", *arguments]) == 2
     assert expected in capsys.readouterr().err
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    harness (evaluate \S+.*?)(?:  +#.*)?$", PAGE, re.M))
+def test_the_page_s_commands_can_be_planned_as_they_stand(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With however many tasks an environment has; the folders and files are made up."""
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line)
+    for path in [Path(word) for word in words if word.startswith("outputs/")]:
+        path.mkdir(parents=True)
+        (path / "config.json").write_text(json.dumps({"_name_or_path": "some/base"}))
+    for path in [Path(word) for word in words if word.endswith(".gguf")]:
+        path.write_bytes(b"")
+    assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["http://me:hush-hush@127.0.0.1:9/v1#m", "http://127.0.0.1:9/v1?key=hush-hush#m"])
+def test_a_secret_in_an_address_is_refused_and_not_shown(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", address, "--base", "openai:y"]) == 2
+    said = capsys.readouterr().err
+    assert "must not carry a user, a password or a query" in said and "hush" not in said
 
 
 def test_a_checkpoint_s_folder_says_what_it_is_and_what_it_came_from(tmp_path: Path) -> None:
