@@ -54,7 +54,9 @@ def save(picture: bytes, name: str) -> None:
     """Write docs/images/NAME.png with 256 colours. Raises `SystemExit` for one that is too large."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     path = IMAGES / f"{name}.png"
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    whole = Image.open(io.BytesIO(picture)).convert("RGB")
+    # the median cut would give small marks the colour of their neighbours
+    image = whole.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     image.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.relative_to(ROOT)}: {image.width} × {image.height}, {size / 1000:.0f} kB")
