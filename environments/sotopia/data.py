@@ -20,7 +20,7 @@ from environments.sotopia.own.rows import OTHERS
 from environments.sotopia.profiles import CharacterRow, ScenarioRow, first_problem, load_world
 from harness.base.errors import BadInput
 from harness.base.safe_files import move_in, scratch_folder
-from harness.base.text_files import read_text
+from harness.base.text_files import HALF, is_storable, lines_of, read_text
 
 _SPACE = (
     "https://raw.githubusercontent.com/sotopia-lab/sotopia-space/12c13d807a62ce523ff87afefacb307b277b1604/profiles/"
@@ -81,14 +81,23 @@ def _rows(path: Path) -> list[Row]:
         try:
             whole = json.loads(text)
         except json.JSONDecodeError:
-            whole = [json.loads(line) for line in text.split("\n") if line.strip()]
+            whole = [_of_line(number, line) for number, line in lines_of(text)]
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    if not is_storable(whole):
+        raise ValueError(HALF)
     if isinstance(whole, dict):
         whole = [whole] if _kind_of([whole]) else list(whole.values())
     if not isinstance(whole, list) or not all(isinstance(value, dict) for value in whole):
         raise ValueError("no rows")
     return whole
+
+
+def _of_line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number} is not JSON: {error}") from error
 
 
 def _kind_of(rows: list[Row]) -> str | None:
@@ -146,7 +155,10 @@ def import_from(folder: Path, home: Path) -> ImportReport:
         for kind in ("agents", "environments", "relationships"):
             _write(staging / f"{kind}.jsonl", _normalised(kind, found[kind], skipped))
         _write(staging / "combos.jsonl", combos)
-        world = load_world(staging)
+        try:
+            world = load_world(staging)
+        except BadInput as error:
+            raise BadInput(str(error).replace(str(staging), str(folder))) from error
         check_order(world)
         move_in(staging, target)
     if (folder / "sotopia_hard.json").exists():

@@ -31,6 +31,8 @@ HARD_ENTRIES = (
 )
 # fmt: on
 
+PUBLISHED = 450
+"""Published combos."""
 LISTED = Counter(HARD_ENTRIES)
 """Environment -> how many of the 20 entries it has: 2 = both roles, 1 = one role, which one is unknown."""
 
@@ -39,7 +41,7 @@ def check_order(world: World) -> None:
     """Raise `BadInput` unless the hard indices name 5 combos of each of the 14 hard environments."""
     by_index = {combo.index: combo.scenario_id for combo in world.combos}
     found = Counter(by_index.get(index, "") for index in HARD_INDICES)
-    if found != Counter(dict.fromkeys(LISTED, 5)):
+    if len(world.combos) != PUBLISHED or found != Counter(dict.fromkeys(LISTED, 5)):
         raise BadInput(
             "these SOTOPIA combos are not the 450 published ones, or not in the canonical order, so the splits `all` and `hard` "
             "cannot be cut from them: put AMPO's env_agent_combos.json beside them (`harness data fetch sotopia` brings it), or "
