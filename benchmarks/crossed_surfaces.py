@@ -8,7 +8,8 @@ say who met. `ranks`: four arms that are alike but for their liking of scenarios
 `labels`: two such arms of which 60 tasks are labelled, with a judge that is 0.5 points lenient and right to 90 %; a claim of a
 difference is false. `card`: what a judge gives for asking it, which differs by scenario and character and is 0.5 on average, the
 most that is allowed: BAD is false. `gate`: a candidate of the same mean, all cells together and each of two; an alarm is false.
-`planning`: a pilot states the smallest difference that is found in 80 %, and an experiment with just that is played.
+`planning`: a pilot states the smallest difference that is found in 80 %, and an experiment with just that is played. `needed`: a
+pilot of 30 scenarios says how many episodes would show 0.5 of 10, and so many are played, with as many more characters.
 Seeds were fixed before any figure was looked at.
 """
 
@@ -20,9 +21,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.crossed import EPISODE, LIKING, SCENARIO, Cast, World, cast
+from benchmarks.crossed import EPISODE, LIKING, SCENARIO, Cast, World, cast, claimed
 from benchmarks.simulated_arms import simulated_arm
 from harness.compare.arms import Arm
+from harness.compare.comparison import compare_arms
 from harness.compare.people import powered_difference
 from harness.compare.planned import smallest_found
 from harness.judging.cards.biases import Measuring, biases
@@ -133,12 +135,40 @@ def planning(world: World, rng: np.random.Generator) -> Both:
     return missed[0], missed[1]
 
 
+def needed(world: World, rng: np.random.Generator) -> Both:
+    """Whether 5 % of the range is missed on so many episodes as a pilot of a third of the scenarios asks for; characters grow
+    with the scenarios."""
+    small = World(world.scenarios // 3, world.pairs, world.characters, world.share)
+    pilot = cast(small, rng)
+    goals = _arms(pilot, 2, world.share, rng)
+    missed = []
+    for marks in (None, pilot.marks):
+        one, other = (
+            simulated_arm(name, pilot.scenarios, goal, 0.0, 10.0, clusters=marks)
+            for name, goal in zip("ab", goals, strict=True)
+        )
+        asked = compare_arms(one, other, "goal").needed or 0
+        scenarios = max(2, -(-asked // world.pairs))
+        who = cast(
+            World(scenarios, world.pairs, max(3, world.characters * scenarios // small.scenarios), world.share), rng
+        )
+        level = CENTRE - 0.25 + who.effects(SCENARIO, 0.0, rng)
+        a, b = (
+            _scores(level, np.zeros(level.size), rng),
+            _scores(level + 0.5, who.effects(LIKING, world.share, rng), rng),
+        )
+        found = paired_difference(Pairs(who.scenarios, np.arange(a.size), a, b, who.marks), 0, 10)
+        missed.append(not (claimed(found) and found.estimate.mean > 0))
+    return missed[0], missed[1]
+
+
 SURFACES: dict[str, Callable[[World, np.random.Generator], Both]] = {
     "ranks": ranks,
     "labels": labels,
     "card": card,
     "gate": gate,
     "planning": planning,
+    "needed": needed,
 }
 
 

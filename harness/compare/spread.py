@@ -27,6 +27,7 @@ from harness.statistics import (
     split_with_intervals,
     variance_split,
 )
+from harness.statistics.passk import Alike
 
 FACTORS = ("actor", "strategist", "partner", "judge", "scenario")
 
@@ -77,15 +78,15 @@ def _reliability(arm: Arm) -> Reliability:
     # Episodes without a row belong to no known task: each stands for itself.
     values = [*rows["goal"], *[None] * unplayed]
     groups = [*rows["group"].astype(str), *(f"unplayed {number}" for number in range(unplayed))]
-    again, note = _again(rows)
     clusters = clusters_in(arm)
+    again, note = _again(rows, Alike(rows["group"].astype(str).to_numpy(dtype=object), clusters))
     if clusters is not None:
         clusters = np.concatenate([clusters, np.full(unplayed, None, dtype=object)])
     bounds = bounded_mean(values, groups, low, high, crossed=clusters)
     return Reliability(arm.source, arm.cell, arm.planned, bounds, again, note, interval_note(arm) or "")
 
 
-def _again(rows: pd.DataFrame) -> tuple[tuple[tuple[int, Estimate, Estimate], ...], str]:
+def _again(rows: pd.DataFrame, alike: Alike) -> tuple[tuple[tuple[int, Estimate, Estimate], ...], str]:
     tasks = (rows["task_id"].astype(str) + " | " + rows["order"].astype(str)).to_numpy(dtype=object)
     most = int(pd.Series(tasks).value_counts().min())
     if most < 2:
@@ -93,7 +94,10 @@ def _again(rows: pd.DataFrame) -> tuple[tuple[tuple[int, Estimate, Estimate], ..
     if rows["success"].isna().any():
         return (), "outcomes are missing"
     wins = rows["success"].to_numpy(dtype=float)
-    return tuple((k, pass_hat_k(wins, tasks, k), pass_at_k(wins, tasks, k)) for k in range(1, most + 1)), ""
+    found = [
+        (k, pass_hat_k(wins, tasks, k, alike=alike), pass_at_k(wins, tasks, k, alike=alike)) for k in range(1, most + 1)
+    ]
+    return tuple(found), ""
 
 
 def splits(runs: Sequence[Path]) -> list[Split]:

@@ -16,6 +16,7 @@ from agents.models.base import ChatRequest
 from harness.base.seeds import seed_from
 from harness.cli import main
 from harness.compare.spread import reliabilities, splits
+from harness.results.index import latest_episodes
 from tests.harness.builders import act, config, evaluation
 
 
@@ -69,6 +70,15 @@ def test_missing_outcomes_are_bounds_and_pass_k_waits_for_them(tmp_path: Path) -
     assert arm.bounds.worst.mean < arm.bounds.best.mean
     assert arm.bounds.best.mean - arm.bounds.worst.mean == pytest.approx(10 * arm.bounds.missing / 12)
     assert (arm.again, arm.note) == ((), "outcomes are missing")
+
+
+def test_pass_hat_k_counts_groups_of_tasks_and_what_crosses_them(tmp_path: Path) -> None:
+    run = play(tmp_path, 16, ["moody"], repeats=2)
+    (arm,) = reliabilities([run])
+    groups = {row["group"] for row in latest_episodes(run).values()}
+    assert len(groups) < 16
+    for _, every, any_ in arm.again:
+        assert every.clusters == any_.clusters == len(groups) and every.crossed is not None
 
 
 def test_pass_hat_k_and_pass_at_k_are_those_of_the_repeats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.statistics import pass_at_k, pass_hat_k
+from harness.statistics.passk import Alike
 
 SUCCESSES = [1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1]
 TASKS = list("aaaabbbbcccc")
@@ -24,8 +25,19 @@ def test_both_are_the_mean_over_all_choices_of_k_repeats(k: int) -> None:
     assert pass_hat_k(SUCCESSES, TASKS, k).clusters == 3
 
 
+def test_tasks_of_one_group_count_once_and_so_do_those_that_share_something() -> None:
+    wins, tasks = [1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0], list("aabbccddeeff")
+    groups, crossed = list("xxxxyyyyzzzz"), np.empty(12, dtype=object)
+    crossed[:] = [(name,) for name in "ppqqppqqrrss"]
+    alone, grouped, both = (
+        pass_hat_k(wins, tasks, 2, alike=alike) for alike in (None, Alike(groups), Alike(groups, crossed))
+    )
+    assert (alone.clusters, grouped.clusters) == (6, 3)
+    assert alone.mean == grouped.mean == both.mean and both.crossed is not None and grouped.crossed is None
+
+
 def test_a_task_with_too_few_repeats_is_named_not_dropped() -> None:
-    with pytest.raises(ValueError, match="1 tasks have fewer than 3 repeats, among them b"):
+    with pytest.raises(ValueError, match="tasks with fewer than 3 repeats: b$"):
         pass_hat_k([1, 1, 1, 0, 1], list("aaabb"), 3)
 
 
