@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,12 +21,19 @@ from tests.shared_data import ROOT
 WORKFLOW = yaml.safe_load((ROOT / "docs" / "examples" / "leaderboard-pages.yml").read_text("utf-8"))
 
 
+def evaluated(text: str) -> str:
+    """A value with its expressions as GitHub fills them in for the repository me/runs."""
+    known = {"github.repository_owner": "me", "github.event.repository.name": "runs"}
+    return re.sub(r"\$\{\{ (.+?) \}\}", lambda found: known[found[1]], text)
+
+
 def step(folder: Path, job: str, name: str) -> subprocess.CompletedProcess[str]:
     """A step, executed as GitHub does it."""
-    (script,) = [each["run"] for each in WORKFLOW["jobs"][job]["steps"] if each.get("name") == name]
+    (asked,) = [each for each in WORKFLOW["jobs"][job]["steps"] if each.get("name") == name]
     program(folder / "bin" / "harness", f'#!/bin/sh\nexec "{sys.executable}" -m harness.cli "$@"\n')
     environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    environment |= {key: evaluated(value) for key, value in asked.get("env", {}).items()}
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", asked["run"]]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -41,7 +49,7 @@ def test_an_honest_submission_is_green_and_published(repository: Path) -> None:
     assert "CONFIRMED" in verified.stdout
     published = step(repository, "publish", "Write the pages")
     assert published.returncode == 0, published.stderr
-    assert (repository / "site" / "index.html").is_file()
+    assert 'content="https://me.github.io/runs/card.png"' in (repository / "site" / "index.html").read_text()
     assert (repository / "site" / "runs" / "mine" / "episodes.jsonl").is_file()
 
 
