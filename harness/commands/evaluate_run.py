@@ -181,7 +181,7 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
         raw["partners"] = [{"name": "partner", "model": pair.base, **asking}]
         raw["pairings"] = [{"actor": "partner"}]
     raw |= _as_actor(pair, asking, worlds) if pair.role == "actor" else _as_strategist(pair, asking, worlds, arguments)
-    raw["models"] = asyncio.run(with_revisions(raw["models"]))
+    raw["models"] = asyncio.run(with_revisions(raw["models"], arguments.results))
     return checked_experiment(raw, "harness evaluate")
 
 

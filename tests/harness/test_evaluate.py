@@ -85,6 +85,18 @@ def verdict(said: str) -> list[str]:
     return [line for line in said.splitlines() if line.startswith("Verdict") or "95 % interval" in line]
 
 
+def test_a_finished_run_says_its_verdict_again_when_the_server_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Telling("vllm", "/outputs/one") as server:
+        assert evaluate(server, tasks=6) == 0
+        first = verdict(capsys.readouterr().out)
+    assert evaluate(server, tasks=6) == 0
+    assert verdict(capsys.readouterr().out) == first
+    assert len(list(Path("results").iterdir())) == 1
+
+
 def test_a_model_at_another_address_gets_a_run_of_its_own(server: OpenAIServer, tmp_path: Path) -> None:
     """The first one's episodes are not taken for the second's, and each command finds its own run again."""
     evaluate(server, tasks=2)
@@ -148,11 +160,11 @@ def test_a_checkpoint_that_was_written_over_gets_a_run_of_its_own(tmp_path: Path
         middle[1_000_000] = value
         (folder / "model.safetensors").write_bytes(bytes(middle))
         (folder / "training_tasks.json").write_text(card)
-        found.append(asyncio.run(with_revisions(named))["m"]["revision"])
+        found.append(asyncio.run(with_revisions(named, tmp_path))["m"]["revision"])
     assert found[0] != found[1] == found[2]
     adapter = "alfworld-actor"
     over = {"m": {"provider": "llamacpp", "model": "smollm2-135m-instruct-q8_0", "adapter": adapter}}
-    assert "+adapter:" in asyncio.run(with_revisions(over))["m"]["revision"]
+    assert "+adapter:" in asyncio.run(with_revisions(over, tmp_path))["m"]["revision"]
 
 
 def test_a_better_strategist_is_held_against_base_controls_and_the_actor_alone(

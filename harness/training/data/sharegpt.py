@@ -96,7 +96,8 @@ def _numbered(path: Path, odd: list[str]) -> list[tuple[int, ShareGptItem]]:
     before = len(odd)
     for number, (where, raw) in enumerate(json_values(path)):
         if isinstance(raw, ValueError) or not is_storable(raw):
-            odd.append(f"{where}: {raw if isinstance(raw, ValueError) else HALF}")
+            place = where if ", line " in where.removeprefix(str(path)) else f"{path}, item {number}"
+            odd.append(f"{place}: {raw if isinstance(raw, ValueError) else HALF}")
             continue
         if isinstance(raw, dict) and "location" in raw:
             raise BadInput(

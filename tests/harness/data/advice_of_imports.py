@@ -15,6 +15,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.exchange import archives
+from harness.training.data.sharegpt import read_sharegpt
 from tests.harness.data.advising import ADA, BO, EPISODE, FENCE, Place, command, follows, made, zipped
 from tests.shared_data import shared_data
 
@@ -285,4 +286,22 @@ def files_that_are_no_text(place: Place) -> str:
         assert kind in said and ("unpack it" in said or "write its rows as JSON Lines" in said)
         place.own(EPISODE, name="e.jsonl")
         place.done(*bring)
+    return said
+
+
+@follows(
+    "Give the one that EPO's preprocessing.py writes.", "mend the file, or make it again with EPO's preprocessing.py"
+)
+def a_training_file_of_another_step(place: Place) -> str:
+    """The file is read as `harness train prepare` reads it, which needs a tokenizer besides."""
+    file, said = place.given / "rl.json", ""
+    talk = [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y", "score": "0.5"}]
+    for odd in ({"conversations": talk, "location": [1]}, {"conversations": [talk[0], talk[1] | {"score": "nan"}]}):
+        file.write_text(json.dumps([odd]))
+        with pytest.raises(BadInput) as refused:
+            read_sharegpt(file)
+        said = str(refused.value)
+        assert "EPO's preprocessing.py" in said
+        file.write_text(json.dumps([{"conversations": talk}]))
+        assert [item.scores for item in read_sharegpt(file)] == [[0.5]]
     return said

@@ -25,6 +25,7 @@ def test_the_advice_works(case: Follow, place: Place) -> None:
 SOURCES = (
     *("harness/exchange/importing.py", "harness/exchange/fetch.py", "harness/exchange/download.py"),
     *("harness/exchange/archives.py", "harness/exchange/episode_logs.py", "harness/base/text_files.py"),
+    "harness/training/data/sharegpt.py",
     *("harness/commands/data_files.py", "environments/alfworld/data.py", "environments/alfworld/trajectories.py"),
     *("environments/alfworld/engine/goals.py", "environments/alfworld/engine/gamefile.py"),
     *("environments/sotopia/[dhs]*.py", "environments/sotopia/own/*.py", "environments/webshop/data.py"),
