@@ -268,13 +268,24 @@ LOOKED_AT = (
 
 def scope_sentences(family: Family) -> list[str]:
     """Limits of all that is said above."""
-    lines = [correction(family), *dict.fromkeys(line for row in family.rows for line in interval_sentences(row))]
+    lines = [correction(family), *_doubts(family.rows)]
     if any(row.anytime for row in family.rows):
         lines.append(LOOKED_AT)
     lines += judge_sentences(family.rows)
     lines += training_sentences(arm for row in family.rows for arm in (row.a, row.b))
     lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
     return lines
+
+
+def _doubts(rows: Sequence[Comparison]) -> list[str]:
+    """Reasons why intervals may be too narrow; with the places that they hold for, where they do not hold for all."""
+    places: dict[str, list[str]] = {}
+    for row in rows:
+        for line in interval_sentences(row):
+            places.setdefault(line, []).append(_place(row))
+    return [
+        line if len(found) == len(rows) else f"{''.join(dict.fromkeys(found))}{line}" for line, found in places.items()
+    ]
 
 
 def judge_sentences(rows: Sequence[Comparison]) -> list[str]:

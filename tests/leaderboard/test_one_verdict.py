@@ -138,6 +138,11 @@ def test_a_pair_is_answered_as_its_runs_question_with_the_controls(
             assert "is not shown to beat" in found.sentence and "not shown to beat" in answer(family, number)
 
 
+def test_a_doubt_is_said_of_the_environment_that_it_is_about() -> None:
+    (line,) = [line for line in conclusions(uplift(str(DEMO))) if "do not say who met" in line]
+    assert line.startswith("[sotopia ") and line.count("[") == 1
+
+
 def test_judgements_of_different_judges_are_never_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from tests.harness import gate_runs
 
