@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 
 from harness.base.counts import counted
 from leaderboard.learning import LearningCurve, curve_text
-from leaderboard.marks import Mark
+from leaderboard.marks import Mark, Marks
 from leaderboard.page.drawings import fitted
 from leaderboard.page.markup import plain as visible
 
@@ -185,9 +185,10 @@ def lines(series: Sequence[Series], x: str, y: str, x_title: str, y_title: str) 
     return Chart(figure, f"{y_title} by {x_title}. " + "; ".join(said) + ("." if said else ""))
 
 
-def learning(curve: LearningCurve) -> Chart:
-    """Goal on held-out tasks by iteration: a thin line for each training, a thick one for their mean, dashes for what was not
-    trained."""
+def learning(curve: LearningCurve, marks: Marks) -> Chart:
+    """Goal on held-out tasks by iteration: a thin line for each training, a thick one for their mean, dashes in the colours of
+    the strategists that were not trained."""
+    marks = marks.and_of(sorted(curve.beside))
     figure = go.Figure()
     several = len(curve.trainings) > 1
     for name, points in curve.trainings.items() if several else ():
@@ -218,7 +219,7 @@ def learning(curve: LearningCurve) -> Chart:
             mode="lines",
             name=plain(name),
             line={
-                "color": NEUTRAL,
+                "color": marks.of(name).hue,
                 "dash": DASHES[1 + list(curve.beside).index(name) % (len(DASHES) - 1)],
                 "width": 1.5,
             },

@@ -60,6 +60,11 @@ class Marks:
         place = self.actors.index(actor) if actor in self.actors else 0
         return Mark(colour, (place + len(self.actors) * turn) % len(SHAPES))
 
+    def and_of(self, strategists: Iterable[str]) -> Marks:
+        """The same marks, and marks after them for strategists that are not there."""
+        more = (name for name in strategists if name != REFERENCE)
+        return Marks(tuple(dict.fromkeys([*self.strategists, *more])), self.actors)
+
 
 def marks_of(arms: Iterable[tuple[str, str]]) -> Marks:
     """The marks of the arms, each a strategist and an actor, in their order."""

@@ -8,8 +8,10 @@ from xml.etree.ElementTree import Element
 
 from leaderboard.board import Board
 from leaderboard.learning import CurvePoint, LearningCurve, curve_text, learning_curves
+from leaderboard.marks import Marks
 from leaderboard.page.drawings import AXIS, number, ticks
 from leaderboard.page.markup import Content, node
+from leaderboard.page.sections import arm_marks
 
 NAME = "The learning curve"
 KEY = "Thick: the mean over the trainings, or the only one with its 95 % interval over tasks. Thin: one training each. Dashed: "
@@ -25,16 +27,18 @@ APART = 14
 def curve_parts(board: Board) -> list[Content]:
     """Each recipe's curve with its sentence; nothing where no training belongs to the runs."""
     curves, problems = learning_curves(board)
+    marks = arm_marks(board)
     parts: list[Content] = []
     for curve in curves:
-        parts += [node("h3", curve.title), node("p", curve_text(curve)), drawn_curve(curve)]
+        parts += [node("h3", curve.title), node("p", curve_text(curve)), drawn_curve(curve, marks)]
     if curves:
         parts.append(node("p", KEY, class_="note"))
     return parts + [node("p", line, class_="warning") for line in problems]
 
 
-def drawn_curve(curve: LearningCurve) -> Element:
-    """Goal by iteration as an SVG: thin lines for trainings, a thick one for their mean, dashes for what was not trained."""
+def drawn_curve(curve: LearningCurve, marks: Marks) -> Element:
+    """Goal by iteration as an SVG: thin lines for trainings, a thick one for their mean, dashes in the colours of the strategists
+    that were not trained."""
     chart = node("svg", node("title", f"{curve.title}: goal on held-out tasks by iteration"), node("desc", curve_text(curve)),
                  role="img", class_="chart curve", width="100%", height=HEIGHT)  # fmt: skip
     low, high = _around(*curve.bounds)
@@ -47,7 +51,7 @@ def drawn_curve(curve: LearningCurve) -> Element:
         chart.append(node("text", iteration, x=x, y=BOTTOM + AXIS - 4, class_="tick", text_anchor="middle"))
     chart.append(node("text", "iteration of the training", x="50%", y=HEIGHT - 4, class_="tick", text_anchor="middle"))
     chart.append(node("text", "mean goal on held-out tasks", x="0", y=12, class_="tick"))
-    _append(chart, _flat(curve, low, high))
+    _append(chart, _flat(curve, marks.and_of(sorted(curve.beside)), low, high))
     if len(curve.trainings) > 1:
         for points in curve.trainings.values():
             _append(chart, _line(points, curve, (low, high), "thin"))
@@ -89,11 +93,11 @@ def _dots(curve: LearningCurve, low: float, high: float) -> Iterator[Element]:
         yield node("circle", cx=x, cy=_y(point.goal, low, high), r=5, class_="dot")
 
 
-def _flat(curve: LearningCurve, low: float, high: float) -> Iterator[Element]:
+def _flat(curve: LearningCurve, marks: Marks, low: float, high: float) -> Iterator[Element]:
     """A dashed line for each strategist that was not trained; names do not cover each other."""
     places = sorted((_y(goal, low, high), name, goal) for name, goal in curve.beside.items())
-    for y, _, _ in places:
-        yield node("line", x1=f"{LEFT}%", x2="98%", y1=y, y2=y, class_="flat")
+    for y, name, _ in places:
+        yield node("line", x1=f"{LEFT}%", x2="98%", y1=y, y2=y, class_=f"flat c{marks.of(name).colour}")
     free = float(BOTTOM + APART)
     for y, name, goal in reversed(places):
         free = min(free - APART, y - 4)

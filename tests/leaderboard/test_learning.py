@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -14,7 +16,10 @@ from harness.results.training_curve import CURVE, TRAINING, CurveRow, write_curv
 from leaderboard.board import open_board
 from leaderboard.charts import learning
 from leaderboard.learning import curve_text, learning_curves, trainings_of
+from leaderboard.marks import COLOURS, GREY
 from leaderboard.page import render
+from leaderboard.page.curves import drawn_curve
+from leaderboard.page.sections import arm_marks
 from tests.harness.gate_runs import play
 
 STEPS = {1: (0.2, 0.5, 0.6), 2: (0.4, 0.3, 0.8), 3: (0.3, 0.4, 0.7)}
@@ -86,8 +91,25 @@ def test_a_run_that_plays_trained_weights_shows_the_curves_of_all_trainings_of_t
     assert page.index('id="ranking"') < page.index('id="learning"') < page.index('id="dialogues"')
     part = page[page.index('id="learning"') : page.index('id="dialogues"')]
     assert (part.count('class="thin"'), part.count('class="thick"'), part.count('class="whisker"')) == (6, 2, 0)
-    widths = [trace.line.width for trace in learning(curve).figure.data]
+    drawn = learning(curve, arm_marks(board)).figure.data
+    widths = [trace.line.width for trace in drawn]
     assert widths == [1.2, 1.2, 1.2, 3, 1.5]
+    assert drawn[-1].line.color == COLOURS[GREY], "vanilla's, as on every chart"
+    assert part.count(f'class="flat c{GREY}"') == 1
+
+
+def test_a_strategist_beside_a_training_has_the_colour_that_it_has_elsewhere(played: Path, tmp_path: Path) -> None:
+    folder = training(tmp_path / "learn", 1)
+    board = open_board([run_with(played, folder / "held-out" / "learn@2", "m")])
+    [curve], _ = learning_curves(board)
+    own = next(arm.axes["strategist"] for arm in board.arms if arm.axes["strategist"] != "vanilla")
+    marks = arm_marks(board)
+    shown = replace(curve, beside={"vanilla": 0.1, own: 0.2, "another": 0.3})
+    colours = {trace.name: trace.line.color for trace in learning(shown, marks).figure.data}
+    assert colours[own] == marks.of(own).hue
+    assert colours["another"] not in (colours[own], COLOURS[GREY])
+    drawn = ElementTree.tostring(drawn_curve(shown, marks), encoding="unicode")
+    assert f'class="flat c{marks.of(own).colour}"' in drawn
 
 
 def test_a_ranking_of_one_training_shows_its_curve_with_intervals(played: Path, tmp_path: Path) -> None:

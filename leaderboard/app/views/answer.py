@@ -16,6 +16,7 @@ from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_part
 from leaderboard.page.curves import KEY, NAME
 from leaderboard.page.drawings import Dot, dot_text
 from leaderboard.page.markup import Content, node
+from leaderboard.page.sections import arm_marks
 
 
 def render() -> None:
@@ -55,7 +56,7 @@ def _learning(board: Board) -> None:
     show(heading(NAME))
     for number, curve in enumerate(curves):
         show(heading(curve.title, 3), node("p", curve_text(curve)))
-        draw(learning(curve), f"learning-{number}")
+        draw(learning(curve, arm_marks(board)), f"learning-{number}")
     show(node("p", KEY, " All of it: ", link("Training", "training"), class_="note"))
 
 

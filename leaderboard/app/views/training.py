@@ -10,7 +10,6 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import streamlit as st
 
-from agents.strategists import REFERENCE
 from harness.base.errors import BadInput
 from harness.results.training_curve import CurveRow
 from leaderboard.app.frame import running_note
@@ -83,8 +82,7 @@ def _marks(rows: Sequence[CurveRow]) -> Marks:
     board = opened().board
     known = arm_marks(board) if board else Marks((), ())
     names = {str(name) for name in curve_table(rows)["strategist"]} | {str(row.strategist) for row in rows}
-    own = [name for name in sorted(names) if name != REFERENCE]
-    return Marks(tuple(dict.fromkeys([*known.strategists, *own])), known.actors)
+    return known.and_of(sorted(names))
 
 
 def _curve(rows: Sequence[CurveRow], marks: Marks) -> None:
