@@ -20,7 +20,7 @@ from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 from harness.commands.evaluated_weights import with_revisions
-from harness.commands.named_models import base_model, base_of, named_model
+from harness.commands.named_models import base_model, base_of, named_model, with_key_for_one_host
 from harness.commands.printing import say
 from harness.commands.run_experiment import advising, after_lines, play, run_folder, show_forecast, stopped_lines
 from harness.compare.comparison import Family, compare_all
@@ -181,7 +181,8 @@ def evaluation(arguments: argparse.Namespace, pair: Pair) -> Experiment:
         raw["partners"] = [{"name": "partner", "model": pair.base, **asking}]
         raw["pairings"] = [{"actor": "partner"}]
     raw |= _as_actor(pair, asking, worlds) if pair.role == "actor" else _as_strategist(pair, asking, worlds, arguments)
-    raw["models"] = asyncio.run(with_revisions(raw["models"], arguments.results))
+    models = with_key_for_one_host(raw["models"])
+    raw["models"] = asyncio.run(with_revisions(models, arguments.results))
     return checked_experiment(raw, "harness evaluate")
 
 

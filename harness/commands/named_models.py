@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agents.models import REGISTRY
 from agents.models.config import plain_url
@@ -88,6 +91,25 @@ def _at_address(text: str, key_env: str | None) -> dict[str, Any]:
     except ValueError as problem:
         shown = re.sub(r"//[^/@]*@", "//…@", address).partition("?")[0]
         raise BadInput(f"{shown}: {problem}") from None
+
+
+def with_key_for_one_host(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Configs in which the variable of `--key-env` is named for the host of the first address alone, so that a key reaches
+    nobody it is not for; who gets none is told."""
+    hosts = {name: _host(config) for name, config in models.items() if "api_key_env" in config and "base_url" in config}
+    first = next(iter(hosts.values()), None)
+    for name in (name for name, host in hosts.items() if host != first):
+        print(f"--key-env: its key is sent to {first} only, and not with questions to {name}.", file=sys.stderr)
+    return {
+        name: {key: value for key, value in config.items() if key != "api_key_env" or hosts.get(name, first) == first}
+        for name, config in models.items()
+    }
+
+
+def _host(config: Mapping[str, Any]) -> str:
+    """The host of a model's address; this machine has one name."""
+    host = urlsplit(str(config["base_url"])).hostname or ""
+    return "this machine" if host in ("localhost", "127.0.0.1", "::1") else host
 
 
 def _in_folder(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from harness.base.counts import counted
 from harness.base.errors import BadInput
 from harness.base.invocation import as_called
 from harness.commands import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
-from harness.commands.named_models import named_model
+from harness.commands.named_models import named_model, with_key_for_one_host
 from harness.commands.printing import say
 from harness.commands.run_experiment import advising, play, run_folder
 from harness.experiment.experiment import Experiment, apply_override, checked_experiment
@@ -94,6 +94,7 @@ def played_experiment(arguments: argparse.Namespace) -> Experiment:
         raw["actors"] += [f"script:{script}" for script in beside]
     else:
         _seat_partner(raw, arguments)
+    raw["models"] = with_key_for_one_host(raw["models"])
     return checked_experiment(raw, "harness play")
 
 

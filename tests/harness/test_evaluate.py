@@ -15,7 +15,7 @@ import pytest
 from harness.base.errors import BadInput
 from harness.cli import main
 from harness.commands.evaluated_weights import with_revisions
-from harness.commands.named_models import base_model, base_of, named_model
+from harness.commands.named_models import base_model, base_of, named_model, with_key_for_one_host
 from harness.results.leaks import task_hash
 from harness.results.store import read_manifest
 from tests.servers.openai_server import OpenAIServer
@@ -312,6 +312,15 @@ def test_the_key_of_an_address_is_named_and_no_other_model_gets_it() -> None:
     assert "api_key_env" not in named_model("openai:m", key_env="MY_KEY")
     assert base_model("smollm2-135m-instruct-q8_0") == {"provider": "llamacpp", "model": "smollm2-135m-instruct-q8_0"}
     assert base_model("smollm2-135m-instruct")["provider"] == "transformers"
+
+
+def test_a_key_is_sent_to_one_host(capsys: pytest.CaptureFixture[str]) -> None:
+    at = "http://{}/v1#m".format
+    named = {"m": at("127.0.0.1:9"), "base": at("localhost:8"), "judge": at("gateway.example")}
+    models = {name: named_model(text, key_env="MY_KEY") for name, text in named.items()}
+    kept = with_key_for_one_host({**models, "file": {"provider": "llamacpp", "model": "x.gguf"}})
+    assert [name for name, config in kept.items() if "api_key_env" in config] == ["m", "base"]
+    assert "sent to this machine only, and not with questions to judge" in capsys.readouterr().err
 
 
 def test_a_gguf_adapter_is_held_against_its_base_and_wants_one_named() -> None:
