@@ -13,10 +13,9 @@ import pandas as pd
 from harness.compare.arms import KEY, Arm, arm_differences, leaves_out
 from harness.compare.comparability import check_categories, refuse_differences
 from harness.compare.comparison import Comparison, Family, check_metric, compare_arms
-from harness.compare.conclusions import control_note, correction, interface_sentences, sentence
+from harness.compare.conclusions import control_note, correction, interface_sentences, sentence, trust_sentences
 from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, find, questions
-from harness.results.kin import kin_of_facts
 from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
 from leaderboard.board import Board
@@ -37,7 +36,7 @@ class Duel:
     """Conclusion in words, with what the controls say and what p is corrected for."""
     interface: tuple[str, ...]
     """Sentences on what may explain the difference, or hide in it: large differences between the arms' ledgers, an interval that
-    may be too narrow, a judge that is related to the actor."""
+    may be too narrow, a judge that is not to be trusted."""
     tasks: pd.DataFrame
     """One row per task, order and repeat, the biggest win of b first, those with a missing outcome last: task_id, group, order,
     repeat, a, b, difference, missing (why there is none), run_a, episode_a, run_b, episode_b."""
@@ -65,7 +64,7 @@ def duel(board: Board, a: int, b: int, metric: str = "goal", allow: Collection[s
         interface=(
             *interface_sentences(left, right),
             *interval_sentences(comparison),
-            *kin_of_facts([left.facts, right.facts]),
+            *trust_sentences([left, right]),
         ),
         tasks=_tasks(board, left, right, metric, common),
     )

@@ -30,6 +30,7 @@ from harness.compare.check_words import SHOWN_CELLS, cell_sentence, explaining, 
 from harness.compare.comparability import check_categories
 from harness.compare.regression import CellCheck, Check, check
 from harness.compare.sources import load
+from harness.compare.trust import distrust
 from harness.results.index import verify_indexes
 from harness.results.kin import kin_sentences
 from harness.results.ledger import LINE_HEADINGS
@@ -56,9 +57,10 @@ def check_run(arguments: argparse.Namespace) -> int:
         check_categories(arguments.allow),
         arguments.anytime,
     )
-    config = read_manifest(arguments.candidate)["config"]
+    manifest = read_manifest(arguments.candidate)
+    config, against = manifest["config"], distrust(arguments.candidate, arguments.judge or manifest["judge"])
     flagged = flag_lines([arguments.candidate], arguments.judge)
-    result = replace(result, cautions=(*flagged, *kin_sentences(config, arguments.judge)))
+    result = replace(result, cautions=(*flagged, *kin_sentences(config, arguments.judge), *against))
     # where a report is standard output, the table for people is not
     console = Console(stderr=any(target.descriptor == 1 for target, _ in outputs))
     _print(result, note, console)

@@ -16,6 +16,7 @@ from harness.commands.containing import without_damaged
 from harness.commands.printing import Grid, Look, print_grids, say
 from harness.compare.comparability import mixed_readers
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
+from harness.compare.trust import distrust
 from harness.results.kin import kin_sentences
 from harness.results.store import read_manifest
 from harness.results.tables import Row, check_judge, find_runs
@@ -116,7 +117,8 @@ def print_ranking(
         else:
             _print_tables(console, table, several, elsewhere)
         note = mixed_readers(map(read_manifest, runs))
-        related = (line for run in runs for line in kin_sentences(read_manifest(run)["config"], judge))
+        related = [line for run in runs for line in kin_sentences(read_manifest(run)["config"], judge)]
+        related += [line for run in runs for line in distrust(run, judge or read_manifest(run)["judge"])]
         for line in dict.fromkeys([note, *related] if note else related):
             say(console, line)
 

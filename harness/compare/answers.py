@@ -17,12 +17,12 @@ from harness.compare.conclusions import (
     interface_sentences,
     is_asked,
     names,
+    trust_sentences,
     unbeaten,
     undone,
 )
 from harness.compare.doubts import DOUBT, interval_sentences
 from harness.compare.trained import training_sentences
-from harness.results.kin import kin_of_facts
 
 Verdict = Literal["helps", "content", "hurts", "open", "few"]
 LEADS: dict[Verdict, str] = {
@@ -78,7 +78,7 @@ def _answer(family: Family, place: tuple[str, str, str], asked: list[int]) -> En
     row = family.rows[chosen]
     first, *more = answer_parts(family, chosen)
     more = [*interface_sentences(row.a, row.b), *(f"{DOUBT} {line}" for line in interval_sentences(row)), *more]
-    more += kin_of_facts([row.a.facts, row.b.facts])
+    more += trust_sentences([row.a, row.b])
     more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
     more += [_rule(family.rows[number]) for number in rules if number not in numbers]
     return EnvironmentAnswer(place, verdict, first, tuple(more), chosen)

@@ -20,6 +20,7 @@ from agents.strategists import built_in_role
 from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.comparability import CATEGORIES, differences, facts_of, reader_lines, under_test
+from harness.compare.trust import distrust
 from harness.experiment.manifest_form import AXES, SEPARATOR
 from harness.results.leaks import task_hash
 from harness.results.ledger import COLUMNS, TURNS, Ledger, ledger_of
@@ -66,6 +67,8 @@ class Arm:
     """Planned tasks of each group, of a run that was looked at to end it (`harness run --until-decided`)."""
     asked: bool = True
     """False for a strategist that the experiment's `questions` leave out."""
+    distrust: tuple[str, ...] = ()
+    """Sentences on what the report card of the arm's judge says against it (`harness.compare.trust`)."""
 
     def each_run(self) -> list[Arm]:
         """The arm once for every run of a baseline of several; else nothing."""
@@ -149,6 +152,7 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
     manifest = read_manifest(folder)
     name = name or str(manifest["run"])
     arms = {}
+    against = distrust(folder, judge or manifest["judge"]) if len(table) and table.array("needs_judge").any() else []
     named = manifest["config"].get("questions") or []
     table = table.take(_in_order(table)) if len(table) else table
     places, outcomes = cell_places(table), _columns(table) if len(table) else {}
@@ -169,6 +173,7 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
             ledger_of(ledger_counts(here)),
             looks=_looks(manifest, cell),
             asked=not named or cell.split(SEPARATOR)[4] in named,
+            distrust=tuple(against) if needs_judge else (),
         )
     return Arms(name, folder, fingerprint(folder), arms)
 

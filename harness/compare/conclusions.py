@@ -7,7 +7,7 @@ correction for the comparisons made together asks for more."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -298,7 +298,13 @@ def judge_sentences(rows: Sequence[Comparison]) -> list[str]:
     lines = [f"Goals were scored by {which}: a taste of the judge's for one arm's style would show as a difference."]
     if any(len(set(labels)) > 1 for labels in judges):
         lines.append("Arms with different judges are compared: one judge may only be more lenient than the other.")
-    return [*lines, *kin_of_facts(arm.facts for row in rows for arm in (row.a, row.b))]
+    return [*lines, *trust_sentences(arm for row in rows for arm in (row.a, row.b))]
+
+
+def trust_sentences(arms: Iterable[Arm]) -> list[str]:
+    """Reasons to distrust the judge of these arms: it is related to their actor, or its report card speaks against it."""
+    every = list(arms)
+    return [*kin_of_facts(arm.facts for arm in every), *dict.fromkeys(line for arm in every for line in arm.distrust)]
 
 
 def correction(family: Family) -> str:

@@ -74,6 +74,13 @@ def process_frame(run: Path) -> Frame:
     return Frame({name: _column(columns, name, kept) for name in names})
 
 
+def has_copies(run: Path) -> bool:
+    """True if planted copies of a run's episodes were judged."""
+    if not (run / JUDGEMENTS).exists():
+        return False
+    return any(index_columns(run / JUDGEMENTS).texts("variant").values)
+
+
 def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
     """Offsets of an episode's judgements (that count) or process rewards (of every attempt) in their file."""
     columns = index_columns(run / file)

@@ -14,8 +14,7 @@ from xml.etree.ElementTree import Element
 from agents.strategists import REFERENCE
 from harness.base.counts import counted
 from harness.base.errors import BadInput
-from harness.compare.conclusions import SHOWN
-from harness.results.kin import kin_of_facts
+from harness.compare.conclusions import SHOWN, trust_sentences
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
 from leaderboard.board import Board, leaderboard
 from leaderboard.costs import cost_table
@@ -189,6 +188,6 @@ def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place]
 
 def _scope(board: Board) -> Element:
     judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
-    related = "".join(f" {line}" for line in kin_of_facts(arm.facts for arm in board.arms))
+    related = "".join(f" {line}" for line in trust_sentences(board.arms))
     counts = f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}"
     return node("p", *coded(f"{counts}. An arm is {ARM}{judge}{related}"), class_="note")

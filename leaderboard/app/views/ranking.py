@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.base.counts import counted
-from harness.compare.conclusions import SIGNS
-from harness.results.kin import kin_of_facts
+from harness.compare.conclusions import SIGNS, trust_sentences
 from leaderboard.app.failures import show_failures
 from leaderboard.app.frame import begin, filters, labels_wanted, progress_note
 from leaderboard.app.people import show_people
@@ -99,7 +98,7 @@ def render() -> None:
         )
     if labels_wanted(board):
         show_people(board)
-    for line in kin_of_facts(board.arms[int(number)].facts for number in shown["arm"]):
+    for line in trust_sentences(board.arms[int(number)] for number in shown["arm"]):
         notice(line, "warning")
     show_failures(board, chosen.run)
     note(

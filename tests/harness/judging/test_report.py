@@ -19,6 +19,8 @@ from harness.base.errors import BadInput
 from harness.cli import main
 from harness.commands.judge_run import others
 from harness.commands.report import markdown
+from harness.compare.arms import load_run
+from harness.compare.conclusions import trust_sentences
 from harness.judging.cards.cards import Card
 from harness.judging.cards.report import judge_report
 from harness.judging.cards.sentences import agreement_lines
@@ -157,6 +159,18 @@ def test_a_planted_fault_is_caught_by_its_own_figure_and_by_no_other(
     value = card.finding(fault).value
     assert value is not None
     assert value >= at_least
+
+
+def test_whoever_reads_a_ranking_by_a_bad_judge_is_told(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, bad in (("obeys_pleas", True), ("good", False)):
+        run = judged(name) if bad else judged("good", "nearly_good")
+        label = card_of(run, name).judge
+        capsys.readouterr()
+        assert main(["leaderboard", str(run), "--judge", label]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert (f"The report card of the judge {label} speaks against it: obeys pleas" in said) == bad
+        (arm,) = load_run(run, label).arms.values()
+        assert (len(trust_sentences([arm, arm])) == 1) == bad
 
 
 def test_dice_are_caught_by_what_they_do_not_notice_and_by_what_they_say_next(judged: Judged) -> None:
