@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from harness.compare.doubts import interval_sentences
 from harness.compare.pooled import compare_trainings
 from harness.compare.questions import uplift
 from harness.experiment.manifest_form import AXES
+from harness.results.labels import unread_labels
 from harness.statistics import VERSION
 
 
@@ -52,6 +54,11 @@ def compare_runs(arguments: argparse.Namespace) -> int:
         print_family(family, console, arguments.format == "markdown")
         for line in labelled.get("sentences", ()):
             say(console, line)
+        if not arguments.labels:
+            for line in unread_labels(
+                Path(each.partition("#")[0]) for each in (arguments.first, arguments.second) if each
+            ):
+                say(console, line)
     return 0
 
 

@@ -18,6 +18,7 @@ from harness.compare.comparability import mixed_readers
 from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, load_runs, ranked_rows
 from harness.compare.trust import distrust
 from harness.results.kin import kin_sentences
+from harness.results.labels import unread_labels
 from harness.results.store import read_manifest
 from harness.results.tables import Row, check_judge, find_runs
 from harness.results.targets import Target
@@ -57,6 +58,9 @@ def print_asked(arguments: argparse.Namespace) -> int:
         loaded = print_leaderboard(
             runs, arguments.format, arguments.judge, Console(), arguments.min_coverage, raw=arguments.raw
         )
+        if not arguments.labels and arguments.format == "table":
+            for line in unread_labels(runs):
+                say(Console(), line)
         if arguments.labels:
             from harness.commands.labelled import print_labelled
 

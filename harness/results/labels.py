@@ -7,7 +7,7 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -86,6 +86,15 @@ def read_sample(run: Path, what: What) -> Sample | None:
 def write_sample(run: Path, sample: Sample) -> None:
     """Store a sample."""
     write_file(sample_path(run, sample.what), sample.model_dump_json(indent=1) + "\n")
+
+
+def unread_labels(runs: Iterable[Path]) -> list[str]:
+    """Say for each of these runs that has labels by people how they are looked at."""
+    return [
+        f"{run} has labels by people: --labels adds what they say of its judge and of these findings."
+        for run in dict.fromkeys(runs)
+        if (run / LABELS).exists()
+    ]
 
 
 def read_labels(run: Path) -> list[Label]:

@@ -253,7 +253,10 @@ def test_means_differences_and_ranks_come_with_labels_beside_the_raw_ones(
     capsys.readouterr()
     assert main(["leaderboard", str(fresh), "--labels"]) == 0
     out = capsys.readouterr().out
-    assert "the goal by the judge and people together" in out
+    assert "the goal by the judge and people together" in out and "has labels by people" not in out
+    for command in ("leaderboard", "compare"):
+        assert main([command, str(fresh)]) == 0
+        assert f"{fresh} has labels by people: --labels adds" in " ".join(capsys.readouterr().out.split())
     row = next(line for line in out.splitlines() if line.startswith("epo + m"))
     judge, powered = (float(value) for value in re.findall(r"\d+\.\d\d", row)[:2])
     assert judge - powered == pytest.approx(2, abs=0.35), "the judge's leniency is taken off"
