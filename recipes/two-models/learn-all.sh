@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# `make learn-all`: block 2, on what `make learn` made: self-play with other learning rates, credits and methods. Every line may be
-# repeated: a training goes on where it stopped.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-harness=${HARNESS:-.venv/bin/harness}
-train="$harness train recipes/two-models/learn.yaml"
+# `make learn-all`: what else was tried, on what `make learn` made. Every line may be repeated: a training goes on where it stopped.
+source "$(dirname "$0")/common.sh"
 
+# The actor alone, tuned on as many turns without advice.
+prepare two-seen two-solo --role actor --option examples=1760 --option strategies=hidden
+imitate two-solo 8
+"$harness" run $here/rows.yaml --name two-solo-rows --set environments.0.tasks=80 --set models.actor.adapter=results/two-solo.gguf \
+    --set 'strategists=[vanilla]'
+
+# A warm start in many phrasings: 1,912 pieces of advice.
+"$harness" run $here/seen.yaml --name two-phrases --set environments.0.tasks=400 \
+    --set models.seen.function=environments.alfworld.advice:seen
+prepare two-phrases two-phrased --option gamma=1 --option normalize=none
+imitate two-phrased 2
+"$harness" run $here/rows.yaml --name two-phrased-rows --set environments.0.tasks=80 --set models.warm.adapter=results/two-phrased.gguf \
+    --set 'strategists=[{kind: epo-rl, name: phrased, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'
+
+# Self-play with other starts, signs, learning rates, credits and methods.
+train="$harness train $here/learn.yaml"
+$train --name two-phrased-play --set models.start.model=results/two-phrased/model
+$train --name two-both-signs --set data.normalize=batch --set data.keep=all --set fit.clip=0.2 --set fit.learning_rate=1e-4
 $train --name two-gentle --seeds 2 --set fit.learning_rate=5e-5
 $train --name two-progress --seeds 2 --set 'process=[progress]'
 $train --name two-outcome --seeds 2 --set 'process=[outcome]' --set data.gamma=0.99

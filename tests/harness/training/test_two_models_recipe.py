@@ -48,7 +48,7 @@ def test_actor_warm_start_and_self_play_learn_on_other_scenes_and_other_sentence
 
 
 def test_the_script_trains_the_layers_that_the_self_play_trains() -> None:
-    script = (FOLDER / "learn.sh").read_text()
+    script = (FOLDER / "common.sh").read_text()
     first, last = re.search(r"seq (\d+) (\d+)", script).groups()  # type: ignore[union-attr]
     lora = load_train_config(FOLDER / "learn.yaml", []).fit.lora
     assert lora is not None

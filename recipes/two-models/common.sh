@@ -1,0 +1,27 @@
+# Read by learn.sh and learn-all.sh: where things are, and how an adapter is trained by imitation.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+harness=${HARNESS:-.venv/bin/harness}
+here=recipes/two-models
+model=$("$harness" models convert smollm2-135m-instruct | head -1)
+
+# Adapters on the upper 12 of 30 layers: 1.95 million numbers, 3.9 MB in 16 bits.
+modules=$(for layer in $(seq 18 29); do for part in self_attn.{q,k,v,o}_proj mlp.{gate,up,down}_proj; do
+    printf 'layers.%s.%s, ' "$layer" "$part"; done; done)
+adapter=(--option "lora={r: 16, alpha: 32, target_modules: [${modules%, }]}" --option bf16=false --option track_kl=false
+    --option tensorboard=false --option accumulation=1)
+
+# prepare RUN NAME OPTION...: training data of a run, as results/NAME-data.
+prepare() {
+    test -f "results/$2-data/manifest.json" ||
+        "$harness" train prepare "results/$1" --tokenizer "$model" --out "results/$2-data" --option layout=per-turn \
+            --held-out $here/rows.yaml "${@:3}"
+}
+
+# imitate NAME BATCH: an adapter that learns from results/NAME-data, once; for llama.cpp as results/NAME.gguf.
+imitate() {
+    "$harness" train fit "results/$1-data" --out "results/$1" --model "$model" "${adapter[@]}" --option schedule=linear \
+        --option warmup=0.03 --option learning_rate=1e-3 --option epochs=1 --option "batch=$2" --option save_steps=25
+    test -f "results/$1.gguf" ||
+        "$harness" models convert "results/$1/model/adapter" --base smollm2-135m-instruct --dtype float16 --out "results/$1.gguf"
+}
