@@ -18,10 +18,15 @@ prepare() {
             --held-out $here/rows.yaml "${@:3}"
 }
 
-# imitate NAME BATCH: an adapter that learns from results/NAME-data, once; for llama.cpp as results/NAME.gguf.
+# fit NAME BATCH [START RATE]: an adapter on START (the base model) that learns from results/NAME-data, once.
+fit() {
+    "$harness" train fit "results/$1-data" --out "results/$1" --model "${3:-$model}" "${adapter[@]}" --option schedule=linear \
+        --option warmup=0.03 --option "learning_rate=${4:-1e-3}" --option epochs=1 --option "batch=$2" --option save_steps=25
+}
+
+# imitate NAME BATCH: the same on the base model, and for llama.cpp as results/NAME.gguf.
 imitate() {
-    "$harness" train fit "results/$1-data" --out "results/$1" --model "$model" "${adapter[@]}" --option schedule=linear \
-        --option warmup=0.03 --option learning_rate=1e-3 --option epochs=1 --option "batch=$2" --option save_steps=25
+    fit "$1" "$2"
     test -f "results/$1.gguf" ||
         "$harness" models convert "results/$1/model/adapter" --base smollm2-135m-instruct --dtype float16 --out "results/$1.gguf"
 }
