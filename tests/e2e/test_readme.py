@@ -231,7 +231,7 @@ def test_every_line_of_your_own_experiment_works_on_it(reader: Reader) -> None:
 def test_every_line_of_the_readme_works_on_its_own_experiment(reader: Reader) -> None:
     mine = Reader(reader.folder, reader.url, short_experiment())
     lines = [*commands("Your own experiment"), *commands("The gate in CI")]
-    assert len(lines) == 12
+    assert len(lines) == 13
     wrong = {line: problem for line in lines if (problem := mine.follow(line))}
     assert not wrong, "\n\n".join(f"{line}\n{problem}" for line, problem in wrong.items())
     assert (mine.folder / "site" / "index.html").is_file() and (mine.folder / "check.xml").is_file()
