@@ -135,9 +135,8 @@ def check_lines(plan: Plan, folder: Path) -> list[str]:
     if checked is None:
         return []
     count, amounts = checked
-    lines = [
-        f"Forecast made before, for {counted(count, 'finished episode')} (mean and 95 % interval), and what they took:"
-    ]
+    which = f"{'this' if count == 1 else 'these'} {counted(count, 'finished episode')}"
+    lines = [f"Forecast made before, for {which} (mean and 95 % interval), and what they took:"]
     for name, (amount, took) in amounts.items():
         mean, low, high, all_of_it = (_text(name, value) for value in (amount.mean, amount.low, amount.high, took))
         inside = "inside" if _inside(amount, took) else "OUTSIDE the interval"

@@ -15,7 +15,6 @@ from typing import Any
 from agents.models.base import Message
 from agents.models.messages import role_forms
 from agents.models.replies.reply import opened_by
-from harness.base.counts import counted
 from harness.base.errors import BadInput
 
 Chat = Sequence[Mapping[str, str]]
@@ -109,7 +108,7 @@ class ChatTokens:
             raise BadInput(f"{sent.where}: {self._first_difference(found, sent.ids)}. {DIFFERS}")
         if sent.ids is None and sent.tokens is not None and sent.tokens != len(found):
             raise BadInput(
-                f"{sent.where}: its prompt had {counted(sent.tokens, 'token')} when it was played, and has {len(found)} as this "
+                f"{sent.where}: its prompt had {sent.tokens} tokens when it was played, and has {len(found)} as this "
                 f"tokenizer and its template make it; which token is the first to differ is known where `tokens: true` of the "
                 f"model has the engine give them{self._without_arguments(sent)}. {DIFFERS}"
             )
