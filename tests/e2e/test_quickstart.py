@@ -53,7 +53,7 @@ def test_the_quick_start_plays_every_cell_and_a_second_run_plays_nothing_and_pri
     assert (run / "episodes.jsonl").read_bytes() == before
     assert second.stdout == first.stdout
     assert str(run.relative_to(tmp_path)) in first.stdout
-    assert "The same game twice" in first.stdout and "The controls reached" in first.stdout
+    assert "The same game twice" in first.stdout and "The control reached" in first.stdout
     assert (run / "index.html").read_text().startswith("<!doctype html>")
     assert str((run / "index.html").resolve()) in first.stdout
     hints = [
