@@ -81,3 +81,12 @@ def test_the_action_is_what_stands_behind_its_mark_or_the_whole_answer(
 def test_an_empty_answer_is_unreadable() -> None:
     with pytest.raises(harness.Unreadable):
         Room().action_format.parse(" \n")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("alfworld", "builtin-test-mini"), ("webshop", "builtin-test"), ("sotopia", "builtin-test")]
+)
+def test_an_environment_says_of_itself_whether_its_plays_measure_progress(name: str, split: str) -> None:
+    environment = environments.make(name)
+    play = environment.reset(environment.tasks(split)[0], 0)
+    assert environment.measures_progress is (play.progress() is not None)

@@ -44,6 +44,8 @@ PLAYING = {
     "json_repair",
 }
 """What only playing, judging and reading an experiment need."""
+UNPLANNED = {"numpy.ma", "rich.live", "rapidfuzz", "harness.statistics.ranking"}
+"""What a dry run does not need: it shows no panel, draws no rank and plays nothing."""
 COMMANDS = {
     "list": ["list"],
     "show": ["show", "{demo}"],
@@ -84,6 +86,8 @@ def test_a_command_that_reads_imports_nothing_heavy(name: str, places: dict[str,
     assert not HEAVY & {each.partition(".")[0] for each in loaded}
     if name not in ("list", "dry run"):  # these two show, or make, what is played
         assert not PLAYING & loaded
+    if name == "dry run":
+        assert not UNPLANNED & loaded
 
 
 def test_what_stands_for_the_parts_says_the_same() -> None:
