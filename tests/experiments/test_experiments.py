@@ -96,7 +96,7 @@ def test_the_whole_experiment_is_planned_with_its_forecast(
     capsys.readouterr()
     assert main(["run", str(FOLDER / f"{name}.yaml"), "--dry-run", "--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    planned = re.search(r"([\d,]+) episodes", said)[1]  # type: ignore[index]
+    planned = re.findall(r"([\d,]+) episodes", said)[0]
     line = next(line for line in (FOLDER / "README.md").read_text().splitlines() if f"({name}.yaml)" in line)
     assert f"| {planned} |" in line
     assert "total: ≤" in said

@@ -123,8 +123,7 @@ def test_a_server_that_wants_a_key_says_how_it_is_named(
 
 def test_a_login_page_in_place_of_the_api_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     with vllm() as server, vllm() as right:
-        server._respond = lambda *_: PAGE  # type: ignore[method-assign]
-        server.answer = server._respond
+        server.answer = lambda *_: PAGE
         assert evaluate(f"{server.url}#trained", "--base", f"{right.url}#base") == 2
         said = capsys.readouterr().err
         assert "a web page: Sign in" in said and "whether a proxy, gateway or login stands in between" in said

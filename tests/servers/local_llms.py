@@ -3,6 +3,7 @@ what answers at an address that lacks `/v1`."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from tests.servers.openai_server import Handler, completion, default_handler
@@ -12,7 +13,7 @@ THINKING = "Action: click[back to search]\nor maybe Strategy: buy nothing? No."
 """Reasoning beside an answer; it holds drafts that are no answer."""
 
 
-class LocalLLM(WireServer):
+class LocalLLM(WireServer, ABC):
     """The server in a thread. `models`: name -> what its weights are told by; `usage`: False leaves token counts out."""
 
     def __init__(self, handler: Handler = default_handler, models: dict[str, str] | None = None, key: str = "") -> None:
@@ -49,17 +50,20 @@ class LocalLLM(WireServer):
     fields: dict[str, Any]
     message_fields: dict[str, Any]
 
+    @abstractmethod
     def listed(self, name: str) -> dict[str, Any]:
-        raise NotImplementedError
+        """The entry of a model in the list of models."""
 
     def no_key(self) -> Response:
         return Response({"error": "Unauthorized"}, 401)
 
+    @abstractmethod
     def no_model(self, name: str) -> Response:
-        raise NotImplementedError
+        """The answer to a request for an unknown model."""
 
+    @abstractmethod
     def elsewhere(self, path: str) -> Response:
-        raise NotImplementedError
+        """The answer at any other path."""
 
 
 class Ollama(LocalLLM):

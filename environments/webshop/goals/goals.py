@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from harness.base.safe_files import replacing
 SHUFFLE_SEED = 233
 """The seed the original shuffles its goals with."""
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Seed = int | tuple[Any, ...]
 """A number, or a whole state of Python's random source (`random.getstate()`)."""
 
@@ -134,6 +135,10 @@ class GoalTable:
         self._order_of = memoryview(self._order)  # type: ignore[arg-type]
         self._annotations = load("human-annotations")
         self._human = BlobReader(catalogue.folder, "human")
+
+    def draw(self) -> None:
+        """Draw prices and limits now, and keep those of a large catalogue on disk."""
+        _ = self._drawn
 
     @cached_property
     def prices(self) -> npt.NDArray[np.float64]:
@@ -308,8 +313,8 @@ def goal_table(catalogue: Catalogue, kind: Kind, seed: Seed) -> GoalTable:
 def draw_first_seed(catalogue: Catalogue) -> None:
     """Draw what a large catalogue keeps on disk for the default seed, so that no first start has to."""
     if catalogue.size > SAVE_DRAWS_ABOVE:
-        for kind in ("human", "synthetic"):
-            _ = GoalTable(catalogue, kind, 0).prices  # type: ignore[arg-type]
+        for kind in KINDS:
+            GoalTable(catalogue, kind, 0).draw()
 
 
 def _combination(product: Product, names: Sequence[str], part: int) -> list[str]:

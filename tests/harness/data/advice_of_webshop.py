@@ -91,8 +91,8 @@ def files_that_lack_others(place: Place) -> str:
     items.rename(shop / "products.json")
     said = place.refused("data", "import", shop / "products.json", "--env", "webshop")
     names = re.findall(r"(\w+\.json) \((products|attributes)\)", said)
-    (shop / "products.json").rename(shop / dict(map(reversed, names))["products"])  # type: ignore[arg-type]
-    about.rename(shop / dict(map(reversed, names))["attributes"])  # type: ignore[arg-type]
+    (shop / "products.json").rename(shop / next(name for name, what in names if what == "products"))
+    about.rename(shop / next(name for name, what in names if what == "attributes"))
     place.done("data", "import", shop / "items_shuffle.json")
     return said
 

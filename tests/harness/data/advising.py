@@ -1,4 +1,4 @@
-"""What the cases of `test_every_advice` share: a folder to work in with the real commands, and the table of cases."""
+"""Tools of the cases in `test_every_advice`: a folder in which the real commands run, and the table of cases."""
 
 from __future__ import annotations
 

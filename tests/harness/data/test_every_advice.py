@@ -31,7 +31,7 @@ SOURCES = (
     *("environments/sotopia/[dhs]*.py", "environments/sotopia/own/*.py", "environments/webshop/data.py"),
     *("environments/webshop/catalogue/*.py", "environments/webshop/goals/splits.py"),
 )
-"""Where imports and fetches, and what lacks their data, speak to a person."""
+"""Files whose messages tell a user how to import or fetch data."""
 ADVICE = re.compile(
     r"(?:^|[;:.,] |\bor |\band )(?:give|name|put|import|run|install|fetch|set|write|leave|remove|play|call|complete|delete|choose"
     r"|load|try|open|download|use|keep|bring|make|get|say|see|unpack|expected)\b|`harness |pip install",
@@ -44,8 +44,8 @@ ELSEWHERE = {
     "install the extra, `{}`": "a package of 12 MB; its other advice is followed",
     "{} is larger than {} bytes": "a file of 2 GB",
     "no WebShop catalogue at {}": "a catalogue that goes while it is in use",
-    "the paper's lists number the {} human goals": "tests/environments/webshop/test_goals.py",
-    "goals of the paper's training list are in its test list too": "tests/environments/webshop/test_goals.py",
+    "the paper's lists number the {} human goals": "the full catalogue, 5 GB",
+    "goals of the paper's training list are in its test list too": "tests/environments/webshop/test_env.py",
 }
 """A piece of a message that no case here follows -> why, or where it is followed."""
 NO_ADVICE = (
