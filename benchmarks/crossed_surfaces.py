@@ -37,7 +37,7 @@ SEED = 71_123
 CENTRE = 6.0
 Marks = NDArray[np.object_] | None
 Both = tuple[bool, bool]
-"""Whether a false claim is made without, and with the characters counted."""
+"""(false claim without, false claim with the characters counted), or what was planned for is missed."""
 
 
 def _scores(level: Floats, liking: Floats, rng: np.random.Generator) -> Floats:
@@ -51,7 +51,7 @@ def _arms(who: Cast, count: int, share: float, rng: np.random.Generator) -> list
 
 
 def ranks(world: World, rng: np.random.Generator) -> Both:
-    """Whether four equal arms are told apart anywhere."""
+    """Rank four equal arms; true where any two are told apart."""
     who = cast(world, rng)
     values = np.concatenate(_arms(who, 4, world.share, rng)) / 10
     arms, groups = np.repeat(list("abcd"), len(who.scenarios)), np.tile(who.scenarios, 4)
@@ -64,7 +64,7 @@ def ranks(world: World, rng: np.random.Generator) -> Both:
 
 
 def labels(world: World, rng: np.random.Generator) -> Both:
-    """Whether people's labels of 60 tasks, and a judge, tell two equal arms apart."""
+    """Compare two equal arms by a judge and people's labels of 60 tasks; true where they are told apart."""
     who = cast(world, rng)
     drawn = rng.choice(len(who.scenarios), 60, replace=False)
     goals = _arms(who, 2, world.share, rng)
@@ -84,7 +84,7 @@ def labels(world: World, rng: np.random.Generator) -> Both:
 
 
 def card(world: World, rng: np.random.Generator) -> Both:
-    """Whether a judge that gives half a point for asking, on average, is called BAD."""
+    """Make the card of a judge that gives half a point for asking, on average; true where it is called BAD."""
     who = cast(world, rng)
     given = 0.5 + who.effects(LIKING, world.share, rng) + 0.5 * rng.standard_normal(len(who.scenarios))
 
@@ -104,7 +104,7 @@ def card(world: World, rng: np.random.Generator) -> Both:
 
 
 def gate(world: World, rng: np.random.Generator) -> Both:
-    """Whether a candidate of the same true mean in two cells alarms."""
+    """Check a candidate of the same true mean in two cells; true where it is called regressed."""
     who = cast(world, rng)
     rows = np.arange(len(who.scenarios))
     cells = [_arms(who, 2, world.share, rng) for _ in range(2)]
@@ -117,7 +117,7 @@ def gate(world: World, rng: np.random.Generator) -> Both:
 
 
 def planning(world: World, rng: np.random.Generator) -> Both:
-    """Whether a difference that a pilot says is found in 80 % is missed."""
+    """Play an experiment with the difference that a pilot says is found in 80 %; true where it is missed."""
     pilot = cast(world, rng)
     one, other = _arms(pilot, 2, world.share, rng)
     missed = []
@@ -136,8 +136,8 @@ def planning(world: World, rng: np.random.Generator) -> Both:
 
 
 def needed(world: World, rng: np.random.Generator) -> Both:
-    """Whether 5 % of the range is missed on so many episodes as a pilot of a third of the scenarios asks for; characters grow
-    with the scenarios."""
+    """Play as many episodes as a pilot of a third of the scenarios asks for to show 5 % of the range; true where that is missed.
+    Characters grow with the scenarios."""
     small = World(world.scenarios // 3, world.pairs, world.characters, world.share)
     pilot = cast(small, rng)
     goals = _arms(pilot, 2, world.share, rng)

@@ -96,7 +96,7 @@ def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: fl
 
 Stamp = tuple[tuple[str, int, int], ...]
 _reading = Lock()
-"""One thread reads at a time: whoever asks for the same runs meanwhile gets what it has read."""
+"""Held while runs are read, so that two pages that want the same runs read them once."""
 KEPT = 3
 """Boards that a process keeps."""
 _kept: OrderedDict[tuple[tuple[Path, ...], str | None, float], tuple[Stamp, Board]] = OrderedDict()

@@ -141,7 +141,7 @@ def _reach(high: Any, low: Any) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart."""
+    """Data of one line in a line chart."""
 
     name: str
     table: pd.DataFrame
@@ -152,7 +152,7 @@ class Series:
 
 
 def lines(series: Sequence[Series], x: str, y: str, x_title: str, y_title: str) -> Chart:
-    """One line each over a table with the columns `x`, `y` and, where there is an interval, low and high."""
+    """Draw a line chart of series whose tables have the columns `x` and `y`, and `low` and `high` where there is an interval."""
     figure = go.Figure()
     said = []
     for each in series:

@@ -32,7 +32,7 @@ HARD_ENTRIES = (
 # fmt: on
 
 PUBLISHED = 450
-"""Published combos."""
+"""Number of pairings (sotopia calls them combos) in the published data."""
 LISTED = Counter(HARD_ENTRIES)
 """Environment -> how many of the 20 entries it has: 2 = both roles, 1 = one role, which one is unknown."""
 

@@ -17,7 +17,7 @@ from harness.reading.readers import EARLIER
 
 @dataclass(slots=True)
 class World:
-    """One environment of the experiment with its chosen tasks."""
+    """An environment of the experiment, and the tasks of it that are played."""
 
     environment: Environment
     tasks: tuple[Task, ...]

@@ -133,7 +133,7 @@ NAMELESS = {"": "the seat", "agent": "the agent"}
 
 
 def uplift_mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
-    """One difference with its interval, as charts draw it."""
+    """Make the chart's dot of a comparison: its difference and interval, under the name of the second arm."""
     d = row.result.estimate
     name = names(row)[1] + (f" + {row.b.axes['actor']}" if several_actors else "")
     known = d.mean == d.mean

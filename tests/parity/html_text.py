@@ -1,5 +1,5 @@
-"""What an agent script's HTML parser finds on a page: WebShop's own rules, on the standard library's parser: the text modes,
-what can be clicked, the search bar, the instruction."""
+"""WebShop's own rules for reading a page, on the standard library's HTML parser: its text modes, what can be clicked, the search
+bar and the instruction."""
 
 from __future__ import annotations
 
