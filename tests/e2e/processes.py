@@ -121,8 +121,13 @@ def interrupt_twice(
     return process.returncode, out, said.read_text()
 
 
+def lines_so_far(path: Path) -> list[bytes]:
+    """The whole lines of a file that another process is writing; what it has not ended yet is left out."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Every line of a JSONL file. Fails on one that is not whole."""
+    """Every line of a JSONL file that nobody writes. Fails on one that is not whole."""
     data = path.read_bytes()
     assert data.endswith(b"\n") or not data
     return [json.loads(line) for line in data.splitlines()]

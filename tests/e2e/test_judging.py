@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from agents.models.base import ChatRequest
-from tests.e2e.processes import LONGEST_S, wait_until
+from tests.e2e.processes import LONGEST_S, lines_so_far, wait_until
 from tests.harness.builders import judge_script
 from tests.shared_data import ROOT
 
@@ -41,8 +41,7 @@ def command(folder: Path, *arguments: object, stderr: Any = subprocess.PIPE) -> 
 
 
 def judged(run: Path) -> list[str]:
-    path = run / "judgements.jsonl"
-    return [json.loads(line)["judgement_id"] for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line)["judgement_id"] for line in lines_so_far(run / "judgements.jsonl")]
 
 
 def test_an_interrupted_judge_keeps_what_was_asked_and_goes_on(tmp_path: Path) -> None:

@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Harness, endpoint, finished_episodes, lines, scores, wait_until, write_config
+from tests.e2e.processes import (
+    Harness,
+    endpoint,
+    finished_episodes,
+    lines,
+    lines_so_far,
+    scores,
+    wait_until,
+    write_config,
+)
 from tests.shared_data import STRICT
 
 pytestmark = [
@@ -118,8 +127,7 @@ def test_a_node_that_is_killed_in_the_middle_costs_no_record_and_no_answer(tmp_p
 
 
 def done(folder: Path) -> list[bytes]:
-    path = folder / "episodes.jsonl"
-    return path.read_bytes().splitlines() if path.exists() else []
+    return lines_so_far(folder / "episodes.jsonl")
 
 
 def test_the_limit_of_an_endpoint_holds_over_the_cluster(tmp_path: Path, cluster: TwoNodes) -> None:
