@@ -18,15 +18,29 @@ prepare() {
             --held-out $here/rows.yaml "${@:3}"
 }
 
-# fit NAME BATCH [START RATE]: an adapter on START (the base model) that learns from results/NAME-data, once.
+# fit NAME DATA BATCH START RATE [OPTION...]: an adapter on the weights START that learns from results/DATA, once.
 fit() {
-    "$harness" train fit "results/$1-data" --out "results/$1" --model "${3:-$model}" "${adapter[@]}" --option schedule=linear \
-        --option warmup=0.03 --option "learning_rate=${4:-1e-3}" --option epochs=1 --option "batch=$2" --option save_steps=25
+    "$harness" train fit "results/$2" --out "results/$1" --model "$4" "${adapter[@]}" --option schedule=linear --option warmup=0.03 \
+        --option "learning_rate=$5" --option epochs=1 --option "batch=$3" --option save_steps=25 "${@:6}"
 }
 
-# imitate NAME BATCH: the same on the base model, and for llama.cpp as results/NAME.gguf.
+# imitate NAME DATA BATCH [OPTION...]: the same on the base model, and for llama.cpp as results/NAME.gguf.
 imitate() {
-    fit "$1" "$2"
+    fit "$1" "$2" "$3" "$model" 1e-3 "${@:4}"
     test -f "results/$1.gguf" ||
         "$harness" models convert "results/$1/model/adapter" --base smollm2-135m-instruct --dtype float16 --out "results/$1.gguf"
+}
+
+# What the strategist's warm start learns from, as results/two-warm-data: 2,852 pieces of advice of a rule that knows only what was
+# seen, in 600 games.
+warm_data() {
+    "$harness" run $here/seen.yaml --name two-seen
+    prepare two-seen two-warm --option gamma=1 --option normalize=none
+}
+
+# The warm start with other seeds, for its first weights and the order of its games.
+further_trainings() {
+    for seed in 1 2; do
+        imitate two-warm-$seed two-warm-data 2 --option seed=$seed
+    done
 }

@@ -4,7 +4,7 @@ source "$(dirname "$0")/common.sh"
 
 # The actor alone, tuned on as many turns without advice.
 prepare two-seen two-solo --role actor --option examples=1760 --option strategies=hidden
-imitate two-solo 8
+imitate two-solo two-solo-data 8
 "$harness" run $here/rows.yaml --name two-solo-rows --set environments.0.tasks=80 --set models.actor.adapter=results/two-solo.gguf \
     --set 'strategists=[vanilla]'
 
@@ -12,14 +12,14 @@ imitate two-solo 8
 "$harness" run $here/seen.yaml --name two-phrases --set environments.0.tasks=400 \
     --set models.seen.function=environments.alfworld.advice:seen
 prepare two-phrases two-phrased --option gamma=1 --option normalize=none
-imitate two-phrased 2
+imitate two-phrased two-phrased-data 2
 "$harness" run $here/rows.yaml --name two-phrased-rows --set environments.0.tasks=80 --set models.warm.adapter=results/two-phrased.gguf \
     --set 'strategists=[{kind: epo-rl, name: phrased, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'
 
 # The warm start, taught which phrasings the actor obeys; games that the actor learnt from serve here too, as nothing is ranked on them.
 "$harness" run $here/obeyed.yaml --name two-obeyed-play --allow-leak
 prepare two-obeyed-play two-obeyed --option gamma=0 --option normalize=none --option keep=positive
-fit two-obeyed 2 results/two-warm/model 5e-4
+fit two-obeyed two-obeyed-data 2 results/two-warm/model 5e-4
 "$harness" run $here/rows.yaml --name two-obeyed-rows --set environments.0.tasks=80 \
     --set 'models.warm={provider: transformers, model: results/two-obeyed/model, args: {batch_size: 16, context: 512}}' \
     --set 'strategists=[{kind: epo-rl, name: obeyed, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'

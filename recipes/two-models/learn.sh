@@ -6,12 +6,12 @@ source "$(dirname "$0")/common.sh"
 # The actor: 1,760 turns of a rule that does what advice says, once.
 "$harness" run $here/teach.yaml --name two-teach
 prepare two-teach two-actor --role actor --option examples=1760
-imitate two-actor 8
+imitate two-actor two-actor-data 8
 
-# The strategist's warm start: 2,852 pieces of advice of a rule that knows only what was seen, in 600 games, once.
-"$harness" run $here/seen.yaml --name two-seen
-prepare two-seen two-warm --option gamma=1 --option normalize=none
-imitate two-warm 2
+# The strategist's warm start, and two further trainings of it.
+warm_data
+imitate two-warm two-warm-data 2
+further_trainings
 
 "$harness" run $here/rows.yaml --name two-rows
 
