@@ -1,4 +1,4 @@
-"""Where the real data and recordings for the tests lie: `../shared/data` beside the checkout."""
+"""Where the tests find the committed runs, and the real data and recordings: `../shared/data` beside the checkout."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "results" / "demo"
+"""The committed demonstration run: a language model in both seats, ALFWorld alone."""
+THREE_ENVIRONMENTS = ROOT / "results" / "three-environments"
+"""The committed run of version 0.1: three environments, judgements and process rewards."""
 STRICT = os.environ.get("STRICT") == "1"
 
 

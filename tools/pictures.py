@@ -1,5 +1,5 @@
-"""`make pictures`: the ranking in results/README.md and the pictures under docs/images, from the committed runs: README's from
-results/two-models, all others from results/demo.
+"""`make pictures`: the ranking in results/README.md and the pictures under docs/images, from results/demo. It has no
+judgements: the page of judges is that of results/three-environments.
 
 Pictures are taken in headless Chromium at 2× and kept as PNGs of 256 colours, so that each stays small.
 """
@@ -10,6 +10,7 @@ import io
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from tests.browser.viewing import show, viewer
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "results" / "demo"
-CLAIM = ROOT / "results" / "two-models"
+JUDGED = ROOT / "results" / "three-environments"
 IMAGES = ROOT / "docs" / "images"
 README = ROOT / "results" / "README.md"
 BEGIN, END = "<!-- ranking of results/demo, written by `make pictures` -->", "<!-- end of ranking -->"
@@ -71,18 +72,13 @@ def new_page(browser: Browser, width: int, height: int, scheme: Literal["light",
     return context.new_page()
 
 
-def answer(browser: Browser) -> None:
-    """The answer of the run with a language model in both seats."""
-    with tempfile.TemporaryDirectory() as folder:
-        page = new_page(browser, 1100, 790)
-        page.goto(write_page(open_board([CLAIM]), Path(folder)).as_uri())
-        save(page.screenshot(), "answer")
-
-
 def static_page(browser: Browser, board: Board) -> None:
-    """The page of `harness leaderboard --html`."""
+    """The page of `harness leaderboard --html`: its answer, which README shows, and how it begins on a screen and on a phone."""
     with tempfile.TemporaryDirectory() as folder:
         address = write_page(board, Path(folder)).as_uri()
+        page = new_page(browser, 1100, 790)
+        page.goto(address)
+        save(page.screenshot(), "answer")
         page = new_page(browser, 1100, 1000)
         page.goto(address)
         save(page.screenshot(), "page")
@@ -91,13 +87,12 @@ def static_page(browser: Browser, board: Board) -> None:
         save(page.screenshot(), "page-phone")
 
 
-def viewer_pages(browser: Browser, board: Board) -> None:
-    """Pages of `harness viewer` over a copy of it."""
-    episode = telling_episode(board)
+def viewer_pages(browser: Browser, run: Path, views: Mapping[str, tuple[Any, ...]], episode: str = "") -> None:
+    """Pages of `harness viewer` over a copy of the run."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(shutil.copytree(DEMO, Path(folder) / "demo"))
-        with viewer(run) as address:
-            for name, (where, *kind) in VIEWS.items():
+        copy = Path(shutil.copytree(run, Path(folder) / run.name))
+        with viewer(copy) as address:
+            for name, (where, *kind) in views.items():
                 page = new_page(browser, *kind)
                 show(page, f"{address}/{where.format(episode=episode)}")
                 page.wait_for_timeout(1000)  # charts are animated
@@ -113,15 +108,15 @@ VIEWS: dict[str, tuple[Any, ...]] = {
     "episode": ("episodes?episode={episode}", 1280, 900),
     "episode-dark": ("episodes?episode={episode}", 1280, 900, "dark"),
     "cost": ("cost", 1280, 800),
-    "judges": ("judges", 1280, 800),
 }
 """Picture -> address in the viewer, width, height, light or dark."""
+JUDGES = {"judges": ("judges", 1280, 800)}
 
 
 def telling_episode(board: Board) -> str:
-    """The longest ALFWorld game that a model won with strategies of the trained one."""
-    table = board.episodes.astype({"environment": str, "strategist": str, "actor": str})
-    here = table.query("environment == 'alfworld' and strategist == 'epo-rl' and actor == 'smollm2' and goal == 1")
+    """The longest game that the actor won with strategies of the trained model."""
+    table = board.episodes.astype({"strategist": str})
+    here = table.query("strategist == 'epo-rl' and goal == 1")
     return str(here.sort_values("n_turns", ascending=False, kind="stable")["episode_id"].iloc[0])
 
 
@@ -129,9 +124,9 @@ def main() -> int:
     board = open_board([DEMO])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
-        answer(browser)
         static_page(browser, board)
-        viewer_pages(browser, board)
+        viewer_pages(browser, DEMO, VIEWS, telling_episode(board))
+        viewer_pages(browser, JUDGED, JUDGES)
     return 0
 
 

@@ -14,23 +14,23 @@ from tests.browser.accessible import findings
 from tests.browser.browsing import LAPTOP, Canary
 from tests.browser.hostile import hostile_run
 from tests.browser.viewing import settle, viewer
-from tests.shared_data import ROOT
+from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-DEMO = ROOT / "results" / "demo"
 NOT_OURS: tuple[tuple[str, str], ...] = ()
 """Findings in Streamlit's own shell (rule, part of the selector), each with its reason: none is known."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Path:
-    """The demonstration run's page, and the transcripts of a run with hostile names."""
+    """The pages of the committed runs, and the transcripts of a run with hostile names."""
     place = tmp_path_factory.mktemp("accessible")
-    write_page(open_board([DEMO]), place)
+    for run in (DEMO, THREE_ENVIRONMENTS):
+        write_page(open_board([run]), place / run.name)
     write_transcripts(open_board([hostile_run(place / "run", canary.url)]), place)
     return place
 
@@ -38,8 +38,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Path:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_static_pages_have_no_serious_finding(folder: Path, browser: Browser, scheme: Literal["light", "dark"]) -> None:
     transcript = next(path for path in sorted((folder / "transcripts").glob("*.html")) if path.name != "index.html")
-    for page in (folder / "index.html", folder / "transcripts" / "index.html", transcript):
-        assert _opened(browser, page.as_uri(), scheme) == [], page.name
+    pages = [folder / run.name / "index.html" for run in (DEMO, THREE_ENVIRONMENTS)]
+    for page in (*pages, folder / "transcripts" / "index.html", transcript):
+        assert _opened(browser, page.as_uri(), scheme) == [], page
 
 
 def test_the_viewers_first_pages_have_no_serious_finding(browser: Browser) -> None:

@@ -19,19 +19,26 @@ from harness.results.store import MANIFEST
 from leaderboard.board import leaderboard, open_board, plain_rows
 from tests.browser.browsing import PHONE, Watched, overflow, watch
 from tests.browser.viewing import DRAWN_MS, PAGES, exceptions, said, settle, show, viewer
-from tests.shared_data import ROOT
+from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-DEMO = ROOT / "results" / "demo"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The viewer over a copy of the committed demonstration run."""
-    folder = tmp_path_factory.mktemp("demo")
-    shutil.copytree(DEMO, folder / "demo")
+    yield from viewer_of_copy(DEMO, tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The viewer over a copy of the committed run of three environments."""
+    yield from viewer_of_copy(THREE_ENVIRONMENTS, tmp_path_factory.mktemp("three"))
+
+
+def viewer_of_copy(run: Path, folder: Path) -> Iterator[str]:
+    shutil.copytree(run, folder / run.name)
     with viewer(folder) as address:
         yield address
 
@@ -81,6 +88,12 @@ def test_every_page_opens_on_the_demonstration_run(demo: str, seen: Watched) -> 
 
 
 @pytest.mark.slow
+def test_every_page_opens_on_a_judged_run_of_several_environments(three: str, seen: Watched) -> None:
+    for page in PAGES:
+        assert len(open_page(seen, three, page)) > 100
+
+
+@pytest.mark.slow
 def test_on_an_empty_folder_every_page_opens_and_names_a_command(empty: str, seen: Watched) -> None:
     for page in PAGES:
         assert re.search(r"^harness \w+", open_page(seen, empty, page), re.MULTILINE), f"/{page} names no command"
@@ -93,7 +106,7 @@ def test_an_open_page_shows_a_run_that_begins_after_it_was_opened(seen: Watched,
     with viewer(results) as address:
         assert "No run in" in open_page(seen, address, "")
         for name, words in (("first", "1 run,"), ("second", "2 runs,")):
-            shutil.copytree(DEMO, away)
+            shutil.copytree(THREE_ENVIRONMENTS, away)
             manifest = json.loads((away / MANIFEST).read_text()) | {"run": name}
             (away / MANIFEST).write_text(json.dumps(manifest))
             away.rename(results / name)
@@ -102,9 +115,9 @@ def test_an_open_page_shows_a_run_that_begins_after_it_was_opened(seen: Watched,
 
 
 @pytest.mark.slow
-def test_the_leaderboard_shows_the_tables_rows_in_their_order(demo: str, seen: Watched) -> None:
-    open_page(seen, demo, "leaderboard")
-    expected = plain_rows(leaderboard(open_board([DEMO])))
+def test_the_leaderboard_shows_the_tables_rows_in_their_order(three: str, seen: Watched) -> None:
+    open_page(seen, three, "leaderboard")
+    expected = plain_rows(leaderboard(open_board([THREE_ENVIRONMENTS])))
     rows = table_rows(seen.page, "ranking")
     assert [row["Actor"] for row in rows] == [row["actor"] for row in expected]
     assert [row["Strategist"].removesuffix(" scripted") for row in rows] == [row["strategist"] for row in expected]
@@ -113,9 +126,9 @@ def test_the_leaderboard_shows_the_tables_rows_in_their_order(demo: str, seen: W
 
 @pytest.mark.slow
 def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_the_same(
-    demo: str, seen: Watched
+    three: str, seen: Watched
 ) -> None:
-    open_page(seen, demo, "leaderboard")
+    open_page(seen, three, "leaderboard")
     before = table_rows(seen.page, "ranking")
     seen.page.get_by_role("combobox", name="Environment").click()
     seen.page.get_by_role("option", name="webshop").click()
@@ -128,14 +141,14 @@ def test_a_filter_changes_the_table_and_the_address_and_the_address_alone_gives_
     again = seen.page.context.new_page()
     show(again, seen.page.url)
     assert table_rows(again, "ranking") == after
-    sound(seen, demo)
+    sound(seen, three)
 
 
 @pytest.mark.slow
-def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, seen: Watched, browser: Browser) -> None:
-    judged = {row["episode_id"] for row in latest_judgements(DEMO).values() if row["status"] == "scored"}
-    wanted = next(row for row in latest_episodes(DEMO).values() if row["episode_id"] in judged)
-    open_page(seen, demo, f"episodes?search={wanted['episode_id']}")
+def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(three: str, seen: Watched, browser: Browser) -> None:
+    judged = {row["episode_id"] for row in latest_judgements(THREE_ENVIRONMENTS).values() if row["status"] == "scored"}
+    wanted = next(row for row in latest_episodes(THREE_ENVIRONMENTS).values() if row["episode_id"] in judged)
+    open_page(seen, three, f"episodes?search={wanted['episode_id']}")
     seen.page.locator(f"a[href*='{wanted['episode_id']}']").first.click()
     seen.page.wait_for_url(f"**/episodes?*episode={wanted['episode_id']}*")
     settle(seen.page)
@@ -144,7 +157,7 @@ def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, se
     )
     text = said(seen.page)
     assert "believability" in text.lower()
-    sound(seen, demo)
+    sound(seen, three)
     context = browser.new_context()
     stranger = context.new_page()
     show(stranger, seen.page.url)
@@ -154,8 +167,8 @@ def test_an_episode_opens_from_its_link_and_the_link_can_be_shared(demo: str, se
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["leaderboard", "matrix", "cost", "episodes"])
-def test_the_downloads_hold_what_the_table_shows(demo: str, seen: Watched, page: str) -> None:
-    open_page(seen, demo, page)
+def test_the_downloads_hold_what_the_table_shows(three: str, seen: Watched, page: str) -> None:
+    open_page(seen, three, page)
     rows = table_rows(seen.page, "ranking" if page == "leaderboard" else page)
     assert rows
     got = list(csv.DictReader(io.StringIO(downloaded(seen.page, "Download CSV"))))
@@ -191,8 +204,8 @@ def unescaped(cell: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alone(demo: str, seen: Watched) -> None:
-    open_page(seen, demo, "leaderboard")
+def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alone(three: str, seen: Watched) -> None:
+    open_page(seen, three, "leaderboard")
     reached = []
     for _ in range(60):
         seen.page.keyboard.press("Tab")
@@ -211,8 +224,8 @@ def test_the_pages_and_the_filters_can_be_reached_and_used_with_the_keyboard_alo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["compare", "cost", "judges", "training"])
-def test_every_chart_has_its_words(demo: str, seen: Watched, page: str) -> None:
-    open_page(seen, demo, page)
+def test_every_chart_has_its_words(three: str, seen: Watched, page: str) -> None:
+    open_page(seen, three, page)
     charts = seen.page.locator("[data-testid=stPlotlyChart]").all()
     assert charts or page in ("training", "judges")
     assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts)
@@ -220,21 +233,21 @@ def test_every_chart_has_its_words(demo: str, seen: Watched, page: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_is_wider_than_a_phone(demo: str, browser: Browser, page: str) -> None:
+def test_no_page_is_wider_than_a_phone(three: str, browser: Browser, page: str) -> None:
     context = browser.new_context(viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True)
     seen = watch(context.new_page())
-    open_page(seen, demo, page)
+    open_page(seen, three, page)
     assert overflow(seen.page) <= 0
     context.close()
 
 
 @pytest.mark.slow
-def test_it_follows_light_and_dark(demo: str, browser: Browser) -> None:
+def test_it_follows_light_and_dark(three: str, browser: Browser) -> None:
     papers = {}
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
-        show(page, demo)
+        show(page, three)
         papers[scheme] = page.evaluate(
             "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/g).map(Number)"
         )

@@ -1,5 +1,5 @@
 """The three readers' pages are followed as they stand: their files are written as printed, their lines run one after the other in
-an empty folder beside the committed run, experiments and recipes."""
+an empty folder beside the committed runs, experiments and recipes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.documents import blocks, words
 from tests.harness.test_documented_commands import refusal
-from tests.shared_data import ROOT, missing
+from tests.shared_data import DEMO, ROOT, THREE_ENVIRONMENTS, missing
 
 PROGRAM = Path(sys.executable).with_name("harness")
 NEEDS_MORE = {
@@ -23,7 +23,7 @@ NEEDS_MORE = {
     "harness run experiments/sotopia-self-play.yaml --dry-run": "fetched data; tests/experiments plans it",
     "harness run experiments/sotopia-self-play.yaml --probe 2": "fetched data and a key; tests/experiments plays it reduced",
     "harness run experiments/sotopia-self-play.yaml --max-usd 200": "the same",
-    "harness leaderboard results/ --published": "the runs before it; results/demo is shown so above",
+    "harness leaderboard results/ --published": "the runs before it; results/three-environments is shown so above",
 }
 """Lines that are only parsed -> what they need, and what runs them instead."""
 EXITS = {"harness check --baseline base.json --candidate results/broken --max-drop 0.1": 1}
@@ -47,7 +47,8 @@ def follow(line: str, folder: Path) -> str:
 
 
 def beside_the_repository(folder: Path) -> None:
-    shutil.copytree(ROOT / "results" / "demo", folder / "results" / "demo")
+    for run in (DEMO, THREE_ENVIRONMENTS):
+        shutil.copytree(run, folder / "results" / run.name)
     for name in ("experiments", "recipes", "harness"):
         (folder / name).symlink_to(ROOT / name)
 

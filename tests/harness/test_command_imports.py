@@ -6,7 +6,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from harness.results.index import latest_episodes, latest_judgements, latest_pro
 from harness.results.judge_kinds import REGISTRY as JUDGES
 from harness.results.judge_kinds import judge_kind, scale_of
 from harness.results.store import read_manifest, write_manifest
+from tests.shared_data import ROOT, THREE_ENVIRONMENTS
 
-ROOT = Path(__file__).parents[2]
 HEAVY = {
     "pandas",
     "pyarrow",
@@ -48,10 +47,10 @@ UNPLANNED = {"numpy.ma", "rich.live", "rapidfuzz", "harness.statistics.ranking"}
 """What a dry run does not need: it shows no panel, draws no rank and plays nothing."""
 COMMANDS = {
     "list": ["list"],
-    "show": ["show", "{demo}"],
-    "leaderboard": ["leaderboard", "{demo}"],
-    "compare": ["compare", "{demo}"],
-    "check": ["check", "--baseline", "{other}", "--candidate", "{demo}"],
+    "show": ["show", "{run}"],
+    "leaderboard": ["leaderboard", "{run}"],
+    "compare": ["compare", "{run}"],
+    "check": ["check", "--baseline", "{other}", "--candidate", "{run}"],
     "dry run": ["run", str(ROOT / "experiments" / "demo.yaml"), "--dry-run", "--results", "{results}"],
 }
 SCRIPT = """
@@ -65,15 +64,15 @@ sys.exit(code)
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The demonstration run, and a copy that counts as another run: a run is not compared with itself. Both have an index,
+    """A committed run, and a copy that counts as another run: a run is not compared with itself. Both have an index,
     as every run has that was read before; whoever makes one reads answers."""
     folder = tmp_path_factory.mktemp("runs")
-    for name in ("demo", "other"):
-        shutil.copytree(ROOT / "results" / "demo", folder / name)
+    for name in ("run", "other"):
+        shutil.copytree(THREE_ENVIRONMENTS, folder / name)
         for read in (latest_episodes, latest_judgements, latest_process_rewards):
             read(folder / name)
     write_manifest(folder / "other", read_manifest(folder / "other") | {"run": "other"})
-    return {"demo": str(folder / "demo"), "other": str(folder / "other"), "results": str(folder / "results")}
+    return {"run": str(folder / "run"), "other": str(folder / "other"), "results": str(folder / "results")}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

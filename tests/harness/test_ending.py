@@ -17,9 +17,9 @@ from harness.results.index import latest_episodes
 from harness.results.records import EpisodeRecord
 from harness.results.store import EPISODES, read_record
 from leaderboard.pairs import SameGame, same_game
+from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
-DEMO = Path(__file__).resolve().parents[2] / "results" / "demo"
-FOLLOWING = f"{DEMO}#environment=alfworld,actor=script:follow"
+FOLLOWING = f"{THREE_ENVIRONMENTS}#environment=alfworld,actor=script:follow"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def shown(game: SameGame, width: int = 100) -> str:
 
 
 def game_of(family: Family, strategist: str = "epo-rl") -> SameGame:
-    game = same_game(DEMO, family.rows[row_of(family, strategist)])
+    game = same_game(THREE_ENVIRONMENTS, family.rows[row_of(family, strategist)])
     assert game is not None
     return game
 
@@ -108,7 +108,7 @@ def test_the_answers_verdict_is_that_of_the_finding(
 
 
 def test_a_model_as_actor_is_not_said_to_be_none() -> None:
-    family = uplift(f"{DEMO}#environment=alfworld,actor=smollm2")
+    family = uplift(f"{THREE_ENVIRONMENTS}#environment=alfworld,actor=smollm2")
     assert "no language model" not in answer(family, 0)
 
 
@@ -119,11 +119,21 @@ def test_a_run_without_the_comparison_ends_without_an_answer(tmp_path: Path) -> 
     assert console.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
-def test_the_whole_ending_of_the_demonstration_run() -> None:
+def test_the_demonstration_run_ends_with_a_game_and_the_answer() -> None:
     console = Console(file=io.StringIO(), width=120)
     print_answer(console, DEMO)
     text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "The same game twice" in text and "shown to help" in text
+    assert "The controls reached" in text and "no language model" not in text
+
+
+def test_the_whole_ending_of_a_run_in_which_many_strategies_were_unusable() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    print_answer(console, THREE_ENVIRONMENTS)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "The same game twice" in text and "The controls reached" in text
     assert text.index("strategies were empty or cut in 48 %") < text.index("The controls reached"), "before the verdict"
-    episode = next(iter(latest_episodes(DEMO).values()))
-    assert read_record(DEMO / EPISODES, episode["offset"], EpisodeRecord).episode_id == episode["episode_id"]
+    episode = next(iter(latest_episodes(THREE_ENVIRONMENTS).values()))
+    assert (
+        read_record(THREE_ENVIRONMENTS / EPISODES, episode["offset"], EpisodeRecord).episode_id == episode["episode_id"]
+    )

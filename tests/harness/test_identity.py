@@ -19,7 +19,7 @@ from harness.experiment.identity_0_1 import earlier_identity, earlier_name, earl
 from harness.results.store import read_manifest
 from harness.runs.manifest import folder_name
 from harness.training.loop.config import load_train_config
-from tests.shared_data import ROOT
+from tests.shared_data import ROOT, THREE_ENVIRONMENTS
 
 WRITTEN: dict[str, Any] = {
     "name": "one",
@@ -241,7 +241,7 @@ def test_the_names_that_version_0_1_gave_are_known(file: str) -> None:
 
 
 def test_a_run_of_version_0_1_has_the_identity_that_stands_in_its_manifest() -> None:
-    stored = read_manifest(ROOT / "results" / "demo")
+    stored = read_manifest(THREE_ENVIRONMENTS)
     assert earlier_identity(stored["config"]) == stored["identity"]
     assert earlier_identity(Experiment.model_validate(stored["config"]).model_dump(mode="json")) == stored["identity"]
     assert "limits" not in earlier_options(stored["config"])
@@ -261,7 +261,7 @@ def test_a_baseline_of_version_0_1_has_todays_facts() -> None:
 def test_a_folder_that_version_0_1_made_is_gone_on_with_and_no_other(tmp_path: Any) -> None:
     written = Experiment.model_validate(WRITTEN)
     earlier = earlier_name(written.model_dump(mode="json"))
-    stored = (ROOT / "results" / "demo" / "manifest.json").read_text()
+    stored = (THREE_ENVIRONMENTS / "manifest.json").read_text()
     assert folder_name(written, tmp_path) == written.run_name
     (tmp_path / earlier).mkdir()
     (tmp_path / earlier / "manifest.json").write_text(stored)

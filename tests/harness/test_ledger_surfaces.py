@@ -23,7 +23,7 @@ from harness.results.store import EPISODES
 from leaderboard.board import open_board
 from leaderboard.page import render
 from tests.harness.ledger_runs import THOUGHT, edited, play
-from tests.shared_data import ROOT
+from tests.shared_data import ROOT, THREE_ENVIRONMENTS
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +145,9 @@ def test_show_prints_marks_and_folds_the_reasoning(run: Path, capsys: pytest.Cap
     assert THOUGHT.strip() in full
 
 
-def test_what_the_demonstration_run_cannot_tell_is_unknown() -> None:
+def test_what_a_run_of_version_0_1_cannot_tell_is_unknown() -> None:
     """It was played before anybody wrote down how answers were read."""
-    arms = load_run(ROOT / "results" / "demo").arms
+    arms = load_run(THREE_ENVIRONMENTS).arms
     ledger = arms["webshop | builtin-test | solo | smollm2 | vanilla"].ledger
     assert ledger is not None
     assert (ledger.count("actor", "unreadable"), ledger.count("actor", "replies")) == (157, 160), "the turns say so"

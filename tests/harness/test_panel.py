@@ -22,7 +22,7 @@ from harness.runs.progress import Progress, goals_text
 from harness.runs.run import Run, execute
 from harness.runs.standing import Newest, Standing, newest_strategy
 from tests.harness.gate_runs import LEVERS, play, reset, small
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
 SIZES = [(80, 24), (100, 30), (160, 50), (200, 24), (300, 60)]
 HOSTILE = "\x1b[2J\x1b]0;title\x07[bold red]markup[/] \u202eright to left\u200b 日本語\ttab\r\nnew line " * 50
@@ -152,7 +152,7 @@ def test_failures_stand_by_reason_and_the_newest_strategy_with_what_came_of_it(t
 
 
 def test_what_came_of_a_strategy_is_the_worlds_answer_without_the_act_itself() -> None:
-    lines = (ROOT / "results" / "demo" / EPISODES).read_text("utf-8").splitlines()
+    lines = (THREE_ENVIRONMENTS / EPISODES).read_text("utf-8").splitlines()
     played = (EpisodeRecord.model_validate_json(line) for line in lines)
     follows = "alfworld | builtin-test-many | solo | script:follow | epo-rl"
     shown = newest_strategy(next(episode for episode in played if episode.cell == follows))

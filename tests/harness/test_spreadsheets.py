@@ -13,7 +13,7 @@ import pytest
 from harness.base.spreadsheets import harmless, harmless_table
 from harness.cli import main
 from leaderboard.downloads import to_csv
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
 FORMULA = '=HYPERLINK("http://evil.example","x")'
 
@@ -46,9 +46,9 @@ def test_a_table_keeps_its_numbers_and_its_gaps() -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """The demonstration run, sent by somebody who named an actor after a formula."""
+    """A run sent by somebody who named an actor after a formula."""
     folder = tmp_path / "run"
-    shutil.copytree(ROOT / "results" / "demo", folder)
+    shutil.copytree(THREE_ENVIRONMENTS, folder)
     for path in folder.glob("*.json*"):
         path.write_text(path.read_text().replace("script:follow", "=follow"))
     return folder

@@ -15,7 +15,7 @@ from harness.cli import main
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from tests.harness.builders import experiment
-from tests.shared_data import ROOT
+from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
 EPO = {"kind": "epo", "model": "m"}
 WORLDS = [
@@ -66,8 +66,9 @@ def test_an_honest_run_is_confirmed_and_is_left_as_it_was(honest: Path, capsys: 
     assert {path.name: path.read_bytes() for path in honest.iterdir() if path.name in before} == before
 
 
-def test_the_demonstration_run_of_an_earlier_version_is_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", str(ROOT / "results" / "demo")]) == 0, capsys.readouterr().out
+@pytest.mark.parametrize("run", [DEMO, THREE_ENVIRONMENTS], ids=lambda run: run.name)
+def test_the_committed_runs_are_confirmed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(run)]) == 0, capsys.readouterr().out
 
 
 def outcome(record: Record) -> None:

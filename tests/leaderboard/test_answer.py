@@ -17,14 +17,12 @@ from leaderboard.page import render
 from leaderboard.page.answer import QUESTION
 from tests.leaderboard.app_runs import open_page, words
 from tests.leaderboard.test_page import Page
-from tests.shared_data import ROOT
-
-DEMO = ROOT / "results" / "demo"
+from tests.shared_data import DEMO, ROOT, THREE_ENVIRONMENTS
 
 
 @pytest.fixture(scope="module")
 def family() -> Family:
-    return uplift(str(DEMO))
+    return uplift(str(THREE_ENVIRONMENTS))
 
 
 def test_each_environment_has_one_answer_and_it_is_that_of_a_question(family: Family) -> None:
@@ -52,13 +50,14 @@ def test_yes_is_said_only_where_an_arm_beats_the_controls(family: Family) -> Non
 
 
 def test_the_answer_is_about_a_model_though_a_rule_gains_more() -> None:
-    family = uplift(str(ROOT / "results" / "two-models"))
+    family = uplift(str(DEMO))
     (found,) = environment_answers(family)
     row = family.rows[found.number]
-    assert (row.b.axes["strategist"], found.verdict) == ("epo-rl", "helps")
+    assert row.b.axes["strategist"].startswith("epo-rl") and found.verdict == "helps"
     best = max(family.rows, key=lambda each: each.result.estimate.mean)
     assert best.b.advised_by_a_rule and not row.b.advised_by_a_rule
-    assert any(each.startswith("With rule, a rule in the strategist's place, it is 0.900") for each in found.more)
+    said = f"With {best.b.axes['strategist']}, a rule in the strategist's place, it is {best.mean_b:.3f}"
+    assert any(each.startswith(said) for each in found.more)
 
 
 def test_a_gain_without_any_control_says_so(family: Family) -> None:
@@ -73,7 +72,7 @@ def test_a_gain_without_any_control_says_so(family: Family) -> None:
 
 
 def test_the_page_begins_with_the_question_and_its_answers(family: Family) -> None:
-    text = render(open_board([DEMO]))
+    text = render(open_board([THREE_ENVIRONMENTS]))
     page = Page(text)
     assert page.text["h1"] == QUESTION
     sections = re.findall(r"<section id=\"(\w+)\"", text)
@@ -85,7 +84,7 @@ def test_the_page_begins_with_the_question_and_its_answers(family: Family) -> No
 
 
 def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
-    text = render(open_board([DEMO]))
+    text = render(open_board([THREE_ENVIRONMENTS]))
     dialogues = text[text.index('<section id="dialogues"') : text.index('<section id="cost"')]
     assert dialogues.count("First divergence") == 2, "in one of the three pairs both do the same"
     assert "put some ladle on sinkbasin" in dialogues, "a task is shown by what it asks"
@@ -93,7 +92,7 @@ def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
 
 
 def test_turns_after_the_end_of_one_of_both_are_folded() -> None:
-    text = render(open_board([ROOT / "results" / "two-models"]))
+    text = render(open_board([DEMO]))
     grid = text[text.index('class="duel conv"') :]
     shown, _, folded = grid.partition('<details class="rest">')
     count = int(re.findall(r"^<summary>(\d+) more turns of A</summary>", folded)[0])
@@ -101,14 +100,15 @@ def test_turns_after_the_end_of_one_of_both_are_folded() -> None:
     assert folded.count("ended before") == count > 1
 
 
-def test_the_viewer_s_first_page_says_the_same(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run", [DEMO, THREE_ENVIRONMENTS], ids=lambda run: run.name)
+def test_the_viewer_s_first_page_says_the_same(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    said = words(open_page("answer", DEMO))
-    for each in environment_answers(family):
+    said = words(open_page("answer", run))
+    for each in environment_answers(uplift(str(run))):
         assert each.sentence in said
     assert "First divergence" in said
-    assert "harness run results/demo --name demo-again" in said
-    assert "harness verify results/demo" in said
+    assert f"harness run results/{run.name} --name {run.name}-again" in said
+    assert f"harness verify results/{run.name}" in said
 
 
 def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None:

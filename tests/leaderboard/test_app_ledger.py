@@ -12,7 +12,7 @@ from leaderboard.app.arms import arm_labels
 from leaderboard.board import open_board
 from tests.harness.ledger_runs import THOUGHT, play
 from tests.leaderboard.app_runs import open_page, rows, shown, words
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_the_first_page_has_the_large_shares_and_a_table_of_all(run: Path) -> No
 
 def test_the_first_page_says_why_things_failed(run: Path) -> None:
     assert not rows(open_page("ranking", run), "failures"), "nothing failed"
-    found = rows(open_page("ranking", ROOT / "results" / "demo"), "failures")
+    found = rows(open_page("ranking", THREE_ENVIRONMENTS), "failures")
     assert [(row[0], row[2]) for row in found] == [
         ("unreadable-answer", "2 × episode"),
         ("unreadable-answer", "5 × judgement"),

@@ -10,11 +10,11 @@ from leaderboard.board import open_board
 from leaderboard.page.answer import answered
 from leaderboard.page.card import card_of
 from leaderboard.page.pen import drawable, font, wrapped
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
 
 def test_it_says_the_first_answer_whole_and_every_other_in_a_line() -> None:
-    board = open_board([ROOT / "results" / "demo"])
+    board = open_board([THREE_ENVIRONMENTS])
     (run,) = answered(board)
     card = card_of(board)
     assert card is not None

@@ -22,9 +22,8 @@ from leaderboard.matrix import matrix
 from leaderboard.page import render
 from tests.leaderboard.app_runs import labelled_rows, open_page, pieces
 from tests.leaderboard.test_page import Page
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
-DEMO = ROOT / "results" / "demo"
 Pair = tuple[str, ...]
 """environment, split, pairing, actor, strategist."""
 
@@ -32,7 +31,7 @@ Pair = tuple[str, ...]
 @pytest.fixture(scope="module")
 def expected() -> dict[Pair, tuple[str, str, float]]:
     """Finding, words and corrected p of every arm against its vanilla."""
-    family = uplift(str(DEMO))
+    family = uplift(str(THREE_ENVIRONMENTS))
     return {
         tuple(row.b.axes.values()): (finding(row), cell_text(row, family.beside.get(number, ())), row.p_holm)
         for number, row in enumerate(family.rows)
@@ -53,7 +52,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_the_demonstration_has_every_kind_of_answer(expected: dict[Pair, tuple[str, str, float]]) -> None:
+def test_the_run_has_every_kind_of_answer(expected: dict[Pair, tuple[str, str, float]]) -> None:
     words = {text for _, text, _ in expected.values()}
     assert {"higher", "higher; not shown to beat shuffled", "no difference shown"} <= words
 
@@ -61,7 +60,7 @@ def test_the_demonstration_has_every_kind_of_answer(expected: dict[Pair, tuple[s
 def test_compare_and_leaderboard_and_the_api_say_the_same(
     expected: dict[Pair, tuple[str, str, float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compared = json.loads(told(capsys, "compare", str(DEMO), "--format", "json"))["comparisons"]
+    compared = json.loads(told(capsys, "compare", str(THREE_ENVIRONMENTS), "--format", "json"))["comparisons"]
     found = {
         tuple(row[f"{axis}_b"] for axis in ("environment", "split", "pairing", "actor", "strategist")): (
             row["finding"],
@@ -72,19 +71,19 @@ def test_compare_and_leaderboard_and_the_api_say_the_same(
     }
     assert found == {place: (finding, p) for place, (finding, _, p) in expected.items()}
     for rows in (
-        json.loads(told(capsys, "leaderboard", str(DEMO), "--format", "json")),
-        plain_rows(harness.open(DEMO).ranking().to_frame()),
-        plain_rows(leaderboard(open_board([DEMO]))),
+        json.loads(told(capsys, "leaderboard", str(THREE_ENVIRONMENTS), "--format", "json")),
+        plain_rows(harness.open(THREE_ENVIRONMENTS).ranking().to_frame()),
+        plain_rows(leaderboard(open_board([THREE_ENVIRONMENTS]))),
     ):
         ranked = {place_of(row): (row["finding"], row["verdict"]) for row in rows if row["finding"]}
         assert ranked == {place: (finding, words) for place, (finding, words, _) in expected.items()}
-    (raw,) = [told(capsys, "leaderboard", str(DEMO), "--format", "csv")]
+    (raw,) = [told(capsys, "leaderboard", str(THREE_ENVIRONMENTS), "--format", "csv")]
     written = {place_of(row): row["verdict"] for row in csv.DictReader(io.StringIO(raw)) if row["verdict"]}
     assert written == {place: words for place, (_, words, _) in expected.items()}
 
 
 def test_ranks_follow_the_findings(expected: dict[Pair, tuple[str, str, float]]) -> None:
-    rows = plain_rows(leaderboard(open_board([DEMO])))
+    rows = plain_rows(leaderboard(open_board([THREE_ENVIRONMENTS])))
     for row in rows:
         if row["rank"] is None or not row["finding"]:
             continue
@@ -94,18 +93,20 @@ def test_ranks_follow_the_findings(expected: dict[Pair, tuple[str, str, float]])
 
 
 def test_viewer_and_page_say_the_same_and_mark_nothing_else(expected: dict[Pair, tuple[str, str, float]]) -> None:
-    board = open_board([DEMO])
+    board = open_board([THREE_ENVIRONMENTS])
     by_arm = {int(row["arm"]): row for row in plain_rows(matrix(board)) if row["finding"] is not None}
     assert {place_of(row): (row["finding"], row["verdict"], row["p_holm"]) for row in by_arm.values()} == expected
     shown = [words for _, words, _ in expected.values()]
-    ranking = labelled_rows(open_page("ranking", DEMO), "ranking")
+    ranking = labelled_rows(open_page("ranking", THREE_ENVIRONMENTS), "ranking")
     said = [row for row in ranking if row["Verdict"] != "–"]
     assert sorted(row["Verdict"] for row in said) == sorted(shown)
     for row in ranking:
         signs = [sign for sign in SIGNS.values() if sign in row["Uplift over vanilla"]]
         assert bool(signs) == row["Verdict"].startswith(("higher", "lower"))
     cells = [
-        cell for part in pieces(open_page("matrix", DEMO)) for cell in ElementTree.fromstring(_closed(part)).iter("a")
+        cell
+        for part in pieces(open_page("matrix", THREE_ENVIRONMENTS))
+        for cell in ElementTree.fromstring(_closed(part)).iter("a")
     ]
     drawn = [(cell.get("title", "").split("; ", 1)[1], "".join(cell.itertext())) for cell in cells if cell.get("title")]
     assert sorted(words for words, _ in drawn) == sorted(shown)
@@ -123,7 +124,7 @@ def test_viewer_and_page_say_the_same_and_mark_nothing_else(expected: dict[Pair,
 def test_a_pair_is_answered_as_its_runs_question_with_the_controls(
     expected: dict[Pair, tuple[str, str, float]],
 ) -> None:
-    board, family = open_board([DEMO]), uplift(str(DEMO))
+    board, family = open_board([THREE_ENVIRONMENTS]), uplift(str(THREE_ENVIRONMENTS))
     lines = conclusions(family)
     numbers = {id(arm): number for number, arm in enumerate(board.arms)}
     by_cell = {arm.cell: number for number, arm in enumerate(board.arms)}
@@ -139,7 +140,7 @@ def test_a_pair_is_answered_as_its_runs_question_with_the_controls(
 
 
 def test_a_doubt_is_said_of_the_environment_that_it_is_about() -> None:
-    (line,) = [line for line in conclusions(uplift(str(DEMO))) if "do not say who met" in line]
+    (line,) = [line for line in conclusions(uplift(str(THREE_ENVIRONMENTS))) if "do not say who met" in line]
     assert line.startswith("[sotopia ") and line.count("[") == 1
 
 

@@ -10,16 +10,15 @@ from rich.console import Console
 
 from harness.commands.ranking import print_leaderboard
 from leaderboard.board import leaderboard, open_board, plain_rows
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
-DEMO = ROOT / "results" / "demo"
 NO_ROOM = "No room here for: "
 
 
 def printed(width: int) -> str:
     screen = io.StringIO()
     console = Console(file=screen, width=width, force_terminal=True, color_system=None)
-    print_leaderboard([DEMO], "table", None, console)
+    print_leaderboard([THREE_ENVIRONMENTS], "table", None, console)
     return screen.getvalue()
 
 
@@ -29,7 +28,7 @@ def test_every_row_is_one_unbroken_line_and_what_has_no_room_is_named(width: int
     tables, _, missing = text.partition(NO_ROOM)
     lines = tables.splitlines()
     assert max(map(len, lines)) <= max(width, 110), "only the line above a table may be longer than the terminal"
-    for row in plain_rows(leaderboard(open_board([DEMO]))):
+    for row in plain_rows(leaderboard(open_board([THREE_ENVIRONMENTS]))):
         place = f"{row['rank']} ({row['rank_low']} to {row['rank_high']})" if row["rank"] else "–"
         wanted = [row["strategist"], place, f"{row['goal']:.2f}", f"{row['low']:.2f} … {row['high']:.2f}"]
         assert any(all(f" {part} " in f" {line} " for part in wanted) for line in lines), wanted

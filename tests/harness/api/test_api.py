@@ -1,4 +1,4 @@
-"""The Python API on the demonstration run and on small runs that it plays itself."""
+"""The Python API on a committed run and on small runs that it plays itself."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from harness.results.store import EPISODES
 from harness.runs.progress import Progress
 from tests.extras import required
 from tests.harness.builders import config, play_or_judge
-from tests.shared_data import ROOT
+from tests.shared_data import THREE_ENVIRONMENTS
 
-DEMO = ROOT / "results" / "demo"
 INTERRUPTS: list[int] = []
 """Ordinals of calls of the tested process at which it gets a Ctrl-C."""
 
@@ -140,8 +139,8 @@ def test_ctrl_c_lets_running_episodes_end_and_the_same_call_plays_what_is_left(i
     assert run.summary.planned > len(records)
 
 
-def test_the_tables_of_the_demonstration_run_agree_with_its_records() -> None:
-    run = harness.open(DEMO)
+def test_the_tables_of_a_run_agree_with_its_records() -> None:
+    run = harness.open(THREE_ENVIRONMENTS)
     records = list(run.stream())
     episodes, turns, judgements = run.episodes(), run.turns(), run.judgements()
     assert list(episodes["episode_id"]) == [record.episode_id for record in records]
@@ -160,19 +159,19 @@ def test_the_tables_of_the_demonstration_run_agree_with_its_records() -> None:
 
 
 def test_the_ranking_is_the_one_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    ranking = harness.open(DEMO).ranking()
-    assert main(["leaderboard", str(DEMO), "--format", "json"]) == 0
+    ranking = harness.open(THREE_ENVIRONMENTS).ranking()
+    assert main(["leaderboard", str(THREE_ENVIRONMENTS), "--format", "json"]) == 0
     assert json.loads(ranking.to_frame().to_json(orient="records")) == json.loads(capsys.readouterr().out)
     assert "2 (1 to 6)" in str(ranking) and len(ranking) == 27
 
 
 def test_a_comparison_has_a_row_per_actor_and_the_verdict_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    found = harness.open(DEMO).compare("epo", "vanilla", environment="alfworld")
+    found = harness.open(THREE_ENVIRONMENTS).compare("epo", "vanilla", environment="alfworld")
     table = found.to_frame()
     assert table["actor_b"].tolist() == ["script:follow", "smollm2"]
     assert set(table["strategist_a"]) == {"vanilla"} and set(table["strategist_b"]) == {"epo"}
     assert len(found.to_frame(controls=True)) == 4
-    texts = [f"{DEMO}#environment=alfworld,strategist={name}" for name in ("vanilla", "epo")]
+    texts = [f"{THREE_ENVIRONMENTS}#environment=alfworld,strategist={name}" for name in ("vanilla", "epo")]
     assert main(["compare", *texts, "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert found.verdict.splitlines() == said["conclusions"]
@@ -180,8 +179,8 @@ def test_a_comparison_has_a_row_per_actor_and_the_verdict_of_the_command(capsys:
 
 
 def test_without_a_strategist_every_one_is_compared_with_vanilla() -> None:
-    found = harness.open(DEMO).compare()
-    assert found.verdict == "\n".join(conclusions(uplift(str(DEMO))))
+    found = harness.open(THREE_ENVIRONMENTS).compare()
+    assert found.verdict == "\n".join(conclusions(uplift(str(THREE_ENVIRONMENTS))))
 
 
 def test_several_runs_make_one_family_and_are_compared_across_where_they_have_to_be(tmp_path: Path) -> None:
@@ -189,7 +188,8 @@ def test_several_runs_make_one_family_and_are_compared_across_where_they_have_to
         harness.run(small(strategists=strategists, judge="m"), results=tmp_path, name=name, progress=False)
     across = harness.open(tmp_path / "a", tmp_path / "b").compare("null").to_frame()
     assert across[["run_a", "run_b"]].to_numpy().tolist() == [["a", "b"]]
-    one, two = (harness.open(tmp_path / "both").compare("null"), harness.open(tmp_path / "both", DEMO).compare("null"))
+    one = harness.open(tmp_path / "both").compare("null")
+    two = harness.open(tmp_path / "both", THREE_ENVIRONMENTS).compare("null")
     assert isinstance(one, Comparisons) and len(one) == 1
     assert len(two) > len(one) and two.family.rows[0].family == len(two)
     with pytest.raises(harness.BadInput, match="no run has both strategists"):
@@ -200,11 +200,11 @@ def test_what_is_no_run_no_judge_and_no_kind_of_record_is_refused(tmp_path: Path
     with pytest.raises(harness.BadInput, match="does not exist"):
         harness.open(tmp_path / "none")
     with pytest.raises(harness.BadInput, match="no judgement of 'me'"):
-        harness.open(DEMO, judge="me")
+        harness.open(THREE_ENVIRONMENTS, judge="me")
     with pytest.raises(harness.BadInput, match="known are episodes, judgements, process_rewards"):
-        harness.open(DEMO).stream("calls")  # type: ignore[call-overload]
+        harness.open(THREE_ENVIRONMENTS).stream("calls")  # type: ignore[call-overload]
     with pytest.raises(harness.BadInput, match="2 runs"):
-        _ = harness.RunView((DEMO, tmp_path)).folder
+        _ = harness.RunView((THREE_ENVIRONMENTS, tmp_path)).folder
 
 
 def test_streaming_reads_one_record_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ def test_streaming_reads_one_record_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         return whole(path, offset, form)
 
     monkeypatch.setattr(streams, "read_record", counted)
-    stream = harness.open(DEMO).stream()
+    stream = harness.open(THREE_ENVIRONMENTS).stream()
     next(stream)
     assert len(read) == 1
 

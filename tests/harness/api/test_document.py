@@ -14,24 +14,24 @@ from tests.documents import blocks
 from tests.extras import required
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.roles import answer_to
-from tests.shared_data import ROOT
+from tests.shared_data import DEMO, ROOT, THREE_ENVIRONMENTS
 
 DOCUMENT, NOTEBOOK = ROOT / "docs" / "api.md", ROOT / "docs" / "api.ipynb"
-DEMO = ROOT / "results" / "demo"
 SERVER = "http://localhost:8000/v1"
 FAMILIES = {"NAME": r"\w+", "LABEL": r".+", "ROLE": "(actor|strategist|judge|process)"}
 """Placeholders in names of columns."""
 
 
 @pytest.fixture
-def beside_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a copy of the demonstration run under `results`."""
-    shutil.copytree(DEMO, tmp_path / "results" / "demo")
+def beside_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with copies of the committed runs under `results`."""
+    for run in (DEMO, THREE_ENVIRONMENTS):
+        shutil.copytree(run, tmp_path / "results" / run.name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_every_block_of_the_document_runs(beside_the_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_block_of_the_document_runs(beside_the_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = [block for block in blocks(DOCUMENT.read_text("utf-8")) if block.language == "python"]
     assert len(told) >= 7
     names: dict[str, object] = {"__name__": "document"}
@@ -56,7 +56,7 @@ def listed(heading: str) -> list[str]:
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    run = harness.open(DEMO)
+    run = harness.open(THREE_ENVIRONMENTS)
     return {
         "Episodes": run.episodes(),
         "Turns": run.turns(),
@@ -75,7 +75,7 @@ def test_every_column_is_listed_and_every_listed_one_is_there() -> None:
 
 
 def execute(folder: Path, live: bool) -> str:
-    """What the notebook prints, executed beside a copy of the demonstration run; without its live cells where it has to be
+    """What the notebook prints, executed beside copies of the committed runs; without its live cells where it has to be
     done quickly."""
     nbformat, nbclient = required("nbformat"), required("nbclient")
     required("ipykernel")
@@ -87,15 +87,15 @@ def execute(folder: Path, live: bool) -> str:
     return "\n".join(str(each.get("text") or each.get("data", {}).get("text/plain")) for each in outputs)
 
 
-def test_the_notebook_goes_through_the_demonstration_run(beside_the_demo: Path) -> None:
-    said = execute(beside_the_demo, live=False)
+def test_the_notebook_goes_through_a_committed_run(beside_the_runs: Path) -> None:
+    said = execute(beside_the_runs, live=False)
     assert "epo-rl scores higher than vanilla" in said
     assert "1,078 of 1,080 planned episodes finished" in said
 
 
 @pytest.mark.slow
 @pytest.mark.llamacpp
-def test_the_notebook_plays_a_real_model(beside_the_demo: Path) -> None:
-    said = execute(beside_the_demo, live=True)
+def test_the_notebook_plays_a_real_model(beside_the_runs: Path) -> None:
+    said = execute(beside_the_runs, live=True)
     assert "of 24 planned episodes finished" in said and "24/24 episodes" in said
-    assert len(list(beside_the_demo.glob("results/notebook-*/manifest.json"))) == 1
+    assert len(list(beside_the_runs.glob("results/notebook-*/manifest.json"))) == 1
