@@ -35,6 +35,7 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
         "actor",
         "strategist",
         "scripted",
+        "metric",
         "goal",
         "low",
         "interval_note",

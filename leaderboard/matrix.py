@@ -52,7 +52,7 @@ def matrix(
     kept = kept[~kept["scripted"]]
     family = family_of(board, [int(number) for number in kept["arm"]], reference, metric, reference_actor)
     places = {id(arm): number for number, arm in enumerate(board.arms)}
-    numbered = {places[id(row.b)]: number for number, row in enumerate(family.rows)}
+    numbered = {places[id(row.b)]: number for number, row in enumerate(family.rows) if not row.trainings}
     lines = [
         _line(row, board, family, numbered.get(int(row["arm"])), places, metric) for row in kept.to_dict("records")
     ]

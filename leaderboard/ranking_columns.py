@@ -8,7 +8,7 @@ its own dress only: links, drawings, folded lists. This module stays light: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.strategists import REFERENCE
@@ -112,6 +112,8 @@ class Column:
     """A terminal says it once, above the table, where all rows agree."""
     listed: bool = False
     """Its cells are lists of names, which may be folded."""
+    named_by: str = ""
+    """Key of the rows' value that is the heading, where all rows agree on it."""
 
     @property
     def title(self) -> str:
@@ -127,8 +129,14 @@ def columns_of(view: str, rows: Sequence[Row], several_runs: bool = False) -> li
     """The columns of a table in a view, in their order there. `rows`: those of the table; of `INTERFACE`, `interface_rows`."""
     table = Table(view, rows, several_runs)
     every = [column for each in COLUMNS for column in ([each] if isinstance(each, Column) else each(table))]
-    shown = [column for column in every if view in column.views and column.appears(table)]
+    shown = [_named(column, rows) for column in every if view in column.views and column.appears(table)]
     return sorted(shown, key=_place_in_browser) if view in WEB else shown
+
+
+def _named(column: Column, rows: Sequence[Row]) -> Column:
+    """The column with the heading that its rows agree on."""
+    found = {row.get(column.named_by) for row in rows} if column.named_by else set()
+    return replace(column, heading=str(*found)) if len(found) == 1 and None not in found else column
 
 
 def _place_in_browser(column: Column) -> int:
@@ -196,7 +204,11 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
         for row in rows:
             if row[key] and not (key == "unranked" and row["scripted"]):
                 found.setdefault(row[key].rstrip("."), []).append(f"{row['strategist']} + {row['actor']}")
-        lines += [f"{HEADS.get(key, '')}{_all_or(names, rows)}: {why}." for why, names in found.items()]
+        told = sum(map(len, found.values()))
+        by_number = sorted(found.items(), key=lambda each: len(each[1]))
+        for number, (why, names) in enumerate(by_number, 1):
+            last = number == len(by_number) and told == len(rows)
+            lines.append(f"{HEADS.get(key, '')}{_all_or(names, rows, last)}: {why}.")
     if any(row.get("ties") for row in rows):
         lines.append("Arms that a bracket joins (those with a letter in common) cannot be told apart.")
     if any(row["scripted"] for row in rows):
@@ -204,10 +216,12 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _all_or(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """The arms a note is about; `every arm here` in place of a list of all of them."""
-    every = len(rows) > 2 and len(names) == len(rows)
-    return "every arm here" if every else ", ".join(dict.fromkeys(names))
+def _all_or(names: Sequence[str], rows: Sequence[Row], last: bool) -> str:
+    """The arms a note is about; `every arm here` in place of a list of all of them, and `every other arm here` where notes
+    before it are about all others."""
+    if last and len(names) > 2:
+        return "every arm here" if len(names) == len(rows) else "every other arm here"
+    return ", ".join(dict.fromkeys(names))
 
 
 def scored_text(row: Row) -> str:
@@ -313,7 +327,7 @@ COLUMNS: tuple[Column | Family, ...] = (
     Column(
         "ties", "not told apart", lambda row: " ".join(row.get("ties") or "") or NOTHING, (RANKING,), appears=bracketed
     ),
-    _amount("goal", (*TEXT, RANKING, DIMENSIONS, EPISODE)),
+    _amount("goal", (*TEXT, RANKING, DIMENSIONS, EPISODE), named_by="metric"),
     Column(
         "interval",
         "95 % interval",

@@ -99,7 +99,7 @@ def print_answer(console: Console, folder: Path) -> None:
         return
     family, number = found
     row = family.rows[number]
-    game = same_game(folder, row)
+    game = same_game(folder, row.trainings[0] if row.trainings else row)
     if game is not None:
         print_excerpt(console, game)
     for line in (*interface_sentences(row.a, row.b), *interval_sentences(row)):

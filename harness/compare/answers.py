@@ -132,11 +132,24 @@ def answer_parts(family: Family, number: int) -> list[str]:
         "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
     }[finding(row)]
     pairs = counted(d.n, "pair of episodes", "pairs of episodes")
-    text = f"{row.metric.capitalize()} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "
+    metric = row.metric_name.capitalize()
+    text = f"{metric} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "
     mark = f" {DOUBT}" if interval_sentences(row) else ""
     text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}{mark}), {verdict}."
-    parts = (text, _controls(row, family.beside.get(number, ())), *training_sentences([row.a, row.b]), actor_note(row))
+    more = _by_training(row), _controls(row, family.beside.get(number, ()))
+    parts = (text, *more, *training_sentences([row.a, row.b]), actor_note(row))
     return [part for part in parts if part]
+
+
+def _by_training(row: Comparison) -> str:
+    """Say how far each of several trainings came, and that the interval counts them; empty for other arms."""
+    if not row.trainings:
+        return ""
+    gains = [f"{one.b.axes['strategist']} {amount_of(one, one.mean_b)}" for one in row.trainings]
+    return (
+        f"By training: {', '.join(gains)}. The interval is over trainings and tasks: it says where the recipe's mean lies, and a "
+        "further training may land outside it."
+    )
 
 
 def _controls(row: Comparison, beside: tuple[Comparison, ...]) -> str:

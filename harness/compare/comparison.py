@@ -65,8 +65,15 @@ class Comparison:
     """Money that b uses more per episode than a, judges left out; NaN when not known."""
     trainings: tuple[Comparison, ...] = ()
     """The comparison of each training, where b is several of one recipe (`harness.compare.pooled`)."""
+    single: bool = False
+    """True where b is one of several trainings that are asked about together."""
     anytime: bool = False
     """True where interval and p hold at every look at a growing run; only complete groups count then."""
+
+    @property
+    def metric_name(self) -> str:
+        """The metric in the environment's own word: an episode's goal is a success, a reward or a goal."""
+        return str(self.a.metric["name"]) if self.metric == "goal" else self.metric
 
     @property
     def span(self) -> float | None:

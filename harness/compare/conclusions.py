@@ -254,9 +254,18 @@ def missing_note(arm: Arm) -> str | None:
 def control_note(family: Family, number: int) -> str:
     """The sentence on the controls of a family's row; empty where the row is no question, or shows no gain."""
     row = family.rows[number]
-    if not is_asked(row):
+    if not (is_asked(row) or row.single):
         return ""
     return control_sentence(row, family.beside.get(number, ()))
+
+
+def recipe_note(row: Comparison) -> str:
+    """Say in a few words what several trainings of one recipe show together."""
+    d, say = row.result.estimate, partial(amount_of, row, signed=True)
+    return (
+        f"one of {len(row.trainings)} trainings of one recipe, which together differ from {row.a.axes['strategist']} by "
+        f"{say(d.mean)} ({say(d.low)} to {say(d.high)}): {WORDS[finding(row)]}"
+    )
 
 
 LOOKED_AT = (
@@ -272,7 +281,8 @@ def scope_sentences(family: Family) -> list[str]:
     if any(row.anytime for row in family.rows):
         lines.append(LOOKED_AT)
     lines += judge_sentences(family.rows)
-    lines += training_sentences(arm for row in family.rows for arm in (row.a, row.b))
+    together = [each.b for row in family.rows for each in row.trainings]
+    lines += training_sentences((arm for row in family.rows for arm in (row.a, row.b)), together)
     lines.append("It holds for tasks like these with these actors and partners; other models were not tried.")
     return lines
 
@@ -313,6 +323,11 @@ def correction(family: Family) -> str:
         return ""
     if all(row.behind for row in family.rows):
         return "A control is tested behind its question: p is the larger of the two, each corrected for the run's questions."
+    if all(row.single for row in family.rows):
+        return (
+            "The run asks about the trainings of one recipe together. These are single ones: their p values are corrected (Holm) "
+            f"for {counted(max(row.family for row in family.rows), 'training')}."
+        )
     asked = [row for row in family.rows if is_asked(row)] or family.rows
     sizes = sorted({row.family for row in asked})
     if not all(is_question(row) for row in family.rows):
@@ -327,6 +342,8 @@ def correction(family: Family) -> str:
         text = f"p values are corrected (Holm) for the run's {count} questions, each strategist against {reference}."
     if any(not row.b.asked and row.b.role != CONTROL for row in family.rows):
         text += " Strategists that it does not ask about are corrected separately."
+    if any(row.single for row in family.rows):
+        text += " Trainings of one recipe are one question; each of them alone is corrected separately."
     return text + (" A control is tested behind its question." if any(family.beside.values()) else "")
 
 
@@ -359,8 +376,8 @@ def is_question(row: Comparison) -> bool:
 
 def is_asked(row: Comparison) -> bool:
     """True for a question of a run: neither a control's row nor that of a strategist which the experiment's `questions` leave
-    out."""
-    return is_question(row) and row.b.role != CONTROL and row.b.asked
+    out, nor that of one training where several of its recipe are asked about together."""
+    return is_question(row) and row.b.role != CONTROL and row.b.asked and not row.single
 
 
 def conclusions(family: Family) -> list[str]:

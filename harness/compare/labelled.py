@@ -74,7 +74,7 @@ def _labelled_run(
     people: Mapping[str, Goals],
     judge: str | None,
 ) -> LabelledRun:
-    asked = [row for row in rows if row.b.source == name]
+    asked = [row for row in rows if row.b.source == name and not row.trainings]
     found = [labelled_difference(row, people.get(row.a.source, {}), people[name]) for row in asked]
     return LabelledRun(
         name,

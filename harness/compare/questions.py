@@ -3,12 +3,14 @@
 They are answered here once, and every surface says the same of them: `harness compare RUN`, the ranking, the end of a run, the
 viewer and the static page. A run's questions are corrected together, for that run alone, so that a finding does not change
 with what else is looked at; the controls stand behind their question. Whether a control differs from the reference is no question
-of the run: those rows are corrected among themselves.
+of the run: those rows are corrected among themselves. Several trainings of one recipe are one question, with trainings as a
+random factor; the rows of single trainings are corrected among themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from agents.strategists import REFERENCE as REFERENCE_KIND
 from harness.base.errors import BadInput
@@ -24,6 +26,7 @@ from harness.compare.comparison import (
     compare_arms,
     corrected,
 )
+from harness.compare.pooled import by_recipe, pooled
 from harness.compare.sources import whole_and_selected
 
 
@@ -49,9 +52,11 @@ def uplift_all(texts: Iterable[str], metric: str = "goal", judge: str | None = N
 
 
 def only(family: Family, arms: Iterable[Arm]) -> Family:
-    """The rows of a family whose second arm is one of these, corrected as in the whole of it."""
+    """The rows of a family whose second arm is one of these, or trainings that are all among them, corrected as in the whole of
+    it."""
     wanted = {id(arm) for arm in arms}
-    numbers = [number for number, row in enumerate(family.rows) if id(row.b) in wanted]
+    kept = [all(id(each.b) in wanted for each in row.trainings or (row,)) for row in family.rows]
+    numbers = [number for number, keep in enumerate(kept) if keep]
     return Family(
         tuple(family.rows[number] for number in numbers),
         {place: family.beside[number] for place, number in enumerate(numbers) if number in family.beside},
@@ -105,23 +110,66 @@ def _questions(arms: Sequence[Arm], references: Sequence[Arm], metric: str, anyt
         if plain is None or not others:
             unmatched += [arm.cell for arm in group if not arm.scripted]
             continue
-        controls = [arm for arm in others if arm.role == CONTROL]
-        for arm in others:
-            if arm.role != CONTROL and arm.asked:
-                beside[len(rows)] = tuple(compare_arms(control, arm, metric, anytime=anytime) for control in controls)
-            rows.append(compare_arms(plain, arm, metric, anytime=anytime))
+        for row, controls in _of_place(plain, others, metric, anytime):
+            if controls is not None:
+                beside[len(rows)] = controls
+            rows.append(row)
     return Family(*_corrected(rows, beside), (), tuple(unmatched))
+
+
+Row = tuple[Comparison, tuple[Comparison, ...] | None]
+"""An arm against the reference, and against each control; None where nothing is asked about the arm."""
+
+
+def _of_place(plain: Arm, others: Sequence[Arm], metric: str, anytime: bool) -> list[Row]:
+    """The rows of one place, not yet corrected. Trainings of one recipe stand below their common row."""
+    recipes = [recipe for recipe in by_recipe(others) if any(arm.asked for arm in recipe)]
+    asked = {id(arm) for recipe in recipes for arm in recipe} | {id(arm) for arm in others if arm.asked}
+    controls = [arm for arm in others if arm.role == CONTROL]
+    rows: dict[int, Row] = {}
+    for arm in others:
+        against = None
+        if arm.role != CONTROL and id(arm) in asked:
+            against = tuple(compare_arms(control, arm, metric, anytime=anytime) for control in controls)
+        rows[id(arm)] = compare_arms(plain, arm, metric, anytime=anytime), against
+    for recipe in recipes:
+        _put_together(rows, recipe)
+    return list(rows.values())
+
+
+def _put_together(rows: dict[int, Row], recipe: Sequence[Arm]) -> None:
+    """Put the trainings of a recipe below a row of all of them. Where a run was looked at they stay apart: a test that holds at
+    every look is there for single arms only."""
+    single = [rows[id(arm)] for arm in recipe]
+    if any(row.anytime for row, _ in single):
+        return
+    controls = zip(*(against or () for _, against in single), strict=True)
+    together = pooled([row for row, _ in single]), tuple(pooled(each) for each in controls)
+    every = list(rows.items())
+    rows.clear()
+    for key, entry in every:
+        if key == id(recipe[0]):
+            rows[id(together[0].b)] = together
+            rows |= {id(row.b): (replace(row, single=True), against) for row, against in single}
+        elif key not in rows:
+            rows[key] = entry
 
 
 def _corrected(
     rows: Sequence[Comparison], beside: Mapping[int, tuple[Comparison, ...]]
 ) -> tuple[tuple[Comparison, ...], Mapping[int, tuple[Comparison, ...]]]:
-    """Correct the questions with the controls behind them, and the controls' own rows among themselves."""
-    asked, others = list(beside), [number for number in range(len(rows)) if number not in beside]
-    of_asked, behind = corrected([rows[number] for number in asked], dict(enumerate(beside.values())))
-    of_others, _ = corrected([rows[number] for number in others], {})
-    by_number = dict(zip([*asked, *others], [*of_asked, *of_others], strict=True))
-    return tuple(by_number[number] for number in range(len(rows))), dict(zip(asked, behind.values(), strict=True))
+    """Correct the questions with the controls behind them, single trainings likewise, and all other rows among themselves."""
+    asked = [number for number in beside if not rows[number].single]
+    single = [number for number in beside if rows[number].single]
+    others = [number for number in range(len(rows)) if number not in beside]
+    by_number: dict[int, Comparison] = {}
+    behind: dict[int, tuple[Comparison, ...]] = {}
+    for numbers in (asked, single, others):
+        controls = {place: beside[number] for place, number in enumerate(numbers) if number in beside}
+        found, of_controls = corrected([rows[number] for number in numbers], controls)
+        by_number |= dict(zip(numbers, found, strict=True))
+        behind |= {numbers[place]: each for place, each in of_controls.items()}
+    return tuple(by_number[number] for number in range(len(rows))), {number: behind[number] for number in beside}
 
 
 def _reference(group: Sequence[Arm], references: Sequence[Arm]) -> Arm | None:

@@ -24,7 +24,7 @@ from harness.base.errors import BadInput
 from harness.base.frame import Frame, ranks_of
 from harness.compare.arms import Arm, Arms, arms_of, clusters_in, keys_of, refuse_copies, same_keys
 from harness.compare.comparison import Comparison, Family
-from harness.compare.conclusions import UPLIFT_LOOKED_AT, cell_text, finding, is_asked, missing_note
+from harness.compare.conclusions import UPLIFT_LOOKED_AT, cell_text, finding, is_asked, missing_note, recipe_note
 from harness.compare.doubts import interval_note, interval_sentences
 from harness.compare.questions import questions
 from harness.compare.trained import training_note
@@ -138,9 +138,9 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE, as
     """The rows of `harness.results.tables.cell_rows` with `arm` (the arm's number, counted run after run), `coverage` (the share
     of the plan that has an outcome), `rank`, the best and worst rank that an arm could have, how many arms are `ranked`
     together, `tied_with`, `unranked` (why there is no rank), `missing_note` (how far missing outcomes could move the mean),
-    `training_note` (that it is one training), `interval_note` (why the interval of the mean
-    may be too narrow), and the columns of `UPLIFT`. None where there is nothing to say. `asked`: the runs' questions, where they
-    are answered already."""
+    `training_note` (what of it is one training), `metric` (what the environment calls the goal), `interval_note` (why the
+    interval of the mean may be too narrow), and the columns of `UPLIFT`. None where there is nothing to say. `asked`: the runs'
+    questions, where they are answered already."""
     if not 0 <= min_coverage <= 1:
         raise BadInput(f"--min-coverage {min_coverage}: expected a share from 0 to 1, such as {MIN_COVERAGE}")
     arms = [arm for run in loaded for arm in run.arms.arms.values()]
@@ -150,6 +150,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE, as
     for family in _families(arms, min_coverage):
         places |= _places(family, arms, names, _settled(family, arms, asked))
     parts = _parts(arms)
+    recipes = {id(each.b): recipe_note(row) for row in asked.rows for each in row.trainings}
     answers = {id(row.b): _answer(row, asked.beside.get(number, ())) for number, row in enumerate(asked.rows)}
     cells = [row for run in loaded for row in run.cells]
     rows = [{**row, "arm": number} for number, row in enumerate(cells)]
@@ -162,6 +163,7 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE, as
             "arm": number,
             "part": parts[number],
             **_placed(arms[number], places.get(number), min_coverage),
+            "training_note": recipes.get(id(arms[number])) or training_note(arms[number]),
             **answers.get(id(arms[number]), dict.fromkeys(UPLIFT)),
         }
         for number, row in numbered
@@ -195,8 +197,8 @@ def _placed(arm: Arm, place: Place | None, min_coverage: float) -> Row:
         "scripted": arm.scripted,
         "coverage": coverage(arm),
         "unranked": None if place else _why_unranked(arm, min_coverage),
+        "metric": str(arm.metric["name"]),
         "missing_note": missing_note(arm),
-        "training_note": training_note(arm),
         "interval_note": interval_note(arm),
         "rank": place.rank if place else None,
         "rank_low": place.low if place else None,

@@ -71,6 +71,15 @@ class Ledger:
         return tuple(role for role in ROLES if self.count(role, "replies"))
 
 
+def together(ledgers: Sequence[Ledger]) -> Ledger:
+    """The counts of several arms as one; a count that one of them does not know is unknown."""
+    sums: dict[str, int | None] = {}
+    for name in dict.fromkeys(name for each in ledgers for name in each.counts):
+        counts = [each.counts.get(name) for each in ledgers]
+        sums[name] = None if None in counts else sum(count for count in counts if count is not None)
+    return Ledger(sums)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a printed ledger: the counts of an arm's role as texts, with their share of the replies."""

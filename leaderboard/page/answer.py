@@ -125,7 +125,7 @@ def uplifts(family: Family, found: EnvironmentAnswer, marks: Marks, one_actor: b
     several = len({row.b.axes["actor"] for row in rows}) > 1
     drawn = tuple(uplift_mark(row, several, marks) for row in rows)
     low, high = difference_range(drawn, max(row.span or 0.0 for row in rows) or None)
-    return Uplifts(drawn, low, high, f"difference in {rows[0].metric} to {REFERENCE}")
+    return Uplifts(drawn, low, high, f"difference in {rows[0].metric_name} to {REFERENCE}")
 
 
 PLACE = ("environment", "split", "pairing")
@@ -144,8 +144,13 @@ def uplift_mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
         d.high if d.high == d.high else None,
         hollow=row.b.role == CONTROL,
         faded=finding(row) not in SIGNS,
-        mark=marks.of(row.b.axes["strategist"], row.b.axes["actor"]),
+        mark=marks.of(_one_training(row).b.axes["strategist"], row.b.axes["actor"]),
     )
+
+
+def _one_training(row: Comparison) -> Comparison:
+    """The first of several trainings, however it did; any other row itself."""
+    return row.trainings[0] if row.trainings else row
 
 
 def pair_parts(board: Board, bar: Bar = drawn_bar) -> list[Content]:
@@ -154,7 +159,7 @@ def pair_parts(board: Board, bar: Bar = drawn_bar) -> list[Content]:
 
 
 def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> Iterator[Content]:
-    row = each.family.rows[found.number]
+    row = _one_training(each.family.rows[found.number])
     folder = board.names[each.run]
     game = same_game(folder, row)
     if game is None:

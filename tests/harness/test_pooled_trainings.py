@@ -49,7 +49,7 @@ def test_three_trainings_are_one_arm_whose_interval_is_over_them(tmp_path: Path)
     assert d.mean == pytest.approx(sum(each.mean for each in singles) / 3)
     assert d.high - d.low > 2 * max(each.high - each.low for each in singles)
     text = "\n".join(conclusions(compare_trainings(first, seconds)))
-    assert "epo@1, 3 trainings" in text
+    assert "epo@1 (3 trainings)" in text
     assert f"3 trainings: {', '.join(f'{each.mean:+.2f}' for each in singles)}" in text
     assert "one training; another may land elsewhere" not in text
 
@@ -58,7 +58,7 @@ def test_the_command_takes_further_trainings(tmp_path: Path, capsys: pytest.Capt
     first, (second, *further) = three(tmp_path)
     assert main(["compare", first, second, "--trainings", *further, "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["comparisons"]
-    assert row["strategist_b"] == "epo@1, 3 trainings"
+    assert row["strategist_b"] == "epo@1 (3 trainings)"
     assert row["pairs"] == 3 * gate_runs.TASKS
     assert main(["compare", first, "--trainings", *further]) == 2
 

@@ -75,7 +75,7 @@ def test_weights_of_a_training_are_known_by_their_place_and_by_a_named_card(
     assert said(run) == [both], "the actor is the same weights"
     assert both in answer(uplift(str(run)), 0)
     notes = notes_of(ranked_rows(load_runs([run])))
-    assert any(line.endswith(": one training; another may land elsewhere.") and "epo + m" in line for line in notes)
+    assert f"epo + m: strategist and actor {EACH}" in notes
 
 
 def test_a_run_records_which_models_have_a_card(tmp_path: Path) -> None:
