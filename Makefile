@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all learn-words demo pictures browser docs
+.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all demo pictures browser docs
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -37,10 +37,6 @@ learn: $(VENV)/.train
 learn-all: learn
 	@tools/timed "make learn-all" recipes/two-models/learn-all.sh
 
-# The earlier recipe, with an actor that matches words: every figure of recipes/cpu/README.md; about three hours on two cores.
-learn-words: $(VENV)/.train
-	@tools/timed "make learn-words" recipes/cpu/learn.sh
-
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,9 +68,10 @@ docs: .venv-docs/.done
 browser:
 	@tools/browser
 
-# The demonstration run under results/demo, played anew: a strategist is trained, then ranked beside five others on three
-# environments. An hour on two cores, after the installs; a killed one goes on where it was.
-demo: $(VENV)/.train vllm
+# The demonstration run under results/demo, played anew: two further trainings of the strategist that the package has, then all
+# three beside the controls and the rules, with one frozen actor. Some two and a half hours on two cores, after the installs; a killed
+# one goes on where it was.
+demo: $(VENV)/.train
 	@tools/timed "make demo" experiments/demo.sh
 
 # docs/images and the README's ranking, from results/demo.

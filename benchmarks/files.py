@@ -186,7 +186,7 @@ READING = {
     "leaderboard": ("leaderboard", RUN),
     "compare": ("compare", RUN),
     "check": ("check", "--baseline", "{other}", "--candidate", RUN),
-    "run --dry-run": ("run", "experiments/demo.yaml", "--dry-run"),
+    "run --dry-run": ("run", RUN, "--name", "again", "--dry-run"),
 }
 
 

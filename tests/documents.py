@@ -72,7 +72,7 @@ def spans(text: str) -> Iterator[str]:
 
 def documents() -> list[Path]:
     """Our Markdown files that show commands."""
-    folders = ("", "docs", "recipes", "recipes/cpu", "recipes/two-models", "experiments", "environments/sotopia",
+    folders = ("", "docs", "recipes", "recipes/two-models", "experiments", "environments/sotopia",
                "environments/webshop", "environments/alfworld", "results")  # fmt: skip
     return [path for folder in folders for path in sorted((ROOT / folder).glob("*.md")) if path.name != "CHANGELOG.md"]
 

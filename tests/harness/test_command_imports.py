@@ -51,7 +51,7 @@ COMMANDS = {
     "leaderboard": ["leaderboard", "{run}"],
     "compare": ["compare", "{run}"],
     "check": ["check", "--baseline", "{other}", "--candidate", "{run}"],
-    "dry run": ["run", str(ROOT / "experiments" / "demo.yaml"), "--dry-run", "--results", "{results}"],
+    "dry run": ["run", "{run}", "--name", "again", "--dry-run", "--results", "{results}"],
 }
 SCRIPT = """
 import sys

@@ -200,18 +200,13 @@ NAMES = {
     "experiments/ablation-strategies.yaml": "ablation-strategies-ac1d5456",
     "experiments/ablation-training.yaml": "ablation-training-ec06a53e",
     "experiments/alfworld-seen-and-unseen.yaml": "alfworld-seen-and-unseen-b9cb0498",
-    "experiments/demo.yaml": "demo-7760227f",
     "experiments/figure-4-who-meets-whom.yaml": "figure-4-who-meets-whom-342cd8a5",
     "experiments/gate.yaml": "gate-03186bb7",
     "experiments/sotopia-self-play.yaml": "sotopia-self-play-8e388b06",
     "experiments/sotopia-vs-partners.yaml": "sotopia-vs-partners-9e676b1c",
     "experiments/webshop.yaml": "webshop-9b7fcebc",
-    "recipes/cpu/explore.yaml": "cpu-explore-5e0b212b",
-    "recipes/cpu/rows.yaml": "cpu-rows-302559cb",
-    "recipes/cpu/transfer.yaml": "cpu-transfer-67fbb12e",
 }
 TRAININGS = {
-    "recipes/cpu/learn.yaml": "cpu-learn-6ab58493",
     "recipes/cpu-mini.yaml": "cpu-mini-7091f32e",
     "recipes/epo-alfworld.yaml": "epo-alfworld-0a688008",
     "recipes/epo-webshop.yaml": "epo-webshop-9519ca5e",

@@ -27,7 +27,7 @@ KEPT = {
     "experiment": ROOT / "harness" / "experiment" / "experiment.schema.json",
     "training": ROOT / "harness" / "training" / "training.schema.json",
 }
-FOLDERS = ("experiments", "recipes", "recipes/cpu", "recipes/two-models", "harness")
+FOLDERS = ("experiments", "recipes", "recipes/two-models", "harness")
 NAMED = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.yaml"))
 NO_CONFIG = {"reduced.yaml"}
 OF_ANOTHER_PACKAGE = {"gate.yaml"}

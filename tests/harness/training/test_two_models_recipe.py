@@ -13,7 +13,7 @@ from harness.experiment.experiment import load_experiment
 from harness.results.store import read_manifest
 from harness.runs.worlds import choose_tasks
 from harness.training.loop.config import load_train_config
-from harness.training.loop.experiments import find_tasks
+from harness.training.loop.experiments import find_tasks, held_out_experiment, play_experiment
 from tests.shared_data import DEMO, ROOT
 
 FOLDER = ROOT / "recipes" / "two-models"
@@ -46,6 +46,16 @@ def test_actor_warm_start_and_self_play_learn_on_other_scenes_and_other_sentence
     ranked = tasks_of("rows.yaml")
     assert not {task.group for task in learnt} & {task.group for task in ranked}
     assert not {task.id for task in learnt} & set(held_out())
+
+
+def test_every_seed_learns_on_other_games_and_is_ranked_with_the_same_draws() -> None:
+    config = load_train_config(FOLDER / "learn.yaml", [])
+    [tasks] = find_tasks(config)
+    seeds = [config.model_copy(update={"seed": seed}) for seed in (1, 2)]
+    [first], [second] = (play_experiment(each, tasks, 1, config.start).environments for each in seeds)
+    assert isinstance(first.tasks, list) and isinstance(second.tasks, list)
+    assert len(set(first.tasks)) == len(set(second.tasks)) == 80 and set(first.tasks) != set(second.tasks)
+    assert {held_out_experiment(each, [tasks], 1, config.start).seed for each in seeds} == {0}
 
 
 def test_the_script_trains_the_layers_that_the_self_play_trains() -> None:
