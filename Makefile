@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: run viewer test ci gate lint bench peers audit vllm bridges clean install train-demo learn learn-all demo pictures browser docs
+.PHONY: run viewer test ci gate lint bench peers audit vllm bridges quantised clean install train-demo learn learn-all demo pictures browser docs
 
 run: $(VENV)/.local
 	@$(BIN)/harness run; status=$$?; test $$status -eq 0 -o $$status -eq 4
@@ -18,7 +18,7 @@ viewer: $(VENV)/.viewer
 test: $(VENV)/.dev
 	@tools/timed "make test" $(BIN)/python -m pytest -q -n auto --dist worksteal --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
-ci: $(VENV)/.dev vllm bridges browser gate
+ci: $(VENV)/.dev vllm bridges quantised browser gate
 	@tools/timed "make ci (slow tests)" $(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
 
 # Plays a small matrix live and holds it against results/baselines/gate.json (docs/ci.md).
@@ -99,6 +99,16 @@ bridges: .venv-bridges/.done .venv-verifiers/.done
 .venv-verifiers/.done: pyproject.toml constraints-verifiers.txt
 	$(PYTHON) -m venv .venv-verifiers
 	@tools/timed "install" .venv-verifiers/bin/pip install -q --disable-pip-version-check -c constraints-verifiers.txt -e '.[verifiers]' pytest hypothesis
+	@touch $@
+
+# bitsandbytes beside the packages of .venv, not among them: where it is there, every training imports it.
+quantised: .venv-quantised/.done
+
+.venv-quantised/.done: $(VENV)/.dev constraints-quantised.txt
+	$(PYTHON) -m venv .venv-quantised
+	@tools/timed "install" .venv-quantised/bin/pip install -q --disable-pip-version-check --no-deps -r constraints-quantised.txt
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		>"$$(.venv-quantised/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
 	@touch $@
 
 install: $(VENV)/.dev

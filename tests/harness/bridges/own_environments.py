@@ -1,4 +1,4 @@
-"""Libraries that do not go together with our pinned versions are tested in environments of their own (`make bridges`)."""
+"""Libraries that do not go together with our other packages are tested in environments of their own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.shared_data import ROOT, missing
 CHECKS = Path(__file__).parent
 
 
-def check(environment: str, name: str) -> None:
-    """Run the tests in `name` under the Python of `.venv-ENVIRONMENT` (or $HARNESS_ENVIRONMENT). Where there is none, the test
-    is skipped, and fails under STRICT=1."""
+def check(environment: str, checks: Path, made_by: str = "bridges") -> None:
+    """Run the tests in a file under the Python of `.venv-ENVIRONMENT` (or $HARNESS_ENVIRONMENT), which a target of the Makefile
+    makes. Where there is none, the test is skipped, and fails under STRICT=1."""
     place = Path(os.environ.get(f"HARNESS_{environment.upper()}") or ROOT / f".venv-{environment}")
     python = place / "bin" / "python"
     if not python.is_file():
-        missing(f"{place} is not there; `make bridges` makes it")
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "", CHECKS / name]
+        missing(f"{place} is not there; `make {made_by}` makes it")
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "", checks]
     done = subprocess.run(
         [*map(str, command)],
         cwd=ROOT,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness.bridges.own_environments import check
+from tests.harness.bridges.own_environments import CHECKS, check
 
 pytestmark = pytest.mark.slow
 
 
 def test_openenv_serves_and_plays_our_games() -> None:
-    check("bridges", "openenv_checks.py")
+    check("bridges", CHECKS / "openenv_checks.py")
 
 
 def test_verifiers_plays_our_games_turn_by_turn() -> None:
-    check("verifiers", "verifiers_checks.py")
+    check("verifiers", CHECKS / "verifiers_checks.py")
 
 
 def test_skyrl_gym_and_pettingzoo_play_in_our_environments() -> None:
-    check("bridges", "zoo_checks.py")
+    check("bridges", CHECKS / "zoo_checks.py")
