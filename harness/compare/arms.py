@@ -88,7 +88,9 @@ class Arm:
     @property
     def finished(self) -> NDArray[np.bool_]:
         """Per episode whether it has an outcome that nothing is missing of."""
-        return np.array([why is None or why != why for why in self.outcomes["missing"]], dtype=bool)
+        missing = self.outcomes["missing"]
+        nothing: NDArray[Any] = np.array([None], dtype=object)
+        return np.asarray((missing == nothing) | (missing != missing), dtype=np.bool_)
 
     @property
     def axes(self) -> dict[str, str]:
@@ -349,7 +351,16 @@ def same_keys(one: Arm, other: Arm) -> bool:
     if len(one) != len(other) or not len(one) or max(one.planned, other.planned) > len(one):
         return False
     alike = all(np.array_equal(one.outcomes[key], other.outcomes[key]) for key in [*KEY, "group"])
-    return alike and len(set(keys_of(one))) == len(one)
+    return alike and (_ascending(one) or len(set(keys_of(one))) == len(one))
+
+
+def _ascending(arm: Arm) -> bool:
+    """True if every episode's task, order and repeat come after those of the one before, as a run's do: then none comes twice."""
+    after, same = np.zeros(len(arm) - 1, dtype=bool), np.ones(len(arm) - 1, dtype=bool)
+    for values in (arm.outcomes[name] for name in KEY):
+        after |= same & np.asarray(values[1:] > values[:-1], dtype=bool)
+        same &= np.asarray(values[1:] == values[:-1], dtype=bool)
+    return bool(after.all())
 
 
 def _keyed(arm: Arm) -> list[str]:

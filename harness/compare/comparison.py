@@ -285,19 +285,16 @@ def compare_arms(a: Arm, b: Arm, metric: str, common: bool = False, anytime: boo
         p_holm=result.p,
         family=1,
         behind=False,
-        tokens=_more(a, b, "tokens"),
-        usd=_more(a, b, "usd"),
+        tokens=_mean_of(b, "tokens") - _mean_of(a, "tokens"),
+        usd=_mean_of(b, "usd") - _mean_of(a, "usd"),
         anytime=anytime,
     )
 
 
-def _more(a: Arm, b: Arm, column: str) -> float:
-    """Mean of b less mean of a over finished episodes; NaN when one is not known."""
-    means = []
-    for arm in (a, b):
-        values = arm.outcomes[column][arm.finished]
-        means.append(float(values.mean()) if len(values) else math.nan)  # NaN where one value is
-    return means[1] - means[0]
+def _mean_of(arm: Arm, column: str) -> float:
+    """Mean of a column over finished episodes; NaN when one is not known."""
+    values = arm.outcomes[column][arm.finished]
+    return float(values.mean()) if len(values) else math.nan  # NaN where one value is
 
 
 def corrected(

@@ -5,12 +5,12 @@ What can be counted is counted (`harness.statistics.crossed`); what cannot gets 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.counts import counted
+from harness.base.frame import coded
 from harness.compare.arms import Arm, clusters_in
 from harness.compare.comparison import Comparison
 from harness.statistics import Estimate, Pairs, clustered_mean, fewest_groups
@@ -34,7 +34,7 @@ def interval_note(arm: Arm) -> str | None:
     known = np.flatnonzero(~np.isnan(arm.outcomes["goal"]))
     if not len(known):
         return None
-    groups = arm.outcomes["group"][known].astype(str)
+    groups = coded([str(group) for group in arm.outcomes["group"][known]])[1]
     clusters = clusters_in(arm)
     mean = clustered_mean(arm.outcomes["goal"][known], groups, crossed=None if clusters is None else clusters[known])
     why = [_few_hold_most(groups, "its", "outcomes"), clusters_note([arm], mean.crossed, mean.clusters, "its")]
@@ -53,7 +53,7 @@ def interval_sentences(row: Comparison) -> list[str]:
 def difference_note(arms: Sequence[Arm], pairs: Pairs, estimate: Estimate, uncounted: bool) -> str:
     """The reasons why the interval of a paired difference may be too narrow; empty where there are none. `uncounted`: its test
     counts no clusters that cross the groups."""
-    groups = pairs.tasks[pairs.complete].astype(str)
+    groups = coded([str(group) for group in pairs.tasks[pairs.complete]])[1]
     if not len(groups):
         return ""
     why = [
@@ -63,8 +63,8 @@ def difference_note(arms: Sequence[Arm], pairs: Pairs, estimate: Estimate, uncou
     return "; ".join(filter(None, why))
 
 
-def _few_hold_most(groups: NDArray[Any], whose: str, what: str) -> str:
-    sizes = np.unique(groups, return_counts=True)[1].astype(float)
+def _few_hold_most(groups: NDArray[np.intp], whose: str, what: str) -> str:
+    sizes = np.bincount(groups).astype(float)
     if worth(sizes) >= EVEN * sizes.size:
         return ""
     return (

@@ -173,7 +173,9 @@ def _told(groups: NDArray[Any], clusters: Clusters | None) -> list[tuple[str, ..
     named = [kept[each] for each in clusters]
     met: dict[str, Any] = {}
     beyond = any(
-        met.setdefault(name, group) != group for group, names in zip(groups, named, strict=True) for name in names
+        met.setdefault(name, group) != group
+        for group, names in zip(groups.tolist(), named, strict=True)
+        for name in names
     )
     return named if beyond else None
 

@@ -7,6 +7,7 @@ difference with p below its level; the constants, and what they cost, are chosen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,13 +45,13 @@ class Guard:
     """`unseen`: the chance that this many groups hold none of such a tenth. `one more`: p with one more group like it."""
 
 
-def guard(labels: NDArray[np.generic], sums: Floats, sizes: Floats, span: float) -> Guard | None:
+def guard(labels: Sequence[str], sums: Floats, sizes: Floats, span: float) -> Guard | None:
     """Find what would undo the difference over these groups; None if nothing would. `span`: width of the metric's range, inf
     without bounds."""
     sign = 1.0 if sums.sum() > 0 else -1.0
     along, means = sign * sums, sign * sums / sizes
     worst = int(np.argmin(means))
-    named, usual = (str(labels[worst]), float(sign * means[worst])), float(sizes.mean())
+    named, usual = (labels[worst], float(sign * means[worst])), float(sizes.mean())
     unseen = (1 - LOST) ** sums.size
     agreed = float(np.maximum(-along, 0).sum()) <= NEGLIGIBLE * float(np.abs(along).sum())
     if agreed and unseen > MOST_FALSE and along.sum() / sizes.sum() <= BOUND * span and np.isfinite(span):

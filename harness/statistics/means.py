@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.frame import coded
 from harness.statistics.crossed import Clusters, Crossing, crossing
 from harness.statistics.dirichlet import pseudo_task_interval
 from harness.statistics.distributions import normal_below, student_below
@@ -137,7 +138,7 @@ def mean_of_sums(
 
 def task_sums(values: Floats, labels: NDArray[Any]) -> tuple[Floats, Floats]:
     """Sum and number of values of each task, in an order that does not depend on the rows'."""
-    _, index = np.unique(labels, return_inverse=True)
+    index = coded(labels)[1]
     order = np.lexsort((values, index))  # equal sums to the last bit, whatever order the rows came in
     sums: Floats = np.asarray(np.bincount(index[order], weights=values[order]), dtype=np.float64)
     return sums, np.bincount(index).astype(np.float64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.frame import coded
 from harness.statistics.crossed import Clusters, Crossing, crossing
 from harness.statistics.distributions import fair_coin_p
 from harness.statistics.guard import Guard, guard
@@ -73,14 +74,14 @@ def paired_difference(
     bounds = None
     if low is not None and high is not None and pairs.missing:
         bounds = _bounds(pairs, low, high, confidence)
-    binary = a.size > 0 and bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())
+    binary = a.size > 0 and all(bool(((side == 0.0) | (side == 1.0)).all()) for side in (a, b))
     sums, found = tested.sums, tested.p < 1 - confidence
     return PairedDifference(
         estimate=tested.estimate,
         p=tested.p,
         exact=tested.exact,
         guard=_guard(tested, _span(low, high)) if found else None,
-        by_group=tuple(zip(map(str, tested.labels), (sums / tested.sizes).tolist(), strict=True)),
+        by_group=tuple(zip(tested.labels, (sums / tested.sizes).tolist(), strict=True)),
         mcnemar=mcnemar(a, b) if binary and sums.size == a.size and not _widens(tested) else None,
         wins=int((sums > 0).sum()),
         ties=int((sums == 0).sum()),
@@ -97,8 +98,8 @@ class DifferenceTest:
     estimate: Estimate
     p: float
     exact: bool
-    labels: NDArray[np.generic]
-    """The groups, with the sums and numbers of their differences."""
+    labels: tuple[str, ...]
+    """The groups' names, sorted, with the sums and numbers of their differences."""
     sums: Floats
     sizes: Floats
     stretched: Floats
@@ -120,24 +121,24 @@ def difference_test(
     if d.size == 0:
         none = np.zeros(0)
         return DifferenceTest(
-            Estimate(float("nan"), -span, span, 0, 0, "no data"), float("nan"), True, none, none, none, none
+            Estimate(float("nan"), -span, span, 0, 0, "no data"), float("nan"), True, (), none, none, none
         )
     if np.abs(d).max() > span * (1 + 1e-9):
         raise ValueError(f"a difference of {np.abs(d).max()} between values from {low} to {high}: check the bounds")
-    labels = np.unique(tasks, return_counts=True)[0]  # without counts numpy imports its masked arrays: 7 ms
-    sums, sizes = task_sums(d, tasks)
+    labels, groups = coded(tasks)
+    sums, sizes = task_sums(d, groups)
+    mean, across = float(d.mean()), _crossing_of_sums(d, groups, crossed, sums, sizes, confidence)
     sums = np.where(np.abs(sums) < 1e-9, 0.0, sums)
-    mean, across = float(d.mean()), crossing_of_groups(d, tasks, crossed, confidence)
     stretched = stretched_sums(sums, sizes, across)
     flips = sign_flips(stretched, sizes, confidence)
     ends = max(flips.low, -span), min(flips.high, span)
     if np.isfinite(span) and np.isfinite(flips.low) and _sparse(sums / sizes):
-        unseen = unseen_interval(d, tasks, low, high, confidence)
+        unseen = unseen_interval(d, groups, low, high, confidence)
         wider = 1.0 if across is None else across.stretch
         rare = max(mean + wider * (unseen.low - mean), -span), min(mean + wider * (unseen.high - mean), span)
         ends = _widened(ends, rare, flips.p < 1 - confidence, span)
     estimate = Estimate(mean, min(ends[0], mean), max(ends[1], mean), d.size, sums.size, "sign flips", across)
-    return DifferenceTest(estimate, flips.p, flips.exact, labels, sums, sizes, stretched)
+    return DifferenceTest(estimate, flips.p, flips.exact, tuple(map(str, labels)), sums, sizes, stretched)
 
 
 def crossing_of_groups(
@@ -146,11 +147,18 @@ def crossing_of_groups(
     """The clusters that cross the groups of differences; None where there are none."""
     if crossed is None:
         return None
-    sums, sizes = task_sums(d, tasks)
-    if sums.size < 2:
+    groups = coded(tasks)[1]
+    return _crossing_of_sums(d, groups, crossed, *task_sums(d, groups), confidence)
+
+
+def _crossing_of_sums(
+    d: Floats, groups: NDArray[np.intp], crossed: Clusters | None, sums: Floats, sizes: Floats, confidence: float
+) -> Crossing | None:
+    """The same, with the groups' sums and sizes at hand."""
+    if crossed is None or sums.size < 2:
         return None
     data = summarise(sums, sizes)
-    return crossing(d, tasks, crossed, data.df, data.variance, confidence)
+    return crossing(d, groups, crossed, data.df, data.variance, confidence)
 
 
 def stretched_sums(sums: Floats, sizes: Floats, across: Crossing | None) -> Floats:
@@ -171,7 +179,7 @@ def _guard(tested: DifferenceTest, span: float) -> Guard | None:
     found = guard(tested.labels, tested.stretched, tested.sizes, span)
     if found is None or tested.estimate.crossed is None:
         return found
-    means = dict(zip(map(str, tested.labels), (tested.sums / tested.sizes).tolist(), strict=True))
+    means = dict(zip(tested.labels, (tested.sums / tested.sizes).tolist(), strict=True))
     return replace(found, value=means[found.group])
 
 
