@@ -69,7 +69,7 @@ browser:
 	@tools/browser
 
 # The demonstration run under results/demo, played anew: two further trainings of the strategist that the package has, then all
-# three beside the controls and the rules, with one frozen actor. Some two and a half hours on two cores, after the installs; a killed
+# three beside the controls and the rules, with one frozen actor. An hour on two cores, after the installs; a killed
 # one goes on where it was.
 demo: $(VENV)/.train
 	@tools/timed "make demo" experiments/demo.sh
