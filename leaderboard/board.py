@@ -7,25 +7,28 @@ transcript.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from harness.base.errors import BadInput
+from harness.base.frame import Frame
 from harness.compare.arms import Arm
 from harness.compare.comparison import Family
-from harness.compare.ranks import MIN_COVERAGE, Loaded, as_table, asked_of, load_runs, ranked_rows
+from harness.compare.ranks import MIN_COVERAGE, as_table, asked_of, load_runs, ranked_rows
 from harness.results.frames import SCORE
 from harness.results.judge_kinds import kind_in, scale_of
 from harness.results.judge_panel import read_panel
 from harness.results.labels import LABELS
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
-from harness.results.tables import find_runs, known_judges
+from harness.results.tables import Row, find_runs, known_judges
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILES = (MANIFEST, EPISODES, JUDGEMENTS, PROCESS_REWARDS, LABELS)
 
@@ -54,7 +57,52 @@ class Filters:
 AXES = tuple(each.name for each in fields(Filters))
 
 
-@dataclass(frozen=True, slots=True)
+class Played:
+    """The episodes of all runs. Their table is made in pandas when it is first asked for: the first page does without."""
+
+    def __init__(self, tables: Sequence[Frame], partners: Mapping[tuple[str, str], str]) -> None:
+        """`tables`: one per run, of `harness.results.tables.episode_table`. `partners`: by run and cell."""
+        self._tables = [each for each in tables if len(each)]
+        self._partners, self._count = partners, sum(map(len, tables))
+        self._making = Lock()
+        self._made: pd.DataFrame | None = None
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return self._count
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The episodes in pandas, with `partner` and `tokens`; the same object every time."""
+        with self._making:
+            if self._made is None:
+                self._made = self._in_pandas()
+                self._tables = []  # one copy is enough
+            return self._made
+
+    def only(self, kept: pd.Series) -> Played:
+        """The episodes of those rows of the table for which `kept` is true."""
+        found = Played((), {})
+        found._made = self.table[kept]
+        found._count = len(found._made)
+        return found
+
+    def _in_pandas(self) -> pd.DataFrame:
+        import pandas as pd
+
+        if not self._tables:
+            return pd.DataFrame()
+        whole = pd.concat([each.to_pandas() for each in self._tables], ignore_index=True)
+        partners = [name for each in self._tables for name in self._partners_of(each)]
+        return whole.assign(partner=partners, tokens=whole["prompt_tokens"] + whole["completion_tokens"])
+
+    def _partners_of(self, table: Frame) -> list[str]:
+        run, cells = table.texts("run").values[0], table.texts("cell")
+        names = [self._partners.get((run, cell), "") for cell in cells.values]
+        return [names[code] for code in cells.codes.tolist()]
+
+
+@dataclass(frozen=True)
 class Board:
     """Runs, read. Derive tables from it with this package's functions."""
 
@@ -69,13 +117,23 @@ class Board:
     """One per cell and run, in the order of the runs and their manifests."""
     asked: Family
     """The runs' questions on the goal, answered (`harness.compare.questions.questions`)."""
-    table: pd.DataFrame
-    """`harness.compare.ranks.ranked_table`, with `partner`; the column `arm` numbers `arms`, those
-    of `dimensions` stand last and in their order."""
+    rows: tuple[Row, ...]
+    """`harness.compare.ranks.ranked_rows`, with `partner`; `arm` numbers `arms`."""
     dimensions: tuple[str, ...]
-    """The table's columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
-    episodes: pd.DataFrame
-    """`harness.results.tables.episodes` of all runs, with `partner` and `tokens`."""
+    """The rows' columns with the judge's other dimensions, `score NAME` (SOTOPIA: six beside the goal)."""
+    played: Played
+    """The episodes of all runs."""
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The rows in pandas; the columns of `dimensions` stand last and in their order."""
+        table = as_table(self.rows)
+        return table[[*(name for name in table.columns if name not in self.dimensions), *self.dimensions]]
+
+    @property
+    def episodes(self) -> pd.DataFrame:
+        """`harness.results.tables.episodes` of all runs, with `partner` and `tokens`."""
+        return self.played.table
 
 
 def open_board(paths: Iterable[Path], judge: str | None = None, min_coverage: float = MIN_COVERAGE) -> Board:
@@ -111,27 +169,12 @@ def _read(runs: Sequence[Path], judge: str | None, min_coverage: float) -> Board
     loaded = load_runs(runs, judge)
     arms = tuple(arm for each in loaded for arm in each.arms.arms.values())
     asked = asked_of(loaded)
-    table = as_table(ranked_rows(loaded, min_coverage, asked))
-    table = table.assign(partner=[_partner(arms[int(number)]) for number in table["arm"]])
+    rows = tuple({**row, "partner": _partner(arms[row["arm"]])} for row in ranked_rows(loaded, min_coverage, asked))
     known = {each.arms.name: run for each, run in zip(loaded, runs, strict=True)}
-    dimensions = _dimensions(table, judge, runs)
-    table = table[[*(name for name in table.columns if name not in dimensions), *dimensions]]
-    return Board(
-        tuple(runs), known, judge, known_judges(runs), arms, asked, table, dimensions, _episodes(loaded, table)
-    )
-
-
-def _episodes(loaded: Sequence[Loaded], table: pd.DataFrame) -> pd.DataFrame:
-    whole = pd.concat(
-        [each.episodes.to_pandas() for each in loaded if len(each.episodes)] or [pd.DataFrame()], ignore_index=True
-    )
-    if whole.empty:
-        return whole
-    partners = dict(zip(zip(table["run"], table["cell"], strict=True), table["partner"], strict=True))
-    return whole.assign(
-        partner=[partners.get(key, "") for key in zip(whole["run"], whole["cell"], strict=True)],
-        tokens=whole["prompt_tokens"] + whole["completion_tokens"],
-    )
+    dimensions = _dimensions(rows[0] if rows else (), judge, runs)
+    partners = {(row["run"], row["cell"]): row["partner"] for row in rows}
+    played = Played([each.episodes for each in loaded], partners)
+    return Board(tuple(runs), known, judge, known_judges(runs), arms, asked, rows, dimensions, played)
 
 
 def stamp(paths: Iterable[Path]) -> Stamp:
@@ -184,20 +227,22 @@ def _partner(arm: Arm) -> str:
     return f"{actor} + {strategist}"
 
 
-def _dimensions(table: pd.DataFrame, judge: str | None, runs: Sequence[Path]) -> tuple[str, ...]:
-    """The dimensions of the judges that were asked, in their kind's order, as far as the table has them."""
+def _dimensions(columns: Collection[str], judge: str | None, runs: Sequence[Path]) -> tuple[str, ...]:
+    """The dimensions of the judges that were asked, in their kind's order, as far as the columns have them."""
     labels = [judge] if judge else known_judges(runs)
     names: dict[str, None] = {}
     for label in labels:
         for member in read_panel(label)[0]:
             with suppress(BadInput):  # a plug-in's judge that is not installed here
                 names |= dict.fromkeys(name for name, _, _ in scale_of(kind_in(member)))
-    names |= dict.fromkeys(str(column).removeprefix(SCORE) for column in table if str(column).startswith(SCORE))
-    return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in table.columns)
+    names |= dict.fromkeys(column.removeprefix(SCORE) for column in columns if column.startswith(SCORE))
+    return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in columns)
 
 
 def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The table as JSON-like rows: None for what is missing."""
+    import pandas as pd
+
     return [
         {str(key): None if not isinstance(value, list) and pd.isna(value) else value for key, value in row.items()}
         for row in table.to_dict("records")

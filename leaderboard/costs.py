@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from leaderboard.board import Board, Filters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FRONTIER = "Filled: no arm's mean is as high for less. That is by the means alone; the ranking says which differences are shown."
 """The key to the marks of a chart of goal against cost."""
@@ -18,6 +21,8 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
     reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
     environment, split, pairing and part has a goal at least as high for less, or a higher one for as much; missing where the cost
     is not known and for scripted arms, which are left out), arm. Sorted by cost."""
+    import pandas as pd
+
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
     kept = (filters or Filters()).keep(board.table)

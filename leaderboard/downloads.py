@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harness.base.spreadsheets import harmless_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIME = {"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"}
 """File ending -> type."""
@@ -39,6 +41,8 @@ def escape_markdown(text: str) -> str:
 
 def to_latex(table: pd.DataFrame) -> str:
     """A `tabular` for the package booktabs, every special character escaped."""
+    import pandas as pd
+
     texts = table.map(escape_latex)
     texts.columns = pd.Index([escape_latex(name) for name in table.columns])
     return texts.to_latex(index=False, escape=False, column_format="l" * len(table.columns))

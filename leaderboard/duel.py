@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from harness.compare.arms import KEY, Arm, arm_differences, leaves_out
 from harness.compare.comparability import check_categories, refuse_differences
@@ -20,6 +19,9 @@ from harness.results.records import EpisodeRecord, TurnRecord
 from harness.results.tables import NOT_PLAYED
 from leaderboard.board import Board
 from leaderboard.matrix import numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +113,22 @@ def _tasks(board: Board, a: Arm, b: Arm, metric: str, common: bool) -> pd.DataFr
 def _why(row: Any) -> str | None:
     parts = []
     for letter, why, episode in (("A", row.missing_a, row.episode_a), ("B", row.missing_b, row.episode_b)):
-        if pd.isna(episode):
+        if _unknown(episode):
             parts.append(f"{letter}: {NOT_PLAYED}")
-        elif not pd.isna(why):
+        elif not _unknown(why):
             parts.append(f"{letter}: {why}")
     return ", ".join(parts) or None
+
+
+def _unknown(value: Any) -> bool:
+    return value is None or value != value
 
 
 def distribution(tasks: pd.DataFrame, bins: int = 21) -> pd.DataFrame:
     """Spread of the differences in `Duel.tasks`, symmetric about 0: low, high (edges), pairs (count). An odd number of `bins`
     puts "no difference" in the middle of one."""
+    import pandas as pd
+
     values = tasks["difference"].dropna().to_numpy(dtype=float)
     reach = float(np.abs(values).max()) if len(values) else 0.0
     edges = np.linspace(-1, 1, bins + 1) * (reach * (1 + 1e-9) if reach > 0 else 1.0)

@@ -6,9 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from harness.base.errors import BadInput
 from harness.results.frames import offsets_of
@@ -17,6 +15,9 @@ from harness.results.records import CallRecord, EpisodeRecord, JudgementRecord, 
 from harness.results.scalars import COST_FIELDS, call_costs
 from harness.results.store import EPISODES, JUDGEMENTS, PROCESS_REWARDS, read_record
 from leaderboard.board import Board, Filters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LIST = (
     "run", "episode_id", "environment", "split", "pairing", "actor", "strategist", "task_id", "group", "order", "repeat",
@@ -43,6 +44,8 @@ def episode_list(
     error (model, environment, judge, infrastructure, budget); several are alternatives. `goal`: from, to. `sort`: a
     column; the order of the runs' files when left out. Raises `BadInput` for an unknown column.
     """
+    import pandas as pd
+
     table = board.episodes
     if table.empty:
         return pd.DataFrame(columns=list(LIST)), 0
@@ -64,6 +67,8 @@ def episode_list(
 
 
 def _says(table: pd.DataFrame, word: str) -> pd.Series:
+    import pandas as pd
+
     found = pd.Series(False, index=table.index)
     for name in SEARCHED:
         found |= _contains(table[name], word.casefold())
@@ -72,6 +77,8 @@ def _says(table: pd.DataFrame, word: str) -> pd.Series:
 
 def _contains(column: pd.Series, word: str) -> pd.Series:
     """Mask of the rows whose text holds a word; a column of categories is searched category by category."""
+    import pandas as pd
+
     if isinstance(column.dtype, pd.CategoricalDtype):
         hits = [word in str(each).casefold() for each in column.cat.categories]
         codes = column.cat.codes

@@ -6,9 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from agents.strategists import REFERENCE
 from harness.base.yamltext import read_yaml
@@ -18,6 +16,9 @@ from harness.compare.conclusions import ALMOST, SIGNS, cell_text, finding
 from harness.compare.doubts import interval_sentences
 from harness.compare.questions import by_run, only, questions
 from leaderboard.board import Board, Filters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "run", "environment", "split", "pairing", "partner", "actor", "strategist", "is_reference", "mean", "reference_mean",
@@ -48,6 +49,8 @@ def matrix(
     it against. `low`/`high` bound the difference, `metric_low`/`metric_high` are
     the metric's own range; `interval_note` says why the interval may be too narrow.
     """
+    import pandas as pd
+
     kept = (filters or Filters()).keep(board.table)
     kept = kept[~kept["scripted"]]
     family = family_of(board, [int(number) for number in kept["arm"]], reference, metric, reference_actor)
@@ -168,6 +171,8 @@ def figure_4(board: Board, metric: str = "goal", filters: Filters | None = None)
     Columns: configuration, place (environment, split), actor, run, mean, and `COLUMNS`' figures of the difference to
     the first configuration, paired by task and repeat with a task's seat orders averaged; arm,
     reference_arm. Empty where none of the configurations was played."""
+    import pandas as pd
+
     kept = (filters or Filters()).keep(board.table)
     rows: list[dict[str, Any]] = []
     pairs: list[tuple[dict[str, Any], Comparison]] = []

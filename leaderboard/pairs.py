@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from harness.compare.arms import EPISODE, keys_of
 from harness.compare.comparison import Comparison
 from harness.results.index import episode_offset
 from harness.results.records import EpisodeRecord
@@ -23,14 +26,17 @@ class SameGame:
 def same_game(folder: Path, row: Comparison) -> SameGame | None:
     """The first task that the second arm won and the first did not; where there is none, the first that they ended
     differently, else the first that both finished. None where no task was finished by both."""
-    both = row.a.rows.merge(row.b.rows, on=["task_id", "order", "repeat"], suffixes=("_a", "_b"))
-    both = both[both["goal_a"].notna() & both["goal_b"].notna()]
-    if both.empty:
+    places = {key: place for place, key in enumerate(keys_of(row.b))}
+    both = np.array(
+        [(number, places[key]) for number, key in enumerate(keys_of(row.a)) if key in places], dtype=np.intp
+    ).reshape(-1, 2)
+    gain = row.b.outcomes["goal"][both[:, 1]] - row.a.outcomes["goal"][both[:, 0]]
+    both, gain = both[~np.isnan(gain)], gain[~np.isnan(gain)]
+    if not len(gain):
         return None
-    gain = both["goal_b"] - both["goal_a"]
-    order = gain.rank(method="first", ascending=False) if (gain > 0).any() else (gain == 0).astype(float)
-    chosen = both.iloc[int(order.to_numpy().argmin())]
-    offsets = (episode_offset(folder, chosen[f"episode_id_{side}"]) for side in "ab")
+    chosen = both[int(gain.argmax() if (gain > 0).any() else (gain == 0).argmin())]
+    ids = [arm.outcomes[EPISODE][place] for arm, place in zip((row.a, row.b), chosen, strict=True)]
+    offsets = (episode_offset(folder, episode_id) for episode_id in ids)
     without, helped = (read_record(folder / EPISODES, offset, EpisodeRecord) for offset in offsets)
     return SameGame(without, helped)
 

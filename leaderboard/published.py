@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.base.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PATH = Path(__file__).with_name("published.yaml")
 METRICS = ("goal", "overall", "success", "score", "relationship", "believability", "knowledge", "secret", "social_rules",
@@ -102,6 +104,8 @@ def read_published(path: Path = PATH) -> Published:
 def published(environment: str | None = None, split: str | None = None) -> pd.DataFrame:
     """One row per model and condition, columns `COLUMNS`: what was measured by whom, on which scale (SOTOPIA's own; WebShop in
     percent), with the source's caveat. Missing: not given. Optionally only of an environment or a split."""
+    import pandas as pd
+
     data = read_published()
     rows = [row for table in data.tables for row in _rows(table, data.sources)]
     found = pd.DataFrame(rows, columns=list(COLUMNS))

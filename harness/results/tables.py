@@ -166,7 +166,7 @@ def process_means(run: Path, played: Frame) -> dict[str, dict[str, float]]:
     cells, labels = here.texts("cell"), rewards.texts("label")
     both = cells.codes.astype(np.int64) * len(labels.values) + labels.codes
     found: dict[str, dict[str, float]] = {}
-    for number in np.unique(both[count > 0]).tolist():
+    for number in np.flatnonzero(np.bincount(both[count > 0])).tolist():
         cell, label = divmod(number, len(labels.values))
         mine = both == number
         mean = math.fsum(total[mine]) / float(count[mine].sum())
@@ -252,7 +252,7 @@ def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row
         "goal": goal.mean,
         "low": goal.low,
         "high": goal.high,
-        "tasks": len(np.unique(table.texts("task_id").codes[known])),
+        "tasks": len(set(table.texts("task_id").codes[known].tolist())),
         "groups": goal.clusters,
         "overall": _mean(table.floats("overall")[known]),
         "success": _mean(table.floats("success")[known]),

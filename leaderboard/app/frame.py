@@ -56,7 +56,7 @@ def begin(title: str, what: str) -> Board | None:
     if board is None:
         return None
     _live(shown)
-    if board.episodes.empty:
+    if not len(board.played):
         empty("The run has no episode yet. This command goes on with it:", "harness run")
     return board
 
@@ -115,8 +115,8 @@ def _watch(shown: Opened, playing: tuple[str, ...]) -> None:
     if now() != shown.when or _playing(board) != playing:
         st.rerun(scope="app")
     if board and playing:
-        here = board.table[board.table["run"].isin(playing)]
-        done, planned = int((here["finished"] + here["failed"]).sum()), int(here["planned"].sum())
+        here = [row for row in board.rows if row["run"] in playing]
+        done, planned = sum(row["finished"] + row["failed"] for row in here), sum(row["planned"] for row in here)
         text = f"{', '.join(playing)}: being played, {done} of {counted(planned, 'episode')}. This page follows it."
         show(node("div", text, class_="notice", role="status"))
 
@@ -143,5 +143,5 @@ def _marks(files: Sequence[Path]) -> list[tuple[int, int]]:
 
 def progress_note(board: Board) -> str:
     """Amount that was read, in words."""
-    count = len(board.episodes)
+    count = len(board.played)
     return f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}, {counted(count, 'episode')}."

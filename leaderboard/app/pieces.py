@@ -6,21 +6,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-import pandas as pd
 import streamlit as st
 
 from harness.base.invocation import as_called
 from leaderboard import ranking_columns
-from leaderboard.charts import Chart
 from leaderboard.downloads import MIME, to_csv, to_latex, to_markdown
 from leaderboard.marks import GREY, Mark
 from leaderboard.page.drawings import number, ticks
 from leaderboard.page.markup import Content, node
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leaderboard.charts import Chart
 
 Row = Mapping[str, Any]
 
@@ -87,6 +90,8 @@ def of_ranking(
 
 def texts(rows: Iterable[Row], columns: Sequence[Column]) -> pd.DataFrame:
     """The table as text: what a download holds."""
+    import pandas as pd
+
     return pd.DataFrame(
         [[column.text(row) for column in columns] for row in rows], columns=[c.heading for c in columns]
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
-
-import pandas as pd
 
 from agents.strategists import REFERENCE
 from harness.compare.comparison import CONTROL
@@ -35,6 +33,9 @@ from leaderboard.ranking_columns import (
     place_title,
 )
 from leaderboard.ties import INSIDE, places_in, tied
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,31 @@ def test_a_command_that_reads_imports_nothing_heavy(name: str, places: dict[str,
         assert not UNPLANNED & loaded
 
 
+ANSWER = """
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+if find_spec("streamlit"):
+    import leaderboard.app.views.answer
+from leaderboard.board import open_board
+from leaderboard.learning import learning_curves
+from leaderboard.page.answer import answer_parts, pair_parts
+board = open_board([Path(sys.argv[1])])
+assert len(board.played) and answer_parts(board) and pair_parts(board)
+learning_curves(board)
+print("loaded:", *sorted(sys.modules))
+"""
+"""Makes what the viewer's first page shows."""
+
+
+def test_the_first_page_waits_for_no_library_that_only_others_need(places: dict[str, str]) -> None:
+    command = [sys.executable, "-c", ANSWER, places["run"]]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not {"pandas", "pyarrow", "leaderboard.charts"} & loaded
+
+
 def test_what_stands_for_the_parts_says_the_same() -> None:
     for name in environments.REGISTRY.builtin:
         assert type(environments.make(name).options) is environments.options_of(name)

@@ -36,6 +36,43 @@ def test_each_environment_has_one_answer_and_it_is_that_of_a_question(family: Fa
         assert (each.verdict == "helps") == (finding(row) == "higher" and beaten)
 
 
+FIGURES = {
+    "alfworld | builtin-test-many | solo | script:follow | epo": (
+        *(0.25, 0.10360945627168827, 0.39900401480192116),
+        *(0.001953125, 0.015625),
+    ),
+    "alfworld | builtin-test-many | solo | smollm2 | epo-rl": (
+        *(0.125, -0.060737344004131444, 0.30550246523798696),
+        *(0.2265625, 1.0),
+    ),
+    "sotopia | builtin-test | self-play | smollm2 | epo": (
+        *(-0.5405405405405406, -2.230769230769231, 1.025),
+        *(0.5242862701416016, 1.0),
+    ),
+    "sotopia | builtin-test | self-play | smollm2 | react": (
+        *(-0.9605263157894737, -2.4705882352941178, 0.5),
+        *(0.20844459533691406, 1.0),
+    ),
+    "webshop | builtin-test | solo | script:follow | epo-rl": (
+        *(0.32125, 0.2236842105263158, 0.41739130434782606),
+        *(9.999000099990002e-05, 0.000999900009999),
+    ),
+    "webshop | builtin-test | solo | script:follow | shuffled": (
+        *(0.01, -0.058705768401763885, 0.07918361384959138),
+        *(1.0, 1.0),
+    ),
+}
+"""Difference, both ends of its interval, p and corrected p of questions of a committed run, as they were first computed."""
+
+
+def test_figures_of_a_committed_run_stay_as_they_were() -> None:
+    rows = {row.b.cell: row for row in uplift(str(THREE_ENVIRONMENTS)).rows}
+    for cell, figures in FIGURES.items():
+        estimate, row = rows[cell].result.estimate, rows[cell]
+        found = (estimate.mean, estimate.low, estimate.high, row.result.p, row.p_holm)
+        assert found == pytest.approx(figures, rel=1e-13)
+
+
 def test_yes_is_said_only_where_an_arm_beats_the_controls(family: Family) -> None:
     """Without the one arm that does, the gain of another is not put down to what the strategies say."""
     kept = [

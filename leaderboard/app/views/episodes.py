@@ -102,7 +102,7 @@ def holding(board: Board, phrase: str) -> Board:
     kept = pd.Series(False, index=table.index)
     for name, offsets in hits.offsets.items():
         kept |= (table["run"].astype(str) == name) & table["offset"].isin(offsets)
-    return replace(board, episodes=table[kept])
+    return replace(board, played=board.played.only(kept))
 
 
 @st.cache_data(max_entries=20, show_spinner="Searching the records …")
