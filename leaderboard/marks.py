@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents.strategists import REFERENCE
+from harness.compare.trained import recipe_name
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 """Okabe and Ito's (2008), told apart by every kind of colour vision; the last one, grey, is the reference's."""
@@ -50,15 +51,20 @@ class Marks:
 
     def of(self, strategist: str, actor: str | None = None) -> Mark:
         """The mark of an arm; without an actor, or for one that is not there, the strategist's first."""
-        if strategist == REFERENCE:
-            colour, turn = GREY, 0
-        else:
-            number = self.strategists.index(strategist) if strategist in self.strategists else 0
-            turn, colour = divmod(number, GREY)
+        colour, turn = (GREY, 0) if strategist == REFERENCE else self._colour(strategist)
         if len(self.actors) < 2:
             return Mark(colour, (colour + turn) % len(SHAPES))
         place = self.actors.index(actor) if actor in self.actors else 0
         return Mark(colour, (place + len(self.actors) * turn) % len(SHAPES))
+
+    def _colour(self, strategist: str) -> tuple[int, int]:
+        """A strategist's colour, which names that differ by a number at the end share (trainings of one recipe), and how many
+        before it have the same one."""
+        recipes = list(dict.fromkeys(map(recipe_name, self.strategists)))
+        colours = {name: recipes.index(recipe_name(name)) % GREY for name in self.strategists}
+        colour = colours.get(strategist, 0)
+        alike = [name for name, each in colours.items() if each == colour]
+        return colour, alike.index(strategist) if strategist in alike else 0
 
     def and_of(self, strategists: Iterable[str]) -> Marks:
         """The same marks, and marks after them for strategists that are not there."""

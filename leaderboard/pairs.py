@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from harness.base.counts import counted
 from harness.compare.arms import EPISODE, keys_of
 from harness.compare.comparison import Comparison
 from harness.results.index import episode_offset
@@ -21,6 +23,8 @@ class SameGame:
 
     without: EpisodeRecord
     helped: EpisodeRecord
+    why: str
+    """Sentences on how this task was chosen among those that both finished."""
 
 
 def same_game(folder: Path, row: Comparison) -> SameGame | None:
@@ -38,7 +42,21 @@ def same_game(folder: Path, row: Comparison) -> SameGame | None:
     ids = [arm.outcomes[EPISODE][place] for arm, place in zip((row.a, row.b), chosen, strict=True)]
     offsets = (episode_offset(folder, episode_id) for episode_id in ids)
     without, helped = (read_record(folder / EPISODES, offset, EpisodeRecord) for offset in offsets)
-    return SameGame(without, helped)
+    return SameGame(without, helped, _why(gain.tolist(), row))
+
+
+def _why(gains: Sequence[float], row: Comparison) -> str:
+    """Say how the pair was chosen, and how all of them ended, since one that was chosen proves nothing. `gains`: what the second
+    arm reached more than the first, by pair."""
+    better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    a, b = (arm.axes["strategist"] for arm in (row.a, row.b))
+    if better:
+        chosen = f"Chosen because {b} gains most here."
+    else:
+        chosen = "Chosen because the two end differently here." if worse else "The first pair; none ends differently."
+    pairs = counted(len(gains), "pair of episodes", "pairs of episodes")
+    same = len(gains) - better - worse
+    return f"{chosen} Of {pairs}, {b} does better than {a} in {better}, worse in {worse} and the same in {same}."
 
 
 ASKED = re.compile(r"(?:your task is(?: to)?|instruction)\s*:\s*(?:\[SEP\]\s*)?([^\[\n]+)", re.IGNORECASE)

@@ -19,6 +19,7 @@ from harness.results.ledger import (
     COUNTS,
     LINE_HEADINGS,
     NO_EFFECT,
+    SCRIPT,
     TURNS,
     heading_of,
     ledger_of,
@@ -143,14 +144,23 @@ def _place_in_browser(column: Column) -> int:
     return FIRST.index(column.key) if column.key in FIRST else len(FIRST)
 
 
-def column(key: str) -> Column:
-    """One of the list by its key, for tables that pick some. Raises `KeyError` for a key that is not there."""
-    return {each.key: each for each in COLUMNS if isinstance(each, Column)}[key]
+def column(key: str, rows: Sequence[Row] = ()) -> Column:
+    """One of the list by its key, with its heading for these rows, for tables that pick some. Raises `KeyError` for a key that is
+    not there."""
+    return _named({each.key: each for each in COLUMNS if isinstance(each, Column)}[key], rows)
 
 
 def interface_rows(rows: Iterable[Row]) -> list[Row]:
-    """A row per arm and role, with the line of the ledger under `line`."""
-    return [{**row, "line": line} for row in rows for line in lines_of(ledger_of(row))]
+    """A row per arm and role whose model replied, with the line of the ledger under `line`."""
+    return [{**row, "line": line} for row in rows for line in lines_of(ledger_of(row)) if line.role != SCRIPT]
+
+
+def scripts_note(rows: Sequence[Row]) -> str:
+    """Name the actors that ask no model, and so have no row in the ledger of the interface; empty where there are none."""
+    lines = ((row, line) for row in rows for line in lines_of(ledger_of(row)))
+    found = list(dict.fromkeys(row["actor"] for row, line in lines if line.role == SCRIPT))
+    who = "Scripted actors ask no model and have" if len(found) > 1 else "A scripted actor asks no model and has"
+    return f"{who} no replies to read: {', '.join(found)}." if found else ""
 
 
 def rank_text(row: Row) -> str:
@@ -186,6 +196,7 @@ def place_title(place: Sequence[str | None], by: str) -> str:
     return by.join(each for each in place if each)
 
 
+BRACKETS = "Arms that a bracket joins (those with a letter in common) cannot be told apart."
 HEADS = {"unranked": "No rank for ", "interval_note": f"{DOUBT} ", "uplift_note": f"{DOUBT} Uplift of "}
 """First words of a note under a ranking, by the row's key."""
 
@@ -208,9 +219,10 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
         by_number = sorted(found.items(), key=lambda each: len(each[1]))
         for number, (why, names) in enumerate(by_number, 1):
             last = number == len(by_number) and told == len(rows)
-            lines.append(f"{HEADS.get(key, '')}{_all_or(names, rows, last)}: {why}.")
+            text = f"{HEADS.get(key, '')}{_all_or(names, rows, last)}: {why}."
+            lines.append(text.replace("every", "Every", 1) if text.startswith("every ") else text)
     if any(row.get("ties") for row in rows):
-        lines.append("Arms that a bracket joins (those with a letter in common) cannot be told apart.")
+        lines.append(BRACKETS)
     if any(row["scripted"] for row in rows):
         lines.append("Scripted agents are references and take no place.")
     return lines

@@ -36,9 +36,10 @@ COLUMNS = ("environment", "strategist", "actor", "rank", "goal", "interval", "sc
 
 def readme_table(board: Board) -> str:
     """The ranking as a Markdown table."""
-    columns = [column(key) for key in COLUMNS]
+    rows = plain_rows(leaderboard(board))
+    columns = [column(key, rows) for key in COLUMNS]
     lines = ["| " + " | ".join(each.heading for each in columns) + " |", "|---|---|---|---|--:|--:|--:|--:|"]
-    lines += ["| " + " | ".join(each.text(row) for each in columns) + " |" for row in plain_rows(leaderboard(board))]
+    lines += ["| " + " | ".join(each.text(row) for each in columns) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -76,8 +76,9 @@ def _answer(family: Family, place: tuple[str, str, str], asked: list[int]) -> En
     having = [number for number in numbers if verdicts[number] == verdict]
     chosen = max(having, key=lambda number: sign * family.rows[number].result.estimate.mean)
     row = family.rows[chosen]
-    first, *more = answer_parts(family, chosen)
-    more = [*interface_sentences(row.a, row.b), *(f"{DOUBT} {line}" for line in interval_sentences(row)), *more]
+    first, *rest = answer_parts(family, chosen)
+    more, rest = (rest[:1], rest[1:]) if row.trainings else ([], rest)
+    more += [*interface_sentences(row.a, row.b), *(f"{DOUBT} {line}" for line in interval_sentences(row)), *rest]
     more += trust_sentences([row.a, row.b])
     more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
     more += [_rule(family.rows[number]) for number in rules if number not in numbers]

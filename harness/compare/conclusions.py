@@ -197,11 +197,20 @@ def _apart(a: float | None, b: float | None, of_a: int | None, of_b: int | None)
 def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None, b: float | None) -> str:
     if a is None or b is None:
         name, share = (one, a) if a is not None else (other, b)
-        seen = f"{name}'s {what} {said} in {percent(share or 0.0)}"
+        seen = f"{_whose(name, what)} {said} in {percent(share or 0.0)}"
     else:
         better, worse = sorted(((a, one), (b, other)))
-        seen = f"{better[1]}'s {what} {said} in {percent(better[0])}, {worse[1]}'s in {percent(worse[0])}"
+        seen = f"{_whose(better[1], what)} {said} in {percent(better[0])}, {_whose(worse[1])} in {percent(worse[0])}"
+    if seen.startswith("the "):
+        seen = f"T{seen[1:]}"
     return f"{seen}: read its answers before you believe the difference."
+
+
+def _whose(name: str, what: str = "") -> str:
+    """`epo's turns`; `the turns of epo-rl (3 trainings)`; without a noun `epo's` and `those of …`."""
+    if name.endswith(")"):
+        return f"the {what} of {name}" if what else f"those of {name}"
+    return f"{name}'s {what}".rstrip()
 
 
 def cell_text(row: Comparison, beside: Sequence[Comparison] = ()) -> str:
@@ -361,7 +370,7 @@ def uplift_note(sizes: Sequence[int]) -> str:
     )
     marks = f"{SIGNS['higher']} and {SIGNS['lower']} mark those that are shown"
     return (
-        f"An uplift is the paired difference to {REFERENCE_KIND} on the same tasks with the same seeds; {p}. {marks}."
+        f"An uplift is the paired difference from {REFERENCE_KIND} on the same tasks with the same seeds; {p}. {marks}."
     )
 
 

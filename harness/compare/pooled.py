@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.base.errors import BadInput
 from harness.compare.arms import Arm
 from harness.compare.comparability import differences
 from harness.compare.comparison import Comparison, Family, compare, corrected
-from harness.compare.trained import CHECKPOINT, trained_parts
+from harness.compare.trained import CHECKPOINT, recipe_name, trained_parts
 from harness.experiment.identity import identity_options
 from harness.experiment.manifest_form import SEPARATOR
 from harness.results.ledger import together
@@ -27,8 +26,6 @@ APART = ("seed", "iterations", "held_out")
 """Options in which trainings of one recipe may differ, beside `fit.seed`: how many iterations there are, how they were ranked."""
 NAMES = ("name", "model")
 """Options of a strategist that only name it, and its model."""
-NUMBERED = re.compile(r"-(seed)?\d+$")
-"""Matches the end of a name that tells trainings of one recipe apart."""
 
 
 def compare_trainings(
@@ -65,7 +62,7 @@ def by_recipe(arms: Sequence[Arm]) -> list[list[Arm]]:
     found: dict[str, list[Arm]] = {}
     for arm in arms:
         if trained_parts(arm).get("strategist") and not arm.role:
-            found.setdefault(NUMBERED.sub("", arm.axes["strategist"]), []).append(arm)
+            found.setdefault(recipe_name(arm.axes["strategist"]), []).append(arm)
     return [group for group in found.values() if len(group) > 1 and not _why_not_pooled(group)]
 
 
@@ -90,7 +87,7 @@ def _one_arm(arms: Sequence[Arm]) -> Arm:
     first = arms[0]
     outcomes = {name: np.concatenate([arm.outcomes[name] for arm in arms]) for name in first.outcomes}
     axes = first.cell.split(SEPARATOR)
-    name = f"{NUMBERED.sub('', axes[-1])} ({counted(len(arms), 'training')})"
+    name = f"{recipe_name(axes[-1])} ({counted(len(arms), 'training')})"
     ledgers = [arm.ledger for arm in arms if arm.ledger is not None]
     return replace(
         first,

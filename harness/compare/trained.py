@@ -12,6 +12,8 @@ from harness.compare.comparison import CONTROL
 
 CHECKPOINT = re.compile(r"(^|/)fit/iteration-\d+/model/?$")
 """Matches the folder in which a training keeps the weights of an iteration."""
+NUMBERED = re.compile(r"-(seed)?\d+$")
+"""Matches the end of a name that tells trainings of one recipe apart."""
 ONE = "one training; another may land elsewhere"
 
 
@@ -27,12 +29,23 @@ def training_sentences(arms: Iterable[Arm], pooled: Iterable[Arm] = ()) -> list[
         for role, weights in trained_parts(arm).items():
             borrowed = arm.role == CONTROL and weights in own
             if role == "actor" or not (borrowed or id(arm) in left_out):
-                found.setdefault((arm.axes[role], weights), (arm.axes[role], arm.source))
+                found.setdefault((arm.axes[role], weights), (_called(role, arm.axes[role]), arm.source))
     names = [name for name, _ in found.values()]
     shown = [name if names.count(name) == 1 else f"{name} of {source}" for name, source in found.values()]
     if len(shown) > 1:
-        return [f"{', '.join(shown[:-1])} and {shown[-1]} are one training each; others may land elsewhere."]
-    return [f"{name} is {ONE}." for name in shown]
+        text = f"{', '.join(shown[:-1])} and {shown[-1]} are one training each; others may land elsewhere."
+        return [text.replace("the ", "The ", 1) if text.startswith("the ") else text]
+    return [f"{name.replace('the ', 'The ', 1)} is {ONE}." for name in shown]
+
+
+def _called(role: str, name: str) -> str:
+    """`the actor` where an actor has no better name."""
+    return f"the {role}" if name == role else name
+
+
+def recipe_name(strategist: str) -> str:
+    """The name that trainings of one recipe share: `epo-rl` for `epo-rl-2`."""
+    return NUMBERED.sub("", strategist)
 
 
 def training_note(arm: Arm) -> str | None:

@@ -93,6 +93,8 @@ class Line:
     """Empty in the lines of roles that take no turns."""
 
 
+SCRIPT = "script"
+"""Role of a scripted actor's line."""
 LINE_HEADINGS = {**{count: NAMES[count] for count in COUNTS}, TURNS: NAMES[TURNS], NO_EFFECT: "without effect"}
 UNKNOWN = "?"
 NOTHING = "–"
@@ -110,7 +112,7 @@ def _line(ledger: Ledger, role: str) -> Line:
     turns = ("", "")
     if role == "actor":
         turns = (_counted(ledger.counts.get(TURNS)), _counted(ledger.counts.get(NO_EFFECT), ledger.no_effect))
-    name = role if replies or role != "actor" else "script"
+    name = role if replies or role != "actor" else SCRIPT
     return Line(name, {"replies": _counted(replies), **counts}, *turns)
 
 

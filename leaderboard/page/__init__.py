@@ -39,7 +39,7 @@ READING = (
     "bracket joins cannot be told apart.",
     "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene) and the characters "
     "that come again in several, not episodes. Few tasks make wide intervals.",
-    f"A difference to {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
+    f"A difference from {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
     "the questions of its run (Holm). “No difference shown” does not mean that there is none. " + SHOWN,
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "

@@ -10,7 +10,7 @@ from agents.strategists import REFERENCE
 from harness.compare.answers import EnvironmentAnswer, environment_answers
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, Comparison, Family
-from harness.compare.conclusions import SIGNS, correction, finding, names
+from harness.compare.conclusions import SIGNS, correction, finding, is_asked, names
 from harness.compare.questions import by_run, only, questions
 from harness.results.index import episode_offset
 from leaderboard.board import Board
@@ -18,13 +18,13 @@ from leaderboard.duel import divergence
 from leaderboard.episodes import read_conversation
 from leaderboard.marks import Marks
 from leaderboard.page.drawings import Dot, difference_range, dots
-from leaderboard.page.markup import Content, node
+from leaderboard.page.markup import Content, coded, node
 from leaderboard.page.pair import Bar, drawn_bar, side_by_side
 from leaderboard.page.sections import arm_marks
 from leaderboard.pairs import same_game, seat_goals, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
-KEY = f"Each mark is the mean difference to {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
+KEY = f"Each mark is the mean difference from {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
 KEY += "not shown. Open marks: controls, whose strategies cannot fit."
 
 
@@ -78,7 +78,7 @@ def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
             said.append(node("dd", node("strong", f"{found.lead}."), " ", found.sentence, class_="verdict"))
             parts += [
                 node("h3", title) if count > 1 else None,
-                node("p", " ".join(found.more), class_="note"),
+                node("p", *coded(" ".join(found.more)), class_="note"),
                 _drawn(uplifts(each.family, found, marks), title, draw),
             ]
         parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
@@ -115,17 +115,17 @@ class Uplifts:
 
 
 def uplifts(family: Family, found: EnvironmentAnswer, marks: Marks, one_actor: bool = False) -> Uplifts:
-    """The uplifts of one environment: what was asked first, then the controls. `one_actor`: only those of the actor that the
+    """The uplifts of one environment: what was asked first, the controls last. `one_actor`: only those of the actor that the
     answer is about."""
     rows = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
     if one_actor:
         actor = family.rows[found.number].b.axes["actor"]
         rows = [row for row in rows if row.b.axes["actor"] == actor]
-    rows.sort(key=lambda row: row.b.role == CONTROL)
+    rows.sort(key=lambda row: (row.b.role == CONTROL, not (is_asked(row) or row.single), row.b.advised_by_a_rule))
     several = len({row.b.axes["actor"] for row in rows}) > 1
     drawn = tuple(uplift_mark(row, several, marks) for row in rows)
     low, high = difference_range(drawn, max(row.span or 0.0 for row in rows) or None)
-    return Uplifts(drawn, low, high, f"difference in {rows[0].metric_name} to {REFERENCE}")
+    return Uplifts(drawn, low, high, f"difference in {rows[0].metric_name} from {REFERENCE}")
 
 
 PLACE = ("environment", "split", "pairing")
@@ -174,7 +174,7 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> I
     yield node("h3", f"{found.place[0]}: {asked}")
     if goals:
         yield node("ul", *(node("li", node("b", name), f": {goal}") for name, goal in goals), class_="goals")
-    yield node("p", game.without.task_id, class_="note")
+    yield node("p", f"{game.why} Task {game.without.task_id}.", class_="note")
     for seat in game.without.seats:
         told = node("div", seat.background.strip(), class_="seen")
         yield node("details", node("summary", f"What {NAMELESS.get(seat.name, seat.name)} was told"), told)

@@ -21,6 +21,7 @@ from leaderboard.matrix import CERTAINTY, certainty
 from leaderboard.page.drawings import Dot, Point, difference_range, dots, fitted, scatter
 from leaderboard.page.markup import Content, coded, node
 from leaderboard.ranking_columns import (
+    BRACKETS,
     DIMENSIONS,
     EPISODE,
     INTERFACE,
@@ -31,6 +32,7 @@ from leaderboard.ranking_columns import (
     interval_text,
     notes_of,
     place_title,
+    scripts_note,
 )
 from leaderboard.ties import INSIDE, places_in, tied
 
@@ -47,6 +49,8 @@ class Column:
     """Row -> what stands in the cell."""
     value: Any = None
     """Row -> the number it is sorted by, in full precision; None for a column of text."""
+    wide: bool = False
+    """Left out on a phone."""
 
 
 SHORT = 28
@@ -55,7 +59,9 @@ SHORT = 28
 
 def table_of(rows: Iterable[Row], columns: Sequence[Column], caption: str) -> Element:
     """A table in a frame of its own that scrolls on a narrow screen."""
-    head = node("tr", *(node("th", c.heading, scope="col", class_="n" if c.value else None) for c in columns))
+    head = node(
+        "tr", *(node("th", c.heading, scope="col", class_=_classes(c, "n" if c.value else "")) for c in columns)
+    )
     body = node("tbody")
     for row in rows:
         cells = [_cell(row, column) for column in columns]
@@ -64,13 +70,17 @@ def table_of(rows: Iterable[Row], columns: Sequence[Column], caption: str) -> El
     return node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
+def _classes(column: Column, kind: str) -> str | None:
+    return " ".join(filter(None, (kind, "wide" if column.wide else ""))) or None
+
+
 def _cell(row: Row, column: Column) -> Element:
     if column.value is None:
         content = column.text(row)
         short = isinstance(content, str) and len(content) <= SHORT
-        return node("td", content, class_="name short" if short else "name")
+        return node("td", content, class_=_classes(column, "name short" if short else "name"))
     value = column.value(row)
-    return node("td", column.text(row), class_="n", data_value="" if value is None else repr(value))
+    return node("td", column.text(row), class_=_classes(column, "n"), data_value="" if value is None else repr(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,8 @@ def ranking(place: Place, board: Board) -> list[Content]:
     marks = arm_marks(board)
     rows = [_dot(row, row["goal"], board, marks, hollow=is_open(row, board)) for row in place.rows]
     chart = dots(title, rows, *place.axis, axis=place.scale)
-    notes = node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
+    lines = (node("li", line, class_="wide" if line == BRACKETS else None) for line in notes_of(place.rows))
+    notes = node("ul", *lines, class_="note")
     return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title), notes]
 
 
@@ -155,8 +166,17 @@ def _drawn(view: str, rows: Sequence[Row], board: Board) -> list[Column]:
     several = len(board.runs) > 1
     columns = {each.key: _of_ranking(each) for each in columns_of(view, rows, several)}
     if "ties" in columns:
-        columns["ties"] = replace(columns["ties"], text=lambda row: brackets(row, rows))
+        columns["ties"] = replace(columns["ties"], text=lambda row: brackets(row, rows), wide=True)
+    if "actor" in columns and "strategist" in columns:
+        columns["actor"] = replace(columns["actor"], wide=True)
+        if len({row["actor"] for row in rows}) > 1:
+            columns["strategist"] = replace(columns["strategist"], text=_with_actor)
     return list(columns.values())
+
+
+def _with_actor(row: Row) -> Content:
+    """The strategist; on a phone the page's style puts the actor below it, whose column has no room there."""
+    return node("span", row["strategist"], data_with=f"with {row['actor']}")
 
 
 def _of_ranking(column: ranking_columns.Column) -> Column:
@@ -182,7 +202,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
     rows = [row for row in place.rows if row["difference"] is not None]
     if not rows:
         return []
-    title = f"{place.title}: difference in {place.metric} to {REFERENCE}, paired, with 95 % interval"
+    title = f"{place.title}: difference in {place.metric} from {REFERENCE}, paired, with 95 % interval"
     marks = arm_marks(board)
     shown = [
         replace(
@@ -203,7 +223,7 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("Groups of tasks", groups_text),
         Column("Finding", lambda row: row["verdict"]),
     ]
-    chart = dots(title, shown, low, high, zero=0.0, axis=f"difference in {place.metric} to {REFERENCE}")
+    chart = dots(title, shown, low, high, zero=0.0, axis=f"difference in {place.metric} from {REFERENCE}")
     return [node("h3", place.title), *_beforehand(rows, board), chart, table_of(rows, columns, title)]
 
 
@@ -225,7 +245,12 @@ def interface(place: Place, board: Board) -> list[Content]:
     if not rows:
         return []
     title = f"{place.title}: how replies were read, as counts with their share of the replies (or turns)"
-    return [node("h3", place.title), table_of(rows, _drawn(INTERFACE, rows, board), title)]
+    note = scripts_note(place.rows)
+    return [
+        node("h3", place.title),
+        table_of(rows, _drawn(INTERFACE, rows, board), title),
+        node("p", note, class_="note") if note else None,
+    ]
 
 
 def failures(board: Board) -> list[Content]:
@@ -277,7 +302,7 @@ def grid(places: Sequence[Place], board: Board) -> list[Content]:
     body = node("tbody")
     for name in names:
         body.append(node("tr", node("th", name, scope="row"), *(_shade(cells.get((name, each))) for each in heads)))
-    caption = f"Mean goal by strategist, and by environment and actor, with its difference to {REFERENCE}"
+    caption = f"Mean goal by strategist, and by environment and actor, with its difference from {REFERENCE}"
     table = node("table", node("caption", caption), node("thead", head), body, class_="matrix")
     legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY} {SIGNS['higher']} and {SIGNS['lower']} mark what is shown."
     return [

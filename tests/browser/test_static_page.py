@@ -11,6 +11,7 @@ from leaderboard.board import open_board
 from leaderboard.page import write_page
 from tests.browser.browsing import PHONE, Canary, Watched, overflow
 from tests.browser.hostile import hostile_run
+from tests.shared_data import THREE_ENVIRONMENTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -84,6 +85,25 @@ def test_it_fits_a_phone_and_follows_light_and_dark(
     assert overflow(page) == 0
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 28)"}[scheme]
+    context.close()
+
+
+def test_a_phone_shows_the_metric_and_its_interval_of_every_ranked_arm_without_scrolling(
+    tmp_path: Path, browser: Browser
+) -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(write_page(open_board([THREE_ENVIRONMENTS]), tmp_path).as_uri())
+    for number in range(3):
+        heads = page.locator("#ranking table").nth(number).locator("th:visible")
+        shown = heads.all_inner_texts()[:4]
+        assert shown[:2] == ["Rank", "Strategist"]
+        assert shown[2] in ("Success", "Goal", "Reward")
+        assert shown[3] == "95 % interval"
+        box = heads.nth(3).bounding_box()
+        assert box is not None and box["x"] + box["width"] <= PHONE["width"]
+    below = "getComputedStyle(document.querySelector('#ranking [data-with]'), '::after').content"
+    assert page.evaluate(below) == '"with script:follow"', "the actor stands below its strategist"
     context.close()
 
 

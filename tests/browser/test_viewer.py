@@ -181,7 +181,10 @@ def test_the_downloads_hold_what_the_table_shows(three: str, seen: Watched, page
             if heading == "Not told apart":  # brackets on the screen, their letters in the file
                 assert re.findall(r"\w", mine[heading]) == re.findall(r"\w", text)
                 continue
-            assert mine[heading] == cell_text(text, mine[heading]), heading
+            name = (
+                "Goal" if heading in ("Success", "Reward") else heading
+            )  # a file of several environments has one column
+            assert mine[name] == cell_text(text, mine[name]), heading
     markdown = downloaded(seen.page, "Download Markdown").splitlines()[2:]
     assert [[unescaped(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in markdown] == [
         list(row.values()) for row in got

@@ -64,7 +64,7 @@ def test_agents_words_are_data(family: Family) -> None:
     game = game_of(family)
     first = game.helped.turns[0].model_copy(update={"strategy": "[bold]x[/bold] \x1b[31mred\x1b[0m"})
     helped = game.helped.model_copy(update={"turns": [first, *game.helped.turns[1:]]})
-    text = shown(SameGame(game.without, helped))
+    text = shown(replace(game, helped=helped))
     assert "[bold]x[/bold] \\x1b[31mred" in text and "\x1b[31mred" not in text
 
 

@@ -45,7 +45,7 @@ def test_a_trained_strategist_is_said_to_be_one_training_once_though_it_is_in_se
 
 def test_of_the_demonstration_only_the_actor_is_said_to_be_one_training() -> None:
     """Its strategist was trained three times."""
-    assert said(DEMO) == [f"actor {ENDING}"]
+    assert said(DEMO) == [f"The actor {ENDING}"]
 
 
 def test_the_kind_of_trained_weights_is_the_one_that_self_play_makes() -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.results.store import EPISODES
 from leaderboard.app.arms import arm_labels
 from leaderboard.board import open_board
+from leaderboard.page import render
 from tests.harness.ledger_runs import THOUGHT, play
 from tests.leaderboard.app_runs import open_page, rows, shown, words
 from tests.shared_data import THREE_ENVIRONMENTS
@@ -26,6 +27,15 @@ def test_the_first_page_has_the_large_shares_and_a_table_of_all(run: Path) -> No
     (strategist,) = [row for row in found if row[2] == "strategist"]
     assert (strategist[0], strategist[3], strategist[5]) == ("epo", "48", "12 (25 %)")
     assert [row[-1] for row in found if row[2] == "actor"] in (["24 (50 %)", "0"], ["0", "24 (50 %)"])
+
+
+def test_scripts_that_ask_no_model_have_a_sentence_in_place_of_rows(run: Path) -> None:
+    found = rows(open_page("ranking", THREE_ENVIRONMENTS, columns="How answers were read"), "ranking")
+    assert not [row for row in found if row[1] in ("script:random", "script:expert") or row[2] == "script"]
+    assert "Scripted actors ask no model and have no replies to read: script:" in render(
+        open_board([THREE_ENVIRONMENTS])
+    )
+    assert "Scripted actor" not in render(open_board([run]))
 
 
 def test_the_first_page_says_why_things_failed(run: Path) -> None:

@@ -75,6 +75,14 @@ def test_no_two_of_many_arms_share_mark_and_colour_and_each_keeps_its_own(strate
     assert len(set(COLOURS)) == len(set(SHAPES)) == 7
 
 
+def test_trainings_of_one_recipe_share_a_colour_and_differ_in_shape() -> None:
+    marks = marks_of([("epo", "a"), ("epo-rl", "a"), ("rule", "a"), ("epo-rl-2", "a"), ("epo-rl-3", "a")])
+    colours = {name: marks.of(name, "a").colour for name in marks.strategists}
+    assert len({colours[name] for name in ("epo-rl", "epo-rl-2", "epo-rl-3")}) == 1
+    assert len(set(colours.values())) == 3
+    assert len({marks.of(name, "a") for name in marks.strategists}) == 5
+
+
 def test_the_histogram_tells_better_from_worse_by_hatching_too_and_counts_in_words() -> None:
     bins = pd.DataFrame({"low": [-3.0, -1.0, 1.0], "high": [-1.0, 1.0, 3.0], "pairs": [2, 3, 4]})
     chart = difference_histogram(bins, "A", "B", "goal")

@@ -34,6 +34,7 @@ from leaderboard.cells import amount
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import Place, arm_marks, brackets, is_open, mark_of, places_of
 from leaderboard.ranking_columns import (
+    BRACKETS,
     COST,
     DIMENSIONS,
     INTERFACE,
@@ -43,6 +44,7 @@ from leaderboard.ranking_columns import (
     interval_text,
     notes_of,
     place_columns,
+    scripts_note,
     uplift_text,
 )
 
@@ -92,9 +94,7 @@ def render() -> None:
             heading(place.title),
             node("p", _said(place, board), class_="note"),
             table(_rows(str(view), place), columns, f"{place.title}: {str(view).lower()}", "ranking", _mark),
-            node("ul", *(node("li", line) for line in notes_of(place.rows)), class_="note")
-            if view == RANKING
-            else None,
+            _notes(str(view), place),
         )
     if labels_wanted(board):
         show_people(board)
@@ -111,6 +111,17 @@ def render() -> None:
         show_published(list({str(board.arms[number].facts["protocol"]["name"]): None for number in shown["arm"]}))
 
 
+def _notes(view: str, place: Place) -> Content:
+    """Sentences under a place's table; none in the views that need none."""
+    if view == RANKING:
+        lines = notes_of(place.rows)
+        return node(
+            "ul", *(node("li", line, class_="wide" if line == BRACKETS else None) for line in lines), class_="note"
+        )
+    said = scripts_note(place.rows) if view == INTERFACE else ""
+    return node("p", said, class_="note") if said else None
+
+
 def _said(place: Place, board: Board) -> str:
     ranked = max((row["ranked"] or 0 for row in place.rows), default=0)
     judge = board.arms[place.rows[0]["arm"]].facts["judge"]
@@ -120,9 +131,13 @@ def _said(place: Place, board: Board) -> str:
 
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
-    """All places' rows under each other, with the place before them."""
+    """All places' rows under each other, with the place before them. Where their metrics have several names, the column is that
+    of the goal."""
     head = [of_ranking(each) for each in place_columns([row for place in places for row in place.rows])]
     found = [texts(_rows(view, place), [*head, *_columns(view, place, board)]) for place in places]
+    metrics = {place.metric.capitalize() for place in places}
+    if len(metrics) > 1:
+        found = [each.rename(columns=dict.fromkeys(metrics, "Goal")) for each in found]
     return pd.concat(found, ignore_index=True).fillna("")
 
 
