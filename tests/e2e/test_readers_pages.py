@@ -31,7 +31,7 @@ EXITS = {"harness check --baseline base.json --candidate results/broken --max-dr
 SAID = {
     "gate": ("Pass, no drop of more than 0.1: difference +0.000", "Regressed by more than 0.1: difference -0.950"),
     "author": ("Coach minus vanilla, group by group: +0.00 (keys), +0.00 (wet)",),
-    "recreate": ("epo-rl scores higher than", "published", "GPU hours in all"),
+    "recreate": ("scores higher than vanilla", "published", "GPU hours in all"),
 }
 """Page -> what its lines print, as the page says."""
 
