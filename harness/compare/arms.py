@@ -26,7 +26,7 @@ from harness.results.leaks import task_hash
 from harness.results.ledger import COLUMNS, TURNS, Ledger, ledger_of
 from harness.results.soundness import DAMAGED, check_run, damaged
 from harness.results.store import EPISODES, MANIFEST, read_manifest
-from harness.results.tables import EMPTY, cell_places, clusters_of, episode_table, ledger_counts
+from harness.results.tables import EMPTY, clusters_of, episode_table, ledger_counts, stretches
 from harness.statistics import Outcomes, Pairs, pair
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ def arms_of(folder: Path, table: Frame, judge: str | None = None, name: str | No
     arms = {}
     against = distrust(folder, judge or manifest["judge"]) if len(table) and table.array("needs_judge").any() else []
     named = manifest["config"].get("questions") or []
-    table = table.take(_in_order(table)) if len(table) else table
-    places, outcomes = cell_places(table), _columns(table) if len(table) else {}
+    table = table.only(USED).take(_in_order(table)) if len(table) else table
+    places, outcomes = stretches(table), _columns(table) if len(table) else {}
     for cell, entry in manifest["cells"].items():
-        place = places.get(cell, np.zeros(0, np.intp))
-        here = table.only(NEEDED).take(place) if len(table) else EMPTY
-        needs_judge = bool(len(place) and here.array("needs_judge").any())
+        place = places.get(cell, slice(0, 0))
+        here = table.only(NEEDED).part(place) if len(table) else EMPTY
+        needs_judge = bool(len(table) and here.array("needs_judge").any())
         metric = manifest["environments"][cell.split(SEPARATOR)[0]]["metric"]
         facts = facts_of(manifest, cell, (judge or manifest["judge"]) if needs_judge else None)
         arms[cell] = Arm(
@@ -211,6 +211,24 @@ def refuse_copies(runs: list[Path]) -> None:
 TEXTS = ("task_id", "group", "missing", EPISODE, CLUSTERS)
 NEEDED = ("needs_judge", "n_turns", *(name for name in COLUMNS if name != TURNS))
 """Columns of an arm's episodes beside its outcomes."""
+USED = (
+    *(
+        "cell",
+        "task_id",
+        "group",
+        "missing",
+        EPISODE,
+        CLUSTERS,
+        "order",
+        "repeat",
+        "seed",
+        "goal",
+        "success",
+        "overall",
+    ),
+    *("usd", "prompt_tokens", "completion_tokens", "offset", *NEEDED),
+)
+"""All columns that arms are made of."""
 
 
 def _columns(table: Frame) -> dict[str, NDArray[Any]]:
@@ -237,9 +255,9 @@ def _rows(outcomes: Columns, success_at: float) -> Columns:
 
 
 def _in_order(table: Frame) -> NDArray[np.intp]:
-    """The rows by task, order and repeat: arms on the same tasks then lie side by side."""
-    tasks = table.texts("task_id")
-    return np.lexsort((table.array("repeat"), table.array("order"), ranks_of(tasks.values)[tasks.codes]))
+    """The rows by cell, and in it by task, order and repeat: arms on the same tasks then lie side by side."""
+    tasks, cells = table.texts("task_id"), table.texts("cell").codes
+    return np.lexsort((table.array("repeat"), table.array("order"), ranks_of(tasks.values)[tasks.codes], cells))
 
 
 def arm_differences(a: Arm, b: Arm) -> dict[str, list[str]]:

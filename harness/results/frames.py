@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.columns import NONE, Columns, Texts
-from harness.base.frame import Frame, places_of
+from harness.base.frame import Frame, hashes_of, places_of
 from harness.results.index import index_columns
 from harness.results.judge_panel import Aggregate, read_panel
 from harness.results.ledger import COUNTS
@@ -96,6 +96,9 @@ def offsets_of(run: Path, file: str, episode_id: str) -> list[int]:
 
 def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
     """Positions of the last line of every id, in the order of the ids' first lines."""
+    marks = np.sort(hashes_of(ids))
+    if not (marks[1:] == marks[:-1]).any():  # no id comes twice, as in most files
+        return np.arange(len(ids))
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ids) else np.zeros(0, np.intp)
@@ -107,13 +110,12 @@ def latest(ids: NDArray[Any]) -> NDArray[np.intp]:
 
 def _column(columns: Columns, name: str, kept: NDArray[np.intp]) -> NDArray[Any] | Texts:
     """A column's values in the lines that are kept."""
-    kind = columns.schema[name]
-    if kind == "id":
-        return columns.ids(name)[kept]
+    kind, every = columns.schema[name], len(kept) == len(columns)
     if kind in ("text", "list"):
         texts = columns.texts(name)
-        return Texts(texts.codes[kept], texts.values)
-    return columns.numbers(name)[kept]
+        return texts if every else Texts(texts.codes[kept], texts.values)
+    values = columns.ids(name) if kind == "id" else columns.numbers(name)
+    return values if every else values[kept]
 
 
 def judged_frame(run: Path, judge: str | None) -> Frame:

@@ -209,28 +209,29 @@ def cells_of(run: Path, played: Frame, name: str | None = None) -> list[Row]:
     """One row per cell of a run whose episodes are `played`, in the manifest's order."""
     manifest = read_manifest(run)
     process = process_means(run, played)
-    places = cell_places(played)
+    table = played.only(name for name in played.columns if name in EMPTY or name == "cell" or name.startswith(SCORE))
+    table = table.take(np.argsort(table.texts("cell").codes, kind="stable")) if len(played) else table
+    places = stretches(table)
     rows = []
     for cell, entry in manifest["cells"].items():
         shown, split, pairing, actor, strategist = cell.split(SEPARATOR)
         head = {"run": name or manifest["run"], "environment": shown, "split": split, "pairing": pairing}
         metric = manifest["environments"][shown]["metric"]
         head |= {"assisted": entry["assisted"], "actor": actor, "strategist": strategist}
-        here = played.take(places[cell]) if cell in places else EMPTY
+        here = table.part(places[cell]) if cell in places else EMPTY
         numbers = cell_numbers(here, entry["planned"], (metric["low"], metric["high"]))
         means = {f"{PROCESS}{label}": value for label, value in process.get(cell, {}).items()}
         rows.append({**head, **numbers, **means, "cell": cell})
     return rows
 
 
-def cell_places(played: Frame) -> dict[str, NDArray[np.intp]]:
-    """Cell -> where its episodes stand."""
-    if not len(played):
+def stretches(table: Frame) -> dict[str, slice]:
+    """Cell -> where its episodes stand in a table whose rows are sorted by the codes of their cells."""
+    if not len(table):
         return {}
-    cells = played.texts("cell")
-    order = np.argsort(cells.codes, kind="stable")
-    ends = np.searchsorted(cells.codes[order], np.arange(len(cells.values) + 1))
-    return {cell: order[ends[code] : ends[code + 1]] for code, cell in enumerate(cells.values)}
+    cells = table.texts("cell")
+    ends = np.searchsorted(cells.codes, np.arange(len(cells.values) + 1)).tolist()
+    return {cell: slice(*ends[code : code + 2]) for code, cell in enumerate(cells.values)}
 
 
 def cell_numbers(table: Frame, planned: int, metric: tuple[float, float]) -> Row:
