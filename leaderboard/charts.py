@@ -225,7 +225,7 @@ def learning(curve: LearningCurve, marks: Marks) -> Chart:
             },
             hovertemplate="%{y:.3f}",
         )
-    _layout(figure, "iteration of the training", "mean goal on held-out tasks", height=320)
+    _layout(figure, "iteration of the training", f"mean {curve.metric} on held-out tasks", height=320)
     if curve.iterations <= 20:
         figure.update_xaxes(dtick=1)
     return Chart(figure, f"{curve.title}. {curve_text(curve)}")

@@ -43,6 +43,8 @@ class LearningCurve:
     """Name of a training -> its line."""
     mean: tuple[CurvePoint, ...]
     """The mean over the trainings at the iterations that all of them have; a single training's own line."""
+    metric: str
+    """Name of the metric in the environment; `goal` where no run here says."""
     beside: Mapping[str, float]
     """Goal of each strategist that was not trained (vanilla, react …), the mean over the trainings' rankings."""
 
@@ -70,7 +72,8 @@ def learning_curves(board: Board) -> tuple[list[LearningCurve], list[str]]:
             read[folder] = read_curve(folder)
         except BadInput as error:
             problems.append(str(error))
-    return [curve for group in _by_recipe(read) for curve in _curves(group, read)], problems
+    metrics = {arm.axes["environment"]: str(arm.metric["name"]) for arm in board.arms}
+    return [curve for group in _by_recipe(read) for curve in _curves(group, read, metrics)], problems
 
 
 def trainings_of(board: Board) -> list[Path]:
@@ -123,7 +126,9 @@ def _by_recipe(folders: Iterable[Path]) -> list[list[Path]]:
     return list(groups.values())
 
 
-def _curves(group: Sequence[Path], read: Mapping[Path, Sequence[CurveRow]]) -> list[LearningCurve]:
+def _curves(
+    group: Sequence[Path], read: Mapping[Path, Sequence[CurveRow]], metrics: Mapping[str, str]
+) -> list[LearningCurve]:
     """A curve for each place in which the trainings of one recipe were ranked."""
     lines: dict[Place, dict[str, tuple[CurvePoint, ...]]] = {}
     beside: dict[Place, dict[str, list[float]]] = {}
@@ -137,6 +142,7 @@ def _curves(group: Sequence[Path], read: Mapping[Path, Sequence[CurveRow]]) -> l
             " · ".join(place),
             found,
             _mean(list(found.values())),
+            metrics.get(place[0], "goal"),
             {n: _average(g) for n, g in beside.get(place, {}).items()},
         )
         for place, found in lines.items()
@@ -189,7 +195,7 @@ def curve_text(curve: LearningCurve) -> str:
     if not curve.mean:
         return f"{who}. No iteration was ranked in all of them yet."
     first, last = curve.mean[0], curve.mean[-1]
-    text = f"{who}: mean goal on held-out tasks {amount(first.goal)} " + _after(first)
+    text = f"{who}: mean {curve.metric} on held-out tasks {amount(first.goal)} " + _after(first)
     if last is not first:
         text += f", {amount(last.goal)} {_after(last)}"
     if count > 1:

@@ -39,7 +39,8 @@ def curve_parts(board: Board) -> list[Content]:
 def drawn_curve(curve: LearningCurve, marks: Marks) -> Element:
     """Goal by iteration as an SVG: thin lines for trainings, a thick one for their mean, dashes in the colours of the strategists
     that were not trained."""
-    chart = node("svg", node("title", f"{curve.title}: goal on held-out tasks by iteration"), node("desc", curve_text(curve)),
+    title = f"{curve.title}: {curve.metric} on held-out tasks by iteration"
+    chart = node("svg", node("title", title), node("desc", curve_text(curve)),
                  role="img", class_="chart curve", width="100%", height=HEIGHT)  # fmt: skip
     low, high = _around(*curve.bounds)
     for tick in ticks(low, high):
@@ -50,7 +51,7 @@ def drawn_curve(curve: LearningCurve, marks: Marks) -> Element:
         x = _x(iteration, curve)
         chart.append(node("text", iteration, x=x, y=BOTTOM + AXIS - 4, class_="tick", text_anchor="middle"))
     chart.append(node("text", "iteration of the training", x="50%", y=HEIGHT - 4, class_="tick", text_anchor="middle"))
-    chart.append(node("text", "mean goal on held-out tasks", x="0", y=12, class_="tick"))
+    chart.append(node("text", f"mean {curve.metric} on held-out tasks", x="0", y=12, class_="tick"))
     _append(chart, _flat(curve, marks.and_of(sorted(curve.beside)), low, high))
     if len(curve.trainings) > 1:
         for points in curve.trainings.values():

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from agents.strategists import REFERENCE
 from harness.compare.comparison import CONTROL
-from harness.compare.conclusions import SIGNS, interface_sentences
+from harness.compare.conclusions import SIGNS, interface_sentences, sentence
 from harness.compare.doubts import DOUBT
 from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
@@ -224,7 +224,14 @@ def uplift(place: Place, board: Board) -> list[Content]:
         Column("Finding", lambda row: row["verdict"]),
     ]
     chart = dots(title, shown, low, high, zero=0.0, axis=f"difference in {place.metric} from {REFERENCE}")
-    return [node("h3", place.title), *_beforehand(rows, board), chart, table_of(rows, columns, title)]
+    said = [node("p", line) for line in _of_recipes(rows, board)]
+    return [node("h3", place.title), *_beforehand(rows, board), *said, chart, table_of(rows, columns, title)]
+
+
+def _of_recipes(rows: Sequence[Row], board: Board) -> list[str]:
+    """A sentence for each recipe that several of these rows are trainings of."""
+    here = {id(board.arms[int(row["arm"])]) for row in rows}
+    return [sentence(row) for row in board.asked.rows if row.trainings and id(row.trainings[0].b) in here]
 
 
 def _beforehand(rows: Sequence[Row], board: Board) -> list[Content]:
