@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from leaderboard.app.arms import arm_labels
 from leaderboard.board import Board, leaderboard, open_board, plain_rows
 from leaderboard.page import write_page
 from leaderboard.ranking_columns import column
@@ -77,7 +79,7 @@ def static_page(browser: Browser, board: Board) -> None:
     """The page of `harness leaderboard --html`: its answer, which README shows, and how it begins on a screen and on a phone."""
     with tempfile.TemporaryDirectory() as folder:
         address = write_page(board, Path(folder)).as_uri()
-        page = new_page(browser, 1100, 790)
+        page = new_page(browser, 1100, 945)
         page.goto(address)
         save(page.screenshot(), "answer")
         page = new_page(browser, 1100, 1000)
@@ -88,14 +90,14 @@ def static_page(browser: Browser, board: Board) -> None:
         save(page.screenshot(), "page-phone")
 
 
-def viewer_pages(browser: Browser, run: Path, views: Mapping[str, tuple[Any, ...]], episode: str = "") -> None:
-    """Pages of `harness viewer` over a copy of the run."""
+def viewer_pages(browser: Browser, run: Path, views: Mapping[str, tuple[Any, ...]], **chosen: str) -> None:
+    """Pages of `harness viewer` over a copy of the run. `chosen`: what stands in the places of their addresses."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(run, Path(folder) / run.name))
         with viewer(copy) as address:
             for name, (where, *kind) in views.items():
                 page = new_page(browser, *kind)
-                show(page, f"{address}/{where.format(episode=episode)}")
+                show(page, f"{address}/{where.format(**chosen)}")
                 page.wait_for_timeout(1000)  # charts are animated
                 save(page.screenshot(), name)
                 page.context.close()
@@ -105,7 +107,7 @@ VIEWS: dict[str, tuple[Any, ...]] = {
     "leaderboard": ("leaderboard", 1440, 900),
     "leaderboard-phone": ("leaderboard", 375, 740, "dark"),
     "matrix": ("matrix", 1280, 800),
-    "compare": ("compare", 1280, 800),
+    "compare": ("compare?b={arm}", 1280, 800),
     "episode": ("episodes?episode={episode}", 1280, 900),
     "episode-dark": ("episodes?episode={episode}", 1280, 900, "dark"),
     "cost": ("cost", 1280, 800),
@@ -121,12 +123,17 @@ def telling_episode(board: Board) -> str:
     return str(here.sort_values("n_turns", ascending=False, kind="stable")["episode_id"].iloc[0])
 
 
+def trained_arm(board: Board) -> str:
+    """The name of the trained strategist's arm, as an address carries it."""
+    return quote(next(label for label in arm_labels(board) if label.startswith("epo-rl + ")))
+
+
 def main() -> int:
     board = open_board([DEMO])
     README.write_text(with_table(README.read_text(), readme_table(board)))
     with open_browser() as browser:
         static_page(browser, board)
-        viewer_pages(browser, DEMO, VIEWS, telling_episode(board))
+        viewer_pages(browser, DEMO, VIEWS, episode=telling_episode(board), arm=trained_arm(board))
         viewer_pages(browser, JUDGED, JUDGES)
     return 0
 
