@@ -37,8 +37,8 @@ ARM = "a strategist with an actor, on one environment’s tasks: a row of a tabl
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that a "
     "bracket joins cannot be told apart.",
-    "An interval is a 95 % one that counts groups of tasks (a SOTOPIA scenario, an ALFWorld scene) and the characters "
-    "that come again in several, not episodes. Few tasks make wide intervals.",
+    "All intervals are 95 % intervals. They count groups of tasks (a SOTOPIA scenario, an ALFWorld scene) and characters that "
+    "appear in several groups, not episodes. Few tasks make wide intervals.",
     f"A difference from {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
     "the questions of its run (Holm). “No difference shown” does not mean that there is none. " + SHOWN,
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",

@@ -17,7 +17,7 @@ SAID = (
     "compares what is recorded."
 )
 BESIDE = "The records lie beside this page: give the commands in its folder."
-ELSEWHERE = "Give the commands where the run's folder lies."
+ELSEWHERE = "Run these commands in the directory that holds the run's folder."
 
 
 def again_parts(runs: Mapping[str, Path], records: Mapping[str, str]) -> list[Content]:

@@ -309,7 +309,9 @@ def grid(places: Sequence[Place], board: Board) -> list[Content]:
     body = node("tbody")
     for name in names:
         body.append(node("tr", node("th", name, scope="row"), *(_shade(cells.get((name, each))) for each in heads)))
-    caption = f"Mean goal by strategist, and by environment and actor, with its difference from {REFERENCE}"
+    metrics = {place.metric for place in places}
+    metric = metrics.pop() if len(metrics) == 1 else "goal"
+    caption = f"Mean {metric} by strategist, and by environment and actor, with its difference from {REFERENCE}"
     table = node("table", node("caption", caption), node("thead", head), body, class_="matrix")
     legend = f"Blue is above {REFERENCE}, orange below. {CERTAINTY} {SIGNS['higher']} and {SIGNS['lower']} mark what is shown."
     return [
