@@ -65,8 +65,11 @@ class TrainedDifference:
 
     @property
     def p(self) -> float:
-        """Two-sided; below 1 - confidence where the interval leaves zero out. NaN where the spread cannot be told."""
-        return float("nan") if self.spread is None else self.spread.p(self.estimate.mean)
+        """Two-sided; below 1 - confidence where the interval leaves zero out. 1 where nothing varies, as that shows nothing; NaN
+        where there are too few trainings or groups."""
+        if self.spread is None:
+            return 1.0 if self.estimate.method == "all equal" else float("nan")
+        return self.spread.p(self.estimate.mean)
 
 
 def trained_difference(
