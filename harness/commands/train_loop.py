@@ -64,7 +64,7 @@ def _train_several(config: TrainConfig, name: str, arguments: argparse.Namespace
     if arguments.seeds > 1 and not arguments.dry_run:
         ranked = [TrainingFolder(folder).held_out for _, folder in trainings]
         first, *others = (str(held_out(config.iterations)) for held_out in ranked)
-        start = f"'{ranked[0](0)}#strategist={UNTRAINED}'"
+        start = beside(config, TrainingFolder(trainings[0][1]))
         line = f"All {arguments.seeds} trainings as one arm:\n  harness compare {start} {first} --trainings {' '.join(others)}"
         say(Console(), as_called(line))
     return EXIT_OK
@@ -89,11 +89,20 @@ def _train(config: TrainConfig, folder: Path, arguments: argparse.Namespace) -> 
     except Interrupted as stop:
         say(Console(stderr=True), f"harness: {stop}")
         return EXIT_INTERRUPTED
-    print_curve(rows, folder)
+    print_curve(config, rows, folder)
     return EXIT_OK
 
 
-def print_curve(rows: list[CurveRow], folder: Path) -> None:
+def beside(config: TrainConfig, folder: TrainingFolder) -> str:
+    """The arm that a training's last iteration is held against: the untrained strategist, another that was ranked beside the
+    iterations where it was not, or the first iteration where nobody was."""
+    names = [spec.label for spec in config.held_out.beside]
+    if not names:
+        return str(folder.held_out(1))
+    return f"'{folder.held_out(0)}#strategist={UNTRAINED if UNTRAINED in names else names[0]}'"
+
+
+def print_curve(config: TrainConfig, rows: list[CurveRow], folder: Path) -> None:
     """The ranking of all iterations, their curve, and where everything lies."""
     from harness.commands.ranking import print_leaderboard
     from harness.results.tables import find_runs
@@ -103,14 +112,13 @@ def print_curve(rows: list[CurveRow], folder: Path) -> None:
     columns = ("iteration", "strategist", "environment", "held-out", "on training tasks", "loss", "steps", "moved by")
     curve = Grid("", columns, [cells for row in rows for cells in _curve_cells(row)])
     print_grids(console, [curve], Look(words=columns[1:3]))
-    ranked = TrainingFolder(folder).held_out
-    for line in (
-        f"Training: {folder}",
-        f"  harness leaderboard {folder}      # every iteration beside what was not trained",
-        f"  harness compare '{ranked(0)}#strategist={UNTRAINED}' {ranked(rows[-1].iteration)}",
-        f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)",
-    ):
-        say(console, as_called(line))
+    made = TrainingFolder(folder)
+    first, last = beside(config, made), str(made.held_out(rows[-1].iteration))
+    say(console, as_called(f"Training: {folder}"))
+    say(console, as_called(f"  harness leaderboard {folder}      # every iteration beside what was not trained"))
+    if first != last:
+        say(console, as_called(f"  harness compare {first} {last}"))
+    say(console, as_called(f"Checkpoint: {folder / str(rows[-1].checkpoint)} (README.md there is its card)"))
 
 
 def _curve_cells(row: CurveRow) -> list[list[str]]:

@@ -34,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
             return []
 
     monkeypatch.setattr(train_loop, "SelfPlay", Begun)
-    monkeypatch.setattr(train_loop, "print_curve", lambda rows, folder: None)
+    monkeypatch.setattr(train_loop, "print_curve", lambda config, rows, folder: None)
     return found
 
 
@@ -60,6 +60,23 @@ def test_each_training_has_its_seed_and_folder_and_all_are_ranked_on_the_same_dr
     assert "training 2 of 3: seed 2" in said.err
     assert "mine-seed1@0#strategist=epo' " in said.out
     assert said.out.rstrip().endswith("mine-seed3/held-out/mine-seed3@2")
+
+
+@pytest.mark.parametrize(
+    ("named", "arm"),
+    [
+        ("[vanilla, epo]", "'{first}@0#strategist=epo'"),
+        ('["null", vanilla]', "'{first}@0#strategist=null'"),
+        ("[{kind: epo, name: start}]", "'{first}@0#strategist=start'"),
+        ("[]", "{first}@1"),
+    ],
+)
+def test_the_printed_comparison_is_with_an_arm_that_was_played(
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str], named: str, arm: str
+) -> None:
+    assert train(tmp_path, "--seeds", "2", "--name", "mine", "--set", f"held_out.beside={named}") == 0
+    first = tmp_path / "results/mine-seed1/held-out/mine-seed1"
+    assert f"harness compare {arm.format(first=first)} {first}@2 --trainings " in capsys.readouterr().out
 
 
 def test_what_the_config_and_the_command_change_holds_for_every_training(tmp_path: Path, made: Made) -> None:
