@@ -16,18 +16,12 @@ imitate two-phrased two-phrased-data 2
 "$harness" run $here/rows.yaml --name two-phrased-rows --set environments.0.tasks=80 --set models.warm.adapter=results/two-phrased.gguf \
     --set 'strategists=[{kind: epo-rl, name: phrased, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'
 
-# The warm start, taught which phrasings the actor obeys; games that the actor learnt from serve here too, as nothing is ranked on them.
-"$harness" run $here/obeyed.yaml --name two-obeyed-play --allow-leak
-prepare two-obeyed-play two-obeyed --option gamma=0 --option normalize=none --option keep=positive
-fit two-obeyed two-obeyed-data 2 results/two-warm/model 5e-4
-"$harness" run $here/rows.yaml --name two-obeyed-rows --set environments.0.tasks=80 \
-    --set 'models.warm={provider: transformers, model: results/two-obeyed/model, args: {batch_size: 16, context: 512}}' \
-    --set 'strategists=[{kind: epo-rl, name: obeyed, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'
-
 # Self-play with other starts, signs, learning rates, credits and methods.
-train="$harness train $here/learn.yaml"
-$train --name two-phrased-play --set models.start.model=results/two-phrased/model
-$train --name two-both-signs --set data.normalize=batch --set data.keep=all --set fit.clip=0.2 --set fit.learning_rate=1e-4
+train="$harness train $here/learn.yaml --set iterations=1"
+helped="--set data.normalize=none --set data.keep=positive --set fit.clip=null --set fit.learning_rate=3e-4 --set fit.epochs=1"
+$train --name two-helped $helped --set models.start.model=results/two-warm/model
+$train --name two-phrased-play $helped --set models.start.model=results/two-phrased/model
+$train --name two-both-signs --set models.start.model=results/two-warm/model --set fit.clip=0.2 --set fit.learning_rate=1e-4 --set fit.epochs=1
 $train --name two-gentle --seeds 2 --set fit.learning_rate=5e-5
 $train --name two-progress --seeds 2 --set 'process=[progress]'
 $train --name two-outcome --seeds 2 --set 'process=[outcome]' --set data.gamma=0.99

@@ -15,5 +15,13 @@ further_trainings
 
 "$harness" run $here/rows.yaml --name two-rows
 
-# Self-play on the warm start, three seeds, each ranked on the same games.
+# The warm start, taught which phrasings the actor obeys; games that the actor learnt from serve here too, as nothing is ranked on them.
+"$harness" run $here/obeyed.yaml --name two-obeyed-play --allow-leak
+prepare two-obeyed-play two-obeyed --option gamma=0 --option normalize=none --option keep=positive
+fit two-obeyed two-obeyed-data 2 results/two-warm/model 5e-4
+"$harness" run $here/rows.yaml --name two-obeyed-rows --set environments.0.tasks=80 \
+    --set 'models.warm={provider: transformers, model: results/two-obeyed/model, args: {batch_size: 16, context: 512}}' \
+    --set 'strategists=[{kind: epo-rl, name: obeyed, model: warm, temperature: 0.7, max_tokens: 16, history: 0}]'
+
+# Self-play on that, three seeds, each ranked on the same games.
 "$harness" train $here/learn.yaml --seeds 3
