@@ -24,7 +24,6 @@ from agents.models.local.weights import smollm2_folder
 from agents.models.providers.vllm_provider import vllm_python
 from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
-from harness.training.data.prepare import PrepareOptions, prepare
 from tests.agents.models.conftest import ask, prompt_ids, with_model
 from tests.agents.models.test_llamacpp import wait_until
 
@@ -182,8 +181,6 @@ def test_an_experiment_is_played_with_it_and_its_records_say_by_what(
     calls = [call for episode in episodes for call in episode["calls"]]
     assert all(len(call["token_ids"]) == len(call["logprobs"]) == call["completion_tokens"] for call in calls)
     assert {call["structured"] for call in calls if call["role"] == "actor"} == {"native"}
-    prepared = prepare([tmp_path / "run"], PrepareOptions(), smollm2_folder(), tmp_path / "data").manifest
-    assert prepared["contexts_by_ids"] == prepared["strategies"] > 0, "every context is held against what vLLM saw"
     served = json.loads((tmp_path / "run" / "manifest.json").read_text())["served"]["m"]
     assert served["engine"] == "vllm" and served["dtype"] == "bfloat16" and "0.32" in served["version"]
 
