@@ -145,8 +145,7 @@ def _place_in_browser(column: Column) -> int:
 
 
 def column(key: str, rows: Sequence[Row] = ()) -> Column:
-    """One of the list by its key, with its heading for these rows, for tables that pick some. Raises `KeyError` for a key that is
-    not there."""
+    """The column with this key, headed as these rows need it. Raises `KeyError` for an unknown key."""
     return _named({each.key: each for each in COLUMNS if isinstance(each, Column)}[key], rows)
 
 

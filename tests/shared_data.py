@@ -1,4 +1,4 @@
-"""Where the tests find the committed runs, and the real data and recordings: `../shared/data` beside the checkout."""
+"""Paths of the committed runs, and of the real data and recordings in `../shared/data`, beside the checkout."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`python -m tools.panel`: pictures of the live panel at 100 and 160 columns (docs/images/panel-*.svg), taken while the local
-model plays twelve games of the quick-start: about a minute on two idle cores."""
+model plays twelve games of the quick-start: two to three minutes on two idle cores."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class _Draws:
             if pairs.any():
                 apart = np.abs(means.drawn[:, [i]] - means.drawn[:, second[pairs]])
                 largest = np.maximum(largest, (apart / errors[pairs]).max(1))
-        critical = _quantile(largest, self.confidence)
+        critical = float(np.quantile(largest, self.confidence))
         critical = student_above(normal_tail(critical), self.tasks - 1)  # Student's tail: errors are estimated
         if self.tasks < ENOUGH_TASKS:
             critical = max(critical, student_above((1 - self.confidence) / 2 / first.size, self.tasks - 1))
@@ -191,16 +191,6 @@ class _Draws:
     def constant_speaks(self) -> bool:
         """True if a difference that never varies counts: only the sign test over tasks can judge it."""
         return 2.0 ** (1 - self.tasks) * (self.arms * (self.arms - 1) // 2) <= 1 - self.confidence
-
-
-def _quantile(values: Floats, share: float) -> float:
-    """The quantile as `numpy.quantile` gives it, which first imports numpy's masked arrays."""
-    exact = share * (values.size - 1)
-    below = min(int(exact), values.size - 1)
-    above = min(below + 1, values.size - 1)
-    ordered = np.partition(values, (below, above))
-    low, high, rest = float(ordered[below]), float(ordered[above]), exact - below
-    return low + (high - low) * rest if rest < 0.5 else high - (high - low) * (1 - rest)
 
 
 def drawn_weights(tasks: int, draws: int, seed: int) -> Floats:

@@ -41,6 +41,7 @@ def test_the_quick_start_plays_every_cell_and_a_second_run_plays_nothing_and_pri
     for row in rows:
         if row["environment"] == "alfworld" and row["actor"] == "actor" and row["outcome"]:
             advised[row["strategist"]] = advised.get(row["strategist"], 0) + row["outcome"]["success"]
+    assert set(advised) == {"vanilla", "react", "rule", "epo", "epo-rl", "shuffled"}
     assert advised["rule"] > max(advised["vanilla"], advised["shuffled"]), (
         "good advice wins games, advice for others does not"
     )

@@ -44,7 +44,7 @@ PLAYING = {
 }
 """What only playing, judging and reading an experiment need."""
 UNPLANNED = {"numpy.ma", "rich.live", "rapidfuzz", "harness.statistics.ranking"}
-"""What a dry run does not need: it shows no panel, draws no rank and plays nothing."""
+"""Modules that a dry run must not import: it shows no panel, ranks nothing and plays nothing."""
 COMMANDS = {
     "list": ["list"],
     "show": ["show", "{run}"],

@@ -32,9 +32,10 @@ def row_of(family: Family, strategist: str) -> int:
 
 
 def shown(game: SameGame, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    said = io.StringIO()
+    console = Console(file=said, width=width)
     print_excerpt(console, game)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return said.getvalue()
 
 
 def game_of(family: Family, strategist: str = "epo-rl") -> SameGame:
@@ -112,25 +113,26 @@ def test_a_model_as_actor_is_not_said_to_be_none() -> None:
     assert "no language model" not in answer(family, 0)
 
 
+def ending(folder: Path) -> str:
+    """What a quick-start ends with whose run is this one."""
+    said = io.StringIO()
+    print_answer(Console(file=said, width=120), folder)
+    return said.getvalue()
+
+
 def test_a_run_without_the_comparison_ends_without_an_answer(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO())
     assert uplift_of(tmp_path) is None
-    print_answer(console, tmp_path)
-    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+    assert ending(tmp_path) == ""
 
 
 def test_the_demonstration_run_ends_with_a_game_and_the_answer() -> None:
-    console = Console(file=io.StringIO(), width=120)
-    print_answer(console, DEMO)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = ending(DEMO)
     assert "The same game twice" in text and "shown to help" in text
     assert "The controls reached" in text and "no language model" not in text
 
 
 def test_the_whole_ending_of_a_run_in_which_many_strategies_were_unusable() -> None:
-    console = Console(file=io.StringIO(), width=120)
-    print_answer(console, THREE_ENVIRONMENTS)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = ending(THREE_ENVIRONMENTS)
     assert "The same game twice" in text and "The controls reached" in text
     assert text.index("strategies were empty or cut in 48 %") < text.index("The controls reached"), "before the verdict"
     episode = next(iter(latest_episodes(THREE_ENVIRONMENTS).values()))

@@ -12,7 +12,6 @@ from harness.base import frame
 from harness.base.frame import coded, hashes_of, places_of
 from harness.results import frames
 from harness.results.frames import latest
-from harness.statistics.ranking import _quantile
 
 
 def alike(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
@@ -71,10 +70,3 @@ def test_none_is_behind_all_other_values() -> None:
     assert coded(["b", None, "a"])[0] == ["a", "b", None]
     assert coded(["b", None, "a"])[1].tolist() == [1, 2, 0]
     assert coded([])[1].tolist() == []
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 100])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.95, 1.0])
-def test_the_ranks_own_quantile_is_numpy_s(count: int, share: float) -> None:
-    values = np.random.default_rng(count).normal(size=count)
-    assert _quantile(values, share) == float(np.quantile(values, share))

@@ -66,7 +66,7 @@ def test_the_ranking_of_the_page_of_results_is_the_demonstrations() -> None:
     from tools.pictures import readme_table, with_table
 
     readme = (ROOT / "results" / "README.md").read_text()
-    assert readme == with_table(readme, readme_table(open_board([DEMO]))), "`make pictures` writes it anew"
+    assert readme == with_table(readme, readme_table(open_board([DEMO]))), "run `make pictures`: it writes this table"
 
 
 def test_every_picture_that_the_documents_name_is_there_small_and_has_a_text() -> None:

@@ -24,6 +24,7 @@ from agents.models.local.weights import smollm2_folder
 from agents.models.providers.vllm_provider import vllm_python
 from harness.base.errors import BadInput, EpisodeError
 from harness.cli import main
+from harness.training.data.prepare import PrepareOptions, prepare
 from tests.agents.models.conftest import ask, prompt_ids, with_model
 from tests.agents.models.test_llamacpp import wait_until
 
@@ -183,6 +184,30 @@ def test_an_experiment_is_played_with_it_and_its_records_say_by_what(
     assert {call["structured"] for call in calls if call["role"] == "actor"} == {"native"}
     served = json.loads((tmp_path / "run" / "manifest.json").read_text())["served"]["m"]
     assert served["engine"] == "vllm" and served["dtype"] == "bfloat16" and "0.32" in served["version"]
+
+
+def test_contexts_of_a_training_are_held_against_the_tokens_that_it_saw(
+    config: dict[str, Any], first_user: tuple[subprocess.Popen[str], int, dict[str, Any]], tmp_path: Path
+) -> None:
+    world = {
+        "name": "alfworld",
+        "split": "builtin-train-many",
+        "tasks": 2,
+        "options": {"max_steps": 2, "prompts": "notes"},
+    }
+    experiment = {
+        "name": "learnt",
+        "environments": [world],
+        "models": {"m": {**config, "tokens": True}},
+        "actors": ["script:follow-advice"],
+        "strategists": [{"kind": "epo", "model": "m", "max_tokens": 20}],
+        "process": ["outcome"],
+    }
+    (tmp_path / "e.yaml").write_text(json.dumps(experiment))
+    assert main(["run", str(tmp_path / "e.yaml"), "--results", str(tmp_path), "--name", "run"]) in (0, 4)
+    prepared = prepare([tmp_path / "run"], PrepareOptions(), smollm2_folder(), tmp_path / "data").manifest
+    assert prepared["contexts_by_ids"] == prepared["strategies"] > 0
+    assert prepared["contexts_by_length"] == prepared["contexts_unchecked"] == 0
 
 
 def test_a_prompt_that_was_there_is_not_computed_again(

@@ -75,8 +75,8 @@ def test_every_column_is_listed_and_every_listed_one_is_there() -> None:
 
 
 def execute(folder: Path, live: bool) -> str:
-    """What the notebook prints, executed beside copies of the committed runs; without its live cells where it has to be
-    done quickly."""
+    """Execute the notebook beside copies of the committed runs and return what it prints. `live`: also the cells that ask a
+    model."""
     nbformat, nbclient = required("nbformat"), required("nbclient")
     required("ipykernel")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
