@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agents.models import limits, room
+from agents.models.errors import refusals
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # no property may fail because the machine is busy
 gc.disable()  # while tests are collected
@@ -26,6 +29,14 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: one more than there are cores, because many tests wait for processes and servers."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory_of_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process learns about an endpoint is kept by address, and a later test's server may get the same port."""
+    monkeypatch.setattr(limits, "_LIMITS", {})
+    monkeypatch.setattr(refusals, "_REFUSALS", {})
+    monkeypatch.setattr(room, "_ROOMS", {})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from agents.models.effort import check_effort
 from agents.models.errors.failures import CallFailed
 from agents.models.errors.refusals import Refusals, RequestMode, sent, tell_all
 from agents.models.errors.waits import moments
-from agents.models.limits import Limit, Outcome, name_endpoint
+from agents.models.limits import Limit, Outcome
 from agents.models.messages import taking_turns, without_empty, without_system
 from agents.models.prices import price_of
 from agents.models.quota import Closed
@@ -79,7 +79,6 @@ class EndpointModel:
         self._price = price_of(config.provider, config.model, config.price, base_url)
         self._room = _room_of(config, self.base_url or "", name)
         self._context = CallContext(config, refusals, self._room)
-        name_endpoint(self.base_url or f"{config.provider}:{config.model}", name)
         self._said_misplaced = False
         self._template_opens = False
         self._quota_said = ""

@@ -226,15 +226,6 @@ def own_limit(endpoint: str, key: str, most: int, start: int, rates: Rates | Non
     return limit
 
 
-_names: dict[str, str] = {}
-"""Address -> the name of a model there, as the config has it."""
-
-
-def name_endpoint(endpoint: str, name: str) -> None:
-    """Let an endpoint be called by a model's name."""
-    _names.setdefault(endpoint, name)
-
-
 def closed_until(endpoint: str) -> float | None:
     """Time at which an endpoint whose quota is not waited for may be asked again, in seconds since 1970; None where it may be
     now."""
@@ -248,10 +239,10 @@ def closed_endpoints() -> dict[str, float]:
 
 
 def paused_endpoints() -> list[tuple[str, float]]:
-    """The endpoints whose quota is being waited for, each by the name of a model there and with the seconds left."""
+    """The endpoints whose quota is being waited for, each with the seconds left."""
     paused = []
     for (endpoint, _), limit in _LIMITS.items():
         left = limit.quota.paused_until - limit.quota.now
         if left > 0 and limit.waiting and limit.quota.closed_until() is None:
-            paused.append((_names.get(endpoint, endpoint), left))
+            paused.append((endpoint, left))
     return paused

@@ -74,9 +74,10 @@ class Quotas:
         ]
 
     def paused(self) -> list[tuple[str, float]]:
-        """Whose quotas are being waited for, each by the name of a model there, and for how many seconds yet."""
+        """Whose quotas are being waited for, each by the name of this plan's first model there, and for how many seconds yet."""
         names = {endpoint: name for name, endpoint in reversed(self._endpoints.items())}
-        return [*paused_endpoints(), *((names.get(where, where), left) for where, left in self.paused_elsewhere)]
+        paused = [*paused_endpoints(), *self.paused_elsewhere]
+        return [(names[endpoint], left) for endpoint, left in paused if endpoint in names]
 
     def _needs(self, job: Job) -> frozenset[str]:
         key = (job.unit.cell, job.offset is not None)

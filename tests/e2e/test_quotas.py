@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from agents.models import make_model
+from agents.models.limits import own_limit
+from harness.runs.plan import Plan
+from harness.runs.quotas import Quotas
 from tests.e2e.runs import became, dialogues, lines
 from tests.e2e.test_stopping import model, run
 from tests.servers.openai_server import OpenAIServer, default_handler, error
@@ -83,4 +88,27 @@ def test_a_short_wait_is_told_and_waited_for(
 
     with OpenAIServer(handler) as server:
         assert run(tmp_path, dialogues(model(server.url), 4)) == 0
-    assert re.search(r"waiting for m's quota, [012] s", "".join(capsys.readouterr()))
+    said = "".join(capsys.readouterr())
+    assert re.search(r"waiting for m's quota, [012] s", said), said
+
+
+def test_a_wait_is_told_by_the_name_that_this_run_s_config_gives_the_endpoint() -> None:
+    config = {"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:9/v1"}
+    earlier, model = make_model("earlier", config), make_model("m", config)
+    elsewhere = make_model("other", config | {"base_url": "http://127.0.0.1:10/v1"})
+
+    async def waited() -> list[tuple[str, float]]:
+        for each in (model, elsewhere):
+            limit = own_limit(str(each.base_url), "", 1, 1)
+            limit.release("throttled", 2.0)
+            limit.waiting.append((asyncio.get_running_loop().create_future(), 0.0))
+        for each in (earlier, model, elsewhere):
+            await each.close()
+        quotas = Quotas(cast(Plan, None), {"m": model})
+        here = quotas.paused()
+        quotas.paused_elsewhere = [(str(model.base_url), 9.0)]
+        return [*here, quotas.paused()[-1]]
+
+    (first, left), (second, there) = asyncio.run(waited())
+    assert (first, second, there) == ("m", "m", 9.0)
+    assert 0 < left <= 2.0

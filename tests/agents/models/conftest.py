@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agents.models import limits, make_model, room
+from agents.models import make_model
 from agents.models.base import CallIdentity, ChatReply, ChatRequest, Message, Model
 from agents.models.endpoint import EndpointModel
-from agents.models.errors import refusals
 from agents.models.local.openmp import wait_passively
 
 T = TypeVar("T")
@@ -21,11 +20,8 @@ wait_passively()  # before any test imports torch
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits and refusals are per process; ports are used again, so tests must not inherit them."""
-    monkeypatch.setattr(limits, "_LIMITS", {})
-    monkeypatch.setattr(refusals, "_REFUSALS", {})
-    monkeypatch.setattr(room, "_ROOMS", {})
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key or address of this machine's environment reaches a test."""
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
