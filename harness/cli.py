@@ -18,7 +18,7 @@ from harness.base.own_packages import check_packages
 from harness.base.plaintext import plain
 from harness.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_CODES, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNFINISHED
 
-GARBAGE = 20_000
+GARBAGE = 200_000
 """New objects until those are searched for cycles: after every 700, as Python has it, a fifth of a short command went there."""
 
 

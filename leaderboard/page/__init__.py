@@ -49,6 +49,8 @@ READING = (
     "Goals of different judges, partners, splits or protocols are not comparable.",
 )
 MADE = "Made by `harness leaderboard --html`. This page fetches nothing."
+SIGNS = (MADE, "Made by <code>harness leaderboard --html</code>. This page fetches nothing.")
+"""What tells a page of ours: earlier ones showed the backticks."""
 HTML = "--html"
 CLASSES = {"published": "published"}
 """Sections that look apart."""
@@ -66,7 +68,8 @@ def page_target(folder: Path) -> Target:
 
 def is_page(path: Path) -> bool:
     """True if a file is a page of ours."""
-    return MADE in read_start(path, LARGEST)
+    start = read_start(path, LARGEST)
+    return any(sign in start for sign in SIGNS)
 
 
 def write_page(board: Board, folder: Path, verdict: Sequence[str] = ()) -> Path:
@@ -142,7 +145,7 @@ def _body(sections: Sequence[Section], beside: Sequence[Content]) -> list[Conten
     main = node("main")
     for name, heading, parts in sections:
         main.append(node("section", node("h2", heading), *parts, id=name, class_=CLASSES.get(name)))
-    return [top, main, node("footer", MADE)]
+    return [top, main, node("footer", *coded(MADE))]
 
 
 def _verdict(lines: Sequence[str]) -> list[Section]:
