@@ -44,10 +44,11 @@ KEPT = 24
 """Indexes that this process keeps mapped."""
 
 
-def read_index(path: Path) -> list[Row]:
+def read_index(path: Path, only: Collection[str] | None = None) -> list[Row]:
     """One row per whole line of `path` (one of the files in `KINDS`), in file order: its scalars, `offset` and
-    `length` in bytes. Brings the index up to date first. Raises `BadInput` for a line that is no record."""
-    return index_columns(path).rows()
+    `length` in bytes. Brings the index up to date first. `only`: the columns that are needed, where few are. Raises `BadInput`
+    for a line that is no record."""
+    return index_columns(path).rows(only=only)
 
 
 def index_columns(path: Path, verify: bool = False) -> Columns:
@@ -105,15 +106,17 @@ def is_unplayed(row: Row) -> bool:
     return row["status"] == "failed" and row["error"] == "budget" and not row["n_turns"] and not row["n_calls"]
 
 
-def latest_judgements(folder: Path, every: bool = False) -> dict[str, Row]:
-    """Judgement id -> its last row: of those that count, or (`every`) with repeats and planted copies, too."""
-    rows = read_index(folder / JUDGEMENTS)
+def latest_judgements(folder: Path, every: bool = False, only: Collection[str] | None = None) -> dict[str, Row]:
+    """Judgement id -> its last row: of those that count, or (`every`) with repeats and planted copies, too. `only`: as in
+    `latest_episodes`."""
+    rows = read_index(folder / JUDGEMENTS, only and {"judgement_id", "repeat", "variant", *only})
     return {row["judgement_id"]: row for row in rows if every or (row["repeat"] == 0 and not row["variant"])}
 
 
-def latest_process_rewards(folder: Path) -> dict[str, Row]:
-    """Process-reward id -> its last row."""
-    return {row["process_id"]: row for row in read_index(folder / PROCESS_REWARDS)}
+def latest_process_rewards(folder: Path, only: Collection[str] | None = None) -> dict[str, Row]:
+    """Process-reward id -> its last row. `only`: as in `latest_episodes`."""
+    rows = read_index(folder / PROCESS_REWARDS, only and {"process_id", *only})
+    return {row["process_id"]: row for row in rows}
 
 
 def index_path(path: Path) -> Path:

@@ -26,6 +26,8 @@ from harness.runs.plan import Plan, model_config
 from harness.statistics.distributions import student_below
 
 QUANTITIES = ("calls", "tokens", "reasoning", "usd", "seconds")
+COSTS = ("n_calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd_known", "usd_unknown_calls")
+"""Columns of a record's row that say what it cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,9 @@ def add_run(run: Path, found: dict[str, list[Row]], wanted: Collection[str] | No
     if not identity:
         return
     try:
-        rows = list(latest_episodes(run).values())
-        judged = [*latest_judgements(run).values(), *latest_process_rewards(run).values()]
+        rows = latest_episodes(run, (*COSTS, "status", "cell", "duration_s")).values()
+        only = (*COSTS, "episode_id")
+        judged = [*latest_judgements(run, only=only).values(), *latest_process_rewards(run, only).values()]
     except (BadInput, ValueError, KeyError):
         return
     extra: dict[str, list[Row]] = {}
