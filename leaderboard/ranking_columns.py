@@ -223,7 +223,7 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
     if any(row.get("ties") for row in rows):
         lines.append(BRACKETS)
     if any(row["scripted"] for row in rows):
-        lines.append("Scripted agents are references and take no place.")
+        lines.append("Scripted agents are references and are not ranked.")
     return lines
 
 

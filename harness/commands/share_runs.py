@@ -110,5 +110,7 @@ def _beside(told: dict[str, dict[str, Any]], places: dict[str, str]) -> list[Con
     parts: list[Content] = [node("p", node("a", "Every transcript", href=f"{FOLDER}/index.html"))]
     for name, found in told.items():
         drawn = node("img", src=f"{places[name]}/badge.svg", alt=f"{name}: {found['verdict']}", height=20)
-        parts.append(node("p", node("a", drawn, href=f"{places[name]}/verified.json")))
+        parts.append(node("p", node("a", drawn, href=f"{places[name]}/verified.json"), class_="badge"))
+    left = dict.fromkeys(text for found in told.values() for text in found["not_confirmed"])
+    parts.append(node("p", f"A badge cannot confirm {'; '.join(left)}.", class_="note"))
     return parts

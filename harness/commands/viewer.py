@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.base.invocation import called_as, installs
+from harness.commands import EXIT_OK
 
 FIRST_PORT, TRIES = 8501, 100
 HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
@@ -117,8 +118,13 @@ def free_port(first: int, tries: int) -> int:
 
 
 def _serve(arguments: list[str]) -> int:
+    """Serve until Ctrl-C, which is how a viewer ends."""
+    from click.exceptions import Abort
     from streamlit.web import cli
 
     called_as()  # while the command line is still ours: the pages print commands, too
     sys.argv = ["streamlit", *arguments]
-    return int(cli.main(args=arguments, prog_name="streamlit", standalone_mode=False) or 0)
+    try:
+        return int(cli.main(args=arguments, prog_name="streamlit", standalone_mode=False) or 0)
+    except Abort:  # what Streamlit's command makes of Ctrl-C
+        return EXIT_OK

@@ -33,6 +33,16 @@ LEADS: dict[Verdict, str] = {
     "few": "Too few groups of tasks to tell",
 }
 """First words of each answer."""
+VERDICTS = {
+    "higher": "shown to help",
+    "lower": "shown to hurt",
+    "borderline": "borderline, so take it as not shown",
+    "hinges": "not shown, because missing outcomes could undo it",
+    "undone": "not shown, because one task could undo it",
+    "open": "no difference shown",
+    "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
+}
+"""Conclusion from each finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +60,12 @@ class EnvironmentAnswer:
     """Sentences on what the verdict may hang on, the controls, the training and the actor, and on how many were tried."""
     number: int
     """The family's row that the sentence is about: of those with this verdict, the one with the largest difference."""
+    scripted_actor: bool
+    """True where no language model acts in that row."""
 
     @property
     def lead(self) -> str:
-        return LEADS[self.verdict]
+        return LEADS[self.verdict] + (", with a script as the actor" if self.scripted_actor else "")
 
 
 def environment_answers(family: Family) -> list[EnvironmentAnswer]:
@@ -82,7 +94,34 @@ def _answer(family: Family, place: tuple[str, str, str], asked: list[int]) -> En
     more += trust_sentences([row.a, row.b])
     more += _beside(family, chosen, len(numbers), sum(each == "helps" for each in verdicts.values()))
     more += [_rule(family.rows[number]) for number in rules if number not in numbers]
-    return EnvironmentAnswer(place, verdict, first, tuple(more), chosen)
+    scripted = bool(actor_note(row))
+    more += _by_model([family.rows[number] for number in numbers]) if scripted else []
+    first = f"{first.removesuffix('.')}{_beyond(row, family.beside.get(chosen, ()))}."
+    return EnvironmentAnswer(place, verdict, first, tuple(more), chosen, scripted)
+
+
+def _beyond(row: Comparison, beside: tuple[Comparison, ...]) -> str:
+    """The controls' verdict on a gain, as the end of its sentence; empty where no gain is shown, or no control was played."""
+    if finding(row) != "higher" or not beside:
+        return ""
+    others = unbeaten(beside)
+    if others:
+        return f", but not beyond {' or '.join(others)}"
+    return f" and to beat {' and '.join(each.a.axes['strategist'] for each in beside)}"
+
+
+def _by_model(rows: list[Comparison]) -> list[str]:
+    """Say what the best strategist adds to an actor that is a language model; nothing where none was asked about."""
+    known = [row for row in rows if not actor_note(row) and row.result.estimate.mean == row.result.estimate.mean]
+    if not known:
+        return []
+    best = max(known, key=lambda row: row.result.estimate.mean)
+    a, b = names(best)
+    d, say = best.result.estimate, partial(amount_of, best)
+    return [
+        f"With {best.b.axes['actor']}, a language model, as the actor: {say(best.mean_b)} with {b}, {say(d.mean, True)} over {a} "
+        f"(95 % interval {say(d.low, True)} to {say(d.high, True)}), {VERDICTS[finding(best)]}."
+    ]
 
 
 def _verdict(family: Family, number: int) -> Verdict:
@@ -123,15 +162,7 @@ def answer_parts(family: Family, number: int) -> list[str]:
     a, b = names(row)
     say = partial(amount_of, row)
     d = row.result.estimate
-    verdict = {
-        "higher": "shown to help",
-        "lower": "shown to hurt",
-        "borderline": "borderline, so take it as not shown",
-        "hinges": "not shown, because missing outcomes could undo it",
-        "undone": f"not shown, because {undone(row)}",
-        "open": "no difference shown",
-        "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
-    }[finding(row)]
+    verdict = f"not shown, because {undone(row)}" if finding(row) == "undone" else VERDICTS[finding(row)]
     pairs = counted(d.n, "pair of episodes", "pairs of episodes")
     metric = row.metric_name.capitalize()
     text = f"{metric} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "

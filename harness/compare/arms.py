@@ -119,6 +119,17 @@ class Arm:
         model: Mapping[str, Any] = self.tested["strategist"].get("model_config") or {}
         return self.kind.startswith("script:") or model.get("provider") == "scripted"
 
+    @property
+    def stands_apart(self) -> bool:
+        """True for a reference that takes no place among models: a scripted agent, or a language model that a rule advises.
+        Where the actor is scripted, too, there is no model to stand apart from."""
+        return self.scripted or (self.advised_by_a_rule and self._actor_is_a_model)
+
+    @property
+    def _actor_is_a_model(self) -> bool:
+        model: Mapping[str, Any] = (self.facts["actor"] or {}).get("model_config") or {}
+        return bool(model) and model.get("provider") != "scripted"
+
     def bounds(self, metric: str) -> tuple[float | None, float | None]:
         """The range of a metric; unknown for `overall`."""
         known = {"goal": (float(self.metric["low"]), float(self.metric["high"])), "success": (0.0, 1.0)}

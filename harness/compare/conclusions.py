@@ -203,7 +203,7 @@ def _apart_sentence(one: str, other: str, what: str, said: str, a: float | None,
         seen = f"{_whose(better[1], what)} {said} in {percent(better[0])}, {_whose(worse[1])} in {percent(worse[0])}"
     if seen.startswith("the "):
         seen = f"T{seen[1:]}"
-    return f"{seen}: read the answers before you believe the difference."
+    return f"{seen}: check the answers before you trust this difference."
 
 
 def _whose(name: str, what: str = "") -> str:

@@ -155,8 +155,8 @@ def ranked_rows(loaded: Sequence[Loaded], min_coverage: float = MIN_COVERAGE, as
     cells = [row for run in loaded for row in run.cells]
     rows = [{**row, "arm": number} for number, row in enumerate(cells)]
     numbered = [(row.pop("arm"), row) for row in sorted_cells(rows)]
-    # scripted references stand below those that take a place
-    numbered.sort(key=lambda each: (each[1]["environment"], each[1]["split"], arms[each[0]].scripted))
+    # references stand below those that take a place
+    numbered.sort(key=lambda each: (each[1]["environment"], each[1]["split"], arms[each[0]].stands_apart))
     return [
         {
             **row,
@@ -195,6 +195,7 @@ def _settled(numbers: Sequence[int], arms: Sequence[Arm], asked: Family) -> dict
 def _placed(arm: Arm, place: Place | None, min_coverage: float) -> Row:
     return {
         "scripted": arm.scripted,
+        "reference": arm.stands_apart,
         "coverage": coverage(arm),
         "unranked": None if place else _why_unranked(arm, min_coverage),
         "metric": str(arm.metric["name"]),
@@ -211,7 +212,9 @@ def _placed(arm: Arm, place: Place | None, min_coverage: float) -> Row:
 def _why_unranked(arm: Arm, min_coverage: float) -> str:
     known = int((~np.isnan(arm.outcomes["goal"])).sum())
     if arm.scripted:
-        return "a scripted reference takes no place"
+        return "a scripted reference is not ranked"
+    if arm.stands_apart:
+        return "a rule in the strategist's place is a reference and is not ranked"
     if not known:
         return "no outcome yet"
     if coverage(arm) < min_coverage:
@@ -285,7 +288,7 @@ def _families(arms: Sequence[Arm], min_coverage: float) -> list[list[int]]:
     """Numbers of the arms that may be ranked together; an arm alone has nobody to be ranked with."""
     found: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
-        if arm.scripted or coverage(arm) < max(min_coverage, 1e-9):
+        if arm.stands_apart or coverage(arm) < max(min_coverage, 1e-9):
             continue
         facts = {key: arm.facts[key] for key in ("data", "judge", "protocol")}
         tasks = sorted(arm.facts["tasks"]) if arm.facts["tasks"] else sorted(set(arm.outcomes["task_id"]))

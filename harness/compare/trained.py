@@ -14,7 +14,7 @@ CHECKPOINT = re.compile(r"(^|/)fit/iteration-\d+/model/?$")
 """Matches the folder in which a training keeps the weights of an iteration."""
 NUMBERED = re.compile(r"-(seed)?\d+$")
 """Matches the end of a name that tells trainings of one recipe apart."""
-ONE = "one training; another may land elsewhere"
+ONE = "one training; another could give a different result"
 
 
 def training_sentences(arms: Iterable[Arm], pooled: Iterable[Arm] = ()) -> list[str]:
@@ -33,7 +33,7 @@ def training_sentences(arms: Iterable[Arm], pooled: Iterable[Arm] = ()) -> list[
     names = [name for name, _ in found.values()]
     shown = [name if names.count(name) == 1 else f"{name} of {source}" for name, source in found.values()]
     if len(shown) > 1:
-        text = f"{', '.join(shown[:-1])} and {shown[-1]} are one training each; others may land elsewhere."
+        text = f"{', '.join(shown[:-1])} and {shown[-1]} are one training each; others could give different results."
         return [text.replace("the ", "The ", 1) if text.startswith("the ") else text]
     return [f"{name.replace('the ', 'The ', 1)} is {ONE}." for name in shown]
 
@@ -52,7 +52,7 @@ def training_note(arm: Arm) -> str | None:
     """Say in a few words what of an arm is one training; None where nothing of it is known to be trained."""
     parts = list(trained_parts(arm))
     if len(parts) > 1:
-        return "strategist and actor are one training each; others may land elsewhere"
+        return "strategist and actor are one training each; others could give different results"
     return f"the {parts[0]} is {ONE}" if parts else None
 
 

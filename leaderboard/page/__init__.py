@@ -44,13 +44,13 @@ READING = (
     "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "
     "used, and turns after which nothing had changed. “?” stands where older records do not say.",
-    "Rows in italics with an open square are scripted agents, floor and ceiling: they take no rank.",
+    "Rows in italics are references, floor and ceiling, and are not ranked: scripted agents, and agents that a rule advises.",
     "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
     "Goals of different judges, partners, splits or protocols are not comparable.",
 )
 MADE = "Made by `harness leaderboard --html`. This page fetches nothing."
 SIGNS = (MADE, "Made by <code>harness leaderboard --html</code>. This page fetches nothing.")
-"""What tells a page of ours: earlier ones showed the backticks."""
+"""Texts that tell a page of ours; earlier ones showed the backticks."""
 HTML = "--html"
 CLASSES = {"published": "published"}
 """Sections that look apart."""

@@ -115,13 +115,13 @@ class Uplifts:
 
 
 def uplifts(family: Family, found: EnvironmentAnswer, marks: Marks, one_actor: bool = False) -> Uplifts:
-    """The uplifts of one environment: what was asked first, the controls last. `one_actor`: only those of the actor that the
-    answer is about."""
+    """The uplifts of one environment: what was asked first, then the controls, and last the references that stand apart.
+    `one_actor`: only those of the actor that the answer is about."""
     rows = [row for row in family.rows if tuple(row.b.axes[name] for name in PLACE) == found.place]
     if one_actor:
         actor = family.rows[found.number].b.axes["actor"]
         rows = [row for row in rows if row.b.axes["actor"] == actor]
-    rows.sort(key=lambda row: (row.b.role == CONTROL, not (is_asked(row) or row.single), row.b.advised_by_a_rule))
+    rows.sort(key=lambda row: (row.b.stands_apart, row.b.role == CONTROL, not (is_asked(row) or row.single)))
     several = len({row.b.axes["actor"] for row in rows}) > 1
     drawn = tuple(uplift_mark(row, several, marks) for row in rows)
     low, high = difference_range(drawn, max(row.span or 0.0 for row in rows) or None)

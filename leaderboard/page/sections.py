@@ -65,7 +65,7 @@ def table_of(rows: Iterable[Row], columns: Sequence[Column], caption: str) -> El
     body = node("tbody")
     for row in rows:
         cells = [_cell(row, column) for column in columns]
-        body.append(node("tr", *cells, class_="reference" if row.get("scripted") else None))
+        body.append(node("tr", *cells, class_="reference" if row.get("reference") else None))
     table = node("table", node("caption", caption), node("thead", head), body, class_="sortable")
     return node("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption)
 

@@ -60,6 +60,8 @@ def viewer_process(*paths: Path, options: Sequence[str] = ()) -> Iterator[tuple[
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        log.seek(0)
+        assert (process.returncode, "Traceback" in log.read()) == (0, False), "Ctrl-C is how a viewer ends"
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

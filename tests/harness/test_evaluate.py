@@ -64,7 +64,7 @@ def test_a_better_actor_gets_its_verdict_and_a_page(server: OpenAIServer, capsys
     assert "Verdict on trained as actor, against its base base: higher." in said
     assert re.search(r"trained scores higher than base: \+0\.\d+ \(95 % interval", said)
     assert "beside script:oracle (1.00)" in said
-    assert "trained is one training; another may land elsewhere." in said
+    assert "trained is one training; another could give a different result." in said
     assert "Nobody says what trained was trained on" in said
     page = (the_run() / "index.html").read_text("utf-8")
     assert page.index("Verdict on trained as actor, against its base base: higher.") < page.index("Ranking</h2>")

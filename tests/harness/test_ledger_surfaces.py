@@ -113,9 +113,9 @@ def test_compare_says_before_the_verdict_in_what_the_arms_differ(run: Path) -> N
     first, second, verdict, *_ = conclusions(family)
     assert (
         first
-        == "vanilla's turns had no effect in 0 %, epo's in 50 %: read the answers before you believe the difference."
+        == "vanilla's turns had no effect in 0 %, epo's in 50 %: check the answers before you trust this difference."
     )
-    assert second == "epo's strategies could not be read in 25 %: read the answers before you believe the difference."
+    assert second == "epo's strategies could not be read in 25 %: check the answers before you trust this difference."
     assert "epo" in verdict
     assert "group" in verdict
     page = html.unescape(re.sub(r"<[^>]*>", "", render(open_board([run]))))

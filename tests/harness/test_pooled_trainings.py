@@ -51,7 +51,7 @@ def test_three_trainings_are_one_arm_whose_interval_is_over_them(tmp_path: Path)
     text = "\n".join(conclusions(compare_trainings(first, seconds)))
     assert "epo@1 (3 trainings)" in text
     assert f"3 trainings: {', '.join(f'{each.mean:+.2f}' for each in singles)}" in text
-    assert "one training; another may land elsewhere" not in text
+    assert "one training; another could give a different result" not in text
 
 
 def test_the_command_takes_further_trainings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,9 @@ def test_every_episode_has_a_row_that_is_searched_and_a_transcript(run: Path, si
 def test_it_says_what_was_verified(site: Path) -> None:
     told = json.loads((site / "runs" / "mine" / "verified.json").read_text())
     assert told["checks"]["worlds"]["different"] == {}
-    assert "runs/mine/badge.svg" in (site / "index.html").read_text()
+    page = (site / "index.html").read_text()
+    assert "runs/mine/badge.svg" in page
+    assert "A badge cannot confirm that the named models gave the recorded answers" in page
     assert not (site / "runs" / "mine" / "episodes.jsonl").exists(), "records only where they are asked for"
 
 

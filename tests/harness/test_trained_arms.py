@@ -18,8 +18,8 @@ from leaderboard.ranking_columns import notes_of
 from tests.harness.gate_runs import played
 from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
-ENDING = "is one training; another may land elsewhere."
-EACH = "are one training each; others may land elsewhere."
+ENDING = "is one training; another could give a different result."
+EACH = "are one training each; others could give different results."
 EPO = {"kind": "epo", "model": "m"}
 
 

@@ -62,7 +62,7 @@ def test_an_honest_run_is_confirmed_and_is_left_as_it_was(honest: Path, capsys: 
         confirmed, _, total = line.split()[1:4]
         assert confirmed == total != "0"
     assert "CONFIRMED: nothing differs." in out
-    assert "Not confirmed, for nobody can" in out
+    assert "Cannot be confirmed: that the named models gave the recorded answers" in out
     assert {path.name: path.read_bytes() for path in honest.iterdir() if path.name in before} == before
 
 

@@ -31,9 +31,28 @@ def test_each_environment_has_one_answer_and_it_is_that_of_a_question(family: Fa
     for each in answers:
         row = family.rows[each.number]
         assert is_asked(row)
-        assert each.sentence == answer_parts(family, each.number)[0]
+        assert each.sentence.startswith(answer_parts(family, each.number)[0].removesuffix("."))
         beaten = not unbeaten(family.beside.get(each.number, ()))
         assert (each.verdict == "helps") == (finding(row) == "higher" and beaten)
+        assert each.sentence.endswith(" and to beat null and shuffled.") == (each.verdict == "helps")
+
+
+def test_an_answer_about_a_script_says_so_at_once_and_names_the_model_s_result(family: Family) -> None:
+    alfworld, sotopia, _ = environment_answers(family)
+    assert alfworld.lead == "Yes, with a script as the actor"
+    assert (
+        "With smollm2, a language model, as the actor: 0.225 with epo-rl, +0.125 over vanilla (95 % interval -0.061 to +0.306), "
+        "no difference shown." in alfworld.more
+    )
+    assert sotopia.lead == "No difference shown"
+
+
+def test_a_gain_that_no_control_falls_short_of_says_so_in_its_sentence(family: Family) -> None:
+    number = next(n for n, row in enumerate(family.rows) if is_asked(row) and finding(row) == "higher")
+    controls = family.beside[number]
+    as_good = tuple(replace(row, result=replace(row.result, p=1.0), p_holm=1.0) for row in controls)
+    found = environment_answers(replace(family, rows=(family.rows[number],), beside={0: as_good}))
+    assert found[0].sentence.endswith("shown to help, but not beyond null or shuffled.")
 
 
 FIGURES = {

@@ -50,7 +50,7 @@ def test_the_first_page_says_why_things_failed(run: Path) -> None:
 def test_a_comparison_says_first_in_what_the_arms_differ(run: Path) -> None:
     labels = {board_label.split(" ")[0]: board_label for board_label in arm_labels(open_board([run]))}
     text = words(open_page("compare", run, a=labels["vanilla"], b=labels["epo"]))
-    warning = "vanilla's turns had no effect in 0 %, epo's in 50 %: read the answers before you believe the difference."
+    warning = "vanilla's turns had no effect in 0 %, epo's in 50 %: check the answers before you trust this difference."
     assert text.index(warning) < text.index("no claim at 95 % is possible")
 
 

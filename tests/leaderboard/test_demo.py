@@ -61,6 +61,14 @@ def test_it_has_what_every_page_of_the_viewer_shows(board: Board) -> None:
     assert any(name.startswith("process ") and board.table[name].notna().any() for name in map(str, board.table))
 
 
+def test_a_rule_that_advises_a_language_model_stands_below_the_ranking() -> None:
+    rows = plain_rows(open_board([DEMO]).table)
+    assert [row["strategist"] for row in rows if row["reference"]] == ["script:plan", "rule"]
+    assert [row["strategist"] for row in rows[-2:]] == ["script:plan", "rule"]
+    assert all(row["rank"] is None and "is a reference" in row["unranked"] for row in rows[-2:])
+    assert [row["rank"] for row in rows[:4]] == [1, 2, 2, 4], "and takes nobody's place"
+
+
 def test_the_ranking_of_the_page_of_results_is_the_demonstrations() -> None:
     pytest.importorskip("PIL", reason="tools.pictures needs the extra `viewer`")
     from tools.pictures import readme_table, with_table

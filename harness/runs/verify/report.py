@@ -36,7 +36,7 @@ def report_lines(folder: Path, found: Verification, checks: Sequence[Check]) -> 
             yield f"  … and {len(check.different) - SHOWN:,} more"
     if found.attempts:
         yield f"{counted(found.attempts, 'episode')} had more than one attempt; the last one counts and was checked."
-    yield f"Not confirmed, for nobody can: {'; '.join(NOT_CONFIRMED)}."
+    yield f"Cannot be confirmed: {'; '.join(NOT_CONFIRMED)}."
     yield verdict(checks)
     if found.files:
         yield (

@@ -64,11 +64,11 @@ class Verification:
     data: Check = field(default_factory=lambda: Check("data", "the tasks' data here have the recorded hashes"))
     worlds: Check = field(
         default_factory=lambda: Check(
-            "worlds", "every action was done again: what was seen, each reward and the outcome are the same"
+            "worlds", "every action was replayed: what was seen, each reward and the outcome are the same"
         )
     )
     prompts: Check = field(
-        default_factory=lambda: Check("prompts", "every prompt was made again, and every answer is read as it was")
+        default_factory=lambda: Check("prompts", "every prompt was rebuilt, and every answer parses as recorded")
     )
     judgements: Check = field(
         default_factory=lambda: Check(

@@ -74,7 +74,7 @@ def render() -> None:
             value=True,
             key="scripted",
             bind="query-params",
-            help="Floor and ceiling: no model plays, they take no place.",
+            help="Floor and ceiling: no model plays; they are not ranked.",
         )
         others = st.toggle(
             "Published figures",
@@ -196,4 +196,4 @@ def _uplift(row: Row) -> Content:
 
 
 def _mark(row: Row) -> str | None:
-    return "reference" if row["scripted"] else None
+    return "reference" if row["reference"] else None
