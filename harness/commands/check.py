@@ -41,8 +41,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="write a baseline to --out instead: of one run, or of several of one experiment with other seeds, which know "
-        "the baseline's own luck",
+        help="write a baseline to --out instead: of one run, or of several of one experiment with other seeds, so "
+        "that the baseline's chance variation is measured",
     )
     check.add_argument("--out", type=Path, metavar="FILE")
     check.set_defaults(do=check_command)

@@ -61,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     evaluate.add_argument("--name", help="name of the run's folder; made from the options when left out")
     evaluate.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)"
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (results)"
     )
     evaluate.add_argument("--html", type=Path, metavar="DIR", help="where the page is written (the run's folder)")
     evaluate.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")

@@ -20,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     bring.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     bring.add_argument("--name", default="imported", help="name of the run (imported)")
-    bring.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
+    bring.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (results)")
     bring.set_defaults(do=import_command)
 
 

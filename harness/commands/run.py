@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change one value"
     )
     run.add_argument("--name", help="name of the run's folder; made from the config when left out")
-    run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where runs lie (results)")
+    run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (results)")
     run.add_argument("--dry-run", action="store_true", help="print cells, episodes and a forecast; play nothing")
     run.add_argument(
         "--retry-failed",
@@ -59,10 +59,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="stop when every strategist's difference to the reference is decided",
     )
     look.add_argument(
-        "--question", action="append", default=[], metavar="STRATEGIST", help="only this one's has to be (repeatable)"
+        "--question",
+        action="append",
+        default=[],
+        metavar="STRATEGIST",
+        help="decide only this strategist's question (repeatable)",
     )
     look.add_argument(
-        "--smallest-difference", type=float, metavar="X", help="shown to be smaller than X points is decided, too"
+        "--smallest-difference",
+        type=float,
+        metavar="X",
+        help="also stop once the difference is shown to be below X points",
     )
     where = run.add_argument_group("where episodes are played (in this process, when nothing is said)")
     where.add_argument("--workers", type=int, default=0, metavar="N", help="in N worker processes")

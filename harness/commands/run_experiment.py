@@ -229,10 +229,10 @@ def run_folder(results: Path, name: str) -> Path:
 
 
 def stopped_lines(summary: RunSummary) -> list[str]:
-    """Lines that say why the run ended early and how much it left; none where it went through. They hold words of
-    endpoints."""
+    """Lines that say why the run ended early and how much it left; none where it went through, or was interrupted when all
+    was finished. They hold words of endpoints."""
     stopped = _stopped(summary)
-    if not stopped:
+    if not stopped or (summary.stopped == INTERRUPTED and summary.complete):
         return []
     verb = was_or_were(summary.missing)
     left = (

@@ -42,7 +42,7 @@ def _loop_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="make N trainings of it, one after the other, with the seeds 1 to N, in folders NAME-seed1 to NAME-seedN",
     )
-    train.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where it lies (results)")
+    train.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (results)")
     train.add_argument("--dry-run", action="store_true", help="print the stages and what they will take; do nothing")
     train.set_defaults(do=_do_loop)
 

@@ -11,6 +11,9 @@ import yaml
 
 import harness.runs.run
 from harness.cli import main
+from harness.commands.run_experiment import stopped_lines
+from harness.runs.run import INTERRUPTED
+from harness.runs.summary import RunSummary
 from tests.e2e.runs import became, dialogues, lines
 from tests.servers.openai_server import OpenAIServer, default_handler, error
 
@@ -110,3 +113,11 @@ def run(folder: Path, config: dict[str, Any], *flags: str) -> int:
     path = folder / "my.yaml"
     path.write_text(yaml.safe_dump(config))
     return main(["run", str(path), "--results", str(folder / "results"), "--name", "run", *flags])
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [(0, []), (2, ["Stopped early: interrupted; 2 of 50 episodes were not played."])]
+)
+def test_an_interrupted_run_says_so_only_where_something_is_left(tmp_path: Path, missing: int, said: list[str]) -> None:
+    summary = RunSummary(tmp_path, 50, 50 - missing, {}, missing, 0, 0, 50 - missing, 0, (), INTERRUPTED, None)
+    assert stopped_lines(summary) == said

@@ -31,12 +31,17 @@ def shown() -> Iterator[tuple[Path, str, bool]]:
         yield from ((path, span, False) for span in spans(text))
 
 
-def refusal(command: str) -> str:
-    """What the program's parser says against a command; empty where it takes it."""
+def as_typed(command: str) -> str:
+    """A command as somebody types it: placeholders for numbers filled in, marks of what may be added left out."""
     for placeholder, value in NUMBERS.items():
         command = command.replace(placeholder, value)
     command = re.sub(r"\[(-[^]]*)\]", lambda found: found[1].partition("|")[0], command)  # [--full]
-    command = re.sub(r" (…|\.\.\.)(?= |$)", "", command)
+    return re.sub(r" (…|\.\.\.)(?= |$)", "", command)
+
+
+def refusal(command: str) -> str:
+    """What the program's parser says against a command; empty where it takes it."""
+    command = as_typed(command)
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
