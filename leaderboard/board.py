@@ -26,6 +26,7 @@ from harness.results.judge_panel import read_panel
 from harness.results.labels import LABELS
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST, PROCESS_REWARDS
 from harness.results.tables import Row, find_runs, known_judges
+from leaderboard.cells import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,6 +238,12 @@ def _dimensions(columns: Collection[str], judge: str | None, runs: Sequence[Path
                 names |= dict.fromkeys(name for name, _, _ in scale_of(kind_in(member)))
     names |= dict.fromkeys(column.removeprefix(SCORE) for column in columns if column.startswith(SCORE))
     return tuple(f"{SCORE}{name}" for name in names if f"{SCORE}{name}" in columns)
+
+
+def rows_of(board: Board) -> list[Row]:
+    """The ranking's rows as `plain_rows` gives them, without pandas: every row has every column."""
+    names = dict.fromkeys(name for row in board.rows for name in row)
+    return [{name: known(row.get(name)) for name in names} for row in board.rows]
 
 
 def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

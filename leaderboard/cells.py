@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.base.figures import decimals
 from harness.base.money import UNKNOWN, price_text
 
 Row = Mapping[str, Any]
@@ -16,14 +17,16 @@ def known(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def amount(value: float | None) -> str:
-    """`0.55`; a dash where it is missing."""
-    return NOTHING if known(value) is None else f"{value:.2f}"
+def amount(value: float | None, signed: bool = False) -> str:
+    """`0.55`, or `+0.55` with its sign; a dash where it is missing."""
+    return NOTHING if value is None or known(value) is None else decimals(value, signed=signed)
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """`0.38 … 0.72`."""
-    return NOTHING if known(low) is None or known(high) is None else f"{low:.2f} … {high:.2f}"
+def interval(low: float | None, high: float | None, signed: bool = False) -> str:
+    """`0.38 … 0.72`, or `+0.38 … +0.72` with its signs; a dash where an end is missing."""
+    if known(low) is None or known(high) is None:
+        return NOTHING
+    return f"{amount(low, signed)} … {amount(high, signed)}"
 
 
 def count(value: float | None) -> str:
@@ -44,5 +47,5 @@ def money(row: Row, who: str = "") -> str:
 
 
 def p_text(p: float | None) -> str:
-    """A p value: `0.032`, `< 0.001`."""
-    return NOTHING if known(p) is None else "< 0.001" if p is not None and p < 0.001 else f"{p:.3f}"
+    """A p value to two digits, as sentences say it: `0.032`, `1`, `< 0.001`."""
+    return NOTHING if known(p) is None else "< 0.001" if p is not None and p < 0.001 else f"{p:.2g}"

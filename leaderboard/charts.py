@@ -83,22 +83,25 @@ def cost_frontier(
     bounds: tuple[float, float],
     names: Sequence[str],
     marks: Sequence[Mark],
+    hollow: Sequence[bool],
 ) -> Chart:
-    """`leaderboard.costs.cost_table` of one place: goal against the chosen cost; the frontier is a stepped line. `names` and
-    `marks`: one per row. `bounds`: the range of the metric; the axis is fitted to the goals within it."""
+    """`leaderboard.costs.cost_table` of one place: goal against the chosen cost. A stepped line joins the frontier's marks, which
+    have rings. `names`, `marks` and `hollow` (drawn open): one per row. `bounds`: the range of the metric; the axis is fitted to
+    the goals within it."""
     figure = go.Figure()
     rows: list[dict[str, Any]] = [
-        {str(key): value for key, value in row.items()} | {"name": name, "mark": mark}
-        for row, name, mark in zip(table.to_dict("records"), names, marks, strict=True)
+        {str(key): value for key, value in row.items()} | {"name": name, "mark": mark, "open": open_}
+        for row, name, mark, open_ in zip(table.to_dict("records"), names, marks, hollow, strict=True)
         if _known(row["cost"])
     ]
     front = [row for row in rows if row["pareto"] is True]
-    if len(front) > 1:
+    if front:
         figure.add_scatter(
             x=[row["cost"] for row in front],
             y=[row["goal"] for row in front],
-            mode="lines",
+            mode="lines+markers",
             line={"shape": "hv", "dash": "dot", "color": NEUTRAL, "width": 1.5},
+            marker={"symbol": "circle-open", "size": 22, "color": NEUTRAL},
             name="no mean is as high for less",
             hoverinfo="skip",
         )
@@ -119,7 +122,7 @@ def cost_frontier(
             marker={
                 "size": 12,
                 "color": row["mark"].hue,
-                "symbol": row["mark"].form + ("" if row["pareto"] is True else "-open"),
+                "symbol": row["mark"].form + ("-open" if row["open"] else ""),
                 "line": {"width": 2},
             },
             hovertemplate="%{y:.2f} at %{x:,.4~g}",

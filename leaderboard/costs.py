@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from leaderboard.board import Board, Filters
+from leaderboard.board import Board, Filters, plain_rows
+from leaderboard.cells import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FRONTIER = "Filled: no arm's mean is as high for less. That is by the means alone; the ranking says which differences are shown."
+FRONTIER = "Ringed: no arm's mean is as high for less. That is by the means alone; the ranking says which differences are shown."
 """The key to the marks of a chart of goal against cost."""
 COSTS = ("usd", "tokens", "calls", "latency_s")
 SUMMED = ("usd", "tokens", "calls", "reasoning_tokens")
 
 
-def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
-    """One row per arm with a goal: run, environment, split, pairing, part, partner, actor, strategist, goal, low, high, and per
-    finished episode usd, usd_known (as far as it is known; usd_unknown_calls of all its calls are not), tokens, calls,
-    reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
-    environment, split, pairing and part has a goal at least as high for less, or a higher one for as much; missing where the cost
-    is not known and for scripted arms, which are left out), arm. Sorted by cost."""
-    import pandas as pd
-
-    if cost not in COSTS:
-        raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
-    kept = (filters or Filters()).keep(board.table)
-    kept = kept[kept["goal"].notna()]
-    played = (kept["finished"] + kept["failed"]).astype(float)
-    each = {name: kept[name].astype(float) / played for name in (*SUMMED, "usd_known")}
-    each["usd_unknown_calls"] = kept["usd_unknown_calls"].astype(float)
-    head = [
+HEAD = (
+    *(
         "run",
         "environment",
         "split",
@@ -43,18 +31,54 @@ def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = Non
         "metric",
         "goal",
         "low",
-        "interval_note",
-        "high",
-        "arm",
-    ]
-    table = kept[head].assign(**each, latency_s=kept["latency_s"].astype(float))
-    table["cost"] = table[cost]
-    table["pareto"] = pd.array([None] * len(table), dtype="boolean")
-    for _, group in table.groupby(["environment", "split", "pairing", "part"], observed=True, sort=False, dropna=False):
-        # a script that costs nothing would leave no model on the frontier
-        known = group[group["cost"].notna() & ~group["scripted"].astype(bool)]
-        for index, row in known.iterrows():
-            better = (known["cost"] <= row["cost"]) & (known["goal"] >= row["goal"])
-            strictly = (known["cost"] < row["cost"]) | (known["goal"] > row["goal"])
-            table.loc[index, "pareto"] = not bool((better & strictly).any())
-    return table.sort_values("cost", kind="stable", na_position="last").reset_index(drop=True)
+    ),
+    *("interval_note", "high", "arm"),
+)
+"""Columns that stand as the ranking has them."""
+PLACE = ("environment", "split", "pairing", "part")
+FIGURES = ("usd", "tokens", "calls", "reasoning_tokens", "usd_known", "usd_unknown_calls", "latency_s", "cost")
+
+
+def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
+    """One row per arm with a goal: run, environment, split, pairing, part, partner, actor, strategist, goal, low, high, and per
+    finished episode usd, usd_known (as far as it is known; usd_unknown_calls of all its calls are not), tokens, calls,
+    reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
+    environment, split, pairing and part has a goal at least as high for less, or a higher one for as much; missing where the cost
+    is not known and for scripted arms, which are left out), arm. Sorted by cost."""
+    import pandas as pd
+
+    rows = cost_rows(plain_rows((filters or Filters()).keep(board.table)), cost)
+    table = pd.DataFrame(rows, columns=[*HEAD, *FIGURES, "pareto"])
+    kinds = dict.fromkeys(FIGURES, "float64") | {"pareto": "boolean", "scripted": "bool"}
+    return table.astype(kinds)
+
+
+def cost_rows(rows: Iterable[Row], cost: str = "tokens") -> list[Row]:
+    """The rows of `cost_table`, made from those of the ranking without pandas."""
+    if cost not in COSTS:
+        raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
+    found = [_cost_row(row, cost) for row in rows if row["goal"] is not None]
+    # a script that costs nothing would leave no model on the frontier
+    drawn = [row for row in found if row["cost"] is not None and not row["scripted"]]
+    for row in drawn:
+        row["pareto"] = not any(_beats(other, row) for other in drawn)
+    return sorted(found, key=lambda row: (row["cost"] is None, row["cost"] or 0.0))
+
+
+def _cost_row(row: Row, cost: str) -> dict[str, Any]:
+    played = float(row["finished"] + row["failed"])
+    figures = {name: _each(row[name], played) for name in (*SUMMED, "usd_known")}
+    figures |= {name: None if row[name] is None else float(row[name]) for name in ("usd_unknown_calls", "latency_s")}
+    return {name: row[name] for name in HEAD} | figures | {"cost": figures[cost], "pareto": None}
+
+
+def _each(total: float | None, played: float) -> float | None:
+    return None if total is None or not played else float(total) / played
+
+
+def _beats(other: Row, row: Row) -> bool:
+    """True if another arm of the same place is at least as good in both, and better in one."""
+    if any(other[name] != row[name] for name in PLACE):
+        return False
+    better = other["cost"] <= row["cost"] and other["goal"] >= row["goal"]
+    return bool(better and (other["cost"] < row["cost"] or other["goal"] > row["goal"]))

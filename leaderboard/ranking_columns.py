@@ -172,16 +172,15 @@ def uplift_text(row: Row) -> str:
     if known(row["uplift"]) is None:
         return NOTHING
     sign = SIGNS.get(row["finding"])
-    figures = (
-        f"{row['uplift']:+.2f} ({row['uplift_low']:+.2f} … {row['uplift_high']:+.2f}), p {p_text(row['uplift_p_holm'])}"
-    )
+    between = interval(row["uplift_low"], row["uplift_high"], signed=True)
+    figures = f"{amount(row['uplift'], signed=True)} ({between}), p {p_text(row['uplift_p_holm'])}"
     figures += f" {DOUBT}" if known(row["uplift_note"]) else ""
     return f"{sign} {figures}" if sign else figures
 
 
-def interval_text(row: Row) -> str:
-    """`0.38 … 0.72`, with a mark behind one that may be too narrow."""
-    said = interval(row["low"], row["high"])
+def interval_text(row: Row, signed: bool = False) -> str:
+    """`0.38 … 0.72`, of a difference (`signed`) `+0.38 … +0.72`, with a mark behind one that may be too narrow."""
+    said = interval(row["low"], row["high"], signed)
     return f"{said} {DOUBT}" if known(row["interval_note"]) else said
 
 

@@ -21,7 +21,7 @@ from harness.results.tables import check_judge, find_runs
 from harness.results.targets import folder_target
 from harness.runs.verify.report import as_json
 from leaderboard.board import Board, open_board
-from leaderboard.page import Picture, is_page, render
+from leaderboard.page import Bundle, Picture, is_page, render
 from leaderboard.page.badge import badge
 from leaderboard.page.card import FILE, HEIGHT, WIDTH, can_draw, card_of, drawn_card
 from leaderboard.page.markup import Content, node
@@ -45,12 +45,13 @@ def share_runs(paths: Sequence[Path], out: Path, judge: str | None, records: boo
         for name, run in board.names.items():
             _write_run(folder / places[name], run, told[name], records)
         picture = _write_card(board, folder, base)
-        page = render(board, beside=_beside(told, places), picture=picture, records=places if records else None)
+        transcripts = write_transcripts(board, folder)
+        bundle = Bundle(places if records else {}, transcripts)
+        page = render(board, beside=_beside(told, places), picture=picture, bundle=bundle)
         (folder / "index.html").write_text(page, encoding="utf-8")
-        count = write_transcripts(board, folder)
     for name, found in told.items():
         print(f"{name}: {found['verdict']}")
-    print(f"{out / 'index.html'}: {counted(len(board.names), 'run')}, {counted(count, 'transcript')}")
+    print(f"{out / 'index.html'}: {counted(len(board.names), 'run')}, {counted(len(transcripts), 'transcript')}")
     every = [check for found in told.values() for check in found["checks"].values()]
     if any(check["different"] for check in every):
         return 1

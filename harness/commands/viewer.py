@@ -32,6 +32,7 @@ OPTIONS = {
     "client.showErrorLinks": "false",
     "theme.light.primaryColor": "#0060a8",
     "theme.dark.primaryColor": "#6cb6f5",
+    "theme.dark.backgroundColor": "#171614",
 }
 """Streamlit's settings: this machine only, nothing sent anywhere, no file of the user's settings needed."""
 

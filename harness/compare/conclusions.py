@@ -16,6 +16,7 @@ import numpy as np
 from agents.strategists import REFERENCE as REFERENCE_KIND
 from agents.strategists import control_kinds
 from harness.base.counts import counted
+from harness.base.figures import decimals
 from harness.compare.arms import Arm
 from harness.compare.comparison import CONTROL, REFERENCE, SHARE, Comparison, Family
 from harness.compare.doubts import as_crossed, crossed_words, interval_sentences
@@ -255,9 +256,8 @@ def missing_note(arm: Arm) -> str | None:
     assert low is not None
     assert high is not None
     worst, best = ((float(known.sum()) + missing * end) / arm.planned for end in (low, high))
-    return (
-        f"{missing} of {counted(arm.planned, 'outcome')} missing: with them the mean could be {worst:.2f} to {best:.2f}"
-    )
+    reach = f"{decimals(worst)} to {decimals(best)}"
+    return f"{missing} of {counted(arm.planned, 'outcome')} missing: with them the mean could be {reach}"
 
 
 def control_note(family: Family, number: int) -> str:
@@ -427,4 +427,4 @@ def names_of(one: Arm, other: Arm) -> tuple[str, str]:
 def amount_of(row: Comparison, amount: float, signed: bool = False) -> str:
     """An amount of the metric in its own unit."""
     places = 3 if (row.span or 10) <= 1 else 2
-    return f"{amount:+.{places}f}" if signed else f"{amount:.{places}f}"
+    return decimals(amount, places, signed)

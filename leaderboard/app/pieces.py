@@ -166,7 +166,8 @@ def draw(chart: Chart, key: str) -> None:
 
 
 def whisker(value: float | None, low: float | None, high: float | None, bounds: tuple[float, float], said: str,
-            hollow: bool = False, zero: float | None = None, mark: Mark | None = None) -> Element:  # fmt: skip
+            hollow: bool = False, zero: float | None = None, mark: Mark | None = None,
+            small: bool = False) -> Element:  # fmt: skip
     """An arm's mark (without one a grey square) with its interval on an axis from `bounds[0]` to `bounds[1]`; `said` is what it
     says in words."""
     frame = node("div", class_="whisker", role="img", aria_label=said)
@@ -178,10 +179,14 @@ def whisker(value: float | None, low: float | None, high: float | None, bounds: 
         left, right = _place(low, bounds), _place(high, bounds)
         frame.append(node("i", class_="bar", style=f"left:{left}%;width:{max(0.0, right - left):.2f}%"))
     if value is not None:
-        drawn = mark or Mark(GREY, 1)
-        kind = f"dot {drawn.form} c{drawn.colour}" + (" open" if hollow else "")
-        frame.append(node("i", class_=kind, style=f"left:{_place(value, bounds)}%"))
+        frame.append(mark_element(mark or Mark(GREY, 1), hollow, f"left:{_place(value, bounds)}%", small))
     return frame
+
+
+def mark_element(mark: Mark, hollow: bool, style: str, small: bool = False) -> Element:
+    """An arm's mark. `style`: where it stands."""
+    kind = f"dot {mark.form} c{mark.colour}" + (" open" if hollow else "") + (" small" if small else "")
+    return node("i", class_=kind, style=style)
 
 
 def scale_of(low: float, high: float) -> Element:

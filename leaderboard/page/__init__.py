@@ -6,51 +6,62 @@ forbids a browser everything but the page's own style and its one optional scrip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from agents.strategists import REFERENCE
-from harness.base.counts import counted
 from harness.base.errors import BadInput
-from harness.compare.conclusions import SHOWN, trust_sentences
+from harness.compare.conclusions import SHOWN
 from harness.results.targets import LARGEST, Target, descriptor_of, file_target, read_start
-from leaderboard.board import Board, leaderboard
-from leaderboard.costs import cost_table
+from leaderboard.board import Board, plain_rows, rows_of
+from leaderboard.costs import cost_rows
 from leaderboard.matrix import matrix
-from leaderboard.page.again import NAME as AGAIN
 from leaderboard.page.again import again_parts
-from leaderboard.page.answer import NOT_ASKED, QUESTION, answer_parts, pair_parts, said_in_short
-from leaderboard.page.curves import NAME as CURVES
+from leaderboard.page.answer import NOT_ASKED, QUESTION, Episode, answer_parts, pair_parts, said_in_short
 from leaderboard.page.curves import curve_parts
-from leaderboard.page.markup import Content, coded, node
+from leaderboard.page.headings import HEADINGS
+from leaderboard.page.markup import Content, node
 from leaderboard.page.others import others
 from leaderboard.page.people import people
 from leaderboard.page.provenance import provenance
-from leaderboard.page.sections import Place, cost, dimensions, failures, grid, interface, places_of, ranking, uplift
+from leaderboard.page.sections import (
+    compared,
+    cost,
+    dimensions,
+    grid,
+    interface,
+    left_out,
+    over,
+    places_of,
+    ranking,
+    scope,
+    uplift,
+)
 from leaderboard.page.shell import whole_page
+from leaderboard.page.words import word_parts
 
 TITLE = "Strategist leaderboard"
 MEASURED = "Measured with strategist-harness; the method under test is EPO (Explicit Policy Optimization, ACL 2025)."
-ARM = "a strategist with an actor, on one environment’s tasks: a row of a table."
 READING = (
     "Rank 2 (1 to 3): second by its mean, but with these data it could be anything from first to third. Arms that a "
-    "bracket joins cannot be told apart.",
+    "bracket joins cannot be told apart. An arm with too few outcomes gets no rank.",
     "All intervals are 95 % intervals. They count groups of tasks (a SOTOPIA scenario, an ALFWorld scene) and characters that "
     "appear in several groups, not episodes. Few tasks make wide intervals.",
     f"A difference from {REFERENCE} is paired: the same tasks with the same seeds. Its p value is corrected for all "
     "the questions of its run (Holm). “No difference shown” does not mean that there is none. " + SHOWN,
-    "Failed and unscored episodes are counted beside the mean and never taken as 0; an arm with too few outcomes gets no rank.",
     "A goal is worth as much as the answers it was reached with: “How answers were read” counts those that could not be "
     "used, and turns after which nothing had changed. “?” stands where older records do not say.",
-    "Rows in italics are references, floor and ceiling, and are not ranked: scripted agents, and agents that a rule advises.",
-    "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1. "
-    "Goals of different judges, partners, splits or protocols are not comparable.",
+    "Open marks are controls and references. Rows in italics are references, floor and ceiling, and are not ranked: scripted "
+    "agents, and agents that a rule advises.",
+    "SOTOPIA’s goal is what a judge model said, 0 to 10; ALFWorld’s is success, WebShop’s the reward, both verified, 0 to 1.",
 )
-MADE = "Made by `harness leaderboard --html`. This page fetches nothing."
-SIGNS = (MADE, "Made by <code>harness leaderboard --html</code>. This page fetches nothing.")
-"""Texts that tell a page of ours; earlier ones showed the backticks."""
+MADE = "Made by the strategist harness. This page fetches nothing."
+EARLIER = ("`harness leaderboard --html`", "<code>harness leaderboard --html</code>")
+"""Makers that earlier pages name."""
+SIGNS = (MADE, *(f"Made by {maker}. This page fetches nothing." for maker in EARLIER))
+"""Lines one of which a page of ours has."""
 HTML = "--html"
 CLASSES = {"published": "published"}
 """Sections that look apart."""
@@ -90,18 +101,27 @@ class Picture:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Addresses of what lies beside the page."""
+
+    records: Mapping[str, str] = field(default_factory=dict)
+    """A run's name -> the folder of its records."""
+    transcripts: Mapping[Episode, str] = field(default_factory=dict)
+
+
 def render(
     board: Board,
     labels: bool = False,
     verdict: Sequence[str] = (),
     beside: Sequence[Content] = (),
     picture: Picture | None = None,
-    records: Mapping[str, str] | None = None,
+    bundle: Bundle | None = None,
 ) -> str:
     """The page. The same records give the same bytes. `labels`: with what people's labels say; raises `BadInput`
     where no run has any. `verdict`: sentences that stand first. `beside`: elements below the page's title.
-    `records`: the folder of each run's records beside the page, by the run's name."""
-    sections = [*_verdict(verdict), *_sections(board, labels, bool(verdict), records or {})]
+    `bundle`: what lies beside the page."""
+    sections = [*_verdict(verdict), *_sections(board, labels, bool(verdict), bundle or Bundle())]
     return whole_page(TITLE, _card(board, picture), _body(sections, beside), "page.js")
 
 
@@ -145,7 +165,7 @@ def _body(sections: Sequence[Section], beside: Sequence[Content]) -> list[Conten
     main = node("main")
     for name, heading, parts in sections:
         main.append(node("section", node("h2", heading), *parts, id=name, class_=CLASSES.get(name)))
-    return [top, main, node("footer", *coded(MADE))]
+    return [top, main, node("footer", MADE)]
 
 
 def _verdict(lines: Sequence[str]) -> list[Section]:
@@ -162,35 +182,30 @@ def _not_asked() -> list[Content]:
     return [node("p", f"{NOT_ASKED} ", node("code", "harness run"), ".")]
 
 
-def _sections(board: Board, labels: bool, judged: bool, records: Mapping[str, str]) -> list[Section]:
+def _sections(board: Board, labels: bool, judged: bool, bundle: Bundle) -> list[Section]:
     """The sections; those for which the runs have nothing are left out. `judged`: a verdict stands first."""
-    places = places_of(board, leaderboard(board))
+    rows = rows_of(board)
+    places = places_of(board, rows)
+    answer = answer_parts(board)
+    first: dict[str, list[Content]] = {
+        "answer": [*answer, *word_parts(board)] if answer else ([] if judged else _not_asked()),
+        "ranking": [node("p", *scope(board), class_="note"), *over(ranking, places, board)],
+        "learning": curve_parts(board),
+        "dialogues": pair_parts(board, whole=bundle.transcripts.get),
+        "cost": over(cost, places_of(board, cost_rows(rows)), board),
+        "interface": over(interface, places, board),
+        "left-out": left_out(places, board),
+        "again": again_parts(board.names, bundle.records),
+        "compared": compared(places, board),
+    }
     found: list[Section] = [
-        ("answer", "The answer", answer_parts(board) or ([] if judged else _not_asked())),
-        ("ranking", "Ranking", [_scope(board), *_over(ranking, places, board)]),
-        ("learning", CURVES, curve_parts(board)),
-        ("dialogues", "The same task with and without", pair_parts(board)),
-        ("cost", "Cost", _over(cost, places_of(board, cost_table(board)), board)),
-        ("uplift", "What a strategist adds", _over(uplift, places_of(board, matrix(board)), board)),
+        *((name, heading, first[name]) for name, heading in HEADINGS.items()),
+        ("uplift", "What a strategist adds", over(uplift, places_of(board, plain_rows(matrix(board))), board)),
         ("people", "With people’s labels", people(board) if labels else []),
         ("matrix", "Matrix", grid(places, board)),
-        ("dimensions", "The judge’s dimensions", _over(dimensions, places, board)),
-        ("interface", "How answers were read", _over(interface, places, board)),
-        ("failures", "What failed, and why", failures(board)),
-        ("again", AGAIN, again_parts(board.names, records)),
+        ("dimensions", "The judge’s dimensions", over(dimensions, places, board)),
         ("published", "Published figures of others", others(board)),
         ("reading", "How to read this", [node("ul", *(node("li", line) for line in READING))]),
         ("provenance", "Where the numbers come from", provenance(board.names)),
     ]
     return [each for each in found if each[2]]
-
-
-def _over(part: Callable[[Place, Board], list[Content]], places: Sequence[Place], board: Board) -> list[Content]:
-    return [content for place in places for content in part(place, board)]
-
-
-def _scope(board: Board) -> Element:
-    judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
-    related = "".join(f" {line}" for line in trust_sentences(board.arms))
-    counts = f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}"
-    return node("p", *coded(f"{counts}. An arm is {ARM}{judge}{related}"), class_="note")

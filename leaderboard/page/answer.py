@@ -25,7 +25,8 @@ from leaderboard.pairs import same_game, seat_goals, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
 KEY = f"Each mark is the mean difference from {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
-KEY += "not shown. Open marks: controls, whose strategies do not fit the task."
+KEY += "not shown. Open marks, on every chart: controls, whose strategies do not fit the task."
+SMALL = "Small marks: single trainings of the recipe above them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def answer_parts(board: Board, draw: Draw = drawn_dots) -> list[Content]:
                 node("p", *coded(" ".join(found.more)), class_="note"),
                 _drawn(uplifts(each.family, found, marks), title, draw),
             ]
-        parts.append(node("p", f"{KEY} {correction(each.family)}", class_="note"))
+        key = f"{KEY} {SMALL}" if any(row.single for row in each.family.rows) else KEY
+        parts.append(node("p", f"{key} {correction(each.family)}", class_="note"))
     return parts if every else []
 
 
@@ -142,9 +144,10 @@ def uplift_mark(row: Comparison, several_actors: bool, marks: Marks) -> Dot:
         d.mean if known else None,
         d.low if d.low == d.low else None,
         d.high if d.high == d.high else None,
-        hollow=row.b.role == CONTROL,
+        hollow=row.b.role == CONTROL or row.b.stands_apart,
         faded=finding(row) not in SIGNS,
         mark=marks.of(_one_training(row).b.axes["strategist"], row.b.axes["actor"]),
+        small=row.single,
     )
 
 
@@ -153,12 +156,20 @@ def _one_training(row: Comparison) -> Comparison:
     return row.trainings[0] if row.trainings else row
 
 
-def pair_parts(board: Board, bar: Bar = drawn_bar) -> list[Content]:
+Episode = tuple[str, str]
+"""A run's name and an episode's id."""
+Whole = Callable[[Episode], str | None]
+"""Gives the address of an episode's transcript; None where there is none."""
+
+
+def pair_parts(board: Board, bar: Bar = drawn_bar, whole: Whole = lambda _: None) -> list[Content]:
     """One task for each answer, played by both arms with the same seed, turn by turn."""
-    return [part for each in answered(board) for found in each.answers for part in _pair(board, each, found, bar)]
+    return [
+        part for each in answered(board) for found in each.answers for part in _pair(board, each, found, bar, whole)
+    ]
 
 
-def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> Iterator[Content]:
+def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar, whole: Whole) -> Iterator[Content]:
     row = _one_training(each.family.rows[found.number])
     folder = board.names[each.run]
     game = same_game(folder, row)
@@ -174,8 +185,10 @@ def _pair(board: Board, each: Answered, found: EnvironmentAnswer, bar: Bar) -> I
     yield node("h3", f"{found.place[0]}: {asked}")
     if goals:
         yield node("ul", *(node("li", node("b", name), f": {goal}") for name, goal in goals), class_="goals")
-    yield node("p", f"{game.why} Task {game.without.task_id}.", class_="note")
+    yield node("p", f"{game.why} ", node("span", f"Task {game.without.task_id}", class_="id"), class_="note")
     for seat in game.without.seats:
         told = node("div", seat.background.strip(), class_="seen")
         yield node("details", node("summary", f"What {NAMELESS.get(seat.name, seat.name)} was told"), told)
-    yield from side_by_side(one, other, divergence(one.record, other.record), (labels[0], labels[1]), bar)
+    links = [whole((each.run, shown.record.episode_id)) for shown in (one, other)]
+    parts = divergence(one.record, other.record)
+    yield from side_by_side(one, other, parts, (labels[0], labels[1]), bar, (links[0], links[1]))

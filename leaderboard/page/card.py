@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from leaderboard.board import Board
 from leaderboard.marks import COLOURS, GREY, Mark
 from leaderboard.page.answer import QUESTION, Uplifts, answered, uplift_mark, uplifts
-from leaderboard.page.drawings import Dot, dot_text, number, ticks
+from leaderboard.page.drawings import SMALL, Dot, dot_text, number, ticks
 from leaderboard.page.pen import PAPER, SHARP, Pen
 from leaderboard.page.sections import arm_marks
 
@@ -110,7 +110,14 @@ def _row(pen: Pen, dot: Dot, plot: Uplifts, y: float) -> None:
         for x in (left, right):
             pen.line((x, y - 5, x, y + 5), colour, 2)
     mark = dot.mark or Mark(GREY, 1)
-    pen.mark(mark, _x(dot.value, plot), y, _faint(mark.hue) if dot.faded else mark.hue, dot.hollow)
+    pen.mark(
+        mark,
+        _x(dot.value, plot),
+        y,
+        _faint(mark.hue) if dot.faded else mark.hue,
+        dot.hollow,
+        1.3 * SMALL if dot.small else 1.3,
+    )
 
 
 def _x(value: float, plot: Uplifts) -> float:

@@ -13,7 +13,6 @@ from leaderboard.page.drawings import AXIS, number, ticks
 from leaderboard.page.markup import Content, node
 from leaderboard.page.sections import arm_marks
 
-NAME = "The learning curve"
 KEY = "Thick: the mean over the trainings, or the only one with its 95 % interval over tasks. Thin: one training each. Dashed: "
 KEY += "not trained."
 HEIGHT, TOP, BOTTOM = 290, 30, 242

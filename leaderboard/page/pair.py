@@ -42,19 +42,22 @@ def bar_place(reward: float) -> tuple[float, float, str]:
 
 
 def side_by_side(
-    a: Conversation, b: Conversation, parts: Divergence, names: tuple[str, str], bar: Bar = drawn_bar
+    a: Conversation,
+    b: Conversation,
+    parts: Divergence,
+    names: tuple[str, str],
+    bar: Bar = drawn_bar,
+    links: tuple[str | None, str | None] = (None, None),
 ) -> list[Content]:
     """Two episodes turn by turn, with a mark where their actions part for the first time. Turns after the end of one of them are
-    folded but for the first."""
+    folded but for the first. `links`: addresses of the whole transcripts."""
     grid = node("div", class_="duel conv")
-    for shown, name, letter in ((a, names[0], "A"), (b, names[1], "B")):
-        grid.append(
-            node(
-                "div",
-                node("b", f"{letter}: {name}"),
-                node("span", f"{shown.record.episode_id} of {shown.run}. {outcome_text(shown.head)}", class_="under"),
-            )
-        )
+    for shown, name, letter, whole in ((a, names[0], "A", links[0]), (b, names[1], "B", links[1])):
+        ending = node("span", outcome_text(shown.head), class_="under")
+        if whole is not None:
+            ending.extend([node("span", ". "), node("a", "Whole transcript", href=whole)])
+        where = node("span", f"Episode {shown.record.episode_id} of {shown.run}", class_="id")
+        grid.append(node("div", node("b", f"{letter}: {name}"), ending, where))
     over = next(
         (number for number, step in enumerate(parts.steps) if step.a is None or step.b is None), len(parts.steps)
     )

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness.results.store import read_manifest
+from leaderboard.page.again import shown_path
 from leaderboard.page.markup import Content, node
 
 
@@ -72,9 +73,7 @@ def _code(manifest: Mapping[str, Any]) -> str:
 
 def _model(name: str, config: Mapping[str, Any]) -> str:
     """Provider, model and revision. A model that is a file goes by the file's name: its folder is nobody's business."""
-    model = str(config.get("model") or config.get("function") or "")
-    if model.startswith(("/", "~", ".")) or "\\" in model:
-        model = model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    model = shown_path(str(config.get("model") or config.get("function") or ""))
     revision = f", revision {config['revision']}" if config.get("revision") else ""
     return f"{name}: {config.get('provider', 'unknown provider')} {model}{revision}"
 

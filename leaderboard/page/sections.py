@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from agents.strategists import REFERENCE
+from harness.base.counts import counted
 from harness.compare.comparison import CONTROL
-from harness.compare.conclusions import SIGNS, interface_sentences, sentence
+from harness.compare.conclusions import SIGNS, interface_sentences, sentence, trust_sentences
 from harness.compare.doubts import DOUBT
 from harness.runs.failures import grouped_failures
 from leaderboard import ranking_columns
-from leaderboard.board import Board, plain_rows
-from leaderboard.cells import NOTHING, Row, amount, count, groups_text, p_text
+from leaderboard.board import Board
+from leaderboard.cells import NOTHING, Row, amount, count, groups_text, known, p_text
 from leaderboard.costs import FRONTIER
 from leaderboard.marks import Mark, Marks, marks_of
 from leaderboard.matrix import CERTAINTY, certainty
-from leaderboard.page.drawings import Dot, Point, difference_range, dots, fitted, scatter
+from leaderboard.page.drawings import Dot, Point, Scattered, difference_range, dots, fitted, scatter, scattered
 from leaderboard.page.markup import Content, coded, node
 from leaderboard.ranking_columns import (
     BRACKETS,
@@ -35,9 +36,6 @@ from leaderboard.ranking_columns import (
     scripts_note,
 )
 from leaderboard.ties import INSIDE, places_in, tied
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +104,11 @@ class Place:
         return f"mean {self.metric} ({self.low:g} to {self.high:g} is possible)"
 
 
-def places_of(board: Board, table: pd.DataFrame) -> list[Place]:
-    """The table's rows by environment, split, pairing and what can be compared there, in the table's order."""
+def places_of(board: Board, rows: Iterable[Row]) -> list[Place]:
+    """Rows by environment, split, pairing and what can be compared there, in their order."""
     found: dict[tuple[str | None, ...], list[Row]] = {}
-    of_arm = {row["arm"]: tuple(row[name] for name in PLACE) for row in plain_rows(board.table)}
-    for row in plain_rows(table):
+    of_arm = {row["arm"]: tuple(known(row[name]) for name in PLACE) for row in board.rows}
+    for row in rows:
         found.setdefault(of_arm[row["arm"]], []).append(row)
     return [_place(place_title(key, " · "), rows, board) for key, rows in found.items()]
 
@@ -141,21 +139,23 @@ def mark_of(row: Row, marks: Marks) -> Mark | None:
 
 
 def is_open(row: Row, board: Board) -> bool:
-    """True if an arm's mark is drawn open: a control, a scripted reference, or an arm without a rank."""
-    return row["rank"] is None or board.arms[int(row["arm"])].role == CONTROL
+    """True if an arm's mark is drawn open, on every chart: a control or a reference."""
+    arm = board.arms[int(row["arm"])]
+    return arm.stands_apart or arm.role == CONTROL
 
 
-def _dot(row: Row, value: float, board: Board, marks: Marks, hollow: bool) -> Dot:
+def _dot(row: Row, value: float, board: Board, marks: Marks) -> Dot:
     """An arm's value with its interval, as charts draw it."""
+    hollow = is_open(row, board)
     return Dot(arm_name(row, board), value, row["low"], row["high"], hollow=hollow, mark=mark_of(row, marks))
 
 
-def ranking(place: Place, board: Board) -> list[Content]:
-    """Chart and table of one place."""
+def ranking(place: Place, board: Board, draw: Callable[..., Content] = dots) -> list[Content]:
+    """Chart and table of one place. `draw`: `dots`, or what draws the same in another way."""
     title = f"{place.title}: mean {place.metric} with 95 % interval"
     marks = arm_marks(board)
-    rows = [_dot(row, row["goal"], board, marks, hollow=is_open(row, board)) for row in place.rows]
-    chart = dots(title, rows, *place.axis, axis=place.scale)
+    rows = [_dot(row, row["goal"], board, marks) for row in place.rows]
+    chart = draw(title, rows, *place.axis, axis=place.scale)
     lines = (node("li", line, class_="wide" if line == BRACKETS else None) for line in notes_of(place.rows))
     notes = node("ul", *lines, class_="note")
     return [node("h3", place.title), chart, table_of(place.rows, _drawn(RANKING, place.rows, board), title), notes]
@@ -204,20 +204,14 @@ def uplift(place: Place, board: Board) -> list[Content]:
         return []
     title = f"{place.title}: difference in {place.metric} from {REFERENCE}, paired, with 95 % interval"
     marks = arm_marks(board)
-    shown = [
-        replace(
-            _dot(row, row["difference"], board, marks, hollow=board.arms[int(row["arm"])].role == CONTROL),
-            faded=row["finding"] not in SIGNS,
-        )
-        for row in rows
-    ]
+    shown = [replace(_dot(row, row["difference"], board, marks), faded=row["finding"] not in SIGNS) for row in rows]
     low, high = difference_range(shown, place.high - place.low)
     columns = [
         Column("Strategist", lambda row: row["strategist"]),
         Column("Actor", lambda row: row["actor"]),
         *_run_column(board),
-        Column("Difference", lambda row: f"{row['difference']:+.2f}", lambda row: row["difference"]),
-        Column("95 % interval", interval_text, lambda row: row["low"]),
+        Column("Difference", lambda row: amount(row["difference"], signed=True), lambda row: row["difference"]),
+        Column("95 % interval", lambda row: interval_text(row, signed=True), lambda row: row["low"]),
         Column("p, corrected", lambda row: p_text(row["p_holm"]), lambda row: row["p_holm"]),
         Column("Pairs of episodes", lambda row: count(row["pairs"]), lambda row: row["pairs"]),
         Column("Groups of tasks", groups_text),
@@ -258,6 +252,58 @@ def interface(place: Place, board: Board) -> list[Content]:
         table_of(rows, _drawn(INTERFACE, rows, board), title),
         node("p", note, class_="note") if note else None,
     ]
+
+
+def left_out(places: Sequence[Place], board: Board) -> list[Content]:
+    """Count the planned episodes that have no outcome, and list the failures by reason."""
+    rows = [row for place in places for row in place.rows]
+    planned, finished, failed, unscored = (
+        sum(row[key] or 0 for row in rows) for key in ("planned", "finished", "failed", "unscored")
+    )
+    parts = {"failed": failed, "unscored": unscored, "not played yet": planned - finished - failed}
+    missing = [f"{number:,} {what}" for what, number in parts.items() if number]
+    said = f"Of {counted(planned, 'planned episode')} {sum(parts.values()):,} have no outcome: {', '.join(missing)}. "
+    said += "They are counted beside the mean and never taken as 0."
+    every = f"Nothing: each of {counted(planned, 'planned episode')} has an outcome."
+    return [node("p", said if missing else every), *failures(board)]
+
+
+def compared(places: Sequence[Place], board: Board) -> list[Content]:
+    """Say which arms may be compared: those of one table."""
+    lines = (
+        node("li", node("b", place.title), f": {counted(len(place.rows), 'arm')}; {measured(place, board)}.")
+        for place in places
+    )
+    return [node("p", COMPARED), node("ul", *lines)] if places else []
+
+
+COMPARED = (
+    "The arms of one table, with each other: they play the same tasks with the same seeds under the same rules, and the "
+    "same judge scores them. Goals of different judges, partners, splits or protocols are not comparable."
+)
+
+
+def measured(place: Place, board: Board) -> str:
+    """The metric of a table's arms, its range, and who says it."""
+    judge = board.arms[place.rows[0]["arm"]].facts["judge"]
+    by = f"scored by {judge['label']}" if judge else "verified by the environment"
+    return f"{place.metric} from {place.low:g} to {place.high:g}, {by}"
+
+
+def scope(board: Board) -> list[Content]:
+    """Say how many runs and arms there are, whose scores count, and why the judge might be distrusted."""
+    judge = f" Scores are those of the judge {board.judge}." if board.judge else ""
+    related = "".join(f" {line}" for line in trust_sentences(board.arms))
+    counts = f"{counted(len(board.runs), 'run')}, {counted(len(board.arms), 'arm')}"
+    return coded(f"{counts}. An arm is {ARM}{judge}{related}")
+
+
+ARM = "a strategist with an actor, on one environment’s tasks: a row of a table."
+
+
+def over(part: Callable[[Place, Board], list[Content]], places: Iterable[Place], board: Board) -> list[Content]:
+    """A part of the page for each of these places."""
+    return [content for place in places for content in part(place, board)]
 
 
 def failures(board: Board) -> list[Content]:
@@ -328,12 +374,12 @@ def _shade(row: Row | None) -> Element:
     sure = certainty({"p_holm": row["uplift_p_holm"], "difference": row["uplift"], "finding": row["finding"]})
     sign = SIGNS.get(row["finding"], "")
     doubt = f" {DOUBT}" if row["uplift_note"] else ""
-    text = f"{sign} {row['uplift']:+.2f}, p {p_text(row['uplift_p_holm'])}{doubt}".strip()
+    text = f"{sign} {amount(row['uplift'], signed=True)}, p {p_text(row['uplift_p_holm'])}{doubt}".strip()
     said = () if sign else (node("br"), row["verdict"])
     return node("td", amount(row["goal"]), node("br"), text, *said, class_=f"n k{sure}")
 
 
-def cost(place: Place, board: Board) -> list[Content]:
+def cost(place: Place, board: Board, draw: Callable[[Scattered], Content] = scatter) -> list[Content]:
     """Goal against tokens per episode, the frontier marked (rows of `leaderboard.costs.cost_table`)."""
     drawn = [row for row in place.rows if row["tokens"] is not None and not row["scripted"]]
     numbers = {row["arm"]: index for index, row in enumerate(drawn, 1)}
@@ -345,6 +391,7 @@ def cost(place: Place, board: Board) -> list[Content]:
             row["goal"],
             bool(row["pareto"]),
             marks.of(row["strategist"], row["actor"]),
+            is_open(row, board),
         )
         for row in drawn
     ]
@@ -352,7 +399,7 @@ def cost(place: Place, board: Board) -> list[Content]:
     parts: list[Content] = [node("h3", place.title)]
     if points:
         goals = fitted([point.y for point in points], place.low, place.high)
-        parts.append(scatter(title, points, ("tokens per episode", place.scale), goals))
+        parts.append(draw(scattered(title, points, ("tokens per episode", place.scale), goals)))
         parts.append(node("p", f"{FRONTIER} Numbers are those of the table.", class_="note"))
     columns = [
         Column("No.", lambda row: numbers.get(row["arm"], NOTHING), lambda row: numbers.get(row["arm"])),

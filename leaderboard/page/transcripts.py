@@ -11,7 +11,7 @@ from harness.results.index import latest_episodes
 from leaderboard.board import Board
 from leaderboard.cells import NOTHING, amount
 from leaderboard.episodes import Conversation, Judgement, read_conversation
-from leaderboard.page.answer import NAMELESS
+from leaderboard.page.answer import NAMELESS, Episode
 from leaderboard.page.markup import Content, node
 from leaderboard.page.pair import outcome_text, turn_parts
 from leaderboard.page.shell import whole_page
@@ -34,12 +34,13 @@ class Line:
     page: str
 
 
-def write_transcripts(board: Board, folder: Path) -> int:
-    """Write every episode of a board's runs, and the list, into `folder/transcripts`. Returns how many there are. Raises
-    `OSError`."""
+def write_transcripts(board: Board, folder: Path) -> dict[Episode, str]:
+    """Write every episode of a board's runs, and the list, into `folder/transcripts`. Returns each one's address as seen from
+    `folder`. Raises `OSError`."""
     place = folder / FOLDER
     place.mkdir()
     rows: list[Element] = []
+    found: dict[Episode, str] = {}
     count = 0
     for name, run in board.names.items():
         some: list[Line] = []
@@ -47,6 +48,7 @@ def write_transcripts(board: Board, folder: Path) -> int:
             page = f"{file_part(name)}-{count // EACH + 1:04d}.html"
             some.append(Line(read_conversation(run, name, row["offset"]), page))
             rows.append(_row(some[-1], len(board.names) > 1))
+            found[name, row["episode_id"]] = f"{FOLDER}/{page}#{row['episode_id']}"
             count += 1
             if count % EACH == 0:
                 _write_page(place, some)
@@ -54,7 +56,7 @@ def write_transcripts(board: Board, folder: Path) -> int:
         _write_page(place, some)
         count += -count % EACH  # the next run begins a page of its own
     _write_list(place, rows)
-    return len(rows)
+    return found
 
 
 def _write_page(place: Path, lines: list[Line]) -> None:

@@ -95,12 +95,19 @@ from importlib.util import find_spec
 from pathlib import Path
 if find_spec("streamlit"):
     import leaderboard.app.views.answer
-from leaderboard.board import open_board
+from leaderboard.board import open_board, rows_of
+from leaderboard.costs import cost_rows
 from leaderboard.learning import learning_curves
 from leaderboard.page.answer import answer_parts, pair_parts
+from leaderboard.page.sections import compared, cost, interface, left_out, over, places_of, ranking
+from leaderboard.page.words import word_parts
 board = open_board([Path(sys.argv[1])])
 assert len(board.played) and answer_parts(board) and pair_parts(board)
 learning_curves(board)
+rows = rows_of(board)
+places = places_of(board, rows)
+assert over(ranking, places, board) and over(cost, places_of(board, cost_rows(rows)), board)
+assert over(interface, places, board) and left_out(places, board) and compared(places, board) and word_parts(board)
 print("loaded:", *sorted(sys.modules))
 """
 """Makes what the viewer's first page shows."""

@@ -117,6 +117,8 @@ def test_every_link_leads_to_a_file_of_the_folder_and_to_a_place_in_it(site: Pat
             assert target.is_file(), (path, link)
             assert target.is_relative_to(site.resolve())
             assert not place or place in pages[target].ids, (path, link)
+    pair = [link for link in pages[site / "index.html"].links if link.startswith("transcripts/") and "#" in link]
+    assert len(pair) >= 2, "both episodes of a pair lead to their transcripts"
 
 
 def test_every_episode_has_a_row_that_is_searched_and_a_transcript(run: Path, site: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.strategists import kind_of
 from harness.compare.answers import answer_parts, environment_answers
 from harness.compare.comparison import Family
 from harness.compare.conclusions import finding, is_asked, unbeaten
@@ -15,7 +16,8 @@ from harness.compare.questions import uplift
 from leaderboard.board import open_board
 from leaderboard.page import render
 from leaderboard.page.answer import QUESTION
-from tests.leaderboard.app_runs import open_page, words
+from leaderboard.page.headings import HEADINGS
+from tests.leaderboard.app_runs import open_page, shown, words
 from tests.leaderboard.test_page import Page
 from tests.shared_data import DEMO, ROOT, THREE_ENVIRONMENTS
 
@@ -131,12 +133,57 @@ def test_the_page_begins_with_the_question_and_its_answers(family: Family) -> No
     text = render(open_board([THREE_ENVIRONMENTS]))
     page = Page(text)
     assert page.text["h1"] == QUESTION
-    sections = re.findall(r"<section id=\"(\w+)\"", text)
-    assert sections[:4] == ["answer", "ranking", "dialogues", "cost"]
     for each in environment_answers(family):
         assert each.sentence in text
     (card,) = [a["content"] or "" for tag, a in page.tags if tag == "meta" and a.get("property") == "og:description"]
     assert all(each.lead in card for each in environment_answers(family))
+
+
+ORDER = ("answer", "ranking", "learning", "dialogues", "cost", "interface", "left-out", "again", "compared")
+
+
+@pytest.mark.parametrize("run", [DEMO, THREE_ENVIRONMENTS], ids=lambda run: run.name)
+def test_the_page_and_the_viewer_s_first_page_have_the_same_parts_in_the_same_order(run: Path) -> None:
+    assert tuple(HEADINGS) == ORDER
+    found = re.findall(r'<section id="([\w-]+)"><h2>(.*?)</h2>', render(open_board([run])))
+    here = [name for name in ORDER if name != "learning"]
+    assert [name for name, _ in found[: len(here)]] == here, "no training belongs to these runs"
+    assert {"uplift", "matrix", "reading", "provenance"} <= {name for name, _ in found[len(here) :]}
+    shown_there = re.findall(r"<h2>(.*?)</h2>", shown(open_page("answer", run)))
+    assert shown_there == [heading for _, heading in found[1 : len(here)]]
+
+
+def test_the_names_that_a_page_shows_are_explained_and_no_others() -> None:
+    answer = render(open_board([DEMO])).partition('<section id="ranking"')[0]
+    listed = answer[answer.index('<dl class="words">') :]
+    said = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", listed))
+    assert said["epo-rl, epo-rl-2, epo-rl-3"] == kind_of("epo-rl").description
+    assert said["vanilla"] == f"the reference: {kind_of('vanilla').description}"
+    assert said["rule"] == "epo with a rule in place of its model"
+    assert said["solo"] == "one seat: the agent plays alone"
+    assert "400 generated games" in said["builtin-test-many"]
+    assert not {"self-play", "builtin-test"} & set(said)
+    viewer = words(open_page("answer", DEMO))
+    assert all(meaning in viewer for meaning in said.values() if "'" not in meaning)
+
+
+def marks_in(text: str, section: str) -> list[tuple[str, bool]]:
+    """Class and openness of each mark of a section's charts."""
+    part = text[text.index(f'<section id="{section}"') :].partition("</section>")[0]
+    found = re.findall(r'class="mark (c\d)( hollow)?"', part)
+    return [(colour, bool(hollow)) for colour, hollow in found]
+
+
+def test_an_open_mark_means_a_control_on_every_chart_and_single_trainings_are_small() -> None:
+    text = render(open_board([DEMO]))
+    controls = {(colour, True) for colour, hollow in marks_in(text, "answer") if hollow}
+    assert len(controls) == 2
+    for section in ("answer", "ranking", "cost", "uplift"):
+        drawn = marks_in(text, section)
+        assert {mark for mark in drawn if mark[1]} == controls, section
+        assert sum(hollow for _, hollow in drawn) == 2, section
+    assert text.count('class="label member"') == 3
+    assert "Small marks: single trainings" in text
 
 
 def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
@@ -145,6 +192,8 @@ def test_the_page_shows_one_task_with_and_without_and_where_they_part() -> None:
     assert dialogues.count("First divergence") == 2, "in one of the three pairs both do the same"
     assert "put some ladle on sinkbasin" in dialogues, "a task is shown by what it asks"
     assert "by progress" in dialogues, "the credit stands beside the strategy"
+    assert dialogues.count('<span class="id">Episode ') == 6, "ids are small"
+    assert dialogues.count('<span class="id">Task ') == 3
 
 
 def test_turns_after_the_end_of_one_of_both_are_folded() -> None:
@@ -165,6 +214,8 @@ def test_the_viewer_s_first_page_says_the_same(run: Path, monkeypatch: pytest.Mo
     assert "First divergence" in said
     assert f"harness run results/{run.name} --name {run.name}-again" in said
     assert f"harness verify results/{run.name}" in said
+    whole = re.findall(r'<a href="(\./episodes\?[^"]+)">Whole transcript</a>', shown(open_page("answer", run)))
+    assert len(whole) == 2 * len(environment_answers(uplift(str(run))))
 
 
 def test_runs_that_ask_nothing_say_what_a_question_needs(tmp_path: Path) -> None:

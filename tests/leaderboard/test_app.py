@@ -19,7 +19,7 @@ import pytest
 from harness.results.holding import RunLock
 from harness.results.store import EPISODES, JUDGEMENTS, MANIFEST
 from harness.results.training_curve import CURVE, TRAINING
-from leaderboard.board import Board, Filters, leaderboard, open_board
+from leaderboard.board import Board, Filters, leaderboard, open_board, plain_rows
 from leaderboard.cells import amount
 from leaderboard.duel import divergence, duel, extremes
 from leaderboard.episodes import conversation
@@ -73,7 +73,7 @@ def test_where_there_is_nothing_the_page_says_which_command_makes_some(tmp_path:
 
 def test_the_ranking_is_the_table_s(run: Path, board: Board) -> None:
     found = labelled_rows(open_page("ranking", run), "ranking")
-    table = [row for place in places_of(board, leaderboard(board)) for row in place.rows]
+    table = [row for place in places_of(board, plain_rows(leaderboard(board))) for row in place.rows]
     assert [row["Strategist"] for row in found] == [row["strategist"] for row in table]
     for row, expected in zip(found, table, strict=True):
         assert row["Rank"] == f"{expected['rank']} ({expected['rank_low']} to {expected['rank_high']})"
@@ -86,7 +86,7 @@ def test_the_ranking_is_the_table_s(run: Path, board: Board) -> None:
 def test_the_dimensions_are_the_judge_s(run: Path, board: Board) -> None:
     app = open_page("ranking", run, columns="Dimensions")
     assert all(name.removeprefix("score ").replace("_", " ").capitalize() in shown(app) for name in board.dimensions)
-    table = [row for place in places_of(board, leaderboard(board)) for row in place.rows]
+    table = [row for place in places_of(board, plain_rows(leaderboard(board))) for row in place.rows]
     found = [row["Believability"] for row in labelled_rows(app, "ranking")]
     assert found == [amount(row["score believability"]) for row in table]
 

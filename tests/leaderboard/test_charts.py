@@ -46,7 +46,7 @@ def test_no_text_of_a_record_is_markup_for_plotly(text: str) -> None:
     assert not set("<>$") & set(shown)
     assert "%{" not in shown
     assert "\n" not in shown
-    whole = cost_frontier(costs([text]), "tokens", "goal", (0, 10), [text], [Mark()]).figure.to_json()
+    whole = cost_frontier(costs([text]), "tokens", "goal", (0, 10), [text], [Mark()], [False]).figure.to_json()
     legend = [trace["name"] for trace in json.loads(whole)["data"] if trace["mode"] == "markers"]
     assert legend == [shown]
     chart = lines([Series(text, pd.DataFrame({"x": [1, 2], "y": [1.0, 2.0]}), [Mark()])], "x", "y", "step", "loss")
@@ -58,11 +58,14 @@ def test_a_long_name_is_cut_in_a_chart() -> None:
     assert len(plain("x" * 500)) == 60
 
 
-def test_the_frontier_is_a_line_and_its_marks_are_filled() -> None:
-    chart = cost_frontier(costs(["a", "b", "c"]), "tokens", "goal", (0, 10), ["a", "b", "c"], [Mark()] * 3)
+def test_the_frontier_is_a_line_with_rings_and_open_marks_are_controls_as_elsewhere() -> None:
+    chart = cost_frontier(
+        costs(["a", "b", "c"]), "tokens", "goal", (0, 10), ["a", "b", "c"], [Mark()] * 3, [False, False, True]
+    )
     front, *marks = json.loads(chart.figure.to_json())["data"]
     assert front["x"] == [10.0, 30.0]
-    assert [mark["marker"]["symbol"].endswith("-open") for mark in marks] == [False, True, False]
+    assert (front["mode"], front["marker"]["symbol"]) == ("lines+markers", "circle-open")
+    assert [mark["marker"]["symbol"].endswith("-open") for mark in marks] == [False, False, True]
     assert "On the frontier: a (5.00 at 10), c (7.00 at 30)" in chart.text
 
 
@@ -96,10 +99,10 @@ def test_a_value_that_is_not_known_is_a_gap_and_no_zero() -> None:
     drawn = list(lines([Series("a", table, [Mark()])], "x", "y", "iteration", "goal").figure.data[0].y)
     assert math.isnan(drawn[0]) and drawn[1] == 2.0
     unknown = costs(["a", "b"]).assign(cost=[float("nan"), 5.0])
-    marks = json.loads(cost_frontier(unknown, "USD", "goal", (0, 10), ["a", "b"], [Mark()] * 2).figure.to_json())[
-        "data"
-    ]
-    assert [trace["name"] for trace in marks] == ["b"]
+    marks = json.loads(
+        cost_frontier(unknown, "USD", "goal", (0, 10), ["a", "b"], [Mark()] * 2, [False] * 2).figure.to_json()
+    )["data"]
+    assert [trace["name"] for trace in marks if trace["mode"] == "markers"] == ["b"]
 
 
 def test_weights_are_outlines_with_their_count_in_words() -> None:

@@ -21,13 +21,16 @@ from harness.cli import main
 from harness.runs.progress import Progress
 from harness.runs.run import Run, execute
 from leaderboard.board import Board, leaderboard, open_board, plain_rows
+from leaderboard.cells import amount, interval
 from leaderboard.costs import cost_table
 from leaderboard.matrix import matrix
-from leaderboard.page import render, write_page
-from leaderboard.page.drawings import ticks
+from leaderboard.page import is_page, render, write_page
+from leaderboard.page.again import own_files
+from leaderboard.page.drawings import Dot, dot_text, ticks
 from leaderboard.page.markup import document, node
 from leaderboard.published import NOTICE, published
 from tests.harness.builders import evaluation, experiment, play_or_judge
+from tests.shared_data import DEMO, THREE_ENVIRONMENTS
 
 TEN = [
     {"name": "sotopia", "split": "builtin-test", "tasks": 10, "options": {"max_turns": 2}},
@@ -245,6 +248,81 @@ def test_the_page_needs_nothing_but_itself_and_its_policy_allows_nothing_else(bo
     assert "unsafe" not in policy
     assert "@import" not in style
     assert "url(" not in style
+
+
+@pytest.mark.parametrize(
+    ("config", "files"),
+    [
+        ({"provider": "llamacpp", "model": "smollm2-135m-instruct", "adapter": "alfworld-actor"}, []),
+        ({"provider": "llamacpp", "model": "mine/a.gguf", "adapter": "out/b.gguf"}, ["mine/a.gguf", "out/b.gguf"]),
+        ({"provider": "llamacpp", "model": "/home/me/a.gguf"}, ["a.gguf"]),
+        ({"provider": "vllm", "model": "Qwen/Qwen3-8B", "adapter": "alfworld-strategist"}, []),
+        ({"provider": "vllm", "model": "out/fit/iteration-2/model"}, ["out/fit/iteration-2/model"]),
+        ({"provider": "transformers", "model": "~/weights", "args": {"adapter": "lora"}}, ["weights", "lora"]),
+        ({"provider": "openai", "model": "a/b/c"}, []),
+    ],
+)
+def test_only_files_that_a_reader_lacks_are_named_as_needed(config: dict[str, Any], files: list[str]) -> None:
+    assert list(own_files(config)) == files
+
+
+def test_the_files_that_playing_again_needs_are_named_below_its_command(board: Board) -> None:
+    again = render(open_board([DEMO])).partition('<section id="again"')[2].partition("</section>")[0]
+    needed = re.findall(r"needs these files.*?</p>", again)
+    assert len(needed) == 1
+    assert re.findall(r"<code>(.*?)</code>", needed[0]) == ["results/two-warm-1.gguf", "results/two-warm-2.gguf"]
+    assert "needs these files" not in render(board)
+
+
+def test_a_page_of_an_earlier_version_is_still_known_as_ours(tmp_path: Path, board: Board) -> None:
+    page = write_page(board, tmp_path)
+    assert is_page(page)
+    for maker in ("`harness leaderboard --html`", "<code>harness leaderboard --html</code>"):
+        page.write_text(f"<footer>Made by {maker}. This page fetches nothing.</footer>")
+        assert is_page(page)
+    page.write_text("<footer>Made by me.</footer>")
+    assert not is_page(page)
+
+
+@pytest.mark.parametrize("run", [DEMO, THREE_ENVIRONMENTS], ids=lambda run: run.name)
+def test_numbers_on_a_cost_chart_cover_no_mark_and_no_number_on_a_phone(run: Path) -> None:
+    text = render(open_board([run])).partition('<section id="cost"')[2].partition("</section>")[0]
+    for chart in re.findall(r"<svg [^>]*class=\"chart\".*?<div", text, re.DOTALL):
+        labels = re.findall(
+            r'<svg x="([\d.]+)%" y="([\d.]+)" overflow="visible"><text x="(-?\d+)" y="(-?\d+)" class="tick" '
+            r'text-anchor="(\w+)">([\d, ]+)<',
+            chart,
+        )
+        boxes = []
+        for x, y, right, down, end, said in labels:
+            width = 6.5 * len(said)
+            left = float(x) * 3.4 + float(right) - {"start": 0, "middle": width / 2, "end": width}[end]
+            boxes.append((left, float(y) + float(down) - 8, left + width, float(y) + float(down)))
+        marks = {(float(x) * 3.4, float(y)) for x, y, *_ in labels}
+        assert len(boxes) >= 3
+        assert not [box for box in boxes for x, y in marks if box[0] < x < box[2] and box[1] < y < box[3]]
+        assert all(box[0] >= 0 and box[2] <= 345 for box in boxes)
+        for number, one in enumerate(boxes):
+            for other in boxes[number + 1 :]:
+                assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "signed", "text"),
+    [(0.575, False, "0.58"), (0.475, True, "+0.48"), (0.875, False, "0.88"), (-0.025, True, "-0.03"),
+     (0.1 + 0.2 + 0.175, False, "0.48"), (1.0, True, "+1.00")],
+)  # fmt: skip
+def test_figures_are_rounded_as_on_paper(value: float, signed: bool, text: str) -> None:
+    assert amount(value, signed) == text
+    assert text in dot_text(Dot("arm", value, None, None), signed)
+    assert interval(value, value, signed) == f"{text} … {text}"
+
+
+def test_intervals_and_p_values_are_written_one_way(board: Board) -> None:
+    text = render(open_board([DEMO]))
+    assert not re.findall(r"p(?: =)? 1\.0", text)
+    signed = Page(text).table(": difference in success")
+    assert all(cells["95 % interval"][0][0] in "+-" for cells in signed)
 
 
 def test_names_stay_text_wherever_they_stand(tmp_path: Path) -> None:

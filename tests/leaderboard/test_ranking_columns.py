@@ -14,7 +14,7 @@ from harness.cli import main
 from harness.commands import printing
 from harness.commands.ranking import print_leaderboard
 from leaderboard import ranking_columns
-from leaderboard.board import leaderboard, open_board
+from leaderboard.board import leaderboard, open_board, plain_rows
 from leaderboard.cells import NOTHING
 from leaderboard.page import render
 from leaderboard.page.sections import places_of
@@ -48,7 +48,7 @@ def in_terminal(monkeypatch: pytest.MonkeyPatch) -> list[Cells]:
 def on_page() -> list[Cells]:
     board = open_board([THREE_ENVIRONMENTS])
     page = Page(render(board))
-    titles = [place.title for place in places_of(board, leaderboard(board))]
+    titles = [place.title for place in places_of(board, plain_rows(leaderboard(board)))]
     tables = [table for table in page.tables if any(f"{title}: mean " in table.caption for title in titles)]
     ranked = [table for table in tables if "95 % interval" in table.caption]
     return [
@@ -80,7 +80,7 @@ def test_every_arm_has_the_same_cells_under_the_same_headings_on_every_surface(
 
 def test_the_headings_of_a_view_are_unambiguous() -> None:
     board = open_board([THREE_ENVIRONMENTS])
-    for place in places_of(board, leaderboard(board)):
+    for place in places_of(board, plain_rows(leaderboard(board))):
         for view in (TERMINAL, MARKDOWN, *ranking_columns.WEB):
             rows = ranking_columns.interface_rows(place.rows) if view == ranking_columns.INTERFACE else place.rows
             headings = [each.title for each in columns_of(view, rows, several_runs=True)]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness.commands.ranking import print_leaderboard
 from leaderboard.board import leaderboard, open_board, plain_rows
+from leaderboard.cells import amount, interval
 from tests.shared_data import THREE_ENVIRONMENTS
 
 NO_ROOM = "No room here for: "
@@ -30,7 +31,7 @@ def test_every_row_is_one_unbroken_line_and_what_has_no_room_is_named(width: int
     assert max(map(len, lines)) <= max(width, 110), "only the line above a table may be longer than the terminal"
     for row in plain_rows(leaderboard(open_board([THREE_ENVIRONMENTS]))):
         place = f"{row['rank']} ({row['rank_low']} to {row['rank_high']})" if row["rank"] else "–"
-        wanted = [row["strategist"], place, f"{row['goal']:.2f}", f"{row['low']:.2f} … {row['high']:.2f}"]
+        wanted = [row["strategist"], place, amount(row["goal"]), interval(row["low"], row["high"])]
         assert any(all(f" {part} " in f" {line} " for part in wanted) for line in lines), wanted
     assert "tied with" in missing.splitlines()[0]
 

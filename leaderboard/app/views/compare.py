@@ -166,7 +166,7 @@ def _columns(a: str, b: str, metric: str) -> list[Column]:
         Column("Repeat", lambda row: str(row["repeat"]), number=True),
         Column("A", lambda row: amount(row["a"]), number=True),
         Column("B", lambda row: amount(row["b"]), number=True),
-        Column("B − A", lambda row: NOTHING if row["difference"] is None else f"{row['difference']:+.2f}", number=True),
+        Column("B − A", lambda row: amount(row["difference"], signed=True), number=True),
         Column("Missing", lambda row: row["missing"] or ""),
     ]
 

@@ -11,7 +11,7 @@ from leaderboard.app.pieces import Column, Row, downloads, draw, empty, heading,
 from leaderboard.board import plain_rows
 from leaderboard.charts import cost_frontier, names_of
 from leaderboard.costs import COSTS, FRONTIER, cost_table
-from leaderboard.page.sections import arm_marks
+from leaderboard.page.sections import arm_marks, is_open
 from leaderboard.ranking_columns import EPISODE, columns_of, place_columns
 
 AXES = ("environment", "split", "partner", "actor", "run")
@@ -54,7 +54,8 @@ def render() -> None:
         show(heading(title))
         if group["cost"].notna().any():
             marks = [every.of(str(row["strategist"]), str(row["actor"])) for row in rows]
-            chart = cost_frontier(group, unit, f"mean {metric['name']}", bounds, names_of(rows, several), marks)
+            hollow = [is_open(row, board) for row in rows]
+            chart = cost_frontier(group, unit, f"mean {metric['name']}", bounds, names_of(rows, several), marks, hollow)
             draw(chart, f"cost-{number}")
         else:
             note(f"Not known here: {unit}. Prices of models are set with price: in an experiment.")

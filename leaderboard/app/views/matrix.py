@@ -100,12 +100,12 @@ def _cell(row: Row | None, labels: dict[int, str], metric: str) -> Element:
     doubt = f" {DOUBT}" if row["interval_note"] else ""
     inside = node(
         "a",
-        node("b" if row["finding"] in SIGNS else "span", f"{mark(row)}{row['difference']:+.2f}{doubt}"),
+        node("b" if row["finding"] in SIGNS else "span", f"{mark(row)}{amount(row['difference'], signed=True)}{doubt}"),
         node("br"),
         f"{amount(row['mean'])}, p {p_text(row['p_holm'])}",
         node("span", row["verdict"], class_="under") if row["finding"] in ALMOST else None,
         href=address("compare", a=labels[int(row["reference_arm"])], b=labels[int(row["arm"])], metric=metric),
-        title=f"{interval_text(row)}; {row['verdict']}",
+        title=f"{interval_text(row, signed=True)}; {row['verdict']}",
     )
     return node("td", inside, class_=shade(row))
 
@@ -126,13 +126,11 @@ def _place(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
-    return NOTHING if row["difference"] is None else f"{mark(row)}{row['difference']:+.2f}"
+    return NOTHING if row["difference"] is None else f"{mark(row)}{amount(row['difference'], signed=True)}"
 
 
 def _signed(row: Row) -> str:
-    if row["low"] is None:
-        return NOTHING
-    return f"{row['low']:+.2f} … {row['high']:+.2f}" + (f" {DOUBT}" if row["interval_note"] else "")
+    return interval_text(row, signed=True)
 
 
 def _finding(row: Row) -> str:

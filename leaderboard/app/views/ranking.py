@@ -29,10 +29,10 @@ from leaderboard.app.pieces import (
     whisker,
 )
 from leaderboard.app.published_rows import show_published
-from leaderboard.board import Board, leaderboard
+from leaderboard.board import Board, leaderboard, plain_rows
 from leaderboard.cells import amount
 from leaderboard.page.markup import Content, node
-from leaderboard.page.sections import Place, arm_marks, brackets, is_open, mark_of, places_of
+from leaderboard.page.sections import Place, arm_marks, brackets, is_open, mark_of, measured, places_of
 from leaderboard.ranking_columns import (
     BRACKETS,
     COST,
@@ -87,7 +87,7 @@ def render() -> None:
     if shown.empty:
         empty("No arm fits these filters. Take one away in the sidebar.")
         return
-    places = places_of(board, shown)
+    places = places_of(board, plain_rows(shown))
     for place in places:
         columns = _columns(str(view), place, board)
         show(
@@ -124,10 +124,8 @@ def _notes(view: str, place: Place) -> Content:
 
 def _said(place: Place, board: Board) -> str:
     ranked = max((row["ranked"] or 0 for row in place.rows), default=0)
-    judge = board.arms[place.rows[0]["arm"]].facts["judge"]
-    by = f", scored by {judge['label']}" if judge else ", verified by the environment"
     axis = f"intervals are drawn from {place.axis[0]:.3g} to {place.axis[1]:.3g}"
-    return f"{place.metric} from {place.low:g} to {place.high:g}{by}; {counted(ranked, 'arm')} ranked together; {axis}"
+    return f"{measured(place, board)}; {counted(ranked, 'arm')} ranked together; {axis}"
 
 
 def download_table(places: list[Place], view: str, board: Board) -> pd.DataFrame:
