@@ -25,7 +25,9 @@ from leaderboard.pairs import same_game, seat_goals, task_text
 
 QUESTION = "Does a strategist make an LLM agent reach its goal more often?"
 KEY = f"Each mark is the mean difference from {REFERENCE} on the same tasks with the same seeds, with its 95 % interval. Faint: "
-KEY += "not shown. Open marks, on every chart: controls, whose strategies do not fit the task."
+KEY += (
+    "not shown. Open marks, on every chart: controls, whose strategies do not fit the task, and references below them."
+)
 SMALL = "Small marks: single trainings of the recipe above them."
 
 

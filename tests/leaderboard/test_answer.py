@@ -174,14 +174,14 @@ def marks_in(text: str, section: str) -> list[tuple[str, bool]]:
     return [(colour, bool(hollow)) for colour, hollow in found]
 
 
-def test_an_open_mark_means_a_control_on_every_chart_and_single_trainings_are_small() -> None:
+def test_an_open_mark_means_a_control_or_reference_on_every_chart_and_single_trainings_are_small() -> None:
     text = render(open_board([DEMO]))
-    controls = {(colour, True) for colour, hollow in marks_in(text, "answer") if hollow}
-    assert len(controls) == 2
+    apart = {(colour, True) for colour, hollow in marks_in(text, "answer") if hollow}
+    assert len(apart) == 4, "null, shuffled; script:plan, rule"
     for section in ("answer", "ranking", "cost", "uplift"):
         drawn = marks_in(text, section)
-        assert {mark for mark in drawn if mark[1]} == controls, section
-        assert sum(hollow for _, hollow in drawn) == 2, section
+        assert {mark for mark in drawn if mark[1]} == apart, section
+        assert sum(hollow for _, hollow in drawn) == 4, section
     assert text.count('class="label member"') == 3
     assert "Small marks: single trainings" in text
 
