@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.base.figures import decimals
 from harness.results.index import latest_episodes, latest_judgements
 from harness.results.store import MANIFEST
 from leaderboard.board import leaderboard, open_board, plain_rows
@@ -123,7 +124,7 @@ def test_the_leaderboard_shows_the_tables_rows_in_their_order(three: str, seen: 
     assert [row["Strategist"].removesuffix(" scripted") for row in rows] == [row["strategist"] for row in expected]
     metrics = [row["metric"].capitalize() for row in expected]
     assert [row[metric] for row, metric in zip(rows, metrics, strict=True)] == [
-        f"{row['goal']:.2f}" for row in expected
+        decimals(row["goal"], 2) for row in expected
     ]
 
 
