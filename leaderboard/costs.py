@@ -40,11 +40,14 @@ FIGURES = ("usd", "tokens", "calls", "reasoning_tokens", "usd_known", "usd_unkno
 
 
 def cost_table(board: Board, cost: str = "tokens", filters: Filters | None = None) -> pd.DataFrame:
-    """One row per arm with a goal: run, environment, split, pairing, part, partner, actor, strategist, goal, low, high, and per
-    finished episode usd, usd_known (as far as it is known; usd_unknown_calls of all its calls are not), tokens, calls,
-    reasoning_tokens and latency_s of playing it (judging left out), `cost` (the one chosen), `pareto` (no arm of the same
-    environment, split, pairing and part has a goal at least as high for less, or a higher one for as much; missing where the cost
-    is not known and for scripted arms, which are left out), arm. Sorted by cost."""
+    """Return one row for each arm that has a goal, sorted by cost.
+
+    Each row names the run, environment, split, pairing, part, partner, actor, strategist and arm, and has goal, low and high.
+    Costs are means over finished episodes, of playing alone (judging is left out): usd, usd_known (the part that is known),
+    usd_unknown_calls (calls of unknown price), tokens, calls, reasoning_tokens and latency_s. `cost` is the one that was
+    chosen. `pareto` is true where no arm of the same environment, split, pairing and part has a goal as high for less, or a
+    higher one for as much. It is missing where the cost is not known, and for scripted arms.
+    """
     import pandas as pd
 
     rows = cost_rows(plain_rows((filters or Filters()).keep(board.table)), cost)

@@ -33,7 +33,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(autouse=True)
 def _fresh_memory_of_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process learns about an endpoint is kept by address, and a later test's server may get the same port."""
+    """Let each test begin without what earlier tests learnt about endpoints: it is kept by address, and ports are used again."""
     monkeypatch.setattr(limits, "_LIMITS", {})
     monkeypatch.setattr(refusals, "_REFUSALS", {})
     monkeypatch.setattr(room, "_ROOMS", {})

@@ -38,11 +38,10 @@ VERDICTS = {
     "lower": "shown to hurt",
     "borderline": "borderline, so take it as not shown",
     "hinges": "not shown, because missing outcomes could undo it",
-    "undone": "not shown, because one task could undo it",
     "open": "no difference shown",
     "nothing": f"too few groups of tasks to tell (at least {FEWEST})",
 }
-"""Conclusion from each finding."""
+"""Conclusion from each finding but `undone`, which names the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +119,13 @@ def _by_model(rows: list[Comparison]) -> list[str]:
     d, say = best.result.estimate, partial(amount_of, best)
     return [
         f"With {best.b.axes['actor']}, a language model, as the actor: {say(best.mean_b)} with {b}, {say(d.mean, True)} over {a} "
-        f"(95 % interval {say(d.low, True)} to {say(d.high, True)}), {VERDICTS[finding(best)]}."
+        f"(95 % interval {say(d.low, True)} to {say(d.high, True)}), {_concluded(best)}."
     ]
+
+
+def _concluded(row: Comparison) -> str:
+    found = finding(row)
+    return f"not shown, because {undone(row)}" if found == "undone" else VERDICTS[found]
 
 
 def _verdict(family: Family, number: int) -> Verdict:
@@ -162,12 +166,11 @@ def answer_parts(family: Family, number: int) -> list[str]:
     a, b = names(row)
     say = partial(amount_of, row)
     d = row.result.estimate
-    verdict = f"not shown, because {undone(row)}" if finding(row) == "undone" else VERDICTS[finding(row)]
     pairs = counted(d.n, "pair of episodes", "pairs of episodes")
     metric = row.metric_name.capitalize()
     text = f"{metric} {say(row.mean_b)} with {b} and {say(row.mean_a)} with {a}, on {pairs}: "
     mark = f" {DOUBT}" if interval_sentences(row) else ""
-    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}{mark}), {verdict}."
+    text += f"{say(d.mean, True)} (95 % interval {say(d.low, True)} to {say(d.high, True)}{mark}), {_concluded(row)}."
     more = _by_training(row), _controls(row, family.beside.get(number, ()))
     parts = (text, *more, *training_sentences([row.a, row.b]), actor_note(row))
     return [part for part in parts if part]

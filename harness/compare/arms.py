@@ -121,8 +121,8 @@ class Arm:
 
     @property
     def stands_apart(self) -> bool:
-        """True for a reference that takes no place among models: a scripted agent, or a language model that a rule advises.
-        Where the actor is scripted, too, there is no model to stand apart from."""
+        """True for a reference, which is not ranked among models: a scripted agent, or a language model that a rule advises.
+        A scripted actor that a rule advises is ranked, since no model plays there."""
         return self.scripted or (self.advised_by_a_rule and self._actor_is_a_model)
 
     @property

@@ -32,7 +32,7 @@ class Dot:
     low: float | None
     high: float | None
     hollow: bool = False
-    """Drawn open: a control or a scripted reference, not a competitor."""
+    """Drawn open: a control or a reference, not a competitor."""
     faded: bool = False
     """Drawn faintly: not shown."""
     mark: Mark | None = None
@@ -114,7 +114,7 @@ class Point:
     """On the frontier: no arm's mean is as high for less."""
     mark: Mark
     hollow: bool = False
-    """Drawn open, as on every other chart: a control."""
+    """Drawn open, as on every other chart: a control or a reference."""
 
 
 HEIGHT, PLOT = 250, 210

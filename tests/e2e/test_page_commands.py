@@ -71,7 +71,7 @@ EXITS = {
 }
 """Exit codes but 0: 3 is too few episodes to tell, 4 a game that the person gave up."""
 TYPED = {"harness play alfworld": [*WON, "/stop"]}
-"""What the person at `harness play` types; the others give up."""
+"""Words typed at `harness play`; in the other games the test gives up."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Desk:
     folder: Path
     url: str
     filled: dict[str, str] = field(default_factory=dict)
-    """What is written in place of a page's names."""
+    """Replacements for the names on a page, such as RUN."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -126,7 +126,7 @@ class Desk:
 
 
 def opens(address: str) -> bool:
-    """Whether a page is served at the address; a name of another machine is asked for at this one."""
+    """True if a page is served at the address. The name of another machine is looked up on this one."""
     host, port = re.findall(r"//([\w.]+):(\d+)", address)[0]
     request = urllib.request.Request(address.replace(host, "127.0.0.1"), headers={"Host": f"{host}:{port}"})
     try:
@@ -142,7 +142,7 @@ def free_port() -> int:
 
 
 def printed_as_shown(shown: Sequence[str], printed: str) -> bool:
-    """Whether what a page shows below a command is what it prints, but for line breaks and what `…` leaves out."""
+    """True if the output on the page is what the command prints. Line breaks may differ, and `…` stands for any text."""
     text = " ".join(printed.split())
     parts = [" ".join(part.split()) for part in "\n".join(shown).split("…")]
     return all(part in text for part in parts)

@@ -40,7 +40,7 @@ def as_typed(command: str) -> str:
 
 
 def refusal(command: str) -> str:
-    """What the program's parser says against a command; empty where it takes it."""
+    """Return the parser's error for a command; empty if the command is accepted."""
     command = as_typed(command)
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):

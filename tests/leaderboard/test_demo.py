@@ -9,7 +9,7 @@ import pytest
 
 from harness.results.index import latest_episodes
 from harness.results.store import read_manifest
-from leaderboard.board import Board, open_board, plain_rows
+from leaderboard.board import Board, leaderboard, open_board, plain_rows
 from tests.shared_data import DEMO, ROOT, THREE_ENVIRONMENTS
 
 RUNS = pytest.mark.parametrize("run", [DEMO, THREE_ENVIRONMENTS], ids=lambda run: run.name)
@@ -67,6 +67,8 @@ def test_a_rule_that_advises_a_language_model_stands_below_the_ranking() -> None
     assert [row["strategist"] for row in rows[-2:]] == ["script:plan", "rule"]
     assert all(row["rank"] is None and "is a reference" in row["unranked"] for row in rows[-2:])
     assert [row["rank"] for row in rows[:4]] == [1, 2, 2, 4], "and takes nobody's place"
+    kept = plain_rows(leaderboard(open_board([DEMO]), references=False))
+    assert [row["strategist"] for row in kept] == [row["strategist"] for row in rows[:-2]], "and can be hidden"
 
 
 def test_the_ranking_of_the_page_of_results_is_the_demonstrations() -> None:

@@ -69,12 +69,12 @@ def render() -> None:
             key="columns",
             bind="query-params",
         )
-        scripted = st.toggle(
-            "Scripted reference agents",
+        references = st.toggle(
+            "Reference agents",
             value=True,
             key="scripted",
             bind="query-params",
-            help="Floor and ceiling: no model plays; they are not ranked.",
+            help="Floor and ceiling: no model plays, or a rule advises one; they are not ranked.",
         )
         others = st.toggle(
             "Published figures",
@@ -83,7 +83,7 @@ def render() -> None:
             bind="query-params",
             help="What others have published, in a table of its own; never ranked.",
         )
-    shown = leaderboard(board, chosen, scripted)
+    shown = leaderboard(board, chosen, references)
     if shown.empty:
         empty("No arm fits these filters. Take one away in the sidebar.")
         return
