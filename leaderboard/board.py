@@ -202,14 +202,14 @@ def leaderboard(board: Board, filters: Filters | None = None, references: bool =
 
     A rank counts all arms that were ranked together, also those a filter hides. Columns: run, environment, split, pairing,
     part (the arms of the place that can be compared with each other), partner, assisted, actor, strategist, scripted,
-    reference, rank, rank_low, rank_high, ranked, tied_with, unranked (why there is no rank), coverage, missing_note (how far
-    missing outcomes could move the mean), training_note (that it is one training), goal, low, high, uplift, uplift_low,
+    reference, rank, rank_low, rank_high, ranked, tied_with, unranked (why there is no rank), coverage, missing_note (how
+    far missing outcomes could move the mean), training_note (that it is one training), goal, low, high, uplift, uplift_low,
     uplift_high, uplift_p, uplift_p_holm, finding, verdict (over the environment's vanilla; missing where there is none),
-    overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks, groups, calls, tokens, reasoning_tokens, usd
-    (missing where not all is known), usd_known and usd_unknown_calls (of playing alone), judge_* and process_* of each,
-    total_usd… of all three, latency_s (mean model seconds per finished episode), the ledger of the interface
-    (`harness.results.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy),
-    cell, arm.
+    overall, the judge's dimensions (`board.dimensions`), success, planned, finished, failed, unscored, tasks, groups,
+    calls, tokens, reasoning_tokens, usd (missing where not all is known), usd_known and usd_unknown_calls (of playing
+    alone), judge_* and process_* of each, total_usd… of all three, latency_s (mean model seconds per finished episode), the
+    ledger of the interface (`harness.results.ledger.COLUMNS`), `process LABEL` (mean process reward per strategy), cell,
+    arm.
     """
     table = (filters or Filters()).keep(board.table)
     if not references:

@@ -58,7 +58,8 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
             found += sorted(child for child in path.iterdir() if (child / MANIFEST).exists())
             found += [run for training in find_trainings(path) for run in held_out_runs(training)]
         else:
-            raise BadInput(f"{path} does not exist; give a run's folder or a folder of runs, for example results/")
+            what = "is a file" if path.exists() else "does not exist"
+            raise BadInput(f"{path} {what}; give a run's folder or a folder of runs, for example results/")
     if not found:
         raise BadInput(f"no run in {', '.join(map(str, paths))}; `harness run` makes one under results/")
     return list(dict.fromkeys(found))

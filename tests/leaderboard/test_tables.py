@@ -186,7 +186,11 @@ def test_runs_are_found_by_name_and_inside_a_folder(tmp_path: Path) -> None:
     assert find_runs([tmp_path]) == [one, two]
     assert find_runs([two, tmp_path]) == [two, one]
     assert len(cell_table([one, two])) == 4
-    for path, said in ((tmp_path / "absent", "does not exist"), (tmp_path / "no-run", "no run in")):
+    for path, said in (
+        (tmp_path / "absent", "does not exist"),
+        (Path(__file__), "is a file"),
+        (tmp_path / "no-run", "no run in"),
+    ):
         with pytest.raises(BadInput, match=said):
             find_runs([path])
 
